@@ -1,0 +1,93 @@
+"""`python -m bench FAMILY...`: measure the machine, run the cases, print tables and verdict."""
+
+import argparse
+import importlib
+import json
+import platform
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import scipy
+import sklearn
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+
+from bench import machine
+from bench.frame import Row, Settings, measure, table, verdict
+
+FAMILIES = ("nmf",)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("family", nargs="+", choices=FAMILIES)
+    parser.add_argument("--repeat", type=int, default=5, help="calls of ours; the median counts")
+    parser.add_argument(
+        "--peer-repeat", type=int, help="calls of the peer (default: --repeat, 1 if above 20 s)"
+    )
+    parser.add_argument("--threads", type=int, default=machine.usable_cpus())
+    parser.add_argument("--filter", default="", help="only cases whose label contains this")
+    parser.add_argument("--list", action="store_true", help="print the labels of the cases")
+    parser.add_argument("--json", type=Path, help="write every number to this file as well")
+    return parser.parse_args()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """What the numbers depend on, besides the code."""
+    blas = {
+        f"{lib['internal_api']} {lib['version']}, {lib['num_threads']} threads"
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas"
+    }
+    return {
+        "cpu": f"{machine.cpu_name()}, {machine.usable_cpus()} usable, {threads} threads used",
+        "python": platform.python_version(),
+        "packages": f"numpy {np.__version__}, scipy {scipy.__version__}, "
+        f"scikit-learn {sklearn.__version__}",
+        "BLAS of the peers": "; ".join(sorted(blas)),
+    }
+
+
+def _run(
+    family: str, filter: str, settings: Settings, limits: machine.Limits, rows: list[Row]
+) -> None:
+    module = importlib.import_module(f"bench.{family}")
+    first = len(rows)
+    cases = [case for case in module.cases() if filter in case.label]
+    for group, members in groupby(cases, key=lambda case: case.group):
+        start = len(rows)
+        for case in members:
+            print(f"  ... {case.label}", flush=True)
+            rows.append(measure(case, settings, limits))
+        print(f"\n{family}, {group}\n{table(rows[start:], module.COLUMNS)}\n", flush=True)
+    print(module.LEGEND, *verdict(rows[first:]), sep="\n")
+
+
+def main() -> int:
+    """Run the benchmark; the exit status is 1 if a case missed the quality it is compared at."""
+    args = _arguments()
+    if args.list:
+        for family in args.family:
+            for case in importlib.import_module(f"bench.{family}").cases():
+                print(f"{family}: {case.label}")
+        return 0
+    settings = Settings(args.threads, args.repeat, args.peer_repeat)
+    with threadpool_limits(settings.threads):
+        environment = _environment(settings.threads)
+        for name, value in environment.items():
+            print(f"{name}: {value}")
+        limits = machine.limits(settings.threads)
+        print(limits, flush=True)
+        rows: list[Row] = []
+        try:
+            for family in args.family:
+                _run(family, args.filter, settings, limits, rows)
+        finally:  # a failing case takes no finished one with it
+            if args.json:
+                report = {"environment": environment, "limits": vars(limits), "rows": rows}
+                args.json.write_text(json.dumps(report, indent=1))
+    return 0 if all(row["equal_quality"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

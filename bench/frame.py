@@ -1,0 +1,145 @@
+"""What every family's benchmark shares: cases, interleaved timing, tables, the verdict."""
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from bench.machine import Limits
+
+SLACK = {
+    "float32": 1e-5,
+    "float64": 1e-6,
+}  # relative; the most ours may be above the peer's objective
+SLOW_PEER = 20.0  # seconds; a peer slower than this is timed once unless --peer-repeat says more
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How often to time, and with how many threads."""
+
+    threads: int
+    repeat: int = 5
+    peer_repeat: int | None = None
+
+    def peer_repeats(self, first: float) -> int:
+        """How often to time a peer whose first call took `first` seconds."""
+        if self.peer_repeat is not None:
+            return self.peer_repeat
+        return 1 if first > SLOW_PEER else self.repeat
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of a table. `run` returns the columns it fills; 'ratio' is judged."""
+
+    group: str
+    name: str
+    dtype: str
+    criterion: str
+    at_least: float
+    run: Callable[[Settings, Limits], Row]
+
+    @property
+    def label(self) -> str:
+        """What --filter looks at."""
+        return f"{self.group} {self.name} {self.dtype}"
+
+
+@dataclass
+class Lap:
+    """A call to be timed `repeat` times, with the result of the last call."""
+
+    call: Callable[[], Any]
+    repeat: int = 1
+    seconds: list[float] = field(default_factory=list)
+    result: Any = None
+
+    def run(self) -> None:
+        """Time the call once more."""
+        self.result = None
+        gc.collect()
+        start = time.perf_counter()
+        self.result = self.call()
+        self.seconds.append(time.perf_counter() - start)
+
+    @property
+    def median(self) -> float:
+        """Median of the calls so far, in seconds."""
+        return median(self.seconds)
+
+
+def interleave(*laps: Lap) -> None:
+    """Run the laps in turn, so that a slow spell of the machine meets all of them."""
+    while waiting := [lap for lap in laps if len(lap.seconds) < lap.repeat]:
+        for lap in waiting:
+            lap.run()
+
+
+def compare(ours: Lap, peer: Lap, reached: float, target: float, dtype: str) -> Row:
+    """The columns that are judged: seconds, and the objectives that they bought."""
+    return {
+        "ours s": ours.median,
+        "peer s": peer.median,
+        "ratio": peer.median / ours.median,
+        "our objective": reached,
+        "target objective": target,
+        "equal_quality": no_worse(reached, target, dtype),
+        "ours_seconds": ours.seconds,
+        "peer_seconds": peer.seconds,
+    }
+
+
+def no_worse(reached: float, target: float, dtype: str) -> bool:
+    """Whether an objective (less is better) is as good as the target, up to `SLACK`."""
+    return reached <= target + SLACK[dtype] * abs(target)
+
+
+def measure(case: Case, settings: Settings, limits: Limits) -> Row:
+    """Run one case; its row says what was asked of it as well."""
+    row: Row = {"group": case.group, "case": case.name, "dtype": case.dtype}
+    row |= {"criterion": case.criterion, "at_least": case.at_least}
+    return row | case.run(settings, limits)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
+def table(rows: Sequence[Row], columns: dict[str, Callable[[Any], str] | None]) -> str:
+    """Lay out the columns that any row fills, in order; a column's function formats its values."""
+    columns = {name: show for name, show in columns.items() if any(name in row for row in rows)}
+    lines = [list(columns)]
+    for row in rows:
+        values = ((row.get(name), show) for name, show in columns.items())
+        lines.append([show(v) if show and v is not None else _text(v) for v, show in values])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    padded = (map(str.rjust, line, widths) for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
+
+
+def verdict(rows: Iterable[Row]) -> list[str]:
+    """One line per criterion: the worst ratio among the cases that ran, and if it is enough."""
+    by_criterion: dict[str, list[Row]] = {}
+    for row in rows:
+        by_criterion.setdefault(row["criterion"], []).append(row)
+    lines = []
+    for criterion, members in by_criterion.items():
+        unequal = [row for row in members if not row["equal_quality"]]
+        worst = unequal[0] if unequal else min(members, key=lambda row: row["ratio"])
+        met = not unequal and worst["ratio"] >= worst["at_least"]
+        how = "quality not reached" if unequal else f"worst {worst['ratio']:.1f}x"
+        lines.append(
+            f"{'met    ' if met else 'NOT met'}  {criterion} >= {worst['at_least']:g}x: "
+            f"{how} ({worst['case']}, {worst['dtype']}; {len(members)} cases ran)"
+        )
+    return lines

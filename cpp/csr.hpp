@@ -1,0 +1,128 @@
+// Rows of a CSR X as a source of blocks for the fold: the two products in vectors over the components.
+#pragma once
+
+#include "dense.hpp"
+
+namespace gramfold {
+
+// y[0..kp) += s * x[0..kp), kp a multiple of component_pad.
+template <class T>
+inline void axpy(Index kp, T s, const T* x, T* y) {
+    constexpr int w = lanes<T>;
+    Index c = 0;
+    for (; c + w <= kp; c += w) store(y + c, load<Vec<T>>(y + c) + load<Vec<T>>(x + c) * s);
+    if constexpr (w >= 4) {
+        using Quarter = Vec<T, w / 4>;
+        for (; c < kp; c += w / 4) store(y + c, load<Quarter>(y + c) + load<Quarter>(x + c) * s);
+    } else {
+        for (; c < kp; ++c) y[c] += x[c] * s;
+    }
+}
+
+template <class T, class I>
+class Csr {
+  public:
+    using Scalar = T;
+
+    Csr(const T* data, const I* indices, const I* indptr, Index rows, Index cols)
+        : data_(data), indices_(indices), indptr_(indptr), rows_(rows), cols_(cols) {}
+
+    Index rows() const { return rows_; }
+    Index cols() const { return cols_; }
+
+    // Private sums of cols x k are worth it for chunks with several entries a column.
+    Plan plan() const {
+        const Index nnz = std::max<Index>(1, Index(indptr_[rows_]));
+        return gramfold::plan(rows_, 2048, std::max<Index>(256, 4 * cols_ * rows_ / nnz));
+    }
+
+    bool sums_by_component() const { return false; }
+
+    class Block {
+      public:
+        explicit Block(const Csr& x) : x_(x) {}
+        void open(Index first, Index count) {
+            first_ = first;
+            count_ = count;
+        }
+        bool project_by_component() const { return false; }
+
+        void project(const T* f, Index, Index kp, T* p, Index p_row) const {
+            for (Index r = 0; r < count_; ++r) row(x_.indptr_[first_ + r], x_.indptr_[first_ + r + 1], f, kp, p + r * p_row);
+        }
+
+        void accumulate(const T* z, Index, Index kp, T* s) const {
+            for (Index r = 0; r < count_; ++r)
+                for (Index e = x_.indptr_[first_ + r]; e < x_.indptr_[first_ + r + 1]; ++e)
+                    axpy(kp, x_.data_[e], z + r * kp, s + Index(x_.indices_[e]) * kp);
+        }
+
+      private:
+        // Four vectors of the result at a time stay in registers while the entries of the row go by.
+        void row(Index begin, Index end, const T* f, Index kp, T* p) const {
+            Index c = 0;
+            for (; c + 4 * lanes<T> <= kp; c += 4 * lanes<T>) gather<Vec<T>, 4>(begin, end, f + c, kp, p + c);
+            for (; c + lanes<T> <= kp; c += lanes<T>) gather<Vec<T>, 1>(begin, end, f + c, kp, p + c);
+            constexpr int quarter = component_pad<T>;
+            for (; c < kp; c += quarter) gather<Vec<T, quarter>, 1>(begin, end, f + c, kp, p + c);
+        }
+
+        template <class V, int N>
+        void gather(Index begin, Index end, const T* f, Index kp, T* p) const {
+            constexpr Index w = sizeof(V) / sizeof(T);
+            V acc[N] = {};
+            for (Index e = begin; e < end; ++e) {
+                const T* column = f + Index(x_.indices_[e]) * kp;
+                const T s = x_.data_[e];
+#pragma GCC unroll 4
+                for (int v = 0; v < N; ++v) acc[v] += load<V>(column + v * w) * s;
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < N; ++v) store(p + v * w, acc[v]);
+        }
+
+        const Csr& x_;
+        Index first_ = 0, count_ = 0;
+    };
+
+  private:
+    const T* data_;
+    const I *indices_, *indptr_;
+    Index rows_, cols_;
+};
+
+// Products that are known already, P (rows x k): what is left of a pass when a factor's sums are at hand.
+template <class T>
+class Known {
+  public:
+    using Scalar = T;
+    Known(const T* p, Index rows, Index k) : p_(p), rows_(rows), k_(k) {}
+    Index rows() const { return rows_; }
+    Index cols() const { return 0; }
+    Plan plan() const { return gramfold::plan(rows_, k_ * Index(sizeof(T))); }
+    bool sums_by_component() const { return false; }
+
+    class Block {
+      public:
+        explicit Block(const Known& x) : x_(x) {}
+        void open(Index first, Index count) {
+            first_ = first;
+            count_ = count;
+        }
+        bool project_by_component() const { return false; }
+        void project(const T*, Index k, Index, T* p, Index p_row) const {
+            for (Index r = 0; r < count_; ++r) std::copy_n(x_.p_ + (first_ + r) * k, k, p + r * p_row);
+        }
+        void accumulate(const T*, Index, Index, T*) const {}
+
+      private:
+        const Known& x_;
+        Index first_ = 0, count_ = 0;
+    };
+
+  private:
+    const T* p_;
+    Index rows_, k_;
+};
+
+}  // namespace gramfold

@@ -1,0 +1,172 @@
+// One pass over X: project, solve, accumulate, block by block.
+//
+//     P = X_b F      Z = rows(P)      S += Z'X_b,  gram += Z'Z,  cross += Z'start      F: cols x k
+//
+// Sums run in T within a chunk of some hundred rows and up the tree; the k x k sums across blocks are double.
+#pragma once
+
+#include "dense.hpp"
+#include "rows/hals.hpp"
+
+namespace gramfold {
+
+template <class T>
+struct PassSums {
+    Buffer<T> s;
+    Buffer<double> gram, cross;
+    RowStats stats;
+
+    void clear() {
+        s.zero(), gram.zero(), cross.zero();
+        stats = {};
+    }
+    PassSums& operator+=(const PassSums& o) {
+        add(s, o.s), add(gram, o.gram), add(cross, o.cross);
+        stats += o.stats;
+        return *this;
+    }
+
+  private:
+    template <class U>
+    static void add(Buffer<U>& to, const Buffer<U>& from) {
+        for (Index i = 0; i < to.size(); ++i) to.get()[i] += from.get()[i];
+    }
+};
+
+// The shared factor, its rows padded with zeros to a whole number of vector quarters.
+template <class T>
+struct Packed {
+    Index rows, k, kp;
+    Buffer<T> own;
+    const T* data;
+
+    explicit Packed(Matrix<const T> f) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
+        if (kp == k && f.col_stride == 1 && f.row_stride == k) {
+            data = f.data;
+            return;
+        }
+        own = Buffer<T>(rows * kp);
+        for (Index r = 0; r < rows; ++r)
+            for (Index c = 0; c < kp; ++c) own.get()[r * kp + c] = c < k ? f(r, c) : T(0);
+        data = own.get();
+    }
+};
+
+// Where the rows start, max(0, a + beta (a - b)) without the max for signed rows, and where they go.
+// a may be null (start at 0), as may b (beta = 0) and cross' other side, which is a.
+template <class T>
+struct RowFactor {
+    const T *a, *b;
+    T beta;
+    T* out;
+};
+
+template <class T, class Source>
+class PassWorker {
+  public:
+    PassWorker(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
+        : block_(x), f_(f), rows_(rows), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
+          p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_), zb_(kp_ * stride_), small_(k_ * kp_),
+          scratch_(2 * k_ * row_group) {}
+
+    void operator()(Index first, Index count, PassSums<T>& sums) {
+        const Index padded = round_up<Index>(count, row_group);
+        block_.open(first, count);
+        project(count, padded);
+        start(first, count, padded);
+        sums.stats += rows_.solve(zt_.get(), pt_.get(), stride_, padded, scratch_.get());
+        finish(first, count);
+        if (sums.s.size()) block_.accumulate(zb_.get(), k_, kp_, sums.s.get());
+        add_product(zb_.get(), kp_, count, sums.gram);
+        if (sums.cross.size()) add_product(z_.a + first * k_, k_, count, sums.cross);
+    }
+
+  private:
+    void project(Index count, Index padded) {
+        T* pt = pt_.get();
+        if (block_.project_by_component()) {
+            block_.project(f_.data, k_, kp_, pt, stride_);
+            for (Index t = 0; t < k_; ++t) std::fill(pt + t * stride_ + count, pt + t * stride_ + padded, T(0));
+        } else {
+            block_.project(f_.data, k_, kp_, p_.get(), kp_);
+            transpose(p_.get(), kp_, count, padded, pt);
+        }
+        if (rows_.nonneg && rows_.l1 > 0)
+            for (Index t = 0; t < k_; ++t)
+                for (Index r = 0; r < count; ++r) pt[t * stride_ + r] -= rows_.l1;
+    }
+
+    void start(Index first, Index count, Index padded) {
+        T *zt = zt_.get(), *zb = zb_.get();
+        if (!z_.a) {
+            for (Index t = 0; t < k_; ++t) std::fill_n(zt + t * stride_, padded, T(0));
+            return;
+        }
+        const T* a = z_.a + first * k_;
+        if (!z_.b) return transpose(a, k_, count, padded, zt);
+        const T* b = z_.b + first * k_;
+        for (Index i = 0; i < count * k_; ++i) {
+            const T moved = a[i] + z_.beta * (a[i] - b[i]);
+            zb[i] = rows_.nonneg && moved < 0 ? T(0) : moved;
+        }
+        transpose(zb, k_, count, padded, zt);
+    }
+
+    void finish(Index first, Index count) {
+        const T* zt = zt_.get();
+        T *zb = zb_.get(), *out = z_.out + first * k_;
+        for (Index r = 0; r < count; ++r) {
+            for (Index t = 0; t < k_; ++t) zb[r * kp_ + t] = zt[t * stride_ + r];
+            for (Index t = k_; t < kp_; ++t) zb[r * kp_ + t] = 0;
+            std::copy_n(zb + r * kp_, k_, out + r * k_);
+        }
+    }
+
+    void transpose(const T* from, Index from_row, Index count, Index padded, T* to) const {
+        for (Index r = 0; r < count; ++r)
+            for (Index t = 0; t < k_; ++t) to[t * stride_ + r] = from[r * from_row + t];
+        for (Index t = 0; t < k_; ++t) std::fill(to + t * stride_ + count, to + t * stride_ + padded, T(0));
+    }
+
+    // sum += zb' other, k x k
+    void add_product(const T* other, Index other_row, Index count, Buffer<double>& sum) {
+        product(k_, k_, count, zb_.get(), 1, kp_, other, other_row, small_.get(), kp_, false);
+        for (Index s = 0; s < k_; ++s)
+            for (Index t = 0; t < k_; ++t) sum.get()[s * k_ + t] += double(small_.get()[s * kp_ + t]);
+    }
+
+    typename Source::Block block_;
+    const Packed<T>& f_;
+    const Hals<T>& rows_;
+    RowFactor<T> z_;
+    Index k_, kp_, stride_;
+    Buffer<T> p_, pt_, zt_, zb_, small_, scratch_;
+};
+
+// `s` (cols x k, or null) is overwritten with X'Z.
+template <class T, class Source>
+std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z,
+                                      bool cross, T* s, const Run& run) {
+    const Index k = f.k, kp = f.kp;
+    const Plan plan = x.plan();
+    auto sums = fold(
+        plan, run,
+        [&] {
+            auto sums = std::make_unique<PassSums<T>>();
+            if (s) sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
+            sums->gram = Buffer<double>(k * k);
+            if (cross) sums->cross = Buffer<double>(k * k);
+            sums->clear();
+            return sums;
+        },
+        [&] { return PassWorker<T, Source>(x, f, rows, z, plan.block); });
+    if (s) {
+        const T* from = sums->s.get();
+        const bool by_component = x.sums_by_component();
+        for (Index c = 0; c < x.cols(); ++c)
+            for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
+    }
+    return sums;
+}
+
+}  // namespace gramfold

@@ -1,0 +1,236 @@
+// Rows of one factor by coordinate descent, many rows side by side (vectors run over rows).
+//
+//     minimise over z   1/2 z'Gz - p'z + l1 |z|_1      z >= 0 if nonneg,   G = F'F + l2 I,  p = F'x
+//     z_t <- prox(z_t - (Gz - p)_t / G_tt)             Cichocki & Phan 2009, eq. 26; order t = 0 .. k-1
+//
+// A row ends when its step, sum_t G_tt d_t^2, is at most shrink^2 of its first one (Gillis & Glineur 2012, section
+// 4) or tol^2 of its own size sum_t G_tt z_t^2. An ended row is left alone, so its result does not depend on its
+// neighbours. Without nonneg and l1 the minimiser is G^+ p: one product, one refinement, no sweep.
+// Cost: k^2 FMA per row and sweep, and k^2 more for the residual at the end. Overwrites z.
+#pragma once
+
+#include <vector>
+
+#include "../tile.hpp"
+
+namespace gramfold {
+
+enum class Prox { nonneg, soft, none };
+
+struct RowStats {
+    double violation = 0;  // sum |projected gradient| met in the first sweep (scikit-learn's measure)
+    double step = 0;       // sum G_tt d_t^2 over the first sweep
+    double objective = 0;  // sum of the row objectives at the end, without 1/2 |x|^2
+    double residual = 0;   // sum G_tt d_t^2 at the end: the steps that single coordinates could still make
+    double open = 0;       // rows that had not ended after max_sweeps
+
+    RowStats& operator+=(const RowStats& o) {
+        violation += o.violation, step += o.step, objective += o.objective, residual += o.residual;
+        open += o.open;
+        return *this;
+    }
+};
+
+// What all rows share: G, its diagonal, 1 / diagonal (0 for 1 / 0: such a component is left as it is) and, where
+// the minimiser is G^+ p, the pseudoinverse.
+template <class T>
+struct HalsShared {
+    Index k;
+    std::vector<T> values;
+    bool direct;
+
+    HalsShared(const double* g, const double* pseudoinverse, Index k)
+        : k(k), values(static_cast<std::size_t>(2 * k * (k + 1))), direct(pseudoinverse != nullptr) {
+        T* v = values.data();
+        for (Index i = 0; i < k * k; ++i) v[i] = T(g[i]);
+        for (Index t = 0; t < k; ++t) {
+            const T h = v[t * k + t];
+            v[k * k + t] = h;
+            v[k * k + k + t] = h > 0 ? 1 / h : T(0);
+        }
+        if (direct)
+            for (Index i = 0; i < k * k; ++i) v[k * k + 2 * k + i] = T(pseudoinverse[i]);
+    }
+    const T* gram() const { return values.data(); }
+    const T* diagonal() const { return values.data() + k * k; }
+    const T* inverse_diagonal() const { return diagonal() + k; }
+    const T* inverse() const { return direct ? diagonal() + 2 * k : nullptr; }
+};
+
+template <class T>
+class Hals {
+  public:
+    static constexpr int width = lanes<T>, across = tile_rows >= 12 ? 3 : 2;
+    using V = Vec<T>;
+
+    Hals(const HalsShared<T>& shared, T l1, bool nonneg, int max_sweeps, T shrink, T tol)
+        : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
+          inverse(shared.inverse()), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), shrink(shrink),
+          tol(tol) {}
+
+    const T *gram, *diagonal, *inverse_diagonal, *inverse;
+    Index k;
+    T l1;
+    bool nonneg;
+    int max_sweeps;
+    T shrink, tol;
+
+    // z, p: k x count, row stride `stride`; count a multiple of row_group. scratch: 2 k vectors x across.
+    RowStats solve(T* z, const T* p, Index stride, Index count, T* scratch) const {
+        RowStats stats;
+        for (Index r = 0; r < count; r += width * across) {
+            if (nonneg) stats += solve_some<Prox::nonneg>(z + r, p + r, stride, scratch);
+            else if (l1 > 0) stats += solve_some<Prox::soft>(z + r, p + r, stride, scratch);
+            else stats += solve_some<Prox::none>(z + r, p + r, stride, scratch);
+        }
+        return stats;
+    }
+
+  private:
+    struct Lanes {
+        V x[across] = {};
+    };
+
+    template <Prox prox>
+    RowStats solve_some(T* z, const T* p, Index stride, T* scratch) const {
+        RowStats stats;
+        Lanes active, first, violation;
+        for (auto& a : active.x) a += T(1);
+        if (inverse && max_sweeps > 0) {
+            minimise(z, p, stride, scratch);
+            active = {};
+        }
+        for (int sweep = 0; sweep < max_sweeps && sum(active) > 0; ++sweep) {
+            Lanes step, size;
+            if (sweep == 0) sweep_once<prox, true>(z, p, stride, active, step, size, violation);
+            else sweep_once<prox, false>(z, p, stride, active, step, size, violation);
+            if (sweep == 0) first = step;
+            for (int v = 0; v < across; ++v) {
+                const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
+                active.x[v] = step.x[v] > limit ? active.x[v] : V{};
+            }
+        }
+        stats.violation = sum(violation);
+        stats.step = sum(first);
+        stats.open = sum(active);
+        finish<prox>(z, p, stride, stats);
+        return stats;
+    }
+
+    // g = (Gz - p) of N components from t on.
+    template <int N>
+    void gradient(Index t, const T* z, const T* p, Index stride, V (&g)[N][across]) const {
+#pragma GCC unroll 4
+        for (int i = 0; i < N; ++i)
+#pragma GCC unroll 4
+            for (int v = 0; v < across; ++v) g[i][v] = -load<V>(p + (t + i) * stride + v * width);
+        for (Index s = 0; s < k; ++s) {
+            V zs[across];
+#pragma GCC unroll 4
+            for (int v = 0; v < across; ++v) zs[v] = load<V>(z + s * stride + v * width);
+#pragma GCC unroll 4
+            for (int i = 0; i < N; ++i)
+#pragma GCC unroll 4
+                for (int v = 0; v < across; ++v) g[i][v] += zs[v] * gram[s * k + t + i];
+        }
+    }
+
+    template <class Body>
+    void by_fours(Body body) const {
+        Index t = 0;
+        for (; t + 4 <= k; t += 4) body(std::integral_constant<int, 4>{}, t);
+        if (k - t == 3) body(std::integral_constant<int, 3>{}, t);
+        if (k - t == 2) body(std::integral_constant<int, 2>{}, t);
+        if (k - t == 1) body(std::integral_constant<int, 1>{}, t);
+    }
+
+    template <Prox prox, bool first>
+    void sweep_once(T* z, const T* p, Index stride, const Lanes& active, Lanes& step, Lanes& size,
+                    Lanes& violation) const {
+        by_fours([&](auto n, Index t) {
+            constexpr int N = decltype(n)::value;
+            V g[N][across];
+            gradient<N>(t, z, p, stride, g);
+#pragma GCC unroll 4
+            for (int i = 0; i < N; ++i) {
+                const T h = diagonal[t + i], inv = inverse_diagonal[t + i];
+#pragma GCC unroll 4
+                for (int v = 0; v < across; ++v) {
+                    T* at = z + (t + i) * stride + v * width;
+                    const V old = load<V>(at);
+                    const V d = (shrunk<prox>(old, g[i][v], inv) - old) * active.x[v];
+                    store(at, old + d);
+                    if (first) violation.x[v] += broken<prox>(old, g[i][v], d, h);
+                    step.x[v] += d * d * h;
+                    size.x[v] += (old + d) * (old + d) * h;
+#pragma GCC unroll 4
+                    for (int j = i + 1; j < N; ++j) g[j][v] += d * gram[(t + i) * k + t + j];
+                }
+            }
+        });
+    }
+
+    template <Prox prox>
+    void finish(const T* z, const T* p, Index stride, RowStats& stats) const {
+        Lanes objective, residual;
+        by_fours([&](auto n, Index t) {
+            constexpr int N = decltype(n)::value;
+            V g[N][across];
+            gradient<N>(t, z, p, stride, g);
+#pragma GCC unroll 4
+            for (int i = 0; i < N; ++i)
+                for (int v = 0; v < across; ++v) {
+                    const V old = load<V>(z + (t + i) * stride + v * width);
+                    const V d = shrunk<prox>(old, g[i][v], inverse_diagonal[t + i]) - old;
+                    const V linear = load<V>(p + (t + i) * stride + v * width);
+                    objective.x[v] += old * (g[i][v] - linear) * T(0.5);
+                    if (prox == Prox::soft) objective.x[v] += magnitude(old) * l1;
+                    residual.x[v] += d * d * diagonal[t + i];
+                }
+        });
+        stats.objective = sum(objective);
+        stats.residual = sum(residual);
+    }
+
+    // l1 of nonneg rows is in p already.
+    template <Prox prox>
+    V shrunk(V z, V g, T inv) const {
+        const V moved = z - g * inv;
+        if (prox == Prox::nonneg) return larger(moved, V{});
+        if (prox == Prox::none) return moved;
+        const V less = larger(magnitude(moved) - l1 * inv, V{});
+        return moved < V{} ? -less : less;
+    }
+
+    template <Prox prox>
+    static V broken(V z, V g, V d, T h) {
+        if (prox != Prox::nonneg) return magnitude(d) * h;
+        return z == V{} ? larger(-g, V{}) : magnitude(g);
+    }
+
+    // z = G^+ p, and once more on the rest.
+    void minimise(T* z, const T* p, Index stride, T* scratch) const {
+        constexpr Index n = width * across;
+        product(k, n, k, inverse, k, 1, p, stride, z, stride, false);
+        by_fours([&](auto m, Index t) {
+            constexpr int N = decltype(m)::value;
+            V g[N][across];
+            gradient<N>(t, z, p, stride, g);
+            for (int i = 0; i < N; ++i)
+                for (int v = 0; v < across; ++v) store(scratch + (t + i) * n + v * width, -g[i][v]);
+        });
+        product(k, n, k, inverse, k, 1, scratch, n, z, stride, true);
+    }
+
+    static V larger(V a, V b) { return a > b ? a : b; }
+    static V magnitude(V a) { return a < V{} ? -a : a; }
+
+    static double sum(const Lanes& lanes) {
+        double total = 0;
+        for (int v = 0; v < across; ++v)
+            for (int i = 0; i < width; ++i) total += double(lanes.x[v][i]);
+        return total;
+    }
+};
+
+}  // namespace gramfold

@@ -1,0 +1,1 @@
+"""gramfold: matrix factorisation at the speed of the hardware."""

@@ -1,0 +1,38 @@
+"""Checks of plain arguments, and the generator behind `random_state`."""
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+from sklearn.utils import check_random_state
+
+Seed = int | np.random.RandomState | None
+
+
+def whole(value: Any, name: str) -> int:
+    """Return `value` as an int, at least 1."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be at least 1 and whole, got {value!r}")
+    return int(value)
+
+
+def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> float:
+    """Return `value` as a finite float with low <= value <= high."""
+    if not isinstance(value, Real) or not low <= float(value) <= high or np.isinf(float(value)):
+        raise ValueError(f"{name} must be finite and in [{low:g}, {high:g}], got {value!r}")
+    return float(value)
+
+
+def floating(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return float32 or float64 as a dtype."""
+    kept = np.dtype(dtype)
+    if kept not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {kept}")
+    return kept
+
+
+def generator(random_state: Seed) -> np.random.Generator:
+    """Return a fast generator seeded by scikit-learn's kind of `random_state`."""
+    seed = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
+    return np.random.default_rng(seed)

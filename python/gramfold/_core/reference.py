@@ -1,0 +1,124 @@
+"""The NumPy twin of every kernel, with the same signatures: the lowest level, and the tests' reference.
+
+Arrays run over rows: X is (rows, cols), a row factor Z is (rows, k), the shared factor F is (cols, k). Written
+to be read beside the formulas, not to be fast.
+"""
+
+import time
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def _matrix(x):
+    """Give X as an array, or as a CSR matrix if it came as (data, indices, indptr, cols)."""
+    if isinstance(x, tuple):
+        data, indices, indptr, cols = x
+        return sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, cols))
+    return x
+
+
+def _prox(moved, threshold, nonneg):
+    """Minimise 1/2 (z - moved)^2 + threshold |z|; for nonneg rows the threshold is in `moved` already."""
+    if nonneg:
+        return np.maximum(moved, 0)
+    return np.sign(moved) * np.maximum(np.abs(moved) - threshold, 0)
+
+
+def _sweep(z, p, g, inv, l1, nonneg, active):
+    """One round of z_t <- prox(z_t - (Gz - p)_t / G_tt), t in order (Cichocki & Phan 2009, eq. 26)."""
+    h = np.diag(g)
+    violation = step = np.zeros(len(z), z.dtype)
+    for t in range(z.shape[1]):
+        gradient = z @ g[:, t] - p[:, t]
+        old = z[:, t].copy()
+        d = (_prox(old - gradient * inv[t], l1 * inv[t], nonneg) - old) * active
+        z[:, t] = old + d
+        if nonneg:
+            violation = violation + np.abs(np.where(old == 0, np.minimum(gradient, 0), gradient))
+        else:
+            violation = violation + np.abs(d) * h[t]
+        step = step + d * d * h[t]
+    return violation, step
+
+
+def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, shrink, tol):
+    """Solve every row; returns violation, step, objective, residual, rows still open."""
+    h = np.diag(g)
+    inv = np.divide(1, h, out=np.zeros_like(h), where=h > 0)
+    active = np.ones(len(z), z.dtype)
+    violation = first = np.zeros(len(z), z.dtype)
+    if inverse is not None and max_sweeps > 0:
+        z[:] = p @ inverse
+        z += (p - z @ g) @ inverse
+        active[:] = 0
+    for sweep in range(max_sweeps):
+        if not active.any():
+            break
+        broken, step = _sweep(z, p, g, inv, l1, nonneg, active)
+        if sweep == 0:
+            violation, first = broken, step
+        limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ h * z.dtype.type(tol) ** 2)
+        active[step <= limit] = 0
+    gradient = z @ g - p
+    d = _prox(z - gradient * inv, l1 * inv, nonneg) - z
+    objective = 0.5 * np.sum(z * (gradient - p), dtype=np.float64)
+    if not nonneg:
+        objective += l1 * np.sum(np.abs(z), dtype=np.float64)
+    residual = np.sum(d * d * h, dtype=np.float64)
+    return np.sum(violation, dtype=float), np.sum(first, dtype=float), objective, residual, active.sum()
+
+
+def hals(
+    x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, shrink, tol,
+    cross, n_threads,
+):  # fmt: skip
+    """Project, solve each row by coordinate descent, accumulate: one pass over X (or over known products p)."""
+    dtype = f.dtype
+    z = np.zeros((len(p) if p is not None else _matrix(x).shape[0], f.shape[1]), dtype)
+    if start is not None:
+        z[:] = start if previous is None else start + dtype.type(beta) * (start - previous)
+        if nonneg and previous is not None:
+            np.maximum(z, 0, out=z)
+    products = np.array(p if p is not None else _matrix(x) @ f, dtype)
+    if nonneg:
+        products -= dtype.type(l1)
+    g = gram.astype(dtype)
+    gi = None if inverse is None else inverse.astype(dtype)
+    stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, max_sweeps, shrink, tol)
+    if sums is not None and p is None:
+        sums[:] = _matrix(x).T @ z
+    crossed = z.T.astype(np.float64) @ start if cross else None
+    z64 = z.astype(np.float64)
+    if out is not None:
+        out[:] = z
+    return z64.T @ z64, crossed, *(float(s) for s in stats)
+
+
+def scan(x, n_threads):
+    """Sum, sum of squares and least entry."""
+    return (
+        float(np.sum(x, dtype=np.float64)),
+        float(np.sum(np.square(x, dtype=np.float64))),
+        float(np.min(x, initial=np.inf)),
+    )
+
+
+def gram(f, n_threads):
+    """F'F in float64."""
+    return f.T.astype(np.float64) @ f
+
+
+def squared_residual(x, w, h, n_threads):
+    """Sum of (X - WH)^2."""
+    return float(np.sum(np.square(x - w @ h, dtype=np.float64)))
+
+
+def peak(is_double, seconds, n_threads):
+    """Floating-point operations per second of NumPy's own product."""
+    a = np.ones((1024, 1024), np.float64 if is_double else np.float32)
+    begun, done = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - begun) < seconds or not done:
+        a @ a
+        done += 2 * 1024**3
+    return done / elapsed

@@ -1,0 +1,206 @@
+"""Where blocks come from, how many threads take them, and what one pass gives back."""
+
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from joblib import cpu_count
+from numpy.typing import NDArray
+
+from ._core import kernels
+
+Array = NDArray[Any]
+
+
+def effective_threads(n_threads: int | None) -> int:
+    """Give the number of threads: the argument, else OMP_NUM_THREADS, else the CPUs this process may use.
+
+    The last counts the CPU affinity and the quota of a container.
+    """
+    if n_threads is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        return int(limit) if limit.isdigit() and int(limit) > 0 else int(cpu_count())
+    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
+        raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
+    return int(n_threads)
+
+
+class Source:
+    """Rows of a dense or CSR matrix, as the kernels take them.
+
+    Parameters
+    ----------
+    x : ndarray or CSR/CSC matrix of shape (rows, cols), float32 or float64
+        A dense array may have any strides and is never copied whole. CSC is converted to CSR.
+    n_threads : int
+    """
+
+    def __init__(self, x: Any, n_threads: int) -> None:
+        self.x = x.tocsr() if sp.issparse(x) else x
+        self.sparse = sp.issparse(x)
+        self.n_threads = n_threads
+        self.rows, self.cols = x.shape
+        self.dtype = x.dtype
+
+    @cached_property
+    def transposed(self) -> "Source":
+        """The same entries with rows and columns swapped; for CSR a copy."""
+        return Source(self.x.T, self.n_threads)
+
+    @cached_property
+    def kernel(self) -> Any:
+        """What crosses the seam: the array, or (data, indices, indptr, cols)."""
+        if not self.sparse:
+            return self.x
+        return self.x.data, self.x.indices, self.x.indptr, self.cols
+
+    @property
+    def values(self) -> Array:
+        """The entries that are stored, as a 2-D array."""
+        return self.x.data.reshape(1, -1) if self.sparse else self.x
+
+    @cached_property
+    def _scan(self) -> tuple[float, float, float]:
+        return kernels.scan(self.values, self.n_threads)
+
+    @property
+    def mean(self) -> float:
+        """Mean over all entries, stored or not."""
+        return self._scan[0] / (self.rows * self.cols)
+
+    @property
+    def squared_norm(self) -> float:
+        """Sum of all squared entries, added up in float64."""
+        return self._scan[1]
+
+    @property
+    def least(self) -> float:
+        """The least stored entry."""
+        return self._scan[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """l1 |z|_1 + l2/2 |z|^2 on a factor, and whether it must be non-negative."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+    nonneg: bool = True
+
+    def __call__(self, factor: Array) -> float:
+        """Evaluate the penalty."""
+        value = 0.0
+        if self.l1:
+            value += self.l1 * float(np.sum(np.abs(factor), dtype=np.float64))
+        if self.l2:
+            value += 0.5 * self.l2 * float(np.sum(np.square(factor, dtype=np.float64)))
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass gives back; see `kernels.hals`."""
+
+    factor: Array
+    sums: Array | None
+    gram: NDArray[np.float64]
+    cross: NDArray[np.float64] | None
+    violation: float
+    step: float
+    objective: float
+    residual: float
+    open: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeps:
+    """How far each row is solved: at most `most` rounds, ended early by `shrink` or `tol`.
+
+    A row ends when its step is at most `shrink` times its first one, or `tol` times its own size.
+    """
+
+    most: int
+    shrink: float = 0.0
+    tol: float = 0.0
+
+
+def solve_rows(
+    x: Source | None,
+    shared: Array,
+    gram: NDArray[np.float64],
+    penalty: Penalty,
+    sweeps: Sweeps,
+    *,
+    products: Array | None = None,
+    start: Array | None = None,
+    previous: Array | None = None,
+    beta: float = 0.0,
+    out: Array | None = None,
+    sums: Array | None = None,
+    cross: bool = False,
+    order: NDArray[np.intp] | None = None,
+    n_threads: int,
+) -> Pass:
+    """Solve all rows of one factor with the other one fixed, by coordinate descent, in one pass.
+
+    Parameters
+    ----------
+    x : Source of shape (rows, cols), or None
+    shared : ndarray of shape (cols, k)
+        The fixed factor.
+    gram : ndarray of shape (k, k)
+        shared.T @ shared.
+    products : ndarray of shape (rows, k), optional
+        x @ shared, if known; x is then not read.
+    start, previous : ndarray of shape (rows, k), optional
+        Rows start at start + beta (start - previous), clipped at 0 if they are non-negative;
+        without them, at 0.
+    out : ndarray of shape (rows, k), optional
+        Overwritten with the solution; a new array by default.
+    sums : ndarray of shape (cols, k), optional
+        Overwritten with x.T @ solution.
+    cross : bool
+        Whether solution.T @ start is wanted.
+    order : ndarray of shape (k,), optional
+        The order in which the components of a row are updated.
+    """
+    if order is not None:
+        return _in_order(x, shared, gram, penalty, sweeps, products, start, sums, order, n_threads)
+    gram = gram + penalty.l2 * np.eye(len(gram))
+    direct = not penalty.nonneg and penalty.l1 == 0
+    if out is None:
+        rows = x.rows if products is None and x is not None else len(products)  # type: ignore[arg-type]
+        out = np.empty((rows, shared.shape[1]), shared.dtype)
+    result = kernels.hals(
+        None if x is None else x.kernel, products, shared, gram,
+        np.linalg.pinv(gram, hermitian=True) if direct else None,
+        start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
+        sweeps.most, sweeps.shrink, sweeps.tol, cross, n_threads,
+    )  # fmt: skip
+    return Pass(out, sums, *result)
+
+
+def _in_order(
+    x: Source | None, shared: Array, gram: Array, penalty: Penalty, sweeps: Sweeps,
+    products: Array | None, start: Array | None, sums: Array | None, order: Array, n_threads: int,
+) -> Pass:  # fmt: skip
+    """Solve the same rows with the components permuted, and permute back."""
+
+    def permuted(a: Array | None) -> Array | None:
+        return None if a is None else np.ascontiguousarray(a[:, order])
+
+    result = solve_rows(
+        x, np.ascontiguousarray(shared[:, order]), gram[np.ix_(order, order)], penalty, sweeps,
+        products=permuted(products), start=permuted(start),
+        sums=None if sums is None else np.empty_like(sums), n_threads=n_threads,
+    )  # fmt: skip
+    back = np.argsort(order)
+    if sums is not None and result.sums is not None:
+        sums[:] = result.sums[:, back]
+    return replace(
+        result, factor=np.ascontiguousarray(result.factor[:, back]), sums=sums,
+        gram=result.gram[np.ix_(back, back)],
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""What a fit reports while it runs: history, log lines, callback, time limit."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .progress import IterationInfo
+
+logger = logging.getLogger("gramfold")
+
+Callback = Callable[[IterationInfo], Any]
+
+
+class Monitor:
+    """Records every iteration and says when the fit must stop.
+
+    Parameters
+    ----------
+    max_iter : int or None
+    verbose : int
+        0 is silent; else each iteration is logged to the logger "gramfold" (level INFO).
+    callback : callable or None
+        Called with an `IterationInfo` after every iteration; returning True stops the fit. If it has
+        a method `close`, that is called when the fit ends.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+    """
+
+    def __init__(
+        self, max_iter: int | None, verbose: int, callback: Callback | None, max_time: float | None
+    ) -> None:
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.callback = callback
+        self.max_time = max_time
+        self.begun = time.perf_counter()
+        self.rows: list[tuple[float, float, float]] = []
+
+    def __enter__(self) -> "Monitor":
+        if self.verbose and not logging.root.handlers and not logger.handlers:
+            logging.basicConfig(format="%(name)s: %(message)s")
+        if self.verbose and not logger.isEnabledFor(logging.INFO):
+            logger.setLevel(logging.INFO)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        close = getattr(self.callback, "close", None)
+        if close is not None:
+            close()
+
+    def record(self, objective: float, kkt: float) -> bool:
+        """Note one iteration; True if the callback or the time limit stops the fit."""
+        seconds = time.perf_counter() - self.begun
+        self.rows.append((objective, kkt, seconds))
+        iteration = len(self.rows)
+        if self.verbose:
+            logger.info("iteration %d: objective %.9g, KKT residual %.2e", iteration, objective, kkt)
+        stop = False
+        if self.callback is not None:
+            info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
+            stop = self.callback(info) is True
+        return stop or (self.max_time is not None and seconds >= self.max_time)
+
+    @property
+    def history(self) -> dict[str, np.ndarray]:
+        """Objective, KKT residual and seconds since the start, one entry per iteration."""
+        table = np.array(self.rows, dtype=np.float64).reshape(-1, 3)
+        return dict(zip(("objective", "kkt", "seconds"), table.T.copy(), strict=True))
