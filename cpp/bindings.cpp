@@ -181,6 +181,8 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     fold_detail::watch_fork();
     bind<float>(m);
     bind<double>(m);
+    m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
+    m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
     m.def(
         "peak",
         [](bool is_double, double seconds, int n_threads) {

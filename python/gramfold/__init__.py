@@ -1,1 +1,22 @@
 """gramfold: matrix factorisation at the speed of the hardware."""
+
+from importlib.metadata import version
+
+from . import datasets, patches, plot
+from .config import show_config
+from .encode import encode
+from .nmf import NMF, non_negative_factorization
+from .progress import IterationInfo, progress
+
+__version__ = version("gramfold")
+__all__ = [
+    "NMF",
+    "IterationInfo",
+    "datasets",
+    "encode",
+    "non_negative_factorization",
+    "patches",
+    "plot",
+    "progress",
+    "show_config",
+]

@@ -1,5 +1,6 @@
 """Checks of plain arguments, and the generator behind `random_state`."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +13,7 @@ Seed = int | np.random.RandomState | None
 
 def whole(value: Any, name: str) -> int:
     """Return `value` as an int, at least 1."""
-    if not isinstance(value, Integral) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be at least 1 and whole, got {value!r}")
     return int(value)
 
@@ -22,6 +23,21 @@ def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> fl
     if not isinstance(value, Real) or not low <= float(value) <= high or np.isinf(float(value)):
         raise ValueError(f"{name} must be finite and in [{low:g}, {high:g}], got {value!r}")
     return float(value)
+
+
+def choice(value: Any, name: str, options: Sequence[Any]) -> Any:
+    """Return `value` if it is one of `options`."""
+    if not any(value is o or (isinstance(value, str) and value == o) for o in options):
+        names = ", ".join(repr(o) for o in options)
+        raise ValueError(f"{name} must be one of {names}, got {value!r}")
+    return value
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool; only True and False will do."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def floating(dtype: DTypeLike) -> np.dtype[Any]:

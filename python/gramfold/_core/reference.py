@@ -122,3 +122,13 @@ def peak(is_double, seconds, n_threads):
         a @ a
         done += 2 * 1024**3
     return done / elapsed
+
+
+def compiler():
+    """Nothing is compiled at this level."""
+    return "none"
+
+
+def openmp():
+    """Threads are NumPy's."""
+    return "none"

@@ -1,0 +1,96 @@
+"""Codes of rows in a fixed dictionary: the convex half of a factorisation."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+
+from ._arguments import real
+from ._core import kernels
+from .fold import Array, Pass, Penalty, Source, Sweeps, effective_threads, solve_rows
+
+MOST_SWEEPS = 10_000
+
+
+def solve_to_convergence(
+    x: Source, shared: Array, penalty: Penalty, *, sums: Array | None = None
+) -> Pass:
+    """Solve every row of x for the fixed `shared` (cols, k), from 0; the products are formed once.
+
+    A row ends when its step is at most 1e-10 (float32: 1e-5) of its own size, and does not depend on the
+    other rows.
+    """
+    tol = 1e-10 if x.dtype == np.float64 else 1e-5
+    gram = kernels.gram(shared, x.n_threads)
+    sweeps = Sweeps(MOST_SWEEPS, tol=tol)
+    result = solve_rows(x, shared, gram, penalty, sweeps, sums=sums, n_threads=x.n_threads)
+    if result.open:
+        warnings.warn(
+            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
+            "components are nearly dependent; a small L2 penalty helps",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return result
+
+
+def encode(
+    X: Any,
+    components: Any,
+    *,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    nonneg: bool = True,
+    n_threads: int | None = None,
+) -> Array:
+    """Codes Z of the rows of X in a fixed dictionary.
+
+    Row by row, minimises 1/2 |x - z @ components|^2 + l1 |z|_1 + l2/2 |z|^2, over z >= 0 if `nonneg`, by
+    cyclic coordinate descent on the Gram matrix; without `nonneg` and `l1`, in closed form.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+    components : array-like of shape (n_components, n_features)
+    l1, l2 : float
+        Penalties, not scaled by anything.
+    nonneg : bool
+        Whether codes must be non-negative.
+    n_threads : int, optional
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components)
+        float32 if X is, else float64. A row's code does not depend on the other rows.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, an entry is not finite or a penalty is negative.
+
+    References
+    ----------
+    Cichocki & Phan (2009), Fast local algorithms for large scale nonnegative matrix and tensor
+    factorizations, IEICE Trans. Fundamentals E92-A.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> dictionary = np.array([[1.0, 0.0, 1.0], [0.0, 2.0, 0.0]])
+    >>> gf.encode([[3.0, -4.0, 3.0], [1.0, 6.0, 1.0]], dictionary)
+    array([[3., 0.],
+           [1., 3.]])
+    """
+    X = check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
+    components = check_array(components, dtype=X.dtype, input_name="components")
+    if components.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"
+        )
+    penalty = Penalty(real(l1, "l1"), real(l2, "l2"), nonneg)
+    source = Source(X, effective_threads(n_threads))
+    return solve_to_convergence(source, np.ascontiguousarray(components.T), penalty).factor

@@ -1,0 +1,356 @@
+"""Non-negative matrix factorisation, semi-NMF and plain alternating least squares."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._arguments import Seed, choice, flag, real, whole
+from .fold import Array, Penalty, Source, effective_threads
+from .losses import Frobenius, Loss
+from .monitor import Callback, Monitor
+from .start import INITS, initialize
+
+BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Non-negative matrix factorisation X ~ WH.
+
+    Minimises 1/2 |X - WH|^2 + l1_W |W|_1 + l2_W/2 |W|^2 + l1_H |H|_1 + l2_H/2 |H|^2 over W >= 0 and H >= 0
+    (Frobenius loss), with scikit-learn's scaling of the penalties: l1_W = n_features alpha_W l1_ratio,
+    l2_W = n_features alpha_W (1 - l1_ratio), and alpha_H with n_samples.
+
+    Parameters
+    ----------
+    n_components : int or 'auto', default='auto'
+        Rank k; 'auto' is the number of features, or that of a custom start.
+    init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
+        The start. None is 'nndsvda' if n_components <= min(n_samples, n_features) and X >= 0, else
+        'random'. 'custom' takes W and H from `fit_transform`.
+    solver : {'cd', 'hals', 'mu'}, default='cd'
+        'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
+        The loss; 'cd' takes the first two.
+    tol : float, default=1e-4
+        The fit has converged when the violation of the optimality conditions (the sum of the absolute
+        projected gradient met in the first sweep of an iteration) has fallen to `tol` times that of
+        the first iteration, or the KKT residual to rounding. 0: never.
+    max_iter : int, default=200
+        Iterations, each one read of X.
+    random_state : int, RandomState or None
+        For the start and for `shuffle`.
+    alpha_W, alpha_H : float or 'same'
+        Strength of the penalties on W and H.
+    l1_ratio : float, default=0
+        Share of L1 in the penalties.
+    verbose : int, default=0
+        If not 0, logs each iteration to the logger "gramfold".
+    shuffle : bool, default=False
+        Whether the order of the components is drawn anew for each half iteration.
+    W_nonneg, H_nonneg : bool, default=True
+        Whether a factor must be non-negative. One False: semi-NMF. Both: alternating least squares.
+        X may then have negative entries.
+    max_sweeps : int or None
+        Rounds of coordinate updates per product with X; None for as many as the product is worth
+        (Gillis & Glineur 2012).
+    extrapolate : bool, default=True
+        Whether factors move on along their last step (Ang & Gillis 2019). max_sweeps=1 without
+        extrapolation makes scikit-learn's iterates.
+    missing : {'error', 'mask'}, default='error'
+        'mask': NaN in a dense X is an unobserved entry, left out of the loss.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration; returning True stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        H.
+    n_components_, n_features_in_, n_iter_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    reconstruction_err_ : float
+        |X - WH|_F over the observed entries, or the square root of twice the beta divergence.
+    kkt_residual_ : float
+        How far W and H are from optimality, whatever the scale of X: the root of sum h d^2 over all
+        coordinates divided by |X|_F, where d is the step that a coordinate of curvature h could make.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_iter_,)
+        'objective', 'kkt' and 'seconds' since the start of the fit, per iteration.
+
+    References
+    ----------
+    Cichocki & Phan (2009), Fast local algorithms for large scale nonnegative matrix and tensor
+    factorizations. Gillis & Glineur (2012), Accelerated multiplicative updates and hierarchical ALS
+    algorithms for nonnegative matrix factorization. Ang & Gillis (2019), Accelerating nonnegative
+    matrix factorization algorithms using extrapolation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 0, 2], [2, 0, 4], [0, 3, 0], [0, 1, 0]])
+    >>> model = gf.NMF(2, random_state=0)
+    >>> W = model.fit_transform(X)
+    >>> bool(np.allclose(W @ model.components_, X, atol=1e-3))
+    True
+    """
+
+    def __init__(
+        self, n_components: int | str = "auto", *, init: str | None = None, solver: str = "cd",
+        beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
+        random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
+        l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
+        H_nonneg: bool = True, max_sweeps: int | None = None, extrapolate: bool = True,
+        missing: str = "error", n_threads: int | None = None, callback: Callback | None = None,
+        max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.init = init
+        self.solver = solver
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.verbose = verbose
+        self.shuffle = shuffle
+        self.W_nonneg = W_nonneg
+        self.H_nonneg = H_nonneg
+        self.max_sweeps = max_sweeps
+        self.extrapolate = extrapolate
+        self.missing = missing
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Self:
+        """Learn the components; see `fit_transform`."""
+        self.fit_transform(X, W=W, H=H, mask=mask)
+        return self
+
+    def fit_transform(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None
+    ) -> Array:
+        """Learn the components and return W, which is what `transform` gives for the same X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+            The start, with init='custom'.
+        mask : array-like of shape (n_samples, n_features), optional
+            With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 per
+            entry, 0 being unobserved.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        loss, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask)
+        W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H)
+        self.components_ = np.ascontiguousarray(H.T)
+        self.n_components_ = len(self.components_)
+        self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
+        return W
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Find W for new rows with the components fixed, each row to convergence.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        mask : array-like of shape (n_samples, n_features), optional
+            As in `fit_transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        H = np.ascontiguousarray(self.components_.T, dtype=X.dtype)
+        return self._loss(X, mask).encode(H)
+
+    def inverse_transform(self, W: Any) -> Array:
+        """Return W @ components_, of shape (n_samples, n_features)."""
+        check_is_fitted(self)
+        W = check_array(W, dtype=[np.float64, np.float32], input_name="W")
+        if W.shape[1] != self.n_components_:
+            raise ValueError(f"W must have {self.n_components_} columns, got {W.shape[1]}")
+        return W @ self.components_
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = bool(self.W_nonneg and self.H_nonneg)
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing == "mask"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _factorise(
+        self, X: Any, W: Any, H: Any, mask: Any
+    ) -> tuple[Loss, Array, int, Array, bool, Monitor]:
+        """Check everything, start and iterate."""
+        self._check_parameters()
+        monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+        X = self._check_X(X, reset=True)
+        loss = self._loss(X, mask)
+        W, H = self._start(loss.x, W, H)
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        solver = loss.solver(
+            W, np.ascontiguousarray(H.T),
+            max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,
+        )  # fmt: skip
+        with monitor:
+            W, H, n_iter, converged = solver.run(monitor, self.tol)
+        if not converged and self.tol > 0 and n_iter == self.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return loss, W, n_iter, H, converged, monitor
+
+    def _check_X(self, X: Any, *, reset: bool) -> Any:
+        return validate_data(
+            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset,
+            ensure_all_finite="allow-nan" if self.missing == "mask" else True,
+        )  # fmt: skip
+
+    def _check_parameters(self) -> None:
+        if self.n_components != "auto":
+            whole(self.n_components, "n_components")
+        choice(self.init, "init", (None, *INITS))
+        choice(self.solver, "solver", ("cd", "hals", "mu"))
+        whole(self.max_iter, "max_iter")
+        for name in ("tol", "alpha_W"):
+            real(getattr(self, name), name)
+        if self.alpha_H != "same":
+            real(self.alpha_H, "alpha_H")
+        real(self.l1_ratio, "l1_ratio", high=1.0)
+        for name in ("shuffle", "W_nonneg", "H_nonneg", "extrapolate"):
+            flag(getattr(self, name), name)
+        if self.max_sweeps is not None:
+            whole(self.max_sweeps, "max_sweeps")
+        choice(self.missing, "missing", ("error", "mask"))
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be callable, got {self.callback!r}")
+
+    def _start(self, x: Source, W: Any, H: Any) -> tuple[Array, Array]:
+        """W (n, k) and H (k, m) to start from."""
+        if self.init != "custom":
+            if W is not None or H is not None:
+                warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
+            k = x.cols if self.n_components == "auto" else int(self.n_components)
+            return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
+        if W is None or H is None:
+            raise ValueError("init='custom' needs both W and H")
+        W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
+        H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
+        k = len(H) if self.n_components == "auto" else self.n_components
+        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
+            if factor.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {factor.shape}")
+        return W, H
+
+    @staticmethod
+    def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
+        factor = check_array(factor, dtype=dtype, order="C", input_name=name)
+        if nonneg and factor.min() < 0:
+            raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
+        return factor
+
+    def _loss(self, X: Any, mask: Any) -> Loss:
+        n_threads = effective_threads(self.n_threads)
+        x = Source(X, n_threads)
+        if x.least < 0 and self.W_nonneg and self.H_nonneg:
+            raise ValueError(
+                "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
+                "H_nonneg is False"
+            )
+        return Frobenius(x, *self._penalties(*X.shape))
+
+    def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
+        """The penalties on W and H in scikit-learn's scaling."""
+        alpha_H = self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
+        l1, l2 = self.l1_ratio, 1 - self.l1_ratio
+        W, H = n_features * self.alpha_W, n_samples * alpha_H
+        return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)
+
+
+def non_negative_factorization(
+    X: Any, W: Any = None, H: Any = None, n_components: int | str = "auto", *, update_H: bool = True,
+    mask: Any = None, **parameters: Any,
+) -> tuple[Array, Array, int]:
+    """Factorise X ~ WH; the functional form of `NMF`.
+
+    W and H are those of the last iteration, whereas `NMF.fit_transform` solves W once more for the final H.
+
+    Parameters
+    ----------
+    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+        The start, with init='custom'.
+    n_components : int or 'auto'
+    update_H : bool
+        False: H is fixed and only W is solved for, to convergence.
+    mask : array-like of shape (n_samples, n_features), optional
+        As in `NMF.fit_transform`.
+    **parameters
+        Those of `NMF`.
+
+    Returns
+    -------
+    W, H : ndarray of shape (n_samples, n_components), (n_components, n_features)
+    n_iter : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> W, H, n_iter = gf.non_negative_factorization(X, n_components=2, random_state=0)
+    >>> W.shape, H.shape
+    ((6, 2), (2, 2))
+    """
+    model = NMF(n_components, **parameters)
+    if update_H:
+        loss, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
+        return W, np.ascontiguousarray(H.T), n_iter
+    model._check_parameters()
+    if H is None:
+        raise ValueError("update_H=False needs H")
+    X = model._check_X(X, reset=True)
+    H = model._check_factor(H, "H", X.dtype, model.H_nonneg)
+    if H.shape[1] != X.shape[1]:
+        raise ValueError(f"H must have {X.shape[1]} columns, as X has, got {H.shape[1]}")
+    return model._loss(X, mask).encode(np.ascontiguousarray(H.T)), H, 1

@@ -1,0 +1,88 @@
+"""Where alternating solvers start."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import randomized_svd
+
+from ._arguments import Seed
+from .fold import Array, Source
+
+INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
+NEGLIGIBLE = 1e-6
+
+
+def initialize(
+    x: Source, n_components: int, init: str | None, random_state: Seed, nonneg: tuple[bool, bool]
+) -> tuple[Array, Array]:
+    """Starting factors W (n, k) and H (k, m) for X ~ WH.
+
+    'random' draws from |N(0, 1)| sqrt(mean(X) / k), H before W. The other kinds rest on the truncated SVD
+    (Boutsidis & Gallopoulos 2008): of each pair of singular vectors the non-negative or the negated
+    negative parts, whichever are larger; zeros stay ('nndsvd'), become the mean of X ('nndsvda') or
+    small random numbers ('nndsvdar'). None is 'nndsvda' where it is defined, else 'random'.
+    A factor that may be signed keeps the sign of its draws.
+    """
+    smaller, signed_x = min(x.rows, x.cols), x.least < 0
+    if init is None:
+        init = "nndsvda" if n_components <= smaller and not signed_x else "random"
+    elif init not in INITS:
+        raise ValueError(f"init must be None or one of {', '.join(INITS)}, got {init!r}")
+    if init == "random":
+        return _random(x, n_components, random_state, nonneg)
+    if n_components > smaller:
+        raise ValueError(
+            f"init={init!r} needs n_components <= min(n_samples, n_features) = {smaller}, "
+            f"got n_components={n_components}"
+        )
+    if signed_x:
+        raise ValueError(f"init={init!r} needs a non-negative X; use init='random' or 'custom'")
+    return _nndsvd(x, n_components, init, random_state)
+
+
+def _random(
+    x: Source, k: int, random_state: Seed, nonneg: tuple[bool, bool]
+) -> tuple[Array, Array]:
+    rng = check_random_state(random_state)
+    size = x.mean if x.least >= 0 else np.sqrt(x.squared_norm / (x.rows * x.cols))
+    scale = np.sqrt(size / k)
+    H = scale * rng.standard_normal((k, x.cols)).astype(x.dtype, copy=False)
+    W = scale * rng.standard_normal((x.rows, k)).astype(x.dtype, copy=False)
+    W, H = W.astype(x.dtype, copy=False), H.astype(x.dtype, copy=False)
+    return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
+
+
+def _nndsvd(x: Source, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
+    U, s, V = randomized_svd(x.x, k, random_state=random_state)
+    W, H = np.zeros_like(U), np.zeros_like(V)
+    W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
+    H[0] = np.sqrt(s[0]) * np.abs(V[0])
+    for j in range(1, k):
+        u, v = _larger_part(U[:, j], V[j])
+        norm_u, norm_v = np.linalg.norm(u), np.linalg.norm(v)
+        if norm_u * norm_v == 0:
+            continue
+        scale = np.sqrt(s[j] * norm_u * norm_v)
+        W[:, j], H[j] = scale * u / norm_u, scale * v / norm_v
+    for factor in (W, H):
+        factor[factor < NEGLIGIBLE] = 0
+    if init == "nndsvda":
+        W[W == 0], H[H == 0] = x.mean, x.mean
+    elif init == "nndsvdar":
+        rng = check_random_state(random_state)
+        for factor in (W, H):
+            zeros = factor == 0
+            factor[zeros] = abs(x.mean * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
+    return W, H
+
+
+def _larger_part(u: NDArray[np.floating], v: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Give the positive parts of u and v, or of -u and -v if their product of norms is larger."""
+    positive, negative = (
+        (np.maximum(sign * u, 0), np.maximum(sign * v, 0)) for sign in (u.dtype.type(1), u.dtype.type(-1))
+    )
+
+    def size(pair: tuple[Array, Array]) -> float:
+        return float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
+
+    return positive if size(positive) > size(negative) else negative
