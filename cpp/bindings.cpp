@@ -8,7 +8,12 @@
 #include <stdexcept>
 #include <string>
 
+#include "beta.hpp"
 #include "csr.hpp"
+#include "frobenius.hpp"
+#include "kl.hpp"
+#include "kl_coordinate.hpp"
+#include "masked.hpp"
 #include "measure.hpp"
 #include "pass.hpp"
 
@@ -127,7 +132,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         return without_gil(n_threads, [&](const Run& run) {
             const HalsShared<T> shared(g, gi, k);
-            return run_pass(source, Packed<T>(fm),
+            return run_pass(source, Packed<T>(fm, source.reads_panels()),
                             Hals<T>{shared, T(l1), nonneg, max_sweeps, T(shrink), T(tol)}, z, cross, s, run);
         });
     };
@@ -140,6 +145,78 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     if (cross) crossed = square(result->cross, k);
     const RowStats& t = result->stats;
     return py::make_tuple(square(result->gram, k), crossed, t.violation, t.step, t.objective, t.residual, t.open);
+}
+
+// w as x, or None; returns violation, step, objective, residual, open, before.
+template <class T>
+py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, const Strided<T>& f,
+                      const Optional<T>& start, const Contiguous<T>& out, double l1, double l2, bool nonneg,
+                      int max_sweeps, double shrink, double tol, int n_threads) {
+    const auto xm = strided(x), fm = strided(f);
+    const auto wm = w ? strided(*w) : Matrix<const T>{nullptr, xm.rows, xm.cols, 0, 0};
+    const Index k = fm.cols;
+    require(fm.rows == xm.cols && k > 0, "f must have a row for each column of x");
+    require(wm.rows == xm.rows && wm.cols == xm.cols, "weights must have the shape of x");
+    const T* z = sized(start, xm.rows, k, "start must be rows x k");
+    T* to = writable<T>(out, xm.rows, k, "out must be a writable rows x k");
+    const OwnStats t = without_gil(n_threads, [&](const Run& run) {
+        const Masked<T> in(xm, wm, fm);
+        return run_masked(in, OwnGram<T>{k, in.kp, T(l1), nonneg, max_sweeps, T(shrink), T(tol)}, T(l2), z, to, run);
+    });
+    return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
+}
+
+py::array_t<double> vector(const double* from, Index n) { return py::array_t<double>({n}, from); }
+
+template <class T>
+py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, const Contiguous<T>& start,
+                         const Contiguous<T>& out, const Optional<T>& num, const Optional<T>& den, double l1,
+                         double l2, double floor, const Contiguous<double>& scale, int max_sweeps, double tol,
+                         bool loss_at_start, bool measure_at_end, int n_threads) {
+    const auto fm = strided(f);
+    const Index k = fm.cols;
+    require(scale.ndim() == 1 && scale.size() == k, "scale must have k entries");
+    const Multiplicative<T> rule{k,          T(beta), T(l1),         T(l2),         T(floor), scale.data(),
+                                 max_sweeps, T(tol),  loss_at_start, measure_at_end};
+    return with_source<T>(x, [&](const auto& source) {
+        using Source = std::decay_t<decltype(source)>;
+        const Index n = source.rows(), cols = source.cols();
+        require(fm.rows == cols, "f must have a row for each column of x");
+        const T* from = sized(start, n, k, "start must be rows x k");
+        T* to = writable<T>(out, n, k, "out must be a writable rows x k");
+        T* nm = writable(num, cols, k, "num must be a writable cols x k");
+        T* dn = writable(den, cols, k, "den must be a writable cols x k");
+        const auto sums = without_gil(n_threads, [&](const Run& run) {
+            if (beta == 2) return frobenius_pass(source, fm, rule, from, to, nm, run);
+            if constexpr (!std::is_same_v<Source, Dense<T>>)
+                if (beta == 1) return kl_pass(source, fm, rule, from, to, nm, run);
+            return beta_pass(source, fm, rule, from, to, nm, dn, run);
+        });
+        const MultiplicativeSums& s = sums->stats;
+        return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.open);
+    });
+}
+
+template <class T>
+py::tuple kl_coordinate(const py::object& x, const Strided<T>& f, const Contiguous<double>& slope,
+                        const Contiguous<T>& start, const Contiguous<T>& out, double l2, int max_sweeps, double shrink,
+                        double tol, bool measure_start, bool measure_end, int n_threads) {
+    const auto fm = strided(f);
+    const Index k = fm.cols;
+    require(slope.ndim() == 1 && slope.size() == k, "slope must have k entries");
+    const std::vector<T> rounded(slope.data(), slope.data() + k);
+    const KlRows<T> rows{k, rounded.data(), T(l2), max_sweeps, T(shrink), T(tol), measure_start, measure_end};
+    return with_source<T>(x, [&](const auto& source) {
+        const Index n = source.rows();
+        require(fm.rows == source.cols(), "f must have a row for each column of x");
+        const T* from = sized(start, n, k, "start must be rows x k");
+        T* to = writable<T>(out, n, k, "out must be a writable rows x k");
+        const auto sums = without_gil(
+            n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm, rows, from, to, run); });
+        const KlStats& s = sums->stats;
+        return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
+                              s.residual_end, s.open);
+    });
 }
 
 template <class T>
@@ -173,6 +250,18 @@ void bind(py::module_& m) {
           py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
           py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("shrink"),
           py::arg("tol"), py::arg("cross"), py::arg("n_threads"));
+    m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
+          py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
+          py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("shrink"), py::arg("tol"),
+          py::arg("n_threads"));
+    m.def("multiplicative", &multiplicative<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("beta"),
+          py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("num").noconvert(),
+          py::arg("den").noconvert(), py::arg("l1"), py::arg("l2"), py::arg("floor"), py::arg("scale").noconvert(),
+          py::arg("max_sweeps"), py::arg("tol"), py::arg("loss_at_start"), py::arg("measure_at_end"),
+          py::arg("n_threads"));
+    m.def("kl_coordinate", &kl_coordinate<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("slope").noconvert(),
+          py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l2"), py::arg("max_sweeps"),
+          py::arg("shrink"), py::arg("tol"), py::arg("measure_start"), py::arg("measure_end"), py::arg("n_threads"));
 }
 
 }  // namespace

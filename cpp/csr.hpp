@@ -19,6 +19,14 @@ inline void axpy(Index kp, T s, const T* x, T* y) {
     }
 }
 
+// The stored entries of one row.
+template <class T, class I>
+struct Entries {
+    const T* values;
+    const I* columns;
+    Index size;
+};
+
 template <class T, class I>
 class Csr {
   public:
@@ -29,6 +37,10 @@ class Csr {
 
     Index rows() const { return rows_; }
     Index cols() const { return cols_; }
+    Entries<T, I> entries(Index row) const {
+        const Index begin = indptr_[row];
+        return {data_ + begin, indices_ + begin, Index(indptr_[row + 1]) - begin};
+    }
 
     // Private sums of cols x k are worth it for chunks with several entries a column.
     Plan plan() const {
@@ -37,6 +49,7 @@ class Csr {
     }
 
     bool sums_by_component() const { return false; }
+    bool reads_panels() const { return false; }
 
     class Block {
       public:
@@ -101,6 +114,7 @@ class Known {
     Index cols() const { return 0; }
     Plan plan() const { return gramfold::plan(rows_, k_ * Index(sizeof(T))); }
     bool sums_by_component() const { return false; }
+    bool reads_panels() const { return false; }
 
     class Block {
       public:

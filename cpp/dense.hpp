@@ -48,65 +48,72 @@ class Dense {
   public:
     using Scalar = T;
 
-    explicit Dense(Matrix<const T> x) : x_(x) {
-        // A row that is contiguous is read in place, unless its stride would put all rows of a tile in the same
-        // few lines of the first-level cache. The same for a contiguous column. Else a block is copied.
-        const bool crowded = x.cols > 64 && x.row_stride * Index(sizeof(T)) % 1024 == 0;
-        by_rows_ = x.col_stride == 1 && !crowded;
-        by_cols_ = !by_rows_ && x.row_stride == 1 && x.col_stride != 1;
+    // A contiguous side is read in place, unless all rows of a tile would fall in the same few lines of the
+    // first-level cache. Anything else is copied block by block.
+    explicit Dense(Matrix<const T> x) : x_(x), by_cols_(x.col_stride != 1 && x.row_stride == 1) {
+        const Index stride = by_cols_ ? x.col_stride : x.row_stride;
+        const bool crowded = x.cols >= 64 && stride * Index(sizeof(T)) % 4096 == 0;
+        in_place_ = (by_cols_ || x.col_stride == 1) && !crowded;
     }
 
     Index rows() const { return x_.rows; }
     Index cols() const { return x_.cols; }
+    const Matrix<const T>& matrix() const { return x_; }
     Plan plan() const { return gramfold::plan(x_.rows, x_.cols * Index(sizeof(T))); }
 
     // The sums Z'X are kept as (k x cols) when X is read along its rows, else as (cols x padded k).
     bool sums_by_component() const { return !by_cols_; }
+    bool reads_panels() const { return !by_cols_; }
 
     class Block {
       public:
-        explicit Block(const Dense& x) : x_(x.x_), by_rows_(x.by_rows_), by_cols_(x.by_cols_) {}
+        explicit Block(const Dense& x) : x_(x.x_), by_cols_(x.by_cols_), in_place_(x.in_place_) {}
 
         void open(Index first, Index count) {
             count_ = count;
-            x_first_ = x_.row(first);
-            row_stride_ = x_.row_stride;
-            if (by_rows_ || by_cols_) return;
-            row_stride_ = round_up<Index>(x_.cols, 16) + 16;
-            if (copy_.size() < count * row_stride_) copy_ = Buffer<T>(count * row_stride_);
-            for (Index r = 0; r < count; ++r)
-                for (Index c = 0; c < x_.cols; ++c) copy_.get()[r * row_stride_ + c] = x_(first + r, c);
-            x_first_ = copy_.get();
+            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= block_bytes;
+            if (in_place_) {
+                data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
+                return;
+            }
+            const Index lines = by_cols_ ? x_.cols : count, length = by_cols_ ? count : x_.cols;
+            const Index step = by_cols_ ? x_.col_stride : x_.row_stride, within = by_cols_ ? 1 : x_.col_stride;
+            stride_ = round_up<Index>(length, 16) + 16;
+            if (copy_.size() < lines * stride_) copy_ = Buffer<T>(lines * stride_);
+            for (Index i = 0; i < lines; ++i) {
+                const T* from = x_.row(first) + i * step;
+                T* to = copy_.get() + i * stride_;
+                if (within == 1) std::copy_n(from, length, to);
+                else
+                    for (Index j = 0; j < length; ++j) to[j] = from[j * within];
+            }
+            data_ = copy_.get();
         }
 
         // p (k x row lanes, stride p_row) if project_by_component, else p (rows x k).
         bool project_by_component() const { return by_cols_; }
 
         void project(const T* f, Index k, Index kp, T* p, Index p_row) const {
-            if (by_cols_)
-                product(k, count_, x_.cols, f, 1, kp, x_first_, x_.col_stride, p, p_row, false);
-            else
-                product(count_, kp, x_.cols, x_first_, row_stride_, 1, f, kp, p, p_row, false);
+            if (by_cols_) product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
+            else product(count_, kp, x_.cols, data_, stride_, 1, f, packed, p, p_row, false, {near_ ? data_ + count_ * stride_ : nullptr});
         }
 
         void accumulate(const T* z, Index k, Index kp, T* s) const {
-            if (by_cols_)
-                product(x_.cols, kp, count_, x_first_, x_.col_stride, 1, z, kp, s, kp, true);
-            else
-                product(k, x_.cols, count_, z, 1, kp, x_first_, row_stride_, s, x_.cols, true);
+            if (by_cols_) product(x_.cols, kp, count_, data_, stride_, 1, z, kp, s, kp, true);
+            else product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, x_.cols, true);
         }
 
       private:
         Matrix<const T> x_;
-        bool by_rows_, by_cols_;
-        Index count_ = 0, row_stride_ = 0;
-        const T* x_first_ = nullptr;
+        bool by_cols_, in_place_, near_ = false;
+        Index count_ = 0, stride_ = 0;
+        const T* data_ = nullptr;
         Buffer<T> copy_;
     };
 
   private:
     Matrix<const T> x_;
-    bool by_rows_, by_cols_;
+    bool by_cols_, in_place_;
 };
 
 }  // namespace gramfold

@@ -28,6 +28,9 @@ struct Cancelled : std::exception {
     const char* what() const noexcept override { return "cancelled"; }
 };
 
+// Two blocks of X fit in the second-level cache: one at work, one on its way.
+inline constexpr Index block_bytes = Index{384} << 10;
+
 // Rows are solved with this many side by side; blocks and chunks start at multiples of it.
 inline constexpr Index row_group = 48;
 
@@ -43,7 +46,7 @@ struct Plan {
 // A block of X should stay in the second-level cache between project and accumulate; a chunk should be worth
 // the addition of its sums, which costs about as much as ten rows. Even counts divide well over threads.
 inline Plan plan(Index rows, Index bytes_per_row, Index rows_per_chunk = 256) {
-    const Index fit = (Index{384} << 10) / std::max<Index>(1, bytes_per_row) / row_group * row_group;
+    const Index fit = block_bytes / std::max<Index>(1, bytes_per_row) / row_group * row_group;
     Index chunks = std::min<Index>(1024, rows / rows_per_chunk);
     chunks = chunks >= 16 ? chunks / 16 * 16 : chunks / 2 * 2;
     return {rows, std::clamp<Index>(fit, row_group, 4 * row_group), std::max<Index>(1, chunks)};

@@ -33,22 +33,27 @@ struct PassSums {
     }
 };
 
-// The shared factor, its rows padded with zeros to a whole number of vector quarters.
+// The shared factor with its components padded with zeros to a whole number of vector quarters; in panels for a
+// source that reads it as product()'s b.
 template <class T>
 struct Packed {
     Index rows, k, kp;
     Buffer<T> own;
     const T* data;
 
-    explicit Packed(Matrix<const T> f) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
-        if (kp == k && f.col_stride == 1 && f.row_stride == k) {
+    Packed(Matrix<const T> f, bool panels) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
+        if (!panels && kp == k && f.col_stride == 1 && f.row_stride == k) {
             data = f.data;
             return;
         }
         own = Buffer<T>(rows * kp);
+        data = own.get();
+        if (panels) {
+            pack(rows, kp, f.data, f.row_stride, f.col_stride, k, own.get());
+            return;
+        }
         for (Index r = 0; r < rows; ++r)
             for (Index c = 0; c < kp; ++c) own.get()[r * kp + c] = c < k ? f(r, c) : T(0);
-        data = own.get();
     }
 };
 
@@ -77,8 +82,8 @@ class PassWorker {
         sums.stats += rows_.solve(zt_.get(), pt_.get(), stride_, padded, scratch_.get());
         finish(first, count);
         if (sums.s.size()) block_.accumulate(zb_.get(), k_, kp_, sums.s.get());
-        add_product(zb_.get(), kp_, count, sums.gram);
-        if (sums.cross.size()) add_product(z_.a + first * k_, k_, count, sums.cross);
+        add_product(zb_.get(), kp_, kp_, count, sums.gram);
+        if (sums.cross.size()) add_product(z_.a + first * k_, k_, k_, count, sums.cross);
     }
 
   private:
@@ -89,7 +94,7 @@ class PassWorker {
             for (Index t = 0; t < k_; ++t) std::fill(pt + t * stride_ + count, pt + t * stride_ + padded, T(0));
         } else {
             block_.project(f_.data, k_, kp_, p_.get(), kp_);
-            transpose(p_.get(), kp_, count, padded, pt);
+            by_component(p_.get(), kp_, count, padded, pt);
         }
         if (rows_.nonneg && rows_.l1 > 0)
             for (Index t = 0; t < k_; ++t)
@@ -103,34 +108,37 @@ class PassWorker {
             return;
         }
         const T* a = z_.a + first * k_;
-        if (!z_.b) return transpose(a, k_, count, padded, zt);
+        if (!z_.b) return by_component(a, k_, count, padded, zt);
         const T* b = z_.b + first * k_;
         for (Index i = 0; i < count * k_; ++i) {
             const T moved = a[i] + z_.beta * (a[i] - b[i]);
             zb[i] = rows_.nonneg && moved < 0 ? T(0) : moved;
         }
-        transpose(zb, k_, count, padded, zt);
+        by_component(zb, k_, count, padded, zt);
     }
 
     void finish(Index first, Index count) {
-        const T* zt = zt_.get();
         T *zb = zb_.get(), *out = z_.out + first * k_;
+        transpose(k_, count, zt_.get(), stride_, zb, kp_);
+        if (k_ == kp_) {
+            std::copy_n(zb, count * k_, out);
+            return;
+        }
         for (Index r = 0; r < count; ++r) {
-            for (Index t = 0; t < k_; ++t) zb[r * kp_ + t] = zt[t * stride_ + r];
             for (Index t = k_; t < kp_; ++t) zb[r * kp_ + t] = 0;
-            std::copy_n(zb + r * kp_, k_, out + r * k_);
+            for (Index t = 0; t < k_; ++t) out[r * k_ + t] = zb[r * kp_ + t];
         }
     }
 
-    void transpose(const T* from, Index from_row, Index count, Index padded, T* to) const {
-        for (Index r = 0; r < count; ++r)
-            for (Index t = 0; t < k_; ++t) to[t * stride_ + r] = from[r * from_row + t];
-        for (Index t = 0; t < k_; ++t) std::fill(to + t * stride_ + count, to + t * stride_ + padded, T(0));
+    void by_component(const T* from, Index from_row, Index count, Index padded, T* to) const {
+        transpose(count, k_, from, from_row, to, stride_);
+        for (Index t = 0; t < k_; ++t)
+            for (Index r = count; r < padded; ++r) to[t * stride_ + r] = 0;
     }
 
-    // sum += zb' other, k x k
-    void add_product(const T* other, Index other_row, Index count, Buffer<double>& sum) {
-        product(k_, k_, count, zb_.get(), 1, kp_, other, other_row, small_.get(), kp_, false);
+    // sum += zb' other, k x k; padded columns of `other` are computed and left out
+    void add_product(const T* other, Index other_row, Index cols, Index count, Buffer<double>& sum) {
+        product(k_, cols, count, zb_.get(), 1, kp_, other, other_row, small_.get(), kp_, false);
         for (Index s = 0; s < k_; ++s)
             for (Index t = 0; t < k_; ++t) sum.get()[s * k_ + t] += double(small_.get()[s * kp_ + t]);
     }

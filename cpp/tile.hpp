@@ -6,15 +6,18 @@
 //     project     P  = X F      a = X,   l runs over the components of the packed factor F (features x k)
 //     accumulate  S += Z'X      a = Z',  l runs over the columns of X
 // and, with the roles of the strides swapped, both again for X stored the other way round.
-// An element's sum runs over q in order in one accumulator, so it does not depend on where the element
-// falls in a tile: a row gives the same bits alone, in a block, and for any number of threads.
-// Cost: rows * cols * depth FMA; a tile of R x 2 vectors does 2R FMA per R + 2 loads.
+// The sum runs over q in order, in pieces of depth_piece with one accumulator each, wherever an element falls in a
+// tile: a row gives the same bits alone, in a block, and for any number of threads.
+// Cost: rows * cols * depth FMA; a tile of R x 2 vectors does 2R FMA per R + 2 loads. A piece of a panel of b stays
+// in the second-level cache while the rows go by.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 namespace gramfold {
@@ -77,23 +80,32 @@ struct Product {
     T *out;
     Index out_row;
     bool add;
+    const char* fetch;  // one line is prefetched per step of q
+    Index fetch_step;
 };
 
 template <class T, int W, int NV, int R>
 void tile(const Product<T>& p) {
     using V = Vec<T, W>;
     V acc[R][NV] = {};
-    const T *a = p.a, *b = p.b;
-    for (Index q = 0; q < p.depth; ++q, a += p.a_depth, b += p.b_depth) {
+    // One pointer for three rows, the others by scaled index: all fit in the integer registers.
+    const T *a[(R + 2) / 3], *b = p.b;
+    for (int r = 0; r < R; r += 3) a[r / 3] = p.a + r * p.a_row;
+    const Index step = p.a_row, next = p.a_depth;
+    const char* fetch = p.fetch;
+    for (Index q = 0; q < p.depth; ++q, b += p.b_depth, fetch += p.fetch_step) {
+        __builtin_prefetch(fetch, 0, 2);
         V bv[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) bv[v] = load<V>(b + v * W);
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-            const T s = a[r * p.a_row];
+            const T s = a[r / 3][r % 3 * step];
 #pragma GCC unroll 4
             for (int v = 0; v < NV; ++v) acc[r][v] += bv[v] * s;
         }
+#pragma GCC unroll 4
+        for (int i = 0; i < (R + 2) / 3; ++i) a[i] += next;
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -111,41 +123,125 @@ constexpr auto tiles_of(std::integer_sequence<int, R...>) {
 
 // One panel of NV * W columns: the rows are shared out evenly over the fewest tiles.
 template <class T, int W, int NV>
-void panel(Product<T> p, Index rows) {
+void panel(Product<T>& p, Index rows, Index fetch_tile) {
     static constexpr auto tiles = tiles_of<T, W, NV>(std::make_integer_sequence<int, tile_rows>{});
-    Index left = (rows + tile_rows - 1) / tile_rows;
-    for (; rows > 0; --left) {
+    for (Index left = (rows + tile_rows - 1) / tile_rows; rows > 0; --left) {
         const Index r = (rows + left - 1) / left;
         tiles[static_cast<std::size_t>(r - 1)](p);
         p.a += r * p.a_row;
         p.out += r * p.out_row;
+        p.fetch += fetch_tile;
         rows -= r;
     }
 }
 
-template <class T, int W, int NV>
-Index panels(Product<T>& p, Index rows, Index cols) {
-    for (; cols >= NV * W; cols -= NV * W) {
-        panel<T, W, NV>(p, rows);
-        p.b += NV * W;
-        p.out += NV * W;
+template <class T, int N, int S, int... I>
+inline void exchange_round(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    using Mask = Vec<Bits, N>;
+    constexpr Mask low = {Bits(I & S ? N + I - S : I)...}, high = {Bits(I & S ? N + I : I + S)...};
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) {
+        if (i & S) continue;
+        const auto a = v[i], b = v[i + S];
+        v[i] = __builtin_shuffle(a, b, low);
+        v[i + S] = __builtin_shuffle(a, b, high);
     }
-    return cols;
+    if constexpr (2 * S < N) exchange_round<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
+}
+
+template <class T, int N>
+inline void transpose_square(const T* in, Index in_row, T* out, Index out_row) {
+    Vec<T, N> v[N];
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) v[i] = load<Vec<T, N>>(in + i * in_row);
+    exchange_round<T, N, 1>(v, std::make_integer_sequence<int, N>{});
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) store(out + i * out_row, v[i]);
 }
 
 }  // namespace tile_detail
 
+inline constexpr Index depth_piece = 512;
+
+// Calls f(W, NV, first) for panels of NV vectors of W lanes, W and NV known when compiled, that cover `cols`.
+template <class T, class F>
+void each_panel(Index cols, F f) {
+    Index c = 0;
+    const auto some = [&](auto w, auto nv) {
+        for (; c + w * nv <= cols; c += w * nv) f(w, nv, c);
+    };
+    constexpr int w = lanes<T>;
+    constexpr auto one = std::integral_constant<int, 1>{};
+    some(std::integral_constant<int, w>{}, std::integral_constant<int, 2>{});
+    some(std::integral_constant<int, w>{}, one);
+    if constexpr (w >= 4) some(std::integral_constant<int, w / 2>{}, one);
+    if constexpr (w >= 8) some(std::integral_constant<int, w / 4>{}, one);
+    some(one, one);
+}
+
+inline constexpr Index packed = 0;
+
+// What a product brings into the second-level cache for the next one, a line per step of q: the lines that follow
+// `lines`, or those `ahead` of b's.
+struct Fetch {
+    const void* lines = nullptr;
+    Index ahead = 0;
+};
+
 // out (rows x cols, row stride out_row) = or += a (rows x depth, strides a_row, a_depth) * b (depth x cols).
+// b has contiguous rows with stride b_depth, or comes from pack() and b_depth is `packed`.
 template <class T>
 void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index a_depth, const T* b,
-             Index b_depth, T* out, Index out_row, bool add) {
+             Index b_depth, T* out, Index out_row, bool add, Fetch fetch = {}) {
+    const char* lines = static_cast<const char*>(fetch.lines);
+    for (Index q = 0; q < depth || q == 0; q += depth_piece) {
+        const Index piece = std::min(depth_piece, depth - q);
+        each_panel<T>(cols, [&](auto w, auto nv, Index c) {
+            const T* panel_b = b_depth == packed ? b + q * cols + c * piece : b + q * b_depth + c;
+            const Index stride = b_depth == packed ? w * nv : b_depth;
+            const char* first = lines ? lines : reinterpret_cast<const char*>(panel_b + fetch.ahead);
+            const Index step = lines ? 64 : stride * Index(sizeof(T));
+            tile_detail::Product<T> p{piece, a + q * a_depth, a_row, a_depth, panel_b, stride, out + c, out_row,
+                                      add || q > 0, first, step};
+            tile_detail::panel<T, w, nv>(p, rows, lines ? piece * 64 : fetch.ahead ? 64 : 0);
+            if (lines) lines = p.fetch;
+        });
+    }
+}
+
+// b (depth x cols, any strides) into the order in which product reads it: pieces of depth, in them panels.
+template <class T>
+void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index b_cols, T* out) {
+    for (Index q = 0; q < depth; q += depth_piece) {
+        const Index piece = std::min(depth_piece, depth - q);
+        each_panel<T>(cols, [&](auto w, auto nv, Index c) {
+            for (Index r = 0; r < piece; ++r)
+                for (Index l = 0; l < w * nv; ++l)
+                    *out++ = c + l < b_cols ? b[(q + r) * b_depth + (c + l) * b_col] : T(0);
+        });
+    }
+}
+
+// out (cols x rows, row stride out_row) = the transpose of in (rows x cols, row stride in_row).
+template <class T>
+void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index out_row) {
+    Index c = 0;
+    const auto squares = [&](auto size) {
+        constexpr int N = decltype(size)::value;
+        for (; c + N <= cols; c += N) {
+            Index r = 0;
+            for (; r + N <= rows; r += N) tile_detail::transpose_square<T, N>(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
+            for (; r < rows; ++r)
+                for (Index l = c; l < c + N; ++l) out[l * out_row + r] = in[r * in_row + l];
+        }
+    };
     constexpr int w = lanes<T>;
-    tile_detail::Product<T> p{depth, a, a_row, a_depth, b, b_depth, out, out_row, add};
-    cols = tile_detail::panels<T, w, 2>(p, rows, cols);
-    cols = tile_detail::panels<T, w, 1>(p, rows, cols);
-    if constexpr (w >= 4) cols = tile_detail::panels<T, w / 2, 1>(p, rows, cols);
-    if constexpr (w >= 8) cols = tile_detail::panels<T, w / 4, 1>(p, rows, cols);
-    tile_detail::panels<T, 1, 1>(p, rows, cols);
+    if constexpr (w >= 2) squares(std::integral_constant<int, w>{});
+    if constexpr (w >= 4) squares(std::integral_constant<int, w / 2>{});
+    if constexpr (w >= 8) squares(std::integral_constant<int, w / 4>{});
+    for (; c < cols; ++c)
+        for (Index r = 0; r < rows; ++r) out[c * out_row + r] = in[r * in_row + c];
 }
 
 }  // namespace gramfold

@@ -1,0 +1,120 @@
+// Kullback-Leibler loss of a CSR X: one multiplicative pass that touches stored entries only.
+//
+//     wh_j = <z, F_j>     num = sum_j x_j / wh_j F_j     z <- z num / (sum F + l1 + l2 z)     S_j += x_j / wh_j z
+//     loss = sum_j (x_j log(x_j / wh_j) - x_j) + <z, sum F>
+//
+// Vectors run over components. Lee & Seung 2001; S with the new z. Cost: 4 nnz k FMA, 7 nnz k if all is measured.
+#pragma once
+
+#include "csr.hpp"
+#include "elementary.hpp"
+#include "rows/multiplicative.hpp"
+
+namespace gramfold {
+
+// sum of x log(x / wh) - x, wh = x / q; entries up to the guard do not count.
+template <class T>
+inline double kl_terms(const T* x, const T* q, Index n) {
+    using V = Vec<T>;
+    double loss = 0;
+    for (Index e = 0; e < n; e += lanes<T>) {
+        V xv = {}, qv = V{} + T(1);
+        const auto some = static_cast<std::size_t>(std::min<Index>(lanes<T>, n - e));
+        std::memcpy(&xv, x + e, some * sizeof(T)), std::memcpy(&qv, q + e, some * sizeof(T));
+        qv = xv > guard<T> ? qv : V{} + T(1);
+        xv = xv > guard<T> ? xv : V{};
+        loss += double(total<T>(xv * (log<T>(qv) - T(1))));
+    }
+    return loss;
+}
+
+template <class T, class I>
+class KlWorker {
+  public:
+    KlWorker(const Csr<T, I>& x, const Aligned<T>& f, const double* slope, const Multiplicative<T>& rule,
+             const T* start, T* out)
+        : x_(x), f_(f), slope_(slope), rule_(rule), start_(start), out_(out), k_(f.k), kp_(f.kp), den_(kp_), z_(kp_),
+          num_(kp_) {
+        for (Index t = 0; t < kp_; ++t) den_.get()[t] = T(slope[t]);
+    }
+
+    void operator()(Index first, Index count, BetaSums<T>& sums) {
+        for (Index r = first; r < first + count; ++r) row(x_.entries(r), r, sums);
+        sums.add_total(out_ + first * k_, k_, count);
+    }
+
+  private:
+    using V = Vec<T>;
+    static constexpr Index w = lanes<T>;
+
+    void row(const Entries<T, I>& x, Index r, BetaSums<T>& sums) {
+        if (q_.size() < x.size) q_ = Buffer<T>(2 * x.size);
+        T* z = z_.get();
+        std::copy_n(start_ + r * k_, k_, z);
+        std::fill(z + k_, z + kp_, T(0));
+        bool ended = false;
+        quotients(x);
+        if (rule_.loss_at_start) sums.stats.loss_start += loss(x);
+        for (int sweep = 0; sweep < rule_.max_sweeps && !ended; ++sweep) {
+            numerator(x);
+            ended = rule_.update(num_.get(), den_.get(), z);
+            quotients(x);
+        }
+        sums.stats.open += !ended;
+        std::copy_n(z, k_, out_ + r * k_);
+        if (sums.num.size())
+            for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], z, sums.num.get() + Index(x.columns[e]) * kp_);
+        if (!rule_.measure_at_end) return;
+        sums.stats.loss_end += loss(x);
+        numerator(x);
+        rule_.measure(num_.get(), den_.get(), z, sums.stats);
+    }
+
+    // q = x / wh
+    void quotients(const Entries<T, I>& x) {
+        for (Index e = 0; e < x.size; ++e) {
+            const T* f = f_.row(x.columns[e]);
+            V wh = {};
+            for (Index c = 0; c < kp_; c += w) wh += load<V>(z_.get() + c) * load<V>(f + c);
+            q_.get()[e] = x.values[e] / std::max(total<T>(wh), guard<T>);
+        }
+    }
+
+    // sum of q F
+    void numerator(const Entries<T, I>& x) {
+        num_.zero();
+        for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], f_.row(x.columns[e]), num_.get());
+    }
+
+    double loss(const Entries<T, I>& x) const {
+        double wh = 0;
+        for (Index t = 0; t < k_; ++t) wh += double(z_.get()[t]) * slope_[t];
+        return wh + kl_terms(x.values, q_.get(), x.size);
+    }
+
+    const Csr<T, I>& x_;
+    const Aligned<T>& f_;
+    const double* slope_;
+    const Multiplicative<T>& rule_;
+    const T* start_;
+    T* out_;
+    Index k_, kp_;
+    Buffer<T> den_, z_, num_, q_;
+};
+
+// num: cols x k or null; overwritten.
+template <class T, class I>
+std::unique_ptr<BetaSums<T>> kl_pass(const Csr<T, I>& x, Matrix<const T> f, const Multiplicative<T>& rule,
+                                     const T* start, T* out, T* num, const Run& run) {
+    const Aligned<T> aligned(f);
+    const Index k = f.cols, kp = aligned.kp;
+    const auto slope = aligned.column_sums();
+    auto sums = fold(
+        x.plan(), run, [&] { return std::make_unique<BetaSums<T>>(num ? x.cols() * kp : 0, 0, k); },
+        [&] { return KlWorker<T, I>(x, aligned, slope.data(), rule, start, out); });
+    if (num)
+        for (Index c = 0; c < x.cols(); ++c) std::copy_n(sums->num.get() + c * kp, k, num + c * k);
+    return sums;
+}
+
+}  // namespace gramfold

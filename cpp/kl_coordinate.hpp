@@ -1,0 +1,180 @@
+// One pass over the rows of X by coordinate descent on the Kullback-Leibler loss, see rows/kl.hpp.
+//
+// A row needs F only where it has entries. They are gathered once, component by component, and several sweeps run
+// in the cache. Short rows are solved side by side, one in each lane, with rows of about the same length; long ones
+// one at a time along the lanes. Which of the two depends on the row alone, and lanes do not see each other.
+// A thread gathers up to `longest row` x k numbers.
+#pragma once
+
+#include "csr.hpp"
+#include "rows/kl.hpp"
+#include "rows/multiplicative.hpp"
+
+namespace gramfold {
+
+struct KlSums {
+    Buffer<double> total;
+    KlStats stats;
+
+    explicit KlSums(Index k) : total(k) { clear(); }
+    void clear() { total.zero(), stats = {}; }
+    KlSums& operator+=(const KlSums& o) {
+        for (Index t = 0; t < total.size(); ++t) total.get()[t] += o.total.get()[t];
+        stats += o.stats;
+        return *this;
+    }
+};
+
+// The entries of a row; of a dense row those that are not 0.
+template <class Source>
+class RowEntries;
+
+template <class T, class I>
+class RowEntries<Csr<T, I>> {
+  public:
+    explicit RowEntries(const Csr<T, I>& x) : x_(x) {}
+    void open(Index first, Index) { first_ = first; }
+    Entries<T, I> operator[](Index r) const { return x_.entries(first_ + r); }
+
+  private:
+    const Csr<T, I>& x_;
+    Index first_ = 0;
+};
+
+template <class T>
+class RowEntries<Dense<T>> {
+  public:
+    explicit RowEntries(const Dense<T>& x) : x_(x.matrix()) {}
+    void open(Index first, Index count) {
+        values_.clear(), columns_.clear(), begins_.assign(1, 0);
+        for (Index r = first; r < first + count; ++r) {
+            for (Index c = 0; c < x_.cols; ++c)
+                if (const T x = x_(r, c); x != 0) values_.push_back(x), columns_.push_back(c);
+            begins_.push_back(values_.size());
+        }
+    }
+    Entries<T, Index> operator[](Index r) const {
+        const auto begin = begins_[static_cast<std::size_t>(r)], end = begins_[static_cast<std::size_t>(r + 1)];
+        return {values_.data() + begin, columns_.data() + begin, Index(end - begin)};
+    }
+
+  private:
+    Matrix<const T> x_;
+    std::vector<T> values_;
+    std::vector<Index> columns_;
+    std::vector<std::size_t> begins_;
+};
+
+template <class T, class Source>
+class KlCoordinateWorker {
+  public:
+    KlCoordinateWorker(const Source& x, const Aligned<T>& f, const KlRows<T>& rows, const T* start, T* out)
+        : entries_(x), f_(f), rows_(rows), start_(start), out_(out), k_(f.k), z_(k_ * w),
+          short_(std::clamp<Index>((Index{256} << 10) / (vector_bytes * k_), 1, 256)) {}
+
+    void operator()(Index first, Index count, KlSums& sums) {
+        entries_.open(first, count);
+        sort_by_length(count);
+        Index i = 0;
+        while (i < count && entries_[order_[i]].size <= short_) {
+            Index n = 1;
+            while (n < w && i + n < count && entries_[order_[i + n]].size <= short_) ++n;
+            solve_side_by_side(first, order_.data() + i, n, sums.stats);
+            i += n;
+        }
+        for (; i < count; ++i) solve_along(first, order_[i], sums.stats);
+        for (Index t = 0; t < k_; ++t) {
+            T sum = 0;
+            for (Index r = first; r < first + count; ++r) sum += out_[r * k_ + t];
+            sums.total.get()[t] += double(sum);
+        }
+    }
+
+  private:
+    using V = Vec<T>;
+    static constexpr Index w = lanes<T>;
+
+    // Counting sort; all long rows are last, in no order.
+    void sort_by_length(Index count) {
+        const auto bucket = [&](Index r) { return static_cast<std::size_t>(std::min(entries_[r].size, short_ + 1)); };
+        ends_.assign(static_cast<std::size_t>(short_ + 2), 0);
+        for (Index r = 0; r < count; ++r) ++ends_[bucket(r)];
+        for (std::size_t b = 1; b < ends_.size(); ++b) ends_[b] += ends_[b - 1];
+        order_.resize(static_cast<std::size_t>(count));
+        for (Index r = count; r-- > 0;) order_[static_cast<std::size_t>(--ends_[bucket(r)])] = r;
+    }
+
+    // Space for n vectors per component, all 0.
+    KlGathered<T> gathered(Index n) {
+        const Index size = (k_ + 3) * n * w;
+        if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
+        std::fill_n(space_.get(), (k_ + 1) * n * w, T(0));
+        V* v = reinterpret_cast<V*>(space_.get());
+        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get())};
+    }
+
+    void solve_side_by_side(Index first, const Index* rows, Index count, KlStats& stats) {
+        const Index n = entries_[rows[count - 1]].size;
+        const KlGathered<T> all = gathered(n);
+        T *f = space_.get(), *x = f + k_ * n * w;
+        z_.zero();
+        V active = {};
+        for (Index lane = 0; lane < count; ++lane) {
+            const auto row = entries_[rows[lane]];
+            active[lane] = 1;
+            for (Index e = 0; e < row.size; ++e) gather(row, e, f + e * w + lane, n * w, x[e * w + lane]);
+            for (Index t = 0; t < k_; ++t) z_.get()[t * w + lane] = start_[(first + rows[lane]) * k_ + t];
+        }
+        rows_.template solve<true>(all, active, stats);
+        for (Index lane = 0; lane < count; ++lane)
+            for (Index t = 0; t < k_; ++t) out_[(first + rows[lane]) * k_ + t] = z_.get()[t * w + lane];
+    }
+
+    void solve_along(Index first, Index r, KlStats& stats) {
+        const auto row = entries_[r];
+        const Index n = (row.size + w - 1) / w;
+        const KlGathered<T> all = gathered(n);
+        T *f = space_.get(), *x = f + k_ * n * w;
+        for (Index e = 0; e < row.size; ++e) gather(row, e, f + e, n * w, x[e]);
+        for (Index t = 0; t < k_; ++t) all.z[t] = V{} + start_[(first + r) * k_ + t];
+        rows_.template solve<false>(all, V{} + T(1), stats);
+        for (Index t = 0; t < k_; ++t) out_[(first + r) * k_ + t] = all.z[t][0];
+    }
+
+    // Entry e and its row of F, one number every f_step; an explicit 0 is as good as none.
+    template <class Row>
+    void gather(const Row& row, Index e, T* f, Index f_step, T& x) const {
+        constexpr Index ahead = 12, line = 64 / Index(sizeof(T));
+        if (e + ahead < row.size) {
+            const T* next = f_.row(row.columns[e + ahead]);
+            for (Index t = 0; t < k_; t += line) __builtin_prefetch(next + t);
+        }
+        x = row.values[e];
+        if (x == 0) return;
+        const T* from = f_.row(row.columns[e]);
+        for (Index t = 0; t < k_; ++t) f[t * f_step] = from[t];
+    }
+
+    RowEntries<Source> entries_;
+    const Aligned<T>& f_;
+    const KlRows<T>& rows_;
+    const T* start_;
+    T* out_;
+    Index k_;
+    Buffer<T> z_, space_;
+    Index short_;
+    std::vector<Index> ends_, order_;
+};
+
+template <class T, class Source>
+std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, Matrix<const T> f, const KlRows<T>& rows, const T* start,
+                                           T* out, const Run& run) {
+    const Aligned<T> aligned(f);
+    Plan plan = gramfold::plan(x.rows(), 2048);
+    plan.block = std::min(plan.block, x.plan().block);
+    return fold(
+        plan, run, [&] { return std::make_unique<KlSums>(f.cols); },
+        [&] { return KlCoordinateWorker<T, Source>(x, aligned, rows, start, out); });
+}
+
+}  // namespace gramfold

@@ -1,0 +1,125 @@
+// Rows of one factor by multiplicative updates, and what a pass of them gives back.
+//
+//     z <- z (num / den)^gamma      num = F'(x wh^(beta-2)),  den = F'(wh^(beta-1)) + l1 + l2 z,  wh = F z
+//
+// Fevotte & Idier 2011, eq. 55; gamma = 1/(2 - beta) for beta < 1, 1/(beta - 1) for beta > 2, else 1.
+#pragma once
+
+#include <cmath>
+
+#include "../dense.hpp"
+#include "../elementary.hpp"
+
+namespace gramfold {
+
+struct MultiplicativeSums {
+    double loss_start = 0, loss_end = 0;  // beta divergence before the first and after the last update
+    double residual = 0;                  // what single updates could still gain at the end, see `measure`
+    double size = 0;                      // sum of z num at the end
+    double open = 0;                      // rows that had not ended after max_sweeps
+
+    MultiplicativeSums& operator+=(const MultiplicativeSums& o) {
+        loss_start += o.loss_start, loss_end += o.loss_end, residual += o.residual, size += o.size;
+        open += o.open;
+        return *this;
+    }
+};
+
+template <class T>
+struct Multiplicative {
+    Index k;
+    T beta, l1, l2;
+    T floor;              // results below are set to 0
+    const double* scale;  // k: the size that an entry near 0 is expected to reach
+    int max_sweeps;
+    T tol;  // a row ends when sum den |dz| is at most tol times sum den z
+    bool loss_at_start, measure_at_end;
+
+    T gamma() const { return beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : T(1); }
+
+    // One row; true if it ended.
+    bool update(const T* num, const T* den, T* z) const {
+        const T power = gamma();
+        T step = 0, size = 0;
+        for (Index t = 0; t < k; ++t) {
+            const T d = denominator(den[t], z[t]);
+            T ratio = num[t] / d;
+            if (power != 1) ratio = std::pow(ratio, power);
+            T moved = z[t] * ratio;
+            if (moved < floor) moved = 0;
+            step += std::abs(moved - z[t]) * d, size += moved * d;
+            z[t] = moved;
+        }
+        return step <= tol * size;
+    }
+
+    // z num sums up to `size`; the residual is sum of |g| times the step to balance num and den, g = den - num.
+    // Near 0 an entry that should grow counts as if it were as large as the others of its component.
+    void measure(const T* num, const T* den, const T* z, MultiplicativeSums& sums) const {
+        for (Index t = 0; t < k; ++t) {
+            const double d = denominator(den[t], z[t]), n = num[t], g = d - n;
+            sums.residual += g >= 0 ? z[t] * g / d * g : (z[t] + scale[t]) * g / n * g;
+            sums.size += z[t] * n;
+        }
+    }
+
+  private:
+    T denominator(T den, T z) const {
+        const T d = den + l1 + l2 * z;
+        return d == 0 ? guard<T> : d;
+    }
+};
+
+// The sums num and den (none for beta = 1) that the other factor's update needs, and sum of z.
+template <class T>
+struct BetaSums {
+    Buffer<T> num, den;
+    Buffer<double> total;
+    MultiplicativeSums stats;
+
+    BetaSums(Index num_size, Index den_size, Index k) : num(num_size), den(den_size), total(k) { clear(); }
+    void clear() {
+        num.zero(), den.zero(), total.zero();
+        stats = {};
+    }
+    BetaSums& operator+=(const BetaSums& o) {
+        add(num, o.num), add(den, o.den), add(total, o.total);
+        stats += o.stats;
+        return *this;
+    }
+    // Adds up z (count x k, rows z_row apart).
+    void add_total(const T* z, Index z_row, Index count) {
+        for (Index t = 0; t < total.size(); ++t) {
+            T sum = 0;
+            for (Index r = 0; r < count; ++r) sum += z[r * z_row + t];
+            total.get()[t] += double(sum);
+        }
+    }
+
+  private:
+    template <class U>
+    static void add(Buffer<U>& to, const Buffer<U>& from) {
+        for (Index i = 0; i < to.size(); ++i) to.get()[i] += from.get()[i];
+    }
+};
+
+// F copied with rows padded by zeros to whole vectors, so that they are aligned.
+template <class T>
+struct Aligned {
+    Index rows, k, kp;
+    Buffer<T> data;
+
+    explicit Aligned(Matrix<const T> f) : rows(f.rows), k(f.cols), kp(round_up<Index>(k, lanes<T>)), data(rows * kp) {
+        for (Index r = 0; r < rows; ++r)
+            for (Index c = 0; c < kp; ++c) data.get()[r * kp + c] = c < k ? f(r, c) : T(0);
+    }
+    const T* row(Index r) const { return data.get() + r * kp; }
+    std::vector<double> column_sums() const {
+        std::vector<double> sums(static_cast<std::size_t>(kp));
+        for (Index r = 0; r < rows; ++r)
+            for (Index c = 0; c < kp; ++c) sums[static_cast<std::size_t>(c)] += double(row(r)[c]);
+        return sums;
+    }
+};
+
+}  // namespace gramfold

@@ -1,0 +1,103 @@
+"""The NumPy twin of `masked_hals`: row by row, each with the Gram matrix of its own observed columns."""
+
+import numpy as np
+
+
+def _upper(g, shift, least):
+    """Give U with G + shift I = U'U, or None if a pivot is at most `least` of its diagonal entry."""
+    a = g + shift * np.eye(len(g), dtype=g.dtype)
+    for t in range(len(g)):
+        if not a[t, t] > least * g[t, t]:
+            return None
+        a[t, t:] /= np.sqrt(a[t, t])
+        a[t + 1 :, t + 1 :] -= np.outer(a[t, t + 1 :], a[t, t + 1 :])
+    return np.triu(a)
+
+
+def _minimise(z, p, g):
+    """Solve Gz = p from z on: by Cholesky, and where that breaks down by proximal steps (Rockafellar 1976)."""
+    largest = np.max(np.diag(g))
+    if not largest > 0:
+        return
+    epsilon = np.finfo(g.dtype).eps
+    upper = _upper(g, 0, 4 * len(g) * epsilon)
+    rounds = 2
+    if upper is None:
+        upper, rounds = _upper(g, np.sqrt(epsilon) * largest, 0), 16
+    for _ in range(rounds):
+        z -= np.linalg.solve(upper, np.linalg.solve(upper.T, g @ z - p))
+
+
+class _Row:
+    """One row: its Gram, products, and the coordinate steps of Cichocki & Phan 2009, eq. 26."""
+
+    def __init__(self, g, p, l1, nonneg):
+        self.g, self.h, self.l1, self.nonneg = g, np.diag(g), l1, nonneg
+        self.p = p - l1 if nonneg else p
+        self.inv = np.divide(1, self.h, out=np.zeros_like(self.h), where=self.h > 0)
+
+    def step(self, z, gradient, t):
+        """Say how far component t (or each component, on its own) would move."""
+        moved = z[t] - gradient * self.inv[t]
+        if self.nonneg:
+            return np.maximum(moved, 0) - z[t]
+        return np.sign(moved) * np.maximum(np.abs(moved) - self.l1 * self.inv[t], 0) - z[t]
+
+    def residual(self, z):
+        """Sum of h d^2 over the steps that single coordinates could make."""
+        return np.sum(self.h * self.step(z, self.g @ z - self.p, slice(None)) ** 2)
+
+    def sweep(self, z):
+        """One round over the components, in place; returns the violation met and sum h d^2."""
+        violation = step = z.dtype.type(0)
+        for t in range(len(z)):
+            gradient = self.g[t] @ z - self.p[t]
+            old, d = z[t], self.step(z, gradient, t)
+            if self.nonneg:
+                violation += max(-gradient, 0) if old == 0 else abs(gradient)
+            else:
+                violation += abs(d) * self.h[t]
+            step += self.h[t] * d * d
+            z[t] = old + d
+        return violation, step
+
+    def solve(self, z, max_sweeps, shrink, tol):
+        """Solve for z in place; returns violation and step of the first sweep, and whether it is open."""
+        if not self.nonneg and self.l1 == 0 and max_sweeps > 0:
+            _minimise(z, self.p, self.g)
+            return 0.0, 0.0, False
+        violation = first = 0.0
+        for sweep in range(max_sweeps):
+            broken, step = self.sweep(z)
+            if sweep == 0:
+                violation, first = broken, step
+            if step <= max(first * shrink**2, self.h @ (z * z) * tol**2):
+                return violation, first, False
+        return violation, first, True
+
+
+def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, shrink, tol, n_threads):
+    """Solve each row of X ~ out F' over its observed entries (not NaN, weight above 0).
+
+    Returns violation, step, objective, residual and open as `hals` does, and the residual before.
+    """
+    dtype = f.dtype
+    z = np.zeros(out.shape, dtype) if start is None else start.copy()
+    total = np.zeros(6)
+    for i in range(len(x)):
+        seen = ~np.isnan(x[i])
+        if weights is not None:
+            seen &= weights[i] > 0
+        w = np.ones(seen.sum(), dtype) if weights is None else weights[i, seen]
+        fi, xi = f[seen], x[i, seen]
+        g = (fi * w[:, None]).T @ fi + dtype.type(l2) * np.eye(f.shape[1], dtype=dtype)
+        row = _Row(g, fi.T @ (w * xi), dtype.type(l1), nonneg)
+        if max_sweeps > 0 and not seen.any():
+            z[i] = 0
+        before = row.residual(z[i])
+        violation, step, still_open = row.solve(z[i], max_sweeps, shrink, tol)
+        objective = 0.5 * np.sum(w * (xi - fi @ z[i]) ** 2, dtype=np.float64)
+        objective += l1 * np.sum(np.abs(z[i])) + 0.5 * l2 * np.sum(z[i] ** 2)
+        total += [violation, step, objective, row.residual(z[i]), still_open, before]
+    out[:] = z
+    return tuple(total.tolist())
