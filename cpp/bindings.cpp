@@ -117,7 +117,7 @@ template <class T>
 py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
                const Optional<double>& inverse, const Optional<T>& start, const Optional<T>& previous, double beta,
                const Optional<T>& out, const Optional<T>& sums, double l1, bool nonneg, int max_sweeps,
-               double shrink, double tol, bool cross, int n_threads) {
+               int polish, double shrink, double tol, bool cross, int n_threads) {
     const auto fm = strided(f);
     const Index k = fm.cols;
     const double* g = sized(gram, k, k, "gram must be k x k");
@@ -133,7 +133,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
         return without_gil(n_threads, [&](const Run& run) {
             const HalsShared<T> shared(g, gi, k);
             return run_pass(source, Packed<T>(fm, source.reads_panels()),
-                            Hals<T>{shared, T(l1), nonneg, max_sweeps, T(shrink), T(tol)}, z, cross, s, run);
+                            Hals<T>{shared, T(l1), nonneg, max_sweeps, polish, T(shrink), T(tol)}, z, cross, s, run);
         });
     };
     const auto result = p ? run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k))
@@ -176,7 +176,8 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
     const auto fm = strided(f);
     const Index k = fm.cols;
     require(scale.ndim() == 1 && scale.size() == k, "scale must have k entries");
-    const Multiplicative<T> rule{k,          T(beta), T(l1),         T(l2),         T(floor), scale.data(),
+    const std::vector<T> rounded(scale.data(), scale.data() + k);
+    const Multiplicative<T> rule{k,          T(beta), T(l1),         T(l2),         T(floor), rounded.data(),
                                  max_sweeps, T(tol),  loss_at_start, measure_at_end};
     return with_source<T>(x, [&](const auto& source) {
         using Source = std::decay_t<decltype(source)>;
@@ -198,10 +199,10 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
 }
 
 template <class T>
-py::tuple kl_coordinate(const py::object& x, const Strided<T>& f, const Contiguous<double>& slope,
+py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Contiguous<double>& slope,
                         const Contiguous<T>& start, const Contiguous<T>& out, double l2, int max_sweeps, double shrink,
                         double tol, bool measure_start, bool measure_end, int n_threads) {
-    const auto fm = strided(f);
+    const auto fm = strided<T>(f);
     const Index k = fm.cols;
     require(slope.ndim() == 1 && slope.size() == k, "slope must have k entries");
     const std::vector<T> rounded(slope.data(), slope.data() + k);
@@ -212,7 +213,7 @@ py::tuple kl_coordinate(const py::object& x, const Strided<T>& f, const Contiguo
         const T* from = sized(start, n, k, "start must be rows x k");
         T* to = writable<T>(out, n, k, "out must be a writable rows x k");
         const auto sums = without_gil(
-            n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm, rows, from, to, run); });
+            n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm.data, rows, from, to, run); });
         const KlStats& s = sums->stats;
         return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
                               s.residual_end, s.open);
@@ -248,7 +249,7 @@ void bind(py::module_& m) {
     m.def("hals", &hals<T>, py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(),
           py::arg("gram").noconvert(), py::arg("inverse").noconvert(), py::arg("start").noconvert(),
           py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
-          py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("shrink"),
+          py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
           py::arg("tol"), py::arg("cross"), py::arg("n_threads"));
     m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
           py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),

@@ -12,22 +12,6 @@
 
 namespace gramfold {
 
-// sum of x log(x / wh) - x, wh = x / q; entries up to the guard do not count.
-template <class T>
-inline double kl_terms(const T* x, const T* q, Index n) {
-    using V = Vec<T>;
-    double loss = 0;
-    for (Index e = 0; e < n; e += lanes<T>) {
-        V xv = {}, qv = V{} + T(1);
-        const auto some = static_cast<std::size_t>(std::min<Index>(lanes<T>, n - e));
-        std::memcpy(&xv, x + e, some * sizeof(T)), std::memcpy(&qv, q + e, some * sizeof(T));
-        qv = xv > guard<T> ? qv : V{} + T(1);
-        xv = xv > guard<T> ? xv : V{};
-        loss += double(total<T>(xv * (log<T>(qv) - T(1))));
-    }
-    return loss;
-}
-
 template <class T, class I>
 class KlWorker {
   public:
@@ -36,6 +20,7 @@ class KlWorker {
         : x_(x), f_(f), slope_(slope), rule_(rule), start_(start), out_(out), k_(f.k), kp_(f.kp), den_(kp_), z_(kp_),
           num_(kp_) {
         for (Index t = 0; t < kp_; ++t) den_.get()[t] = T(slope[t]);
+        z_.zero();
     }
 
     void operator()(Index first, Index count, BetaSums<T>& sums) {
@@ -48,13 +33,12 @@ class KlWorker {
     static constexpr Index w = lanes<T>;
 
     void row(const Entries<T, I>& x, Index r, BetaSums<T>& sums) {
-        if (q_.size() < x.size) q_ = Buffer<T>(2 * x.size);
+        take(x);
         T* z = z_.get();
         std::copy_n(start_ + r * k_, k_, z);
-        std::fill(z + k_, z + kp_, T(0));
         bool ended = false;
         quotients(x);
-        if (rule_.loss_at_start) sums.stats.loss_start += loss(x);
+        if (rule_.loss_at_start) sums.stats.loss_start += loss();
         for (int sweep = 0; sweep < rule_.max_sweeps && !ended; ++sweep) {
             numerator(x);
             ended = rule_.update(num_.get(), den_.get(), z);
@@ -65,9 +49,17 @@ class KlWorker {
         if (sums.num.size())
             for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], z, sums.num.get() + Index(x.columns[e]) * kp_);
         if (!rule_.measure_at_end) return;
-        sums.stats.loss_end += loss(x);
+        sums.stats.loss_end += loss();
         numerator(x);
         rule_.measure(num_.get(), den_.get(), z, sums.stats);
+    }
+
+    // The values and their quotients, padded to whole vectors with what adds nothing to the loss.
+    void take(const Entries<T, I>& x) {
+        padded_ = round_up<Index>(x.size, w);
+        if (q_.size() < padded_) q_ = Buffer<T>(2 * padded_), x_values_ = Buffer<T>(2 * padded_);
+        for (Index e = padded_ - w; padded_ && e < padded_; ++e) q_.get()[e] = 1, x_values_.get()[e] = 0;
+        std::copy_n(x.values, x.size, x_values_.get());
     }
 
     // q = x / wh
@@ -76,8 +68,9 @@ class KlWorker {
             const T* f = f_.row(x.columns[e]);
             V wh = {};
             for (Index c = 0; c < kp_; c += w) wh += load<V>(z_.get() + c) * load<V>(f + c);
-            q_.get()[e] = x.values[e] / std::max(total<T>(wh), guard<T>);
+            q_.get()[e] = std::max(total<T>(wh), guard<T>);
         }
+        for (Index e = 0; e < padded_; e += w) store(q_.get() + e, load<V>(x_values_.get() + e) / load<V>(q_.get() + e));
     }
 
     // sum of q F
@@ -86,10 +79,16 @@ class KlWorker {
         for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], f_.row(x.columns[e]), num_.get());
     }
 
-    double loss(const Entries<T, I>& x) const {
+    double loss() const {
         double wh = 0;
         for (Index t = 0; t < k_; ++t) wh += double(z_.get()[t]) * slope_[t];
-        return wh + kl_terms(x.values, q_.get(), x.size);
+        V sum = {};
+        for (Index e = 0; e < padded_; e += w) {
+            const V x = load<V>(x_values_.get() + e), q = load<V>(q_.get() + e);
+            const auto counts = x > guard<T>;
+            sum += counts ? x * (log<T>(counts ? q : V{} + T(1)) - T(1)) : V{};
+        }
+        return wh + double(total<T>(sum));
     }
 
     const Csr<T, I>& x_;
@@ -99,7 +98,8 @@ class KlWorker {
     const T* start_;
     T* out_;
     Index k_, kp_;
-    Buffer<T> den_, z_, num_, q_;
+    Index padded_ = 0;
+    Buffer<T> den_, z_, num_, q_, x_values_;
 };
 
 // num: cols x k or null; overwritten.

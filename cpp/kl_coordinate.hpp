@@ -8,7 +8,6 @@
 
 #include "csr.hpp"
 #include "rows/kl.hpp"
-#include "rows/multiplicative.hpp"
 
 namespace gramfold {
 
@@ -68,9 +67,11 @@ class RowEntries<Dense<T>> {
 template <class T, class Source>
 class KlCoordinateWorker {
   public:
-    KlCoordinateWorker(const Source& x, const Aligned<T>& f, const KlRows<T>& rows, const T* start, T* out)
-        : entries_(x), f_(f), rows_(rows), start_(start), out_(out), k_(f.k), z_(k_ * w),
-          short_(std::clamp<Index>((Index{256} << 10) / (vector_bytes * k_), 1, 256)) {}
+    KlCoordinateWorker(const Source& x, const T* f, const KlRows<T>& rows, const T* start, T* out)
+        : entries_(x), f_(f), rows_(rows), start_(start), out_(out), k_(rows.k), z_(k_ * w), zeros_(k_),
+          short_(std::clamp<Index>((Index{256} << 10) / (vector_bytes * k_), 1, 256)) {
+        zeros_.zero();
+    }
 
     void operator()(Index first, Index count, KlSums& sums) {
         entries_.open(first, count);
@@ -92,7 +93,7 @@ class KlCoordinateWorker {
 
   private:
     using V = Vec<T>;
-    static constexpr Index w = lanes<T>;
+    static constexpr int w = lanes<T>;
 
     // Counting sort; all long rows are last, in no order.
     void sort_by_length(Index count) {
@@ -104,11 +105,10 @@ class KlCoordinateWorker {
         for (Index r = count; r-- > 0;) order_[static_cast<std::size_t>(--ends_[bucket(r)])] = r;
     }
 
-    // Space for n vectors per component, all 0.
+    // Space for n vectors per component.
     KlGathered<T> gathered(Index n) {
         const Index size = (k_ + 3) * n * w;
         if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
-        std::fill_n(space_.get(), (k_ + 1) * n * w, T(0));
         V* v = reinterpret_cast<V*>(space_.get());
         return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get())};
     }
@@ -116,14 +116,23 @@ class KlCoordinateWorker {
     void solve_side_by_side(Index first, const Index* rows, Index count, KlStats& stats) {
         const Index n = entries_[rows[count - 1]].size;
         const KlGathered<T> all = gathered(n);
-        T *f = space_.get(), *x = f + k_ * n * w;
-        z_.zero();
+        decltype(entries_[0]) row[w] = {};
         V active = {};
+        z_.zero();
         for (Index lane = 0; lane < count; ++lane) {
-            const auto row = entries_[rows[lane]];
+            row[lane] = entries_[rows[lane]];
             active[lane] = 1;
-            for (Index e = 0; e < row.size; ++e) gather(row, e, f + e * w + lane, n * w, x[e * w + lane]);
             for (Index t = 0; t < k_; ++t) z_.get()[t * w + lane] = start_[(first + rows[lane]) * k_ + t];
+        }
+        for (Index e = 0; e < n; ++e) {
+            const T* from[w];
+            for (Index lane = 0; lane < w; ++lane) {
+                const auto& r = row[lane];
+                if (e + 2 < r.size) prefetch(r.columns[e + 2]);
+                all.x[e][lane] = e < r.size ? r.values[e] : T(0);
+                from[lane] = all.x[e][lane] != 0 ? f_ + Index(r.columns[e]) * k_ : zeros_.get();
+            }
+            gather(from, space_.get() + e * w, n * w);
         }
         rows_.template solve<true>(all, active, stats);
         for (Index lane = 0; lane < count; ++lane)
@@ -134,47 +143,61 @@ class KlCoordinateWorker {
         const auto row = entries_[r];
         const Index n = (row.size + w - 1) / w;
         const KlGathered<T> all = gathered(n);
-        T *f = space_.get(), *x = f + k_ * n * w;
-        for (Index e = 0; e < row.size; ++e) gather(row, e, f + e, n * w, x[e]);
+        for (Index e = 0; e < n * w; e += w) {
+            const T* from[w];
+            for (Index lane = 0; lane < w; ++lane) {
+                const Index i = e + lane;
+                if (i + 4 * w < row.size) prefetch(row.columns[i + 4 * w]);
+                all.x[e / w][lane] = i < row.size ? row.values[i] : T(0);
+                from[lane] = all.x[e / w][lane] != 0 ? f_ + Index(row.columns[i]) * k_ : zeros_.get();
+            }
+            gather(from, space_.get() + e, n * w);
+        }
         for (Index t = 0; t < k_; ++t) all.z[t] = V{} + start_[(first + r) * k_ + t];
         rows_.template solve<false>(all, V{} + T(1), stats);
         for (Index t = 0; t < k_; ++t) out_[(first + r) * k_ + t] = all.z[t][0];
     }
 
-    // Entry e and its row of F, one number every f_step; an explicit 0 is as good as none.
-    template <class Row>
-    void gather(const Row& row, Index e, T* f, Index f_step, T& x) const {
-        constexpr Index ahead = 12, line = 64 / Index(sizeof(T));
-        if (e + ahead < row.size) {
-            const T* next = f_.row(row.columns[e + ahead]);
-            for (Index t = 0; t < k_; t += line) __builtin_prefetch(next + t);
+    void prefetch(Index column) const {
+        const char* row = reinterpret_cast<const char*>(f_ + column * k_);
+        for (Index b = 0; b < k_ * Index(sizeof(T)); b += 64) __builtin_prefetch(row + b);
+    }
+
+    // One row of F per lane becomes one vector per component, f_step apart. The last square overlaps its neighbour.
+    void gather(const T* const* from, T* f, Index f_step) const {
+        for (Index t = 0; k_ >= w && t < k_; t += w) {
+            const Index at = std::min(t, k_ - w);
+            V v[w];
+#pragma GCC unroll 16
+            for (Index lane = 0; lane < w; ++lane) v[lane] = load<V>(from[lane] + at);
+            tile_detail::exchange_round<T, w, 1>(v, std::make_integer_sequence<int, w>{});
+#pragma GCC unroll 16
+            for (Index i = 0; i < w; ++i) store(f + (at + i) * f_step, v[i]);
         }
-        x = row.values[e];
-        if (x == 0) return;
-        const T* from = f_.row(row.columns[e]);
-        for (Index t = 0; t < k_; ++t) f[t * f_step] = from[t];
+        for (Index t = 0; k_ < w && t < k_; ++t)
+            for (Index lane = 0; lane < w; ++lane) f[t * f_step + lane] = from[lane][t];
     }
 
     RowEntries<Source> entries_;
-    const Aligned<T>& f_;
+    const T* f_;
     const KlRows<T>& rows_;
     const T* start_;
     T* out_;
     Index k_;
-    Buffer<T> z_, space_;
+    Buffer<T> z_, zeros_, space_;
     Index short_;
     std::vector<Index> ends_, order_;
 };
 
+// f: cols x k.
 template <class T, class Source>
-std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, Matrix<const T> f, const KlRows<T>& rows, const T* start,
-                                           T* out, const Run& run) {
-    const Aligned<T> aligned(f);
+std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, const KlRows<T>& rows, const T* start, T* out,
+                                           const Run& run) {
     Plan plan = gramfold::plan(x.rows(), 2048);
     plan.block = std::min(plan.block, x.plan().block);
     return fold(
-        plan, run, [&] { return std::make_unique<KlSums>(f.cols); },
-        [&] { return KlCoordinateWorker<T, Source>(x, aligned, rows, start, out); });
+        plan, run, [&] { return std::make_unique<KlSums>(rows.k); },
+        [&] { return KlCoordinateWorker<T, Source>(x, f, rows, start, out); });
 }
 
 }  // namespace gramfold

@@ -16,7 +16,7 @@ namespace gramfold {
 
 template <class T>
 struct Masked {
-    static constexpr Index piece = 512, stride = piece + 16;  // off the power of two, for the first-level cache
+    static constexpr Index piece = 1024, stride = piece + 16;  // off the power of two, for the first-level cache
     Matrix<const T> x, w;                                     // w.data may be null
     Index k, kp;
     Buffer<T> f, across, grams;  // F padded to kp; per piece: F' (k x stride) and, without weights, F'F (k x kp)

@@ -72,7 +72,7 @@ class PassWorker {
     PassWorker(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
         : block_(x), f_(f), rows_(rows), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
           p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_), zb_(kp_ * stride_), small_(k_ * kp_),
-          scratch_(2 * k_ * row_group) {}
+          scratch_(rows.scratch_size()) {}
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
         const Index padded = round_up<Index>(count, row_group);

@@ -5,13 +5,15 @@
 //
 // A row ends when its step, sum_t G_tt d_t^2, is at most shrink^2 of its first one (Gillis & Glineur 2012, section
 // 4) or tol^2 of its own size sum_t G_tt z_t^2. An ended row is left alone, so its result does not depend on its
-// neighbours. Without nonneg and l1 the minimiser is G^+ p: one product, one refinement, no sweep.
+// neighbours. Every `polish` sweeps the rows still open go to the minimiser on their face, if polish > 0.
+// Without nonneg and l1 the minimiser is G^+ p: one product, one refinement, no sweep.
 // Cost: k^2 FMA per row and sweep, and k^2 more for the residual at the end. Overwrites z.
 #pragma once
 
 #include <vector>
 
 #include "../tile.hpp"
+#include "face.hpp"
 
 namespace gramfold {
 
@@ -63,19 +65,23 @@ class Hals {
     static constexpr int width = lanes<T>, across = tile_rows >= 12 ? 3 : 2;
     using V = Vec<T>;
 
-    Hals(const HalsShared<T>& shared, T l1, bool nonneg, int max_sweeps, T shrink, T tol)
+    Hals(const HalsShared<T>& shared, T l1, bool nonneg, int max_sweeps, int polish, T shrink, T tol)
         : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
-          inverse(shared.inverse()), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), shrink(shrink),
+          inverse(shared.inverse()), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), polish(polish), shrink(shrink),
           tol(tol) {}
 
     const T *gram, *diagonal, *inverse_diagonal, *inverse;
     Index k;
     T l1;
     bool nonneg;
-    int max_sweeps;
+    int max_sweeps, polish;
     T shrink, tol;
 
-    // z, p: k x count, row stride `stride`; count a multiple of row_group. scratch: 2 k vectors x across.
+    Index scratch_size() const {
+        return std::max(k * width * across, polish > 0 ? Face<T>::scratch_size(k) : Index{0});
+    }
+
+    // z, p: k x count, row stride `stride`; count a multiple of row_group.
     RowStats solve(T* z, const T* p, Index stride, Index count, T* scratch) const {
         RowStats stats;
         for (Index r = 0; r < count; r += width * across) {
@@ -108,6 +114,8 @@ class Hals {
             for (int v = 0; v < across; ++v) {
                 const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
                 active.x[v] = step.x[v] > limit ? active.x[v] : V{};
+                if (polish > 0 && (sweep + 1) % polish == 0 && any(active.x[v]))
+                    Face<T>(gram, k, nonneg ? T(0) : l1, scratch).move(z + v * width, p + v * width, stride, active.x[v]);
             }
         }
         stats.violation = sum(violation);
@@ -224,6 +232,12 @@ class Hals {
 
     static V larger(V a, V b) { return a > b ? a : b; }
     static V magnitude(V a) { return a < V{} ? -a : a; }
+
+    static bool any(V a) {
+        T total = 0;
+        for (int i = 0; i < width; ++i) total += a[i];
+        return total > 0;
+    }
 
     static double sum(const Lanes& lanes) {
         double total = 0;

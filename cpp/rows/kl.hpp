@@ -35,7 +35,7 @@ struct KlStats {
 template <class T>
 struct KlGathered {
     Index n;               // vectors per component
-    const Vec<T>*f, *x;    // k x n, n
+    Vec<T>*f, *x;          // k x n, n
     Vec<T>*wh, *inverse;   // n: scratch
     Vec<T>* z;             // k
 };

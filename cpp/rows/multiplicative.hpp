@@ -27,46 +27,71 @@ struct MultiplicativeSums {
 
 template <class T>
 struct Multiplicative {
+    using V = Vec<T>;
+
     Index k;
     T beta, l1, l2;
-    T floor;              // results below are set to 0
-    const double* scale;  // k: the size that an entry near 0 is expected to reach
+    T floor;         // results below are set to 0
+    const T* scale;  // k: the size that an entry near 0 is expected to reach
     int max_sweeps;
     T tol;  // a row ends when sum den |dz| is at most tol times sum den z
     bool loss_at_start, measure_at_end;
 
-    T gamma() const { return beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : T(1); }
-
     // One row; true if it ended.
     bool update(const T* num, const T* den, T* z) const {
-        const T power = gamma();
+        const T gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : T(1);
         T step = 0, size = 0;
-        for (Index t = 0; t < k; ++t) {
-            const T d = denominator(den[t], z[t]);
-            T ratio = num[t] / d;
-            if (power != 1) ratio = std::pow(ratio, power);
-            T moved = z[t] * ratio;
-            if (moved < floor) moved = 0;
-            step += std::abs(moved - z[t]) * d, size += moved * d;
-            z[t] = moved;
-        }
+        for_each(step, size, [&](auto at, Index t) {
+            using U = decltype(at);
+            const U old = load<U>(z + t), d = denominator(load<U>(den + t), old);
+            U ratio = load<U>(num + t) / d;
+            if (gamma != 1) ratio = power(ratio, gamma);
+            U moved = old * ratio;
+            moved = moved < floor ? U{} : moved;
+            store(z + t, moved);
+            const U change = moved > old ? moved - old : old - moved;
+            return std::pair<U, U>{change * d, moved * d};
+        });
         return step <= tol * size;
     }
 
-    // z num sums up to `size`; the residual is sum of |g| times the step to balance num and den, g = den - num.
+    // z num sums up to `size`; the residual is the sum of |g| times the step that balances num and den, g = den - num.
     // Near 0 an entry that should grow counts as if it were as large as the others of its component.
     void measure(const T* num, const T* den, const T* z, MultiplicativeSums& sums) const {
-        for (Index t = 0; t < k; ++t) {
-            const double d = denominator(den[t], z[t]), n = num[t], g = d - n;
-            sums.residual += g >= 0 ? z[t] * g / d * g : (z[t] + scale[t]) * g / n * g;
-            sums.size += z[t] * n;
-        }
+        T residual = 0, size = 0;
+        for_each(residual, size, [&](auto at, Index t) {
+            using U = decltype(at);
+            const U old = load<U>(z + t), d = denominator(load<U>(den + t), old), n = load<U>(num + t), g = d - n;
+            const U reach = g >= U{} ? old : old + load<U>(scale + t);
+            return std::pair<U, U>{g * reach * (g / (g >= U{} ? d : n)), old * n};
+        });
+        sums.residual += double(residual), sums.size += double(size);
     }
 
   private:
-    T denominator(T den, T z) const {
-        const T d = den + l1 + l2 * z;
-        return d == 0 ? guard<T> : d;
+    template <class U>
+    U denominator(U den, U z) const {
+        const U d = den + l1 + l2 * z;
+        return d == U{} ? U{} + guard<T> : d;
+    }
+
+    static V power(V x, T gamma) { return pow<T>(x, gamma); }
+    static T power(T x, T gamma) { return std::pow(x, gamma); }
+
+    // Adds up both results of f over the components, vectors first.
+    template <class F>
+    void for_each(T& first, T& second, F f) const {
+        V a = {}, b = {};
+        Index t = 0;
+        for (; t + lanes<T> <= k; t += lanes<T>) {
+            const auto [x, y] = f(V{}, t);
+            a += x, b += y;
+        }
+        first += total<T>(a), second += total<T>(b);
+        for (; t < k; ++t) {
+            const auto [x, y] = f(T{}, t);
+            first += x, second += y;
+        }
     }
 };
 

@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 
-from ._arguments import real
+from ._arguments import flag, real
 from ._core import kernels
 from .fold import Array, Pass, Penalty, Source, Sweeps, effective_threads, solve_rows
 
-MOST_SWEEPS = 10_000
+MOST_SWEEPS, POLISH = 10_000, 8
 
 
 def solve_to_convergence(
@@ -24,7 +24,7 @@ def solve_to_convergence(
     """
     tol = 1e-10 if x.dtype == np.float64 else 1e-5
     gram = kernels.gram(shared, x.n_threads)
-    sweeps = Sweeps(MOST_SWEEPS, tol=tol)
+    sweeps = Sweeps(MOST_SWEEPS, tol=tol, polish=POLISH)
     result = solve_rows(x, shared, gram, penalty, sweeps, sums=sums, n_threads=x.n_threads)
     if result.open:
         warnings.warn(
@@ -91,6 +91,6 @@ def encode(
         raise ValueError(
             f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"
         )
-    penalty = Penalty(real(l1, "l1"), real(l2, "l2"), nonneg)
+    penalty = Penalty(real(l1, "l1"), real(l2, "l2"), flag(nonneg, "nonneg"))
     source = Source(X, effective_threads(n_threads))
     return solve_to_convergence(source, np.ascontiguousarray(components.T), penalty).factor

@@ -120,11 +120,13 @@ class Sweeps:
     """How far each row is solved: at most `most` rounds, ended early by `shrink` or `tol`.
 
     A row ends when its step is at most `shrink` times its first one, or `tol` times its own size.
+    Every `polish` rounds, if not 0, open rows go to the minimiser on their face.
     """
 
     most: int
     shrink: float = 0.0
     tol: float = 0.0
+    polish: int = 0
 
 
 def solve_rows(
@@ -178,7 +180,7 @@ def solve_rows(
         None if x is None else x.kernel, products, shared, gram,
         np.linalg.pinv(gram, hermitian=True) if direct else None,
         start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
-        sweeps.most, sweeps.shrink, sweeps.tol, cross, n_threads,
+        sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip
     return Pass(out, sums, *result)
 

@@ -9,6 +9,8 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
+from .reference_masked import masked_hals as masked_hals
+
 
 def _matrix(x):
     """Give X as an array, or as a CSR matrix if it came as (data, indices, indptr, cols)."""
@@ -42,7 +44,21 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
     return violation, step
 
 
-def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, shrink, tol):
+def _to_face_minimum(z, p, g, l1):
+    """Go towards the minimiser over the non-zero components of z, up to the first change of a sign."""
+    face = np.flatnonzero(z)
+    face_gram = g[np.ix_(face, face)]
+    if np.linalg.matrix_rank(face_gram) < len(face):
+        return
+    old = z[face]
+    to = np.linalg.solve(face_gram, p[face] - l1 * np.sign(old))
+    crossing = old * to < 0
+    reach = np.where(crossing, old / np.where(crossing, old - to, 1), np.inf)
+    step = min(1, reach.min(initial=np.inf))
+    z[face] = np.where(reach <= step, 0, old + step * (to - old))
+
+
+def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
     """Solve every row; returns violation, step, objective, residual, rows still open."""
     h = np.diag(g)
     inv = np.divide(1, h, out=np.zeros_like(h), where=h > 0)
@@ -60,6 +76,9 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, shrink, tol):
             violation, first = broken, step
         limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ h * z.dtype.type(tol) ** 2)
         active[step <= limit] = 0
+        if polish > 0 and (sweep + 1) % polish == 0:
+            for row in np.flatnonzero(active):
+                _to_face_minimum(z[row], p[row], g, 0 if nonneg else l1)
     gradient = z @ g - p
     d = _prox(z - gradient * inv, l1 * inv, nonneg) - z
     objective = 0.5 * np.sum(z * (gradient - p), dtype=np.float64)
@@ -70,8 +89,8 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, shrink, tol):
 
 
 def hals(
-    x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, shrink, tol,
-    cross, n_threads,
+    x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
+    shrink, tol, cross, n_threads,
 ):  # fmt: skip
     """Project, solve each row by coordinate descent, accumulate: one pass over X (or over known products p)."""
     dtype = f.dtype
@@ -85,7 +104,7 @@ def hals(
         products -= dtype.type(l1)
     g = gram.astype(dtype)
     gi = None if inverse is None else inverse.astype(dtype)
-    stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, max_sweeps, shrink, tol)
+    stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, max_sweeps, polish, shrink, tol)
     if sums is not None and p is None:
         sums[:] = _matrix(x).T @ z
     crossed = z.T.astype(np.float64) @ start if cross else None
