@@ -62,6 +62,11 @@ class Source:
         """The entries that are stored, as a 2-D array."""
         return self.x.data.reshape(1, -1) if self.sparse else self.x
 
+    @property
+    def filled(self) -> Any:
+        """X without gaps, for those that need all of it."""
+        return self.x
+
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
         return kernels.scan(self.values, self.n_threads)
@@ -129,6 +134,11 @@ class Sweeps:
     polish: int = 0
 
 
+def pseudoinverse(gram: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the pseudoinverse of a symmetric positive semidefinite matrix."""
+    return np.linalg.pinv(gram, hermitian=True).astype(np.float64, copy=False)
+
+
 def solve_rows(
     x: Source | None,
     shared: Array,
@@ -178,7 +188,7 @@ def solve_rows(
         out = np.empty((rows, shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
-        np.linalg.pinv(gram, hermitian=True) if direct else None,
+        pseudoinverse(gram) if direct else None,
         start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip

@@ -5,11 +5,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ._core import kernels
 from .alternate import Alternating
 from .encode import solve_to_convergence
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
-from ._core import kernels
 from .monitor import Monitor
+from .observed import Observed
 
 
 class Solver(Protocol):
@@ -21,6 +22,10 @@ class Solver(Protocol):
 
 class Loss(Protocol):
     """X with a loss and penalties."""
+
+    @property
+    def x(self) -> Source | Observed:
+        """The data."""
 
     def solver(self, W: Array, H: Array, **options: Any) -> Solver:
         """Start an alternating solver at W (n, k) and H (m, k)."""

@@ -4,21 +4,17 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
 
-from ._arguments import Seed, choice, flag, real, whole
-from .fold import Array, Penalty, Source, effective_threads
-from .losses import Frobenius, Loss
+from ._arguments import Seed
+from .fold import Array
+from .losses import Loss
 from .monitor import Callback, Monitor
-from .start import INITS, initialize
-
-BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+from .nmf_base import BaseNMF
 
 
-class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class NMF(BaseNMF):
     """Non-negative matrix factorisation X ~ WH.
 
     Minimises 1/2 |X - WH|^2 + l1_W |W|_1 + l2_W/2 |W|^2 + l1_H |H|_1 + l2_H/2 |H|^2 over W >= 0 and H >= 0
@@ -170,52 +166,13 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
         return W
 
-    def transform(self, X: Any, mask: Any = None) -> Array:
-        """Find W for new rows with the components fixed, each row to convergence.
-
-        Parameters
-        ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
-        mask : array-like of shape (n_samples, n_features), optional
-            As in `fit_transform`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-        """
-        check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        H = np.ascontiguousarray(self.components_.T, dtype=X.dtype)
-        return self._loss(X, mask).encode(H)
-
-    def inverse_transform(self, W: Any) -> Array:
-        """Return W @ components_, of shape (n_samples, n_features)."""
-        check_is_fitted(self)
-        W = check_array(W, dtype=[np.float64, np.float32], input_name="W")
-        if W.shape[1] != self.n_components_:
-            raise ValueError(f"W must have {self.n_components_} columns, got {W.shape[1]}")
-        return W @ self.components_
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.components_)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.positive_only = bool(self.W_nonneg and self.H_nonneg)
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = self.missing == "mask"
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
     def _factorise(
         self, X: Any, W: Any, H: Any, mask: Any
     ) -> tuple[Loss, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
         monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
-        X = self._check_X(X, reset=True)
-        loss = self._loss(X, mask)
+        loss = self._loss(X, mask, reset=True)
         W, H = self._start(loss.x, W, H)
         rng = check_random_state(self.random_state) if self.shuffle else None
         solver = loss.solver(
@@ -233,73 +190,6 @@ class NMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         return loss, W, n_iter, H, converged, monitor
 
-    def _check_X(self, X: Any, *, reset: bool) -> Any:
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset,
-            ensure_all_finite="allow-nan" if self.missing == "mask" else True,
-        )  # fmt: skip
-
-    def _check_parameters(self) -> None:
-        if self.n_components != "auto":
-            whole(self.n_components, "n_components")
-        choice(self.init, "init", (None, *INITS))
-        choice(self.solver, "solver", ("cd", "hals", "mu"))
-        whole(self.max_iter, "max_iter")
-        for name in ("tol", "alpha_W"):
-            real(getattr(self, name), name)
-        if self.alpha_H != "same":
-            real(self.alpha_H, "alpha_H")
-        real(self.l1_ratio, "l1_ratio", high=1.0)
-        for name in ("shuffle", "W_nonneg", "H_nonneg", "extrapolate"):
-            flag(getattr(self, name), name)
-        if self.max_sweeps is not None:
-            whole(self.max_sweeps, "max_sweeps")
-        choice(self.missing, "missing", ("error", "mask"))
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
-
-    def _start(self, x: Source, W: Any, H: Any) -> tuple[Array, Array]:
-        """W (n, k) and H (k, m) to start from."""
-        if self.init != "custom":
-            if W is not None or H is not None:
-                warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
-            k = x.cols if self.n_components == "auto" else int(self.n_components)
-            return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
-        if W is None or H is None:
-            raise ValueError("init='custom' needs both W and H")
-        W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
-        H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
-        k = len(H) if self.n_components == "auto" else self.n_components
-        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
-            if factor.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {factor.shape}")
-        return W, H
-
-    @staticmethod
-    def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
-        factor = check_array(factor, dtype=dtype, order="C", input_name=name)
-        if nonneg and factor.min() < 0:
-            raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
-        return factor
-
-    def _loss(self, X: Any, mask: Any) -> Loss:
-        n_threads = effective_threads(self.n_threads)
-        x = Source(X, n_threads)
-        if x.least < 0 and self.W_nonneg and self.H_nonneg:
-            raise ValueError(
-                "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
-                "H_nonneg is False"
-            )
-        return Frobenius(x, *self._penalties(*X.shape))
-
-    def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
-        """The penalties on W and H in scikit-learn's scaling."""
-        alpha_H = self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
-        l1, l2 = self.l1_ratio, 1 - self.l1_ratio
-        W, H = n_features * self.alpha_W, n_samples * alpha_H
-        return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)
 
 
 def non_negative_factorization(
@@ -349,8 +239,8 @@ def non_negative_factorization(
     model._check_parameters()
     if H is None:
         raise ValueError("update_H=False needs H")
-    X = model._check_X(X, reset=True)
-    H = model._check_factor(H, "H", X.dtype, model.H_nonneg)
-    if H.shape[1] != X.shape[1]:
-        raise ValueError(f"H must have {X.shape[1]} columns, as X has, got {H.shape[1]}")
-    return model._loss(X, mask).encode(np.ascontiguousarray(H.T)), H, 1
+    loss = model._loss(X, mask, reset=True)
+    H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
+    if H.shape[1] != loss.x.cols:
+        raise ValueError(f"H must have {loss.x.cols} columns, as X has, got {H.shape[1]}")
+    return loss.encode(np.ascontiguousarray(H.T)), H, 1

@@ -7,13 +7,14 @@ from sklearn.utils.extmath import randomized_svd
 
 from ._arguments import Seed
 from .fold import Array, Source
+from .observed import Observed
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
 
 
 def initialize(
-    x: Source, n_components: int, init: str | None, random_state: Seed, nonneg: tuple[bool, bool]
+    x: Source | Observed, n_components: int, init: str | None, random_state: Seed, nonneg: tuple[bool, bool]
 ) -> tuple[Array, Array]:
     """Starting factors W (n, k) and H (k, m) for X ~ WH.
 
@@ -41,7 +42,7 @@ def initialize(
 
 
 def _random(
-    x: Source, k: int, random_state: Seed, nonneg: tuple[bool, bool]
+    x: Source | Observed, k: int, random_state: Seed, nonneg: tuple[bool, bool]
 ) -> tuple[Array, Array]:
     rng = check_random_state(random_state)
     size = x.mean if x.least >= 0 else np.sqrt(x.squared_norm / (x.rows * x.cols))
@@ -52,8 +53,8 @@ def _random(
     return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
 
 
-def _nndsvd(x: Source, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
-    U, s, V = randomized_svd(x.x, k, random_state=random_state)
+def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
+    U, s, V = randomized_svd(x.filled, k, random_state=random_state)
     W, H = np.zeros_like(U), np.zeros_like(V)
     W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
     H[0] = np.sqrt(s[0]) * np.abs(V[0])

@@ -43,6 +43,8 @@ def _choose() -> str:
     return forced
 
 
+__all__ = ["LEVELS", "available", "kernels", "level", "load"]
+
 level = _choose()
 if TYPE_CHECKING:
     from . import _core as kernels

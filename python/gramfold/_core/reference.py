@@ -92,7 +92,7 @@ def hals(
     x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
     shrink, tol, cross, n_threads,
 ):  # fmt: skip
-    """Project, solve each row by coordinate descent, accumulate: one pass over X (or over known products p)."""
+    """Project, solve each row by coordinate descent, accumulate: one pass over X, or over known products p."""
     dtype = f.dtype
     z = np.zeros((len(p) if p is not None else _matrix(x).shape[0], f.shape[1]), dtype)
     if start is not None:

@@ -1,0 +1,50 @@
+"""The kernels of every level; arrays run over rows, see cpp/README.md."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Array = NDArray[Any]
+_Double = NDArray[np.float64]
+
+def hals(
+    x: _Array | tuple[_Array, _Array, _Array, int] | None,
+    p: _Array | None,
+    f: _Array,
+    gram: _Double,
+    inverse: _Double | None,
+    start: _Array | None,
+    previous: _Array | None,
+    beta: float,
+    out: _Array,
+    sums: _Array | None,
+    l1: float,
+    nonneg: bool,
+    max_sweeps: int,
+    polish: int,
+    shrink: float,
+    tol: float,
+    cross: bool,
+    n_threads: int,
+) -> tuple[_Double, _Double | None, float, float, float, float, float]: ...
+def masked_hals(
+    x: _Array,
+    weights: _Array | None,
+    f: _Array,
+    start: _Array | None,
+    out: _Array,
+    l1: float,
+    l2: float,
+    nonneg: bool,
+    max_sweeps: int,
+    shrink: float,
+    tol: float,
+    n_threads: int,
+) -> tuple[float, float, float, float, float, float]: ...
+def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
+def gram(f: _Array, n_threads: int) -> _Double: ...
+def squared_residual(x: _Array, w: _Array, h: _Array, n_threads: int) -> float: ...
+def peak(is_double: bool, seconds: float, n_threads: int) -> float: ...
+def compiler() -> str: ...
+def openmp() -> str: ...

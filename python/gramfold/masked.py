@@ -1,0 +1,219 @@
+"""Factorisation of what is observed of X, entry by entry weighted: alternating exact row solves.
+
+Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W has a
+Gram matrix of its own, H'D_i H over the columns observed in it, and so has each row of H. The fold runs over
+the rows of X for W, and over the rows of X' (a view) for H. Since the Gram matrices cost most, rows are swept
+until their steps are small.
+
+H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that raised
+the objective, W is solved again for the H that was not moved, which cannot raise it.
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ._core import kernels
+from .alternate import Extrapolation
+from .encode import MOST_SWEEPS
+from .fold import Array, Penalty, Sweeps
+from .monitor import Monitor
+from .observed import Observed
+
+# Sweeps are cheap beside the Gram matrices; with more, or to a smaller share of the first step, nothing is gained.
+MOST, SHRINK = 20, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A factor whose rows were solved; see `solve_rows`."""
+
+    factor: Array
+    violation: float
+    step: float
+    objective: float
+    residual: float
+    open: float
+    before: float
+
+
+def solve_rows(
+    x: Observed, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
+    start: Array | None = None, order: NDArray[np.intp] | None = None,
+) -> Solved:  # fmt: skip
+    """Solve all rows of one factor of x ~ factor @ shared.T with the other one fixed.
+
+    Parameters
+    ----------
+    x : Observed of shape (rows, cols)
+    shared : ndarray of shape (cols, k)
+        The fixed factor.
+    penalty : Penalty
+    sweeps : Sweeps
+        With `most` = 0, `start` is only judged.
+    start : ndarray of shape (rows, k), optional
+        0 by default.
+    order : ndarray of shape (k,), optional
+        The order in which the components of a row are updated.
+
+    Returns
+    -------
+    Solved
+        The factor, of shape (rows, k); sum |projected gradient| and the step met in the first sweep;
+        the objective with the penalty on this factor; the squared KKT residual at the end; how many
+        rows were not done; the squared KKT residual at the start.
+    """
+    if order is not None:
+        shared, start = shared[:, order], None if start is None else np.ascontiguousarray(start[:, order])
+    factor = np.empty((x.rows, shared.shape[1]), x.dtype)
+    result = kernels.masked_hals(
+        x.x, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
+        sweeps.most, sweeps.shrink, sweeps.tol, x.n_threads,
+    )  # fmt: skip
+    if order is not None:
+        factor = np.ascontiguousarray(factor[:, np.argsort(order)])
+    return Solved(factor, *result)
+
+
+def solve_to_convergence(x: Observed, shared: Array, penalty: Penalty) -> Solved:
+    """Solve every row of x for the fixed `shared` (cols, k), from 0, as `encode` does.
+
+    A row with nothing observed is 0.
+    """
+    tol = 1e-10 if x.dtype == np.float64 else 1e-5
+    result = solve_rows(x, shared, penalty, Sweeps(MOST_SWEEPS, tol=tol))
+    if result.open:
+        warnings.warn(
+            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the components "
+            "are nearly dependent in what is observed of them; a small L2 penalty helps",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return result
+
+
+class MaskedAlternating:
+    """One fit; see the module. All factors are kept as rows, (n, k) and (m, k).
+
+    Parameters
+    ----------
+    x : Observed of shape (n, m)
+    W, H : ndarray of shape (n, k) and (m, k)
+        The start; not modified.
+    penalty_W, penalty_H : Penalty
+    max_sweeps : int or None
+        At most so many sweeps per row and iteration.
+    extrapolate : bool
+    shuffle : RandomState or None
+        Draws the order of the components anew for each half of an iteration; for parity, without
+        extrapolation.
+    """
+
+    def __init__(
+        self, x: Observed, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
+    ) -> None:  # fmt: skip
+        self.x, self.W, self.H = x, W, H
+        self.penalty_W, self.penalty_H = penalty_W, penalty_H
+        self.sweeps = Sweeps(MOST if max_sweeps is None else max_sweeps, SHRINK)
+        self.shuffle = shuffle
+        self.extrapolation = Extrapolation(extrapolate and shuffle is None)
+        self.previous_H: Array | None = None
+        self.moved_H = H
+        self.objective = np.inf
+
+    def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
+        """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
+
+        The pair whose objective and KKT residual are recorded is W with the H that it was solved for.
+        """
+        first, n_iter, converged, stop = 0.0, 0, False, False
+        while not (converged or stop) and n_iter != monitor.max_iter:
+            n_iter += 1
+            rows = self._solve_W()
+            cols = self._solve_H()
+            kkt = self._scaled(rows.residual + cols.before)
+            violation = rows.violation + cols.violation
+            first = first or violation
+            settled = violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
+            converged = tol > 0 and settled
+            stop = monitor.record(self.objective, kkt)
+        return self.W, self.H, n_iter, converged
+
+    def kkt(self) -> float:
+        """The scale-invariant KKT residual of W and H.
+
+        The root of sum h d^2 over both factors, divided by the weighted |X|: d is the step that a
+        single coordinate of curvature h could still make.
+        """
+        rows = solve_rows(self.x, self.H, self.penalty_W, Sweeps(0), start=self.W)
+        cols = solve_rows(self.x.transposed, self.W, self.penalty_H, Sweeps(0), start=self.H)
+        return self._scaled(rows.residual + cols.residual)
+
+    def _scaled(self, squares: float) -> float:
+        norm2 = self.x.squared_norm
+        return float(np.sqrt(squares / norm2)) if norm2 > 0 else 0.0
+
+    def _order(self) -> NDArray[np.intp] | None:
+        return None if self.shuffle is None else self.shuffle.permutation(self.H.shape[1])
+
+    def _solve_W(self) -> Solved:
+        """Solve W for the H that was moved on, or else for the H that was not."""
+        rows = self._rows_for(self.moved_H)
+        if self.moved_H is not self.H and rows.objective > self.objective:
+            self.extrapolation.reject()
+            self.moved_H = self.H
+            rows = self._rows_for(self.H)
+        self.extrapolation.accept()
+        self.W, self.objective = rows.factor, rows.objective
+        return rows
+
+    def _rows_for(self, H: Array) -> Solved:
+        rows = solve_rows(
+            self.x, H, self.penalty_W, self.sweeps, start=self.W, order=self._order()
+        )
+        return replace(rows, objective=rows.objective + self.penalty_H(H))
+
+    def _solve_H(self) -> Solved:
+        """Solve H for W, from the H that W was solved for, and move it on."""
+        cols = solve_rows(
+            self.x.transposed, self.W, self.penalty_H, self.sweeps, start=self.moved_H, order=self._order()
+        )
+        self.H = self.moved_H = cols.factor
+        if self.previous_H is not None and self.extrapolation.now:
+            beta = self.x.dtype.type(self.extrapolation.now)
+            self.moved_H = self.H + beta * (self.H - self.previous_H)
+            if self.penalty_H.nonneg:
+                np.maximum(self.moved_H, 0, out=self.moved_H)
+        self.previous_H = self.H
+        return cols
+
+
+@dataclass(slots=True)
+class MaskedFrobenius:
+    """1/2 sum w (X - WH)^2 over the observed entries of a dense X, as a loss of NMF."""
+
+    x: Observed
+    penalty_W: Penalty
+    penalty_H: Penalty
+
+    def solver(self, W: Array, H: Array, **options: Any) -> MaskedAlternating:
+        """Coordinate descent on both factors."""
+        return MaskedAlternating(self.x, W, H, self.penalty_W, self.penalty_H, **options)
+
+    def encode(self, H: Array) -> Array:
+        """Rows of W, each to convergence."""
+        return solve_to_convergence(self.x, H, self.penalty_W).factor
+
+    def finish(self, H: Array) -> tuple[Array, float, float]:
+        """The same W, the root of sum w (X - WH)^2, and the KKT residual of the pair."""
+        rows = solve_to_convergence(self.x, H, self.penalty_W)
+        W, norm2 = rows.factor, self.x.squared_norm
+        cols = solve_rows(self.x.transposed, W, self.penalty_H, Sweeps(0), start=H)
+        squares = max(0.0, 2 * (rows.objective - self.penalty_W(W)))
+        kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 > 0 else 0.0
+        return W, float(np.sqrt(squares)), float(kkt)

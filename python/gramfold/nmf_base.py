@@ -1,0 +1,158 @@
+"""What NMF and its mini-batch form share: checks, the start, transform."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._arguments import Seed, choice, flag, real, whole
+from .fold import Array, Penalty, Source, effective_threads
+from .losses import Frobenius, Loss
+from .masked import MaskedFrobenius
+from .monitor import Callback
+from .observed import Observed, observe
+from .start import INITS, initialize
+
+BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Parameters, checks and the fixed-components half of NMF."""
+
+    n_components: int | str
+    init: str | None
+    solver: str
+    beta_loss: float | str
+    tol: float
+    max_iter: int
+    random_state: Seed
+    alpha_W: float
+    alpha_H: float | str
+    l1_ratio: float
+    W_nonneg: bool
+    H_nonneg: bool
+    missing: str
+    n_threads: int | None
+    callback: Callback | None
+    max_time: float | None
+    components_: Array
+    n_components_: int
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Find W for new rows with the components fixed, each row to convergence.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        mask : array-like of shape (n_samples, n_features), optional
+            As in `fit_transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        check_is_fitted(self)
+        loss = self._loss(X, mask, reset=False)
+        return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
+
+    def inverse_transform(self, W: Any) -> Array:
+        """Return W @ components_, of shape (n_samples, n_features)."""
+        check_is_fitted(self)
+        W = check_array(W, dtype=[np.float64, np.float32], input_name="W")
+        if W.shape[1] != self.n_components_:
+            raise ValueError(f"W must have {self.n_components_} columns, got {W.shape[1]}")
+        return W @ self.components_
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = bool(self.W_nonneg and self.H_nonneg)
+        tags.input_tags.sparse = self.missing != "mask"
+        tags.input_tags.allow_nan = self.missing == "mask"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check_parameters(self) -> None:
+        if self.n_components != "auto":
+            whole(self.n_components, "n_components")
+        choice(self.init, "init", (None, *INITS))
+        choice(self.solver, "solver", ("cd", "hals", "mu"))
+        whole(self.max_iter, "max_iter")
+        for name in ("tol", "alpha_W"):
+            real(getattr(self, name), name)
+        if self.alpha_H != "same":
+            real(self.alpha_H, "alpha_H")
+        real(self.l1_ratio, "l1_ratio", high=1.0)
+        for name in ("shuffle", "W_nonneg", "H_nonneg", "extrapolate"):
+            flag(getattr(self, name), name)
+        if self.max_sweeps is not None:
+            whole(self.max_sweeps, "max_sweeps")
+        choice(self.missing, "missing", ("error", "mask"))
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be callable, got {self.callback!r}")
+
+    def _start(self, x: Source | Observed, W: Any, H: Any) -> tuple[Array, Array]:
+        """W (n, k) and H (k, m) to start from."""
+        if self.init != "custom":
+            if W is not None or H is not None:
+                warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
+            k = x.cols if self.n_components == "auto" else int(self.n_components)
+            return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
+        if W is None or H is None:
+            raise ValueError("init='custom' needs both W and H")
+        W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
+        H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
+        k = len(H) if self.n_components == "auto" else self.n_components
+        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
+            if factor.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {factor.shape}")
+        return W, H
+
+    @staticmethod
+    def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
+        factor = check_array(factor, dtype=dtype, order="C", input_name=name)
+        if nonneg and factor.min() < 0:
+            raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
+        return factor
+
+    def _loss(self, X: Any, mask: Any, *, reset: bool) -> Loss:
+        """Check X and give it its loss and penalties."""
+        x = self._observed(X, mask, reset) if self.missing == "mask" else self._source(X, mask, reset)
+        if x.least < 0 and self.W_nonneg and self.H_nonneg:
+            raise ValueError(
+                "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
+                "H_nonneg is False"
+            )
+        penalties = self._penalties(x.rows, x.cols)
+        return MaskedFrobenius(x, *penalties) if isinstance(x, Observed) else Frobenius(x, *penalties)
+
+    def _source(self, X: Any, mask: Any, reset: bool) -> Source:
+        if mask is not None:
+            raise ValueError("mask is only used with missing='mask'")
+        X = validate_data(
+            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
+        )
+        return Source(X, effective_threads(self.n_threads))
+
+    def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
+        if isinstance(X, np.ma.MaskedArray):
+            X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
+        X = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
+        )
+        return observe(X, mask, n_threads=effective_threads(self.n_threads))
+
+    def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
+        """The penalties on W and H in scikit-learn's scaling."""
+        alpha_H = self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
+        l1, l2 = self.l1_ratio, 1 - self.l1_ratio
+        W, H = n_features * self.alpha_W, n_samples * alpha_H
+        return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)
