@@ -5,6 +5,7 @@ from importlib.metadata import version
 from . import datasets, patches, plot
 from .config import show_config
 from .encode import encode
+from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
 
@@ -12,6 +13,7 @@ __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "IterationInfo",
+    "MiniBatchNMF",
     "datasets",
     "encode",
     "non_negative_factorization",

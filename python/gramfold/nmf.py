@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._arguments import Seed
+from ._arguments import Seed, choice, flag, whole
 from .fold import Array
 from .losses import Loss
 from .monitor import Callback, Monitor
@@ -135,9 +135,7 @@ class NMF(BaseNMF):
         self.fit_transform(X, W=W, H=H, mask=mask)
         return self
 
-    def fit_transform(
-        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None
-    ) -> Array:
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Array:
         """Learn the components and return W, which is what `transform` gives for the same X.
 
         Parameters
@@ -166,9 +164,7 @@ class NMF(BaseNMF):
         self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
         return W
 
-    def _factorise(
-        self, X: Any, W: Any, H: Any, mask: Any
-    ) -> tuple[Loss, Array, int, Array, bool, Monitor]:
+    def _factorise(self, X: Any, W: Any, H: Any, mask: Any) -> tuple[Loss, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
         monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
@@ -190,11 +186,25 @@ class NMF(BaseNMF):
             )
         return loss, W, n_iter, H, converged, monitor
 
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        choice(self.solver, "solver", ("cd", "hals", "mu"))
+        choice(self.missing, "missing", ("error", "mask"))
+        flag(self.shuffle, "shuffle")
+        flag(self.extrapolate, "extrapolate")
+        if self.max_sweeps is not None:
+            whole(self.max_sweeps, "max_sweeps")
 
 
 def non_negative_factorization(
-    X: Any, W: Any = None, H: Any = None, n_components: int | str = "auto", *, update_H: bool = True,
-    mask: Any = None, **parameters: Any,
+    X: Any,
+    W: Any = None,
+    H: Any = None,
+    n_components: int | str = "auto",
+    *,
+    update_H: bool = True,
+    mask: Any = None,
+    **parameters: Any,
 ) -> tuple[Array, Array, int]:
     """Factorise X ~ WH; the functional form of `NMF`.
 

@@ -82,18 +82,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.n_components != "auto":
             whole(self.n_components, "n_components")
         choice(self.init, "init", (None, *INITS))
-        choice(self.solver, "solver", ("cd", "hals", "mu"))
         whole(self.max_iter, "max_iter")
         for name in ("tol", "alpha_W"):
             real(getattr(self, name), name)
         if self.alpha_H != "same":
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
-        for name in ("shuffle", "W_nonneg", "H_nonneg", "extrapolate"):
+        for name in ("W_nonneg", "H_nonneg"):
             flag(getattr(self, name), name)
-        if self.max_sweeps is not None:
-            whole(self.max_sweeps, "max_sweeps")
-        choice(self.missing, "missing", ("error", "mask"))
         if self.max_time is not None:
             real(self.max_time, "max_time")
         if self.callback is not None and not callable(self.callback):
@@ -137,17 +133,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _source(self, X: Any, mask: Any, reset: bool) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
-        X = validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-        )
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset)
         return Source(X, effective_threads(self.n_threads))
 
     def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
         if isinstance(X, np.ma.MaskedArray):
-            X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
-        X = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset
-        )
+            X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:

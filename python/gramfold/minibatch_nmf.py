@@ -1,0 +1,272 @@
+"""NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
+
+from ._arguments import Seed, flag, real, whole
+from ._core import kernels
+from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .losses import Frobenius
+from .monitor import Callback, Monitor
+from .nmf_base import BaseNMF
+
+SWEEPS = Sweeps(20, shrink=0.1)
+
+
+class FadingSums:
+    """X'W and W'W over the batches so far, each batch fading with every later one.
+
+    Parameters
+    ----------
+    n_features, n_components : int
+    dtype : dtype
+    """
+
+    def __init__(self, n_features: int, n_components: int, dtype: np.dtype[Any]) -> None:
+        self.products = np.zeros((n_features, n_components), dtype)
+        self.gram = np.zeros((n_components, n_components))
+        self.rows = 0.0
+
+    def add(self, products: Array, gram: NDArray[np.float64], rows: int, fade: float) -> None:
+        """Fade what is there and add one batch."""
+        self.products = fade * self.products + products
+        self.gram = fade * self.gram + gram
+        self.rows = fade * self.rows + rows
+
+
+class MiniBatchNMF(BaseNMF):
+    """Non-negative matrix factorisation from mini-batches, also one by one with `partial_fit`.
+
+    The objective of `NMF`, with its penalties per row. Each batch is solved for its rows of W by
+    coordinate descent in one pass; its sums X'W and W'W join those of earlier batches, which fade by
+    `forget_factor` per n_samples rows, and H is solved from them.
+
+    Parameters
+    ----------
+    n_components : int or 'auto', default='auto'
+    init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
+        As in `NMF`.
+    batch_size : int, default=1024
+    beta_loss : 'frobenius'
+    tol : float, default=1e-4
+        The fit has converged when a batch moves H by at most `tol` of its norm. 0: never.
+    max_no_improvement : int or None, default=10
+        The fit has also converged after so many batches without a better smoothed cost.
+    max_iter : int, default=200
+        Rounds through X.
+    alpha_W, alpha_H, l1_ratio
+        As in `NMF`, with the rows that the sums stand for in place of n_samples.
+    forget_factor : float in [0, 1], default=0.7
+    fresh_restarts : bool, default=False
+        Whether each batch is solved from 0, and not from where its rows ended in the last round.
+    fresh_restarts_max_iter, transform_max_iter : int or None
+        Taken for compatibility: rows are solved until they have converged.
+    random_state, verbose
+        As in `NMF`.
+    W_nonneg, H_nonneg, n_threads, callback, max_time
+        As in `NMF`; the callback is called after each batch.
+
+    Attributes
+    ----------
+    components_, n_components_, n_features_in_, feature_names_in_, reconstruction_err_, kkt_residual_
+        As in `NMF`.
+    n_iter_, n_steps_ : int
+        Rounds through X that were begun, and batches.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_steps_,)
+        As in `NMF`, per batch and divided by its rows.
+
+    References
+    ----------
+    Mairal, Bach, Ponce & Sapiro (2010), Online learning for matrix factorization and sparse coding.
+    Lefevre, Bach & Fevotte (2011), Online algorithms for nonnegative matrix factorization with the
+    Itakura-Saito divergence, for the forgetting.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> X, _, _ = gf.datasets.make_nmf(500, 30, 4, random_state=0)
+    >>> model = gf.MiniBatchNMF(4, batch_size=100, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (500, 4)
+    """
+
+    missing = "error"
+
+    def __init__(
+        self, n_components: int | str = "auto", *, init: str | None = None, batch_size: int = 1024,
+        beta_loss: float | str = "frobenius", tol: float = 1e-4, max_no_improvement: int | None = 10,
+        max_iter: int = 200, alpha_W: float = 0.0, alpha_H: float | str = "same",
+        l1_ratio: float = 0.0, forget_factor: float = 0.7, fresh_restarts: bool = False,
+        fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
+        random_state: Seed = None, verbose: int = 0, W_nonneg: bool = True, H_nonneg: bool = True,
+        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.init = init
+        self.batch_size = batch_size
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.max_iter = max_iter
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.forget_factor = forget_factor
+        self.fresh_restarts = fresh_restarts
+        self.fresh_restarts_max_iter = fresh_restarts_max_iter
+        self.transform_max_iter = transform_max_iter
+        self.random_state = random_state
+        self.verbose = verbose
+        self.W_nonneg = W_nonneg
+        self.H_nonneg = H_nonneg
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn the components; see `fit_transform`."""
+        self.fit_transform(X, W=W, H=H)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Array:
+        """Learn the components and return W, which is what `transform` gives for the same X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+            The start, with init='custom'.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        self._check_parameters()
+        loss = self._loss(X, None, reset=True)
+        assert isinstance(loss, Frobenius)
+        W, H = self._start(loss.x, W, H)
+        batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
+        sums = FadingSums(*H.T.shape, loss.x.dtype)
+        monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
+        with monitor:
+            H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
+        steps = len(monitor.rows)
+        if not converged and self.tol > 0 and steps == monitor.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached before convergence",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H_rows)
+        self._keep(H_rows)
+        self._sums = sums
+        self.n_iter_, self.n_steps_ = -(-steps // len(batches)), steps
+        self.converged_, self.history_ = converged, monitor.history
+        return W
+
+    def partial_fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn from one batch more.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+            The batch; its own size takes the place of `batch_size`.
+        y : ignored
+        W, H : array-like, optional
+            The start at the first call, with init='custom'.
+
+        Returns
+        -------
+        self
+        """
+        first = not hasattr(self, "components_")
+        if first:
+            self._check_parameters()
+        loss = self._loss(X, None, reset=first)
+        assert isinstance(loss, Frobenius)
+        if first:
+            H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
+            self._sums = FadingSums(*H_rows.shape, loss.x.dtype)
+            self.n_steps_ = self.n_iter_ = 0
+        else:
+            H_rows = np.ascontiguousarray(self.components_.T)
+        self._keep(self._step(loss, None, H_rows, self._sums, self.forget_factor)[0])
+        self.n_steps_ += 1
+        self.n_iter_ += 1
+        return self
+
+    def _keep(self, H_rows: Array) -> None:
+        self.components_ = np.ascontiguousarray(H_rows.T)
+        self.n_components_ = len(self.components_)
+
+    def _run(
+        self, loss: Frobenius, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
+    ) -> tuple[Array, bool]:
+        """Go round through the batches until converged or stopped; H is (m, k)."""
+        x, W = loss.x, W.copy()
+        smooth: float | None = None
+        best, idle = np.inf, 0
+        parts = [Source(x.x[batch], x.n_threads) for batch in batches]
+        for _ in range(self.max_iter):
+            for part, batch in zip(parts, batches, strict=True):
+                piece = Frobenius(part, *self._penalties(part.rows, x.cols))
+                start = None if self.fresh_restarts else W[batch]
+                fade = self.forget_factor ** (part.rows / x.rows)
+                new, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
+                moved = np.linalg.norm(new - H) <= self.tol * np.linalg.norm(new)
+                H = new
+                share = min(1.0, part.rows / (x.rows + 1))
+                smooth = cost if smooth is None else (1 - share) * smooth + share * cost
+                best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
+                stop = monitor.record(cost, kkt)
+                if self.tol > 0 and moved or idle == self.max_no_improvement:
+                    return H, True
+                if stop:
+                    return H, False
+        return H, False
+
+    def _step(
+        self, loss: Frobenius, start: Array | None, H: Array, sums: FadingSums, fade: float
+    ) -> tuple[Array, Array, float, float]:
+        """Solve one batch for its rows of W, then H; returns H, W, cost per row, KKT residual."""
+        x, n_threads = loss.x, loss.x.n_threads
+        rows = solve_rows(
+            x, H, kernels.gram(H, n_threads), loss.penalty_W, SWEEPS, start=start,
+            sums=np.empty_like(H), n_threads=n_threads,
+        )  # fmt: skip
+        assert rows.sums is not None
+        sums.add(rows.sums, rows.gram, x.rows, fade)
+        scale = sums.rows / x.rows
+        penalty = Penalty(loss.penalty_H.l1 * scale, loss.penalty_H.l2 * scale, loss.penalty_H.nonneg)
+        cols = solve_rows(
+            None, rows.factor, sums.gram, penalty, SWEEPS, products=sums.products, start=H,
+            n_threads=n_threads,
+        )  # fmt: skip
+        norm2 = x.squared_norm
+        cost = (0.5 * norm2 + rows.objective + loss.penalty_H(H)) / x.rows
+        kkt = np.sqrt((rows.residual + cols.step / scale) / norm2) if norm2 else 0.0
+        return cols.factor, rows.factor, cost, float(kkt)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.beta_loss not in ("frobenius", 2):
+            raise ValueError(f"beta_loss must be 'frobenius' for mini-batches, got {self.beta_loss!r}")
+        whole(self.batch_size, "batch_size")
+        whole(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
+        for name in ("max_no_improvement", "transform_max_iter"):
+            if getattr(self, name) is not None:
+                whole(getattr(self, name), name)
+        real(self.forget_factor, "forget_factor", high=1.0)
+        flag(self.fresh_restarts, "fresh_restarts")
