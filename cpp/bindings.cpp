@@ -16,6 +16,7 @@
 #include "masked.hpp"
 #include "measure.hpp"
 #include "pass.hpp"
+#include "small.hpp"
 
 namespace py = pybind11;
 using namespace gramfold;
@@ -151,7 +152,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
 template <class T>
 py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, const Strided<T>& f,
                       const Optional<T>& start, const Contiguous<T>& out, double l1, double l2, bool nonneg,
-                      int max_sweeps, double shrink, double tol, int n_threads) {
+                      int max_sweeps, int polish, double shrink, double tol, int n_threads) {
     const auto xm = strided(x), fm = strided(f);
     const auto wm = w ? strided(*w) : Matrix<const T>{nullptr, xm.rows, xm.cols, 0, 0};
     const Index k = fm.cols;
@@ -161,7 +162,8 @@ py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, c
     T* to = writable<T>(out, xm.rows, k, "out must be a writable rows x k");
     const OwnStats t = without_gil(n_threads, [&](const Run& run) {
         const Masked<T> in(xm, wm, fm);
-        return run_masked(in, OwnGram<T>{k, in.kp, T(l1), nonneg, max_sweeps, T(shrink), T(tol)}, T(l2), z, to, run);
+        const OwnGram<T> rows{k, in.kp, T(l1), nonneg, max_sweeps, polish, T(shrink), T(tol)};
+        return run_masked(in, rows, T(l2), z, to, run);
     });
     return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
 }
@@ -253,8 +255,8 @@ void bind(py::module_& m) {
           py::arg("tol"), py::arg("cross"), py::arg("n_threads"));
     m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
           py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
-          py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("shrink"), py::arg("tol"),
-          py::arg("n_threads"));
+          py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
+          py::arg("tol"), py::arg("n_threads"));
     m.def("multiplicative", &multiplicative<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("beta"),
           py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("num").noconvert(),
           py::arg("den").noconvert(), py::arg("l1"), py::arg("l2"), py::arg("floor"), py::arg("scale").noconvert(),
@@ -271,6 +273,14 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     fold_detail::watch_fork();
     bind<float>(m);
     bind<double>(m);
+    m.def(
+        "pseudoinverse",
+        [](const Contiguous<double>& gram) {
+            const Index k = gram.ndim() == 2 ? gram.shape(0) : -1;
+            const double* g = sized(gram, k, k, "gram must be square");
+            return square(pseudoinverse(g, k), k);
+        },
+        py::arg("gram").noconvert());
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
     m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
     m.def(

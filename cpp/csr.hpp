@@ -42,6 +42,8 @@ class Csr {
         return {data_ + begin, indices_ + begin, Index(indptr_[row + 1]) - begin};
     }
 
+    Index work_per_row() const { return 16 * Index(indptr_[rows_]) / std::max<Index>(1, rows_); }
+
     // Private sums of cols x k are worth it for chunks with several entries a column.
     Plan plan() const {
         const Index nnz = std::max<Index>(1, Index(indptr_[rows_]));
@@ -112,6 +114,7 @@ class Known {
     Known(const T* p, Index rows, Index k) : p_(p), rows_(rows), k_(k) {}
     Index rows() const { return rows_; }
     Index cols() const { return 0; }
+    Index work_per_row() const { return 1; }
     Plan plan() const { return gramfold::plan(rows_, k_ * Index(sizeof(T))); }
     bool sums_by_component() const { return false; }
     bool reads_panels() const { return false; }

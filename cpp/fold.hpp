@@ -36,6 +36,7 @@ inline constexpr Index row_group = 48;
 
 struct Plan {
     Index rows, block, chunks;
+    double work = 1e12;  // multiplications in all: little work is not worth many threads
 
     Index first(Index chunk) const {
         const Index groups = (rows + row_group - 1) / row_group;
@@ -49,7 +50,11 @@ inline Plan plan(Index rows, Index bytes_per_row, Index rows_per_chunk = 256) {
     const Index fit = block_bytes / std::max<Index>(1, bytes_per_row) / row_group * row_group;
     Index chunks = std::min<Index>(1024, rows / rows_per_chunk);
     chunks = chunks >= 16 ? chunks / 16 * 16 : chunks / 2 * 2;
-    return {rows, std::clamp<Index>(fit, row_group, 4 * row_group), std::max<Index>(1, chunks)};
+    Plan p;
+    p.rows = rows;
+    p.block = std::clamp<Index>(fit, row_group, 4 * row_group);
+    p.chunks = std::max<Index>(1, chunks);
+    return p;
 }
 
 // n_threads, and a poll that the calling thread makes about every 50 ms; true cancels the fold.
@@ -156,7 +161,8 @@ auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_
         }
     };
 
-    const int n_threads = static_cast<int>(std::min<Index>(run.n_threads, plan.chunks));
+    const double worth = 1 + plan.work / 1e6;
+    const int n_threads = static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth}));
     if (n_threads <= 1 || fold_detail::forked_after_use) {
         work(true);
     } else {

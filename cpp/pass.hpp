@@ -156,7 +156,8 @@ template <class T, class Source>
 std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z,
                                       bool cross, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp;
-    const Plan plan = x.plan();
+    Plan plan = x.plan();
+    plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + double(k) * (1 + rows.max_sweeps));
     auto sums = fold(
         plan, run,
         [&] {

@@ -119,7 +119,7 @@ class KlRows {
         for (Index t = 0; t < k; ++t) {
             const Sums s = sums<side_by_side>(row, t);
             const V z = row.z[t], d = (moved(s, z, slope[t]) - z) * open;
-            if (!any(d)) continue;
+            if (!side_by_side && d[0] == 0) continue;
             row.z[t] = z + d;
             steps += (s.m + l2) * d * d;
             const V* f = row.f + t * row.n;
@@ -172,8 +172,6 @@ class KlRows {
         for (int i = 0; i < lanes<T>; ++i) v[i] = std::sqrt(v[i]);
         return v;
     }
-
-    static bool any(V v) { return total<T>(v < V{} ? -v : v) > 0; }
 };
 
 }  // namespace gramfold

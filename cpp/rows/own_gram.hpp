@@ -4,16 +4,13 @@
 //     z_t <- prox(z_t - (Gz - p)_t / G_tt)             Cichocki & Phan 2009, eq. 26; order t = 0 .. k-1
 //
 // The gradient is kept up to date, one axpy per coordinate; the rows of a group hide each other's latency. Rows
-// end as in hals.hpp. Without nonneg and l1 the row is solved by Cholesky and one refinement; where that breaks
-// down, by proximal steps (Rockafellar 1976), which end at the minimiser nearest to the start.
+// end as in hals.hpp; every `polish` sweeps, if polish > 0, those still open take a step on their face. Without nonneg
+// and l1 the row is solved by Cholesky and one refinement, where that breaks down by proximal steps.
 // Cost: k^2 FMA per row and sweep, 2 k^2 more for the gradients at both ends. Overwrites z.
 #pragma once
 
-#include <cmath>
-#include <limits>
-
-#include "../csr.hpp"
 #include "hals.hpp"
+#include "own_face.hpp"
 
 namespace gramfold {
 
@@ -34,10 +31,10 @@ class OwnGram {
     Index k, kp;
     T l1;
     bool nonneg;
-    int max_sweeps;
+    int max_sweeps, polish;
     T shrink, tol;
 
-    Index scratch_size() const { return 2 * together * kp + (k + 1) * kp; }
+    Index scratch_size() const { return 2 * together * kp + OwnFace<T>::scratch_size(k, kp); }
 
     // z, p: count x kp, zero beyond k; gram: count x k x kp. The objective is left to the caller.
     OwnStats solve(Index count, T* z, const T* p, const T* gram, T* scratch) const {
@@ -72,7 +69,7 @@ class OwnGram {
                 const T h = gram[(r * k + t) * kp + t];
                 inverse[r * kp + t] = h > 0 ? 1 / h : T(0);
             }
-            stats.before += residual<prox>(z + r * kp, p + r * kp, gram + r * k * kp, inverse + r * kp, gradient + r * kp);
+            stats.before += left<prox>(r, z, p, gram, gradient, inverse);
         }
         if (prox == Prox::none && max_sweeps > 0)
             for (int r = 0; r < N; ++r) {
@@ -87,12 +84,14 @@ class OwnGram {
             for (int r = 0; r < N; ++r) {
                 if (sweep == 0) first[r] = step[r];
                 if (step[r] <= std::max(first[r] * (shrink * shrink), size[r] * (tol * tol))) active[r] = 0;
+                if (polish > 0 && (sweep + 1) % polish == 0 && active[r] > 0)
+                    to_face<prox>(z + r * kp, p + r * kp, gram + r * k * kp, gradient + r * kp, scratch + 2 * N * kp);
             }
         }
         for (int r = 0; r < N; ++r) {
             stats.violation += double(violation[r]);
             stats.step += double(first[r]);
-            stats.residual += residual<prox>(z + r * kp, p + r * kp, gram + r * k * kp, inverse + r * kp, gradient + r * kp);
+            stats.residual += left<prox>(r, z, p, gram, gradient, inverse);
         }
         stats.open = double(open());
         return stats;
@@ -115,18 +114,20 @@ class OwnGram {
             }
     }
 
-    // g = Gz - p (+ l1, nonneg), and sum G_tt d_t^2 over the steps d that single coordinates could make.
+    // The gradient of row r, and sum G_tt d_t^2 over the steps d that its coordinates could make one by one.
     template <Prox prox>
-    double residual(const T* z, const T* p, const T* gram, const T* inverse, T* g) const {
-        gradient_of(z, p, gram, g);
+    double left(int r, const T* z, const T* p, const T* gram, T* gradient, const T* inverse) const {
+        z += r * kp, gram += r * k * kp, gradient += r * kp, inverse += r * kp;
+        gradient_of(z, p + r * kp, gram, gradient);
         T total = 0;
         for (Index t = 0; t < k; ++t) {
-            const T d = shrunk<prox>(z[t], g[t], inverse[t]) - z[t];
+            const T d = shrunk<prox>(z[t], gradient[t], inverse[t]) - z[t];
             total += d * d * gram[t * kp + t];
         }
         return double(total);
     }
 
+    // g = Gz - p (+ l1, nonneg)
     void gradient_of(const T* z, const T* p, const T* gram, T* g) const {
         for (Index c = 0; c < kp; ++c) g[c] = (nonneg && c < k ? l1 : T(0)) - p[c];
         for (Index t = 0; t < k; ++t)
@@ -148,46 +149,24 @@ class OwnGram {
         return z == 0 ? std::max(-g, T(0)) : std::abs(g);
     }
 
-    // z -= (G + shift I)^-1 (Gz - p), twice without shift, else 16 times. upper: k x kp, and kp more.
-    void minimise(T* z, const T* p, const T* gram, T* g, T* upper) const {
-        T largest = 0;
-        for (Index t = 0; t < k; ++t) largest = std::max(largest, gram[t * kp + t]);
-        if (!(largest > 0)) return;
-        T* inverse = upper + k * kp;
-        const T epsilon = std::numeric_limits<T>::epsilon();
-        const bool regular = factorise(gram, 0, 4 * T(k) * epsilon, upper, inverse);
-        if (!regular) factorise(gram, std::sqrt(epsilon) * largest, 0, upper, inverse);
-        for (int round = 0; round < (regular ? 2 : 16); ++round) {
+    // Without l1 and signs: solve and refine, or 16 proximal steps.
+    void minimise(T* z, const T* p, const T* gram, T* g, T* scratch) const {
+        OwnFace<T> face(gram, k, kp, scratch);
+        for (int round = face.choose(z, true) ? 2 : 16; round > 0; --round) {
             gradient_of(z, p, gram, g);
-            for (Index t = 0; t < k; ++t) {
-                g[t] *= inverse[t];
-                const T y = g[t];
-                for (Index c = t + 1; c < k; ++c) g[c] -= y * upper[t * kp + c];
-            }
-            for (Index t = k - 1; t >= 0; --t) {
-                T sum[4] = {g[t]};
-                for (Index c = t + 1; c < k; ++c) sum[c % 4] -= upper[t * kp + c] * g[c];
-                g[t] = (sum[0] + sum[1] + (sum[2] + sum[3])) * inverse[t];
-            }
-            for (Index t = 0; t < k; ++t) z[t] -= g[t];
+            face.step(z, g, false);
         }
     }
 
-    // G + shift I = U'U, inverse = 1 / diag(U); false if a pivot is at most `least` of its diagonal entry.
-    bool factorise(const T* gram, T shift, T least, T* upper, T* inverse) const {
-        std::copy_n(gram, k * kp, upper);
-        for (Index t = 0; t < k; ++t) upper[t * kp + t] += shift;
-        for (Index t = 0; t < k; ++t) {
-            T* row = upper + t * kp;
-            if (!(row[t] > least * gram[t * kp + t])) return false;
-            inverse[t] = 1 / std::sqrt(row[t]);
-            for (Index c = t; c < k; ++c) row[c] *= inverse[t];
-            for (Index s = t + 1; s < k; ++s) {
-                const Index begin = s / component_pad<T> * component_pad<T>;  // what is left of s is not read again
-                axpy(kp - begin, -row[s], row + begin, upper + s * kp + begin);
-            }
-        }
-        return true;
+    // A step on the row's face, from the gradient at hand, which is summed anew.
+    template <Prox prox>
+    void to_face(T* z, const T* p, const T* gram, T* g, T* scratch) const {
+        OwnFace<T> face(gram, k, kp, scratch);
+        face.choose(z, false);
+        if (prox == Prox::soft)
+            for (Index t = 0; t < k; ++t) g[t] += z[t] < 0 ? -l1 : l1;
+        face.step(z, g, true);
+        gradient_of(z, p, gram, g);
     }
 };
 

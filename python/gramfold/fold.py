@@ -134,11 +134,6 @@ class Sweeps:
     polish: int = 0
 
 
-def pseudoinverse(gram: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the pseudoinverse of a symmetric positive semidefinite matrix."""
-    return np.linalg.pinv(gram, hermitian=True).astype(np.float64, copy=False)
-
-
 def solve_rows(
     x: Source | None,
     shared: Array,
@@ -188,7 +183,7 @@ def solve_rows(
         out = np.empty((rows, shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
-        pseudoinverse(gram) if direct else None,
+        kernels.pseudoinverse(gram) if direct else None,
         start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip

@@ -1,12 +1,12 @@
 """Factorisation of what is observed of X, entry by entry weighted: alternating exact row solves.
 
-Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W has a
-Gram matrix of its own, H'D_i H over the columns observed in it, and so has each row of H. The fold runs over
-the rows of X for W, and over the rows of X' (a view) for H. Since the Gram matrices cost most, rows are swept
-until their steps are small.
+Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W
+has a Gram matrix of its own, H D_i H' over the columns observed in it, and so has each column of H. The
+fold runs over the rows of X for W, and over the rows of X' (a view) for H. Since the Gram matrices cost
+most, rows are swept until their steps are small.
 
-H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that raised
-the objective, W is solved again for the H that was not moved, which cannot raise it.
+H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that
+raised the objective, W is solved again for the H that was not moved, which cannot raise it.
 """
 
 import warnings
@@ -19,12 +19,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._core import kernels
 from .alternate import Extrapolation
-from .encode import MOST_SWEEPS
+from .encode import MOST_SWEEPS, POLISH
 from .fold import Array, Penalty, Sweeps
 from .monitor import Monitor
 from .observed import Observed
 
-# Sweeps are cheap beside the Gram matrices; with more, or to a smaller share of the first step, nothing is gained.
+# Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
 
 
@@ -63,16 +63,17 @@ def solve_rows(
     Returns
     -------
     Solved
-        The factor, of shape (rows, k); sum |projected gradient| and the step met in the first sweep;
-        the objective with the penalty on this factor; the squared KKT residual at the end; how many
-        rows were not done; the squared KKT residual at the start.
+        The factor, of shape (rows, k); sum |projected gradient| and the step met in the first
+        sweep; the objective with the penalty on this factor; the squared KKT residual at the end;
+        how many rows were not done; the squared KKT residual at the start.
     """
     if order is not None:
-        shared, start = shared[:, order], None if start is None else np.ascontiguousarray(start[:, order])
+        shared = shared[:, order]
+        start = None if start is None else np.ascontiguousarray(start[:, order])
     factor = np.empty((x.rows, shared.shape[1]), x.dtype)
     result = kernels.masked_hals(
         x.x, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
-        sweeps.most, sweeps.shrink, sweeps.tol, x.n_threads,
+        sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, x.n_threads,
     )  # fmt: skip
     if order is not None:
         factor = np.ascontiguousarray(factor[:, np.argsort(order)])
@@ -85,11 +86,11 @@ def solve_to_convergence(x: Observed, shared: Array, penalty: Penalty) -> Solved
     A row with nothing observed is 0.
     """
     tol = 1e-10 if x.dtype == np.float64 else 1e-5
-    result = solve_rows(x, shared, penalty, Sweeps(MOST_SWEEPS, tol=tol))
+    result = solve_rows(x, shared, penalty, Sweeps(MOST_SWEEPS, tol=tol, polish=POLISH))
     if result.open:
         warnings.warn(
-            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the components "
-            "are nearly dependent in what is observed of them; a small L2 penalty helps",
+            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
+            "components are nearly dependent where observed; a small L2 penalty helps",
             ConvergenceWarning,
             stacklevel=3,
         )
@@ -129,7 +130,7 @@ class MaskedAlternating:
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
 
-        The pair whose objective and KKT residual are recorded is W with the H that it was solved for.
+        Objective and KKT residual are recorded for W with the H that it was solved for.
         """
         first, n_iter, converged, stop = 0.0, 0, False, False
         while not (converged or stop) and n_iter != monitor.max_iter:
@@ -173,16 +174,15 @@ class MaskedAlternating:
         return rows
 
     def _rows_for(self, H: Array) -> Solved:
-        rows = solve_rows(
-            self.x, H, self.penalty_W, self.sweeps, start=self.W, order=self._order()
-        )
+        rows = solve_rows(self.x, H, self.penalty_W, self.sweeps, start=self.W, order=self._order())
         return replace(rows, objective=rows.objective + self.penalty_H(H))
 
     def _solve_H(self) -> Solved:
         """Solve H for W, from the H that W was solved for, and move it on."""
         cols = solve_rows(
-            self.x.transposed, self.W, self.penalty_H, self.sweeps, start=self.moved_H, order=self._order()
-        )
+            self.x.transposed, self.W, self.penalty_H, self.sweeps,
+            start=self.moved_H, order=self._order(),
+        )  # fmt: skip
         self.H = self.moved_H = cols.factor
         if self.previous_H is not None and self.extrapolation.now:
             beta = self.x.dtype.type(self.extrapolation.now)

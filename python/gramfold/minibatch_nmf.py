@@ -158,7 +158,7 @@ class MiniBatchNMF(BaseNMF):
         assert isinstance(loss, Frobenius)
         W, H = self._start(loss.x, W, H)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
-        sums = FadingSums(*H.T.shape, loss.x.dtype)
+        sums = FadingSums(H.shape[1], H.shape[0], loss.x.dtype)
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
@@ -198,7 +198,7 @@ class MiniBatchNMF(BaseNMF):
         assert isinstance(loss, Frobenius)
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
-            self._sums = FadingSums(*H_rows.shape, loss.x.dtype)
+            self._sums = FadingSums(H_rows.shape[0], H_rows.shape[1], loss.x.dtype)
             self.n_steps_ = self.n_iter_ = 0
         else:
             H_rows = np.ascontiguousarray(self.components_.T)

@@ -23,7 +23,7 @@ class Monitor:
     verbose : int
         0 is silent; else each iteration is logged to the logger "gramfold" (level INFO).
     callback : callable or None
-        Called with an `IterationInfo` after every iteration; returning True stops the fit. If it has
+        Called with an `IterationInfo` after every iteration; a true return value stops the fit. If it has
         a method `close`, that is called when the fit ends.
     max_time : float or None
         Seconds after which no further iteration begins.
@@ -61,7 +61,7 @@ class Monitor:
         stop = False
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
-            stop = self.callback(info) is True
+            stop = bool(self.callback(info))
         return stop or (self.max_time is not None and seconds >= self.max_time)
 
     @property

@@ -54,16 +54,16 @@ class Observed:
 
     @cached_property
     def squared_norm(self) -> float:
-        """Weighted sum of the squared observed entries: twice the objective of factors that are zero."""
+        """Weighted sum of the squared observed entries: twice the objective of zero factors."""
         nothing, out = np.zeros((self.cols, 1), self.dtype), np.empty((self.rows, 1), self.dtype)
         result = kernels.masked_hals(
-            self.x, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0.0, 0.0, self.n_threads
+            self.x, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0, 0.0, 0.0, self.n_threads
         )
         return 2 * float(result[2])
 
     @property
     def filled(self) -> Array:
-        """A copy of x with the mean of each column's observed entries in place of its unobserved ones."""
+        """A copy of x, unobserved entries replaced by the mean of their column's observed ones."""
         weights = self.seen if self.weights is None else np.where(self.seen, self.weights, 0)
         total = weights.sum(axis=0, dtype=np.float64)
         sums = np.sum(np.where(self.seen, self.x, 0) * weights, axis=0, dtype=np.float64)
@@ -83,14 +83,14 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1) -> Observed:
     X : array-like or numpy masked array of shape (n_samples, n_features)
         NaN and masked entries are unobserved. float32 stays, other types become float64.
     mask : array-like of shape (n_samples, n_features), optional
-        Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared error,
-        at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
+        Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
+        error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
     n_threads : int
 
     Returns
     -------
     Observed
-        Of copies only where a boolean mask hides something.
+        With a copy of X only where a mask hides some of it.
 
     Raises
     ------

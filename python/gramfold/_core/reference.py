@@ -128,6 +128,11 @@ def gram(f, n_threads):
     return f.T.astype(np.float64) @ f
 
 
+def pseudoinverse(gram):
+    """The pseudoinverse of a symmetric positive semidefinite matrix."""
+    return np.linalg.pinv(gram, len(gram) * np.finfo(float).eps, hermitian=True)
+
+
 def squared_residual(x, w, h, n_threads):
     """Sum of (X - WH)^2."""
     return float(np.sum(np.square(x - w @ h, dtype=np.float64)))

@@ -1,10 +1,10 @@
-"""The NumPy twin of `masked_hals`: row by row, each with the Gram matrix of its own observed columns."""
+"""The NumPy twin of `masked_hals`: row by row, each with its own Gram matrix."""
 
 import numpy as np
 
 
 def _upper(g, shift, least):
-    """Give U with G + shift I = U'U, or None if a pivot is at most `least` of its diagonal entry."""
+    """Give U with G + shift I = U'U, or None if a pivot is at most `least` of G's entry."""
     a = g + shift * np.eye(len(g), dtype=g.dtype)
     for t in range(len(g)):
         if not a[t, t] > least * g[t, t]:
@@ -14,18 +14,17 @@ def _upper(g, shift, least):
     return np.triu(a)
 
 
-def _minimise(z, p, g):
-    """Solve Gz = p from z on: by Cholesky, and where that breaks down by proximal steps (Rockafellar 1976)."""
-    largest = np.max(np.diag(g))
-    if not largest > 0:
-        return
+def _factor(g, k):
+    """Give U of G, or where it is singular of G + sI for proximal steps (Rockafellar 1976)."""
     epsilon = np.finfo(g.dtype).eps
-    upper = _upper(g, 0, 4 * len(g) * epsilon)
-    rounds = 2
-    if upper is None:
-        upper, rounds = _upper(g, np.sqrt(epsilon) * largest, 0), 16
-    for _ in range(rounds):
-        z -= np.linalg.solve(upper, np.linalg.solve(upper.T, g @ z - p))
+    upper = _upper(g, 0, 4 * k * epsilon)
+    if upper is not None:
+        return upper, True
+    return _upper(g, np.sqrt(epsilon) * np.max(np.diag(g)), 0), False
+
+
+def _solve(upper, b):
+    return np.linalg.solve(upper, np.linalg.solve(upper.T, b))
 
 
 class _Row:
@@ -61,10 +60,32 @@ class _Row:
             z[t] = old + d
         return violation, step
 
-    def solve(self, z, max_sweeps, shrink, tol):
-        """Solve for z in place; returns violation and step of the first sweep, and whether it is open."""
+    def minimise(self, z):
+        """Without l1 and signs: solve and refine, or 16 proximal steps."""
+        live = self.h > 0
+        if not live.any():
+            return
+        upper, regular = _factor(self.g[np.ix_(live, live)], len(z))
+        for _ in range(2 if regular else 16):
+            z[live] -= _solve(upper, (self.g @ z - self.p)[live])
+
+    def to_face(self, z):
+        """Go towards the minimiser over the non-zero components, up to the first change of a sign."""
+        face = (z != 0) & (self.h > 0)
+        if not face.any():
+            return
+        upper, _ = _factor(self.g[np.ix_(face, face)], len(z))
+        gradient = self.g @ z - self.p + (0 if self.nonneg else self.l1 * np.sign(z))
+        old, d = z[face], _solve(upper, gradient[face])
+        crossing = old * (old - d) < 0
+        reach = np.where(crossing, old / np.where(crossing, d, 1), 2)
+        step = min(1, reach.min())
+        z[face] = np.where(reach <= step, 0, old - step * d)
+
+    def solve(self, z, max_sweeps, polish, shrink, tol):
+        """Solve for z in place; returns violation, step of the first sweep, whether it is open."""
         if not self.nonneg and self.l1 == 0 and max_sweeps > 0:
-            _minimise(z, self.p, self.g)
+            self.minimise(z)
             return 0.0, 0.0, False
         violation = first = 0.0
         for sweep in range(max_sweeps):
@@ -73,10 +94,12 @@ class _Row:
                 violation, first = broken, step
             if step <= max(first * shrink**2, self.h @ (z * z) * tol**2):
                 return violation, first, False
+            if polish > 0 and (sweep + 1) % polish == 0:
+                self.to_face(z)
         return violation, first, True
 
 
-def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, shrink, tol, n_threads):
+def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
     """Solve each row of X ~ out F' over its observed entries (not NaN, weight above 0).
 
     Returns violation, step, objective, residual and open as `hals` does, and the residual before.
@@ -95,7 +118,7 @@ def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, shrink, t
         if max_sweeps > 0 and not seen.any():
             z[i] = 0
         before = row.residual(z[i])
-        violation, step, still_open = row.solve(z[i], max_sweeps, shrink, tol)
+        violation, step, still_open = row.solve(z[i], max_sweeps, polish, shrink, tol)
         objective = 0.5 * np.sum(w * (xi - fi @ z[i]) ** 2, dtype=np.float64)
         objective += l1 * np.sum(np.abs(z[i])) + 0.5 * l2 * np.sum(z[i] ** 2)
         total += [violation, step, objective, row.residual(z[i]), still_open, before]

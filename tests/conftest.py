@@ -1,0 +1,61 @@
+"""What every test file shares: the levels of this machine, the two float types, hypothesis' profile."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gramfold import _core
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "suite",
+    derandomize=True,
+    deadline=None,
+    max_examples=30,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+
+@pytest.fixture(params=_core.available())
+def level(request):
+    return request.param
+
+
+@pytest.fixture
+def kernels(level):
+    return _core.load(level)
+
+
+@pytest.fixture(params=[level for level in _core.available() if level != "numpy"])
+def compiled(request):
+    return _core.load(request.param)
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def run_python():
+    """Run a program in a new interpreter; its output, after it ended as it should."""
+
+    def run(code, **environment):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | environment,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"exit {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run

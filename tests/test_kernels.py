@@ -1,0 +1,370 @@
+"""Every kernel at every level of this machine against the NumPy twin, over shapes, layouts and types."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from gramfold._core import reference
+from numpy.testing import assert_allclose, assert_array_equal
+
+# rows, columns, components: single ones; one past a row group (48), a block (192) and a chunk (256); several
+# chunks; k below, at and above the widths of the vectors, and their tails; k above both sides; wide.
+SHAPES = [
+    (1, 1, 1), (1, 9, 3), (9, 1, 2), (49, 5, 1), (193, 31, 5), (257, 40, 8), (1100, 19, 4), (48, 33, 49),
+    (7, 300, 33), (20, 6, 30),
+]  # fmt: skip
+TAILS = [(50, 23, k) for k in range(1, 18)]
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "every other row and third column": lambda x: spread(x, 2, 3),
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "rows backwards": lambda x: np.ascontiguousarray(x[::-1])[::-1],
+    "csr, 32-bit indices": lambda x: csr(x, np.int32),
+    "csr, 64-bit indices": lambda x: csr(x, np.int64),
+}
+METHODS = {
+    "nonneg": {"nonneg": True, "l1": 0.0},
+    "nonneg, l1": {"nonneg": True, "l1": 0.25},
+    "signed, l1": {"nonneg": False, "l1": 0.25},
+    "signed sweeps": {"nonneg": False, "l1": 0.0},
+    "signed, direct": {"nonneg": False, "l1": 0.0, "direct": True},
+}
+
+
+def spread(x, down, across):
+    wide = np.full((x.shape[0] * down, x.shape[1] * across), np.nan, x.dtype)
+    wide[::down, ::across] = x
+    return wide[::down, ::across]
+
+
+def csr(x, index):
+    s = sp.csr_array(x)
+    return s.data, s.indices.astype(index), s.indptr.astype(index), x.shape[1]
+
+
+def close(actual, expected, dtype, growth=1.0):
+    """Equal to the float64 reference up to `growth` roundings of the largest entry."""
+    expected = np.asarray(expected, np.float64)
+    assert np.shape(actual) == expected.shape
+    atol = 16 * growth * np.finfo(dtype).eps * np.abs(expected).max(initial=0)
+    assert_allclose(actual, expected, rtol=0, atol=atol)
+
+
+def data(rows, cols, k, dtype, seed=0, density=0.6):
+    """X with zeros, among them a row and a column, and a signed F, so that Gram matrices are well-conditioned."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, cols)) * (rng.random((rows, cols)) < density)
+    if rows > 2 and cols > 2:
+        x[rows // 2], x[:, cols // 2] = 0, 0
+    f = rng.standard_normal((cols, k))
+    return x.astype(dtype), f.astype(dtype), rng.standard_normal((2, rows, k)).astype(dtype)
+
+
+def as64(a):
+    if isinstance(a, tuple):
+        return a[0].astype(np.float64), *a[1:]
+    return None if a is None else a.astype(np.float64)
+
+
+def run_hals(
+    kernels, x, f, *, p=None, start=None, previous=None, beta=0.0, with_sums=True, l1=0.0, nonneg=True,
+    direct=False, max_sweeps=2, polish=0, shrink=0.0, tol=0.0, cross=False, n_threads=2,
+):  # fmt: skip
+    """One call with the outputs made for it; returns out, sums and the rest of the result."""
+    rows = len(p) if p is not None else x.shape[0] if isinstance(x, np.ndarray) else len(x[2]) - 1
+    gram = f.T.astype(np.float64) @ f
+    # An absolute cut, the same at both precisions: below it a direction of F is dependent on the others.
+    inverse = np.linalg.pinv(gram, rcond=1e-9, hermitian=True) if direct else None
+    out = np.full((rows, f.shape[1]), np.nan, f.dtype)
+    sums = np.full(f.shape, np.nan, f.dtype) if with_sums and p is None else None
+    result = kernels.hals(
+        x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
+        shrink, tol, cross, n_threads,
+    )  # fmt: skip
+    return out, sums, result
+
+
+def check_hals(kernels, dtype, x, f, growth=1.0, **options):
+    arrays = {name: options.pop(name, None) for name in ("p", "start", "previous")}
+    out, sums, result = run_hals(kernels, x, f, **arrays, **options)
+    wide = {name: as64(a) for name, a in arrays.items()}
+    expected, expected_sums, reference_result = run_hals(
+        reference, as64(x), as64(f), **wide, **options
+    )
+    # Sums of `cols` and `rows` terms, then a triangular solve: growth of a few square roots.
+    cols, k = f.shape
+    growth *= np.sqrt(cols) + 2 * np.sqrt(k)
+    close(out, expected, dtype, growth)
+    if expected_sums is not None:
+        close(sums, expected_sums, dtype, growth * np.sqrt(min(len(out), 256)))
+    gram, cross, *scalars = result
+    reference_gram, reference_cross, *reference_scalars = reference_result
+    close(gram, reference_gram, dtype, growth)
+    assert (cross is None) == (reference_cross is None)
+    if cross is not None:
+        close(cross, reference_cross, dtype, growth * np.sqrt(k))
+    return out, scalars, reference_scalars, growth
+
+
+def check_scalars(scalars, expected, dtype, growth):
+    """Violation, step and objective; residual and rows still open only where rounding does not decide."""
+    for mine, theirs in zip(scalars[:3], expected[:3], strict=True):
+        close(mine, theirs, dtype, growth)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_hals_is_its_twin_for_every_shape_and_method(kernels, dtype, shape, method):
+    x, f, (start, _) = data(*shape, dtype)
+    options = METHODS[method]
+    _, got, expected, growth = check_hals(kernels, dtype, x, f, start=abs(start), **options)
+    check_scalars(got, expected, dtype, growth)
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("shape", TAILS, ids=str)
+def test_hals_is_its_twin_for_every_tail_of_the_vectors(kernels, dtype, shape, sparse):
+    x, f, (start, _) = data(*shape, dtype)
+    x = csr(x, np.int32) if sparse else x
+    _, got, expected, growth = check_hals(kernels, dtype, x, f, start=abs(start), l1=0.25)
+    check_scalars(got, expected, dtype, growth)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 300, 5), (193, 31, 5), (600, 70, 9)], ids=str)
+def test_hals_is_its_twin_for_every_layout(kernels, dtype, shape, layout):
+    x, f, _ = data(*shape, dtype)
+    plain = check_hals(kernels, dtype, x, f)
+    laid = check_hals(kernels, dtype, LAYOUTS[layout](x), f)
+    close(laid[0], plain[0], dtype, plain[3])
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "backwards"])
+@pytest.mark.parametrize("cols", [64, 256, 1024])
+def test_hals_is_its_twin_for_columns_that_are_a_power_of_two(kernels, dtype, cols, layout):
+    x, f, _ = data(200, cols, 6, dtype)
+    check_hals(kernels, dtype, LAYOUTS[layout](x), f)
+
+
+def test_the_shared_factor_may_have_any_strides(kernels, dtype):
+    x, f, _ = data(60, 23, 7, dtype)
+    plain, _, _ = run_hals(kernels, x, f)
+    for laid in (np.asfortranarray(f), spread(f, 2, 3), np.ascontiguousarray(f[::-1])[::-1]):
+        assert_array_equal(run_hals(kernels, x, laid)[0], plain)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_products_stand_for_x(kernels, dtype, method):
+    x, f, (start, previous) = data(193, 31, 5, dtype)
+    moved = {"start": abs(start), "previous": abs(previous), "beta": 0.5, "cross": True}
+    _, got, expected, growth = check_hals(
+        kernels, dtype, None, f, p=x @ f, **moved, **METHODS[method]
+    )
+    check_scalars(got, expected, dtype, growth)
+
+
+@pytest.mark.parametrize("nonneg", [True, False])
+@pytest.mark.parametrize("moved", ["from zero", "from start", "moved on"])
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_rows_start_at_zero_at_start_or_moved_on(kernels, dtype, nonneg, moved, sparse):
+    x, f, (start, previous) = data(257, 19, 6, dtype)
+    x = csr(x, np.int64) if sparse else x
+    options = {
+        "from zero": {},
+        "from start": {"start": abs(start), "cross": True},
+        "moved on": {"start": abs(start), "previous": abs(previous), "beta": 0.75, "cross": True},
+    }[moved]
+    for max_sweeps in (0, 1):
+        _, got, expected, growth = check_hals(
+            kernels, dtype, x, f, nonneg=nonneg, max_sweeps=max_sweeps, **options
+        )
+        check_scalars(got, expected, dtype, growth)
+
+
+@pytest.mark.parametrize("ends", [{"shrink": 0.25}, {"tol": 1e-3}, {"shrink": 0.1, "tol": 0.01}])
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "signed, direct"])
+def test_rows_end_by_shrink_and_tol_as_the_twins_do(kernels, dtype, ends, method):
+    x, f, _ = data(193, 31, 5, dtype)
+    for max_sweeps in (1, 3, 50):
+        _, got, expected, growth = check_hals(
+            kernels, dtype, x, f, max_sweeps=max_sweeps, **ends, **METHODS[method]
+        )
+        check_scalars(got, expected, dtype, growth)
+        assert got[4] == expected[4]
+    assert got[4] == 0
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "signed, direct"])
+@pytest.mark.parametrize("shape", [(49, 5, 1), (193, 31, 5), (50, 40, 17), (20, 6, 9)], ids=str)
+def test_polished_rows_are_the_minimisers_of_their_face(kernels, dtype, shape, method):
+    x, f, _ = data(*shape, dtype)
+    ends = {"max_sweeps": 60, "polish": 3, "tol": 1e-10 if dtype == np.float64 else 1e-5}
+    # Ill-conditioned where k nears the columns: the minimiser moves by that much more than the data.
+    growth = np.linalg.cond(f) ** 2 if shape[2] < shape[1] else 1e3
+    out, sums, result = run_hals(kernels, x, f, **ends, **METHODS[method])
+    exact, _, twin = run_hals(reference, as64(x), as64(f), **ends | {"tol": 1e-10}, **METHODS[method])
+    if shape[2] < shape[1]:
+        close(out, exact, dtype, growth)
+    close(result[4], twin[4], dtype, growth)
+    close(sums, as64(x).T @ as64(out), dtype, np.sqrt(len(x)))
+
+
+def test_the_residual_is_what_single_steps_could_still_make(kernels, dtype):
+    x, f, (start, _) = data(193, 31, 5, dtype)
+    for method in ("nonneg", "nonneg, l1", "signed, l1", "signed sweeps"):
+        _, got, expected, growth = check_hals(
+            kernels, dtype, x, f, start=abs(start), max_sweeps=0, **METHODS[method]
+        )
+        close(got[3], expected[3], dtype, growth)
+
+
+def test_a_zero_component_is_left_as_it_is(kernels, dtype):
+    x, f, (start, _) = data(60, 23, 5, dtype)
+    f[:, 2] = 0
+    out, sums, result = run_hals(kernels, x, f, start=abs(start), max_sweeps=5)
+    assert_array_equal(out[:, 2], abs(start)[:, 2])
+    assert np.isfinite(out).all()
+    assert np.isfinite(sums).all()
+    assert np.isfinite(result[2:]).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_matrix_of_zeros_gives_zeros(kernels, dtype, layout):
+    _, f, _ = data(60, 23, 5, dtype)
+    out, sums, (gram, _, *scalars) = run_hals(kernels, LAYOUTS[layout](np.zeros((60, 23), dtype)), f)
+    for part in (out, sums, gram):
+        assert_array_equal(part, 0)
+    assert scalars == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_rows_give_empty_factors_and_zero_sums(kernels, dtype, layout):
+    _, f, _ = data(1, 23, 5, dtype)
+    out, sums, (gram, _, *scalars) = run_hals(kernels, LAYOUTS[layout](np.zeros((0, 23), dtype)), f)
+    assert out.shape == (0, 5)
+    assert_array_equal(sums, 0)
+    assert_array_equal(gram, 0)
+    assert scalars == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_hals_has_the_same_bits_for_any_number_of_threads(kernels, dtype, layout):
+    x, f, (start, _) = data(3000, 37, 5, dtype)
+    laid = LAYOUTS[layout](x)
+    first = run_hals(kernels, laid, f, start=start, cross=True, n_threads=1)
+    for n_threads in (2, 3, 7):
+        other = run_hals(kernels, laid, f, start=start, cross=True, n_threads=n_threads)
+        assert_array_equal(other[0], first[0])
+        assert_array_equal(other[1], first[1])
+        assert_array_equal(other[2][0], first[2][0])
+        assert_array_equal(other[2][1], first[2][1])
+        assert other[2][2:] == first[2][2:]
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if not name.startswith("csr")])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (257, 600), (3000, 17)], ids=str)
+def test_scan_gives_sum_squares_and_least(kernels, dtype, shape, layout):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    total, squares, least = kernels.scan(LAYOUTS[layout](x), 2)
+    # Signed sums cancel: the rounding is that of the sum of magnitudes; short sums are in x's own type.
+    # Across them in float64, one after the other.
+    eps = max(8 * np.finfo(dtype).eps, 1e-13)
+    assert_allclose(total, x.sum(dtype=np.float64), rtol=0, atol=eps * np.abs(x).sum(dtype=float))
+    assert_allclose(squares, np.square(x, dtype=np.float64).sum(), rtol=eps)
+    assert least == x.min()
+
+
+def test_scan_of_nothing_is_zero_and_infinite(kernels, dtype):
+    assert kernels.scan(np.empty((1, 0), dtype), 1) == (0.0, 0.0, np.inf)
+    assert kernels.scan(np.empty((0, 3), dtype), 1) == (0.0, 0.0, np.inf)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if not name.startswith("csr")])
+@pytest.mark.parametrize("shape", [*[(n, k) for n, _, k in SHAPES], (2000, 17)], ids=str)
+def test_gram_is_ftf(kernels, dtype, shape, layout):
+    f = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    got = kernels.gram(LAYOUTS[layout](f), 2)
+    assert got.dtype == np.float64
+    close(got, as64(f).T @ as64(f), dtype)
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if not name.startswith("csr")])
+@pytest.mark.parametrize("shape", [*SHAPES, (300, 513, 3)], ids=str)
+def test_squared_residual_does_not_cancel(kernels, dtype, shape, layout):
+    rows, cols, k = shape
+    rng = np.random.default_rng(0)
+    w, h = rng.random((rows, k)).astype(dtype), rng.random((k, cols)).astype(dtype)
+    # A residual a hundredth of X keeps two digits less than X has.
+    x = (as64(w) @ as64(h) + 0.01 * rng.standard_normal((rows, cols))).astype(dtype)
+    expected = np.square(as64(x) - as64(w) @ as64(h)).sum()
+    got = kernels.squared_residual(LAYOUTS[layout](x), w, h, 2)
+    assert_allclose(got, expected, rtol=200 * np.finfo(dtype).eps * k)
+
+
+def hals_arguments(dtype):
+    x, f, (start, previous) = data(6, 5, 3, dtype)
+    return {
+        "x": x, "p": None, "f": f, "gram": f.T.astype(float) @ f, "inverse": np.eye(3),
+        "start": start, "previous": previous, "beta": 0.5, "out": np.empty((6, 3), dtype),
+        "sums": np.empty((5, 3), dtype), "l1": 0.0, "nonneg": True, "max_sweeps": 1, "polish": 0,
+        "shrink": 0.0, "tol": 0.0, "cross": True, "n_threads": 1,
+    }  # fmt: skip
+
+
+def locked(a):
+    a.flags.writeable = False
+    return a
+
+
+def wrong_arguments(dtype):
+    other = np.float32 if dtype == np.float64 else np.float64
+    data, indices, indptr, cols = csr(np.eye(6, 5, dtype=dtype), np.int32)
+    ones = np.ones
+    return {
+        "x": [
+            ones((6, 5), other), ones(6, dtype), ones((6, 4), dtype), ones((6, 5), dtype).tolist(), None,
+            ones((6, 5), dtype).astype(np.dtype(dtype).newbyteorder()), (data, indices, indptr),
+            (data.astype(other), indices, indptr, cols), (data, indices.astype(np.int64), indptr, cols),
+            (data, indices.astype(float), indptr, cols), (data[:-1], indices, indptr, cols),
+            (data, indices, indptr[:0], cols), (data, indices, indptr + 1, cols),
+            (data, indices, indptr, cols + 1), (data[::2], indices[::2], indptr, cols),
+        ],
+        "p": [ones((6, 2), dtype), ones((6, 3), other), ones(6, dtype), ones((5, 3), dtype)],
+        "f": [ones((5, 3), other), ones(5, dtype), ones((4, 3), dtype), ones((5, 2), dtype), None],
+        "gram": [np.eye(2), np.eye(3, dtype=np.float32), ones(9), np.eye(3)[:, ::-1], None],
+        "inverse": [np.eye(2), np.eye(3, dtype=np.float32), ones(9)],
+        "start": [ones((6, 2), dtype), ones((5, 3), dtype), ones((6, 3), other), None],
+        "previous": [ones((6, 2), dtype), ones((5, 3), dtype), ones((6, 3), other)],
+        "out": [ones((6, 2), dtype), ones((5, 3), dtype), ones((6, 3), other),
+                locked(ones((6, 3), dtype)), ones((3, 6), dtype).T],
+        "sums": [ones((4, 3), dtype), ones((5, 2), dtype), ones((5, 3), other),
+                 locked(ones((5, 3), dtype))],
+        "beta": ["1", None], "l1": ["1", None], "max_sweeps": [1.5, None, 2**40], "polish": [1.5, None], "shrink": ["0"],
+        "tol": ["0"], "n_threads": [0, -1, 1.5, None],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", wrong_arguments(np.float64))
+def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype, name):
+    for wrong in wrong_arguments(dtype)[name]:
+        with pytest.raises((ValueError, TypeError)):
+            compiled.hals(**hals_arguments(dtype) | {name: wrong})
+    compiled.hals(**hals_arguments(dtype))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arguments"),
+    [
+        ("scan", (np.ones(3), 1)), ("scan", (np.ones((3, 3), int), 1)), ("scan", (np.ones((3, 3)), 0)),
+        ("gram", (np.ones(3), 1)), ("gram", (np.ones((3, 3), complex), 1)), ("gram", (np.ones((3, 3)), 0)),
+        ("squared_residual", (np.ones((3, 4)), np.ones((3, 2)), np.ones((3, 4)), 1)),
+        ("squared_residual", (np.ones((3, 4)), np.ones((2, 2)), np.ones((2, 4)), 1)),
+        ("squared_residual", (np.ones((3, 4)), np.ones((3, 2)), np.ones((2, 3)), 1)),
+        ("squared_residual", (np.ones((3, 4)), np.ones((3, 2), np.float32), np.ones((2, 4)), 1)),
+        ("squared_residual", (np.ones((3, 4)), np.ones((3, 2)), np.ones(4), 1)),
+        ("squared_residual", (np.ones(3), np.ones((3, 2)), np.ones((2, 4)), 1)),
+    ],
+)  # fmt: skip
+def test_a_compiled_measure_refuses_what_does_not_fit(compiled, kernel, arguments):
+    with pytest.raises((ValueError, TypeError)):
+        getattr(compiled, kernel)(*arguments)
