@@ -172,6 +172,7 @@ std::unique_ptr<BetaSums<T>> beta_pass(const Source& x, Matrix<const T> f, const
     const auto slope = aligned.column_sums();
     Plan plan = gramfold::plan(x.rows(), 8 * panel_cols * Index(sizeof(T)));
     plan.block = row_group;
+    plan.work = 6.0 * double(x.rows()) * double(cols) * double(k + 8);
     auto sums = fold(
         plan, run,
         [&] { return std::make_unique<BetaSums<T>>(num ? k * cols : 0, den && !kl ? k * cols : 0, k); },

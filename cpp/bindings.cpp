@@ -117,7 +117,7 @@ auto with_source(const py::object& x, F f) {
 template <class T>
 py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
                const Optional<double>& inverse, const Optional<T>& start, const Optional<T>& previous, double beta,
-               const Optional<T>& out, const Optional<T>& sums, double l1, bool nonneg, int max_sweeps,
+               const Contiguous<T>& out, const Optional<T>& sums, double l1, bool nonneg, int max_sweeps,
                int polish, double shrink, double tol, bool cross, int n_threads) {
     const auto fm = strided(f);
     const Index k = fm.cols;
@@ -129,7 +129,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
         const Index n = source.rows();
         const RowFactor<T> z{sized(start, n, k, "start must be rows x k"),
                              sized(previous, n, k, "previous must be rows x k"), T(beta),
-                             writable(out, n, k, "out must be a writable rows x k")};
+                             writable(Optional<T>(out), n, k, "out must be a writable rows x k")};
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         return without_gil(n_threads, [&](const Run& run) {
             const HalsShared<T> shared(g, gi, k);
@@ -275,12 +275,12 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     bind<double>(m);
     m.def(
         "pseudoinverse",
-        [](const Contiguous<double>& gram) {
+        [](const Contiguous<double>& gram, double eps) {
             const Index k = gram.ndim() == 2 ? gram.shape(0) : -1;
             const double* g = sized(gram, k, k, "gram must be square");
-            return square(pseudoinverse(g, k), k);
+            return square(pseudoinverse(g, k, eps), k);
         },
-        py::arg("gram").noconvert());
+        py::arg("gram").noconvert(), py::arg("eps"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
     m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
     m.def(

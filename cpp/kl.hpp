@@ -109,8 +109,10 @@ std::unique_ptr<BetaSums<T>> kl_pass(const Csr<T, I>& x, Matrix<const T> f, cons
     const Aligned<T> aligned(f);
     const Index k = f.cols, kp = aligned.kp;
     const auto slope = aligned.column_sums();
+    Plan plan = x.plan();
+    plan.work = double(x.rows()) * double(x.work_per_row()) * double(k);
     auto sums = fold(
-        x.plan(), run, [&] { return std::make_unique<BetaSums<T>>(num ? x.cols() * kp : 0, 0, k); },
+        plan, run, [&] { return std::make_unique<BetaSums<T>>(num ? x.cols() * kp : 0, 0, k); },
         [&] { return KlWorker<T, I>(x, aligned, slope.data(), rule, start, out); });
     if (num)
         for (Index c = 0; c < x.cols(); ++c) std::copy_n(sums->num.get() + c * kp, k, num + c * k);

@@ -195,6 +195,7 @@ std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, const Kl
                                            const Run& run) {
     Plan plan = gramfold::plan(x.rows(), 2048);
     plan.block = std::min(plan.block, x.plan().block);
+    plan.work = double(x.rows()) * double(rows.k) * double(x.work_per_row()) * (1 + rows.max_sweeps);
     return fold(
         plan, run, [&] { return std::make_unique<KlSums>(rows.k); },
         [&] { return KlCoordinateWorker<T, Source>(x, f, rows, start, out); });

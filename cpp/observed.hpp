@@ -34,8 +34,10 @@ class ObservedRows {
         length_ = in_.length(i);
         const Lines x = lines(in_.x, first, n, i, x_.get());
         const Lines w = in_.w.data ? lines(in_.w, first, n, i, w_.get()) : Lines{nullptr, 0};
-        for (Index r = 0; r < n; ++r)
-            missing_[std::size_t(r)] = length_ - clean(r * stride, x.first + r * x.row, w.first ? w.first + r * w.row : nullptr);
+        for (Index r = 0; r < n; ++r) {
+            const T* wr = w.first ? w.first + r * w.row : nullptr;
+            missing_[std::size_t(r)] = length_ - clean(r * stride, x.first + r * x.row, wr);
+        }
     }
 
     const T* x(Index r) const { return x_.get() + r * stride; }

@@ -4,25 +4,27 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 
+#include <cmath>
+
 #include "dense.hpp"
 
 namespace gramfold {
 
-// The pseudoinverse of a symmetric positive semidefinite k x k matrix; the inverse, by Cholesky, where that is
-// well conditioned, else over the eigenvalues above k eps times the largest.
-inline Buffer<double> pseudoinverse(const double* a, Index k) {
+// The pseudoinverse of a symmetric positive semidefinite k x k matrix that is known to a relative eps: the inverse,
+// by Cholesky, where that is well conditioned, else over the eigenvalues above k eps times the largest.
+inline Buffer<double> pseudoinverse(const double* a, Index k, double eps) {
     using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const Eigen::Map<const Matrix> g(a, k, k);
     Buffer<double> out(k * k);
     Eigen::Map<Matrix> inverse(out.get(), k, k);
     const Eigen::LLT<Matrix> cholesky(g);
-    if (k > 0 && cholesky.info() == Eigen::Success && cholesky.rcond() > 1e-8) {
+    if (k > 0 && cholesky.info() == Eigen::Success && cholesky.rcond() > std::sqrt(eps)) {
         inverse = cholesky.solve(Matrix::Identity(k, k));
         return out;
     }
     const Eigen::SelfAdjointEigenSolver<Matrix> eigen(g);
     const auto& values = eigen.eigenvalues();
-    const double least = double(k) * std::numeric_limits<double>::epsilon() * (k > 0 ? values.cwiseAbs().maxCoeff() : 0);
+    const double least = double(k) * eps * (k > 0 ? values.cwiseAbs().maxCoeff() : 0);
     const Eigen::VectorXd reciprocal =
         values.unaryExpr([=](double v) { return v > least ? 1 / v : 0.0; });
     inverse = eigen.eigenvectors() * reciprocal.asDiagonal() * eigen.eigenvectors().transpose();

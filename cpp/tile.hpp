@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -180,7 +181,7 @@ void each_panel(Index cols, F f) {
     some(one, one);
 }
 
-inline constexpr Index packed = 0;
+inline constexpr Index packed = std::numeric_limits<Index>::min();
 
 // What a product brings into the second-level cache for the next one, a line per step of q: the lines that follow
 // `lines`, or those `ahead` of b's.

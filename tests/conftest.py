@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gramfold import _core
 from hypothesis import HealthCheck, settings
+
+from gramfold import _core
 
 settings.register_profile(
     "suite",

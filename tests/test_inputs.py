@@ -1,11 +1,12 @@
 """What may be given as X, what is refused, and that a refusal says why and leaves the estimator alone."""
 
-import gramfold as gf
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+
+import gramfold as gf
 
 K = 3
 
@@ -17,7 +18,9 @@ def X():
 
 
 def nmf(**options):
-    return gf.NMF(K, **{"init": "nndsvda", "tol": 0, "max_iter": 8, "random_state": 0, **options})
+    # One sweep per product: the budget of sweeps counts what an entry costs, and differs between formats.
+    defaults = {"init": "nndsvda", "tol": 0, "max_iter": 8, "max_sweeps": 1, "random_state": 0}
+    return gf.NMF(K, **{**defaults, **options})
 
 
 def fit(X):
@@ -214,9 +217,7 @@ def test_unsorted_duplicate_and_zero_entries_are_what_they_sum_to(X, entry):
     s = sp.csr_array(X)
     order = np.concatenate([np.arange(a, b)[::-1] for a, b in zip(s.indptr, s.indptr[1:], strict=False)])
     unsorted = sp.csr_array((s.data[order], s.indices[order], s.indptr), shape=s.shape)
-    halves = sp.csr_array(
-        (np.repeat(s.data / 2, 2), np.repeat(s.indices, 2), 2 * s.indptr), shape=s.shape
-    )
+    halves = sp.csr_array((np.repeat(s.data / 2, 2), np.repeat(s.indices, 2), 2 * s.indptr), shape=s.shape)
     coo = sp.coo_array(s)
     zeros = sp.csr_array(
         (
@@ -233,9 +234,7 @@ def test_unsorted_duplicate_and_zero_entries_are_what_they_sum_to(X, entry):
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_duplicates_count_in_the_reported_error(X, index):
     s = csr(X, index)
-    halves = sp.csr_array(
-        (np.repeat(s.data / 2, 2), np.repeat(s.indices, 2), 2 * s.indptr), shape=s.shape
-    )
+    halves = sp.csr_array((np.repeat(s.data / 2, 2), np.repeat(s.indices, 2), 2 * s.indptr), shape=s.shape)
     plain, doubled = nmf().fit(s), nmf().fit(halves)
     assert_allclose(doubled.reconstruction_err_, plain.reconstruction_err_, rtol=1e-9)
     assert_allclose(doubled.history_["objective"], plain.history_["objective"], rtol=1e-9)
@@ -259,10 +258,18 @@ def test_float64_is_factorised_at_any_scale(X, exponent, sparse):
     check_scale(X, 10.0**exponent, sparse, 1e-6)
 
 
-@pytest.mark.parametrize("exponent", [-30, -20, 20, 30])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
-def test_float32_is_factorised_at_any_scale(X, exponent, sparse):
+@pytest.mark.parametrize("exponent", [-14, -7, 7, 14])
+def test_float32_is_factorised_at_any_scale_whose_squares_it_holds(X, exponent, sparse):
     check_scale(X.astype(np.float32), np.float32(10.0**exponent), sparse, 1e-2)
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("exponent", [-30, -20, 20, 30])
+def test_float32_refuses_a_scale_whose_squares_it_does_not_hold(X, exponent, sparse):
+    form = sp.csr_array if sparse else np.asarray
+    with pytest.raises(ValueError, match="X is too (small|large).*rescale X, or pass float64"):
+        nmf(init="random").fit(form(X.astype(np.float32) * np.float32(10.0**exponent)))
 
 
 def check_scale(X, scale, sparse, rtol):
@@ -288,9 +295,8 @@ def test_denormal_entries_do_no_harm(X, sparse, dtype):
     atol = 1000 * np.finfo(dtype).eps
     W = nmf(init="random").fit_transform(form(X))
     assert_allclose(nmf(init="random").fit_transform(form(noisy)), W, atol=atol * W.max())
-    model = nmf(init="random").fit(form(np.full((6, 5), 7 * tiny)))
-    assert np.isfinite(model.components_).all()
-    assert np.isfinite([model.reconstruction_err_, model.kkt_residual_]).all()
+    with pytest.raises(ValueError, match="X is too small"):
+        nmf(init="random").fit(form(np.full((6, 5), 7 * tiny)))
 
 
 # Parameters
@@ -332,7 +338,7 @@ def test_a_wrong_parameter_is_named_and_nothing_is_fitted(X, name):
 def test_a_wrong_argument_of_encode_is_named(X, name, values):
     for value in values:
         arguments = {"components": np.ones((K, 8)), name: value}
-        with pytest.raises(ValueError, match=name if name != "components" else "."):
+        with pytest.raises(ValueError, match=name if name != "components" else None):
             gf.encode(X, **arguments)
 
 
@@ -355,7 +361,7 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(X, make):
     fresh, fitted = nmf(), nmf().fit(X)
     before = dict(vars(fitted))
     for model in (fresh, fitted):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"."):
             model.fit(make(X))
     assert vars(fresh) == vars(clone(fresh))
     assert vars(fitted) == before

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from gramfold._core import reference
 from numpy.testing import assert_allclose, assert_array_equal
+
+from gramfold._core import reference
 
 # rows, columns, components: single ones; one past a row group (48), a block (192) and a chunk (256); several
 # chunks; k below, at and above the widths of the vectors, and their tails; k above both sides; wide.
@@ -51,7 +52,7 @@ def close(actual, expected, dtype, growth=1.0):
 
 
 def data(rows, cols, k, dtype, seed=0, density=0.6):
-    """X with zeros, among them a row and a column, and a signed F, so that Gram matrices are well-conditioned."""
+    """X with zeros, among them a row and a column, and a signed F of well-conditioned Gram matrix."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, cols)) * (rng.random((rows, cols)) < density)
     if rows > 2 and cols > 2:
@@ -88,9 +89,7 @@ def check_hals(kernels, dtype, x, f, growth=1.0, **options):
     arrays = {name: options.pop(name, None) for name in ("p", "start", "previous")}
     out, sums, result = run_hals(kernels, x, f, **arrays, **options)
     wide = {name: as64(a) for name, a in arrays.items()}
-    expected, expected_sums, reference_result = run_hals(
-        reference, as64(x), as64(f), **wide, **options
-    )
+    expected, expected_sums, reference_result = run_hals(reference, as64(x), as64(f), **wide, **options)
     # Sums of `cols` and `rows` terms, then a triangular solve: growth of a few square roots.
     cols, k = f.shape
     growth *= np.sqrt(cols) + 2 * np.sqrt(k)
@@ -146,6 +145,18 @@ def test_hals_is_its_twin_for_columns_that_are_a_power_of_two(kernels, dtype, co
     check_hals(kernels, dtype, LAYOUTS[layout](x), f)
 
 
+@pytest.mark.parametrize("cols", [5, 64, 1024])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_broadcast_row_or_column_is_read_as_its_copy(kernels, dtype, cols, axis):
+    x, f, _ = data(300, cols, 6, dtype)
+    given = np.broadcast_to(x[:1] if axis == 0 else x[:, :1], x.shape)
+    plain, sums, _ = run_hals(kernels, given.copy(), f)
+    found, found_sums, _ = run_hals(kernels, given, f)
+    close(found, plain, dtype, np.sqrt(cols))
+    close(found_sums, sums, dtype, 16)
+    assert_allclose(kernels.scan(given, 2), kernels.scan(given.copy(), 2), rtol=1e-5)
+
+
 def test_the_shared_factor_may_have_any_strides(kernels, dtype):
     x, f, _ = data(60, 23, 7, dtype)
     plain, _, _ = run_hals(kernels, x, f)
@@ -157,9 +168,7 @@ def test_the_shared_factor_may_have_any_strides(kernels, dtype):
 def test_known_products_stand_for_x(kernels, dtype, method):
     x, f, (start, previous) = data(193, 31, 5, dtype)
     moved = {"start": abs(start), "previous": abs(previous), "beta": 0.5, "cross": True}
-    _, got, expected, growth = check_hals(
-        kernels, dtype, None, f, p=x @ f, **moved, **METHODS[method]
-    )
+    _, got, expected, growth = check_hals(kernels, dtype, None, f, p=x @ f, **moved, **METHODS[method])
     check_scalars(got, expected, dtype, growth)
 
 
@@ -339,8 +348,8 @@ def wrong_arguments(dtype):
                 locked(ones((6, 3), dtype)), ones((3, 6), dtype).T],
         "sums": [ones((4, 3), dtype), ones((5, 2), dtype), ones((5, 3), other),
                  locked(ones((5, 3), dtype))],
-        "beta": ["1", None], "l1": ["1", None], "max_sweeps": [1.5, None, 2**40], "polish": [1.5, None], "shrink": ["0"],
-        "tol": ["0"], "n_threads": [0, -1, 1.5, None],
+        "beta": ["1", None], "l1": ["1", None], "max_sweeps": [1.5, None, 2**40],
+        "polish": [1.5, None], "shrink": ["0"], "tol": ["0"], "n_threads": [0, -1, 1.5, None],
     }  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 // Rows to the minimiser on their face, many rows side by side: the exact end of a coordinate descent.
 //
 //     minimise 1/2 z'Gz - p'z + l1 |z|_1 over the components that are not 0, with their signs held
-//     G_PP y = p_P - l1 sign(z_P)   by LDL' of G with rows and columns outside P masked out
-//     z <- z + a (y - z),           a <= 1 up to the first change of a sign, where that component becomes 0
+//     (G_PP + rho D) s = p_P - (Gz)_P - l1 sign(z_P)   by LDL' with rows and columns outside P masked out
+//     z <- z + a s,   a <= 1 up to the first change of a sign, where that component becomes 0
 //
-// The active-set step of Lawson & Hanson 1974, chapter 23, for many rows at once; it never raises the
-// objective. A row whose G_PP is numerically singular is left as it is.
+// The active-set step of Lawson & Hanson 1974, chapter 23, for many rows at once; it never raises the objective.
+// rho is a few roundings of the diagonal D: enough for a singular G_PP, and nothing is lost, since s solves for
+// the rest (Rockafellar 1976).
 // Cost: k^3 / 6 + k^2 FMA per row, the work of k / 6 sweeps. Scratch: k (k + 7) / 2 vectors.
 #pragma once
 
@@ -31,8 +32,13 @@ class Face {
             const V zt = load<V>(z + t * stride), sign = zt < V{} ? V{} - l1_ : zt > V{} ? V{} + l1_ : V{};
             on = zt != V{} ? V{} + T(1) : V{};
             put(mask(t), on);
-            put(y(t), (load<V>(p + t * stride) - sign) * on);
+            put(y(t), load<V>(p + t * stride) - sign);
         }
+        for (Index s = 0; s < k_; ++s) {
+            const V zs = load<V>(z + s * stride);
+            for (Index t = 0; t < k_; ++t) put(y(t), get(y(t)) - zs * gram_[s * k_ + t]);
+        }
+        for (Index t = 0; t < k_; ++t) put(y(t), get(y(t)) * get(mask(t)));
         active = factorise(active);
         solve();
         advance(z, stride, active);
@@ -47,19 +53,18 @@ class Face {
     void put(Index i, V v) const { store(at_ + i * lanes<T>, v); }
 
     V factorise(V active) const {
-        const T least = T(k_) * std::numeric_limits<T>::epsilon();
+        const T rho = T(8 * k_) * std::numeric_limits<T>::epsilon();
         for (Index j = 0; j < k_; ++j) {
             const V on = get(mask(j));
-            V d = on * gram_[j * k_ + j] + (T(1) - on);
-            const V floor = d * least;
+            V d = on * (gram_[j * k_ + j] * (1 + rho)) + (T(1) - on);
             for (Index s = 0; s < j; ++s) {
                 const V l = get(lower(j, s));
                 const V ws = l * get(lower(s, s));
                 put(w(s), ws);
                 d -= l * ws;
             }
-            active = d > floor ? active : V{};
-            d = d > floor ? T(1) / d : V{} + T(1);
+            active = d > V{} ? active : V{};
+            d = d > V{} ? T(1) / d : V{} + T(1);
             put(lower(j, j), d);
             Index i = j + 1;
             for (; i + 4 <= k_; i += 4) below<4>(i, j, on);
@@ -99,15 +104,14 @@ class Face {
     void advance(T* z, Index stride, V active) const {
         V a = active;
         for (Index t = 0; t < k_; ++t) {
-            const V zt = load<V>(z + t * stride), to = get(y(t));
-            const V reach = zt * to < V{} ? zt / (zt - to) : a;
+            const V zt = load<V>(z + t * stride), s = get(y(t));
+            const V reach = zt * (zt + s) < V{} ? -zt / s : a;
             a = reach < a ? reach : a;
         }
         for (Index t = 0; t < k_; ++t) {
-            const V zt = load<V>(z + t * stride), to = get(y(t));
-            const V moved = zt + a * (to - zt);
-            const V reach = zt * to < V{} ? zt / (zt - to) : V{} + T(2);
-            const V kept = reach > a ? moved : V{};
+            const V zt = load<V>(z + t * stride), s = get(y(t));
+            const V reach = zt * (zt + s) < V{} ? -zt / s : V{} + T(2);
+            const V kept = reach > a ? zt + a * s : V{};
             store(z + t * stride, active > V{} ? kept : zt);
         }
     }

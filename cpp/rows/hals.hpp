@@ -10,6 +10,7 @@
 // Cost: k^2 FMA per row and sweep, and k^2 more for the residual at the end. Overwrites z.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "../tile.hpp"
@@ -33,8 +34,8 @@ struct RowStats {
     }
 };
 
-// What all rows share: G, its diagonal, 1 / diagonal (0 for 1 / 0: such a component is left as it is) and, where
-// the minimiser is G^+ p, the pseudoinverse.
+// What all rows share: G, its diagonal, 1 / diagonal (0 for 1 / 0) and, where the minimiser is G^+ p, the
+// pseudoinverse.
 template <class T>
 struct HalsShared {
     Index k;
@@ -48,7 +49,7 @@ struct HalsShared {
         for (Index t = 0; t < k; ++t) {
             const T h = v[t * k + t];
             v[k * k + t] = h;
-            v[k * k + k + t] = h > 0 ? 1 / h : T(0);
+            v[k * k + k + t] = h >= std::numeric_limits<T>::min() ? 1 / h : T(0);
         }
         if (direct)
             for (Index i = 0; i < k * k; ++i) v[k * k + 2 * k + i] = T(pseudoinverse[i]);
@@ -103,7 +104,7 @@ class Hals {
         Lanes active, first, violation;
         for (auto& a : active.x) a += T(1);
         if (inverse && max_sweeps > 0) {
-            minimise(z, p, stride, scratch);
+            minimise(z, p, stride, scratch, first, violation);
             active = {};
         }
         for (int sweep = 0; sweep < max_sweeps && sum(active) > 0; ++sweep) {
@@ -204,8 +205,9 @@ class Hals {
     template <Prox prox>
     V shrunk(V z, V g, T inv) const {
         const V moved = z - g * inv;
-        if (prox == Prox::nonneg) return larger(moved, V{});
         if (prox == Prox::none) return moved;
+        if (inv == 0) return prox == Prox::nonneg ? (g > V{} ? V{} : z) : V{};  // no curvature: l1 decides alone
+        if (prox == Prox::nonneg) return larger(moved, V{});
         const V less = larger(magnitude(moved) - l1 * inv, V{});
         return moved < V{} ? -less : less;
     }
@@ -216,9 +218,19 @@ class Hals {
         return z == V{} ? larger(-g, V{}) : magnitude(g);
     }
 
-    // z = G^+ p, and once more on the rest.
-    void minimise(T* z, const T* p, Index stride, T* scratch) const {
+    // z = G^+ p, and once more on the rest; `step` and `violation` as a first sweep would give them.
+    void minimise(T* z, const T* p, Index stride, T* scratch, Lanes& step, Lanes& violation) const {
         constexpr Index n = width * across;
+        by_fours([&](auto m, Index t) {
+            constexpr int N = decltype(m)::value;
+            V g[N][across];
+            gradient<N>(t, z, p, stride, g);
+            for (int i = 0; i < N; ++i)
+                for (int v = 0; v < across; ++v) {
+                    violation.x[v] += magnitude(g[i][v]);
+                    step.x[v] += g[i][v] * g[i][v] * inverse_diagonal[t + i];
+                }
+        });
         product(k, n, k, inverse, k, 1, p, stride, z, stride, false);
         by_fours([&](auto m, Index t) {
             constexpr int N = decltype(m)::value;

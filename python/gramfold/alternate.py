@@ -30,7 +30,7 @@ class Extrapolation:
     """How far to move on along the last step."""
 
     def __init__(self, on: bool) -> None:
-        self.on = on
+        self.on = on  # until gains drown in rounding
         self.beta, self.bound, self.pause = BETA, 1.0, False
 
     @property
@@ -96,8 +96,8 @@ class Alternating:
         self.pair: Pair | None = None
         self.previous: Pass | None = None
         self.unextrapolated: Array | None = None
-        self.violation = 0.0
-        self.start = long
+        self.violation, self.best = 0.0, np.inf
+        self.start, self.short = np.ascontiguousarray(long), np.ascontiguousarray(self.short)
         if not self.tall:
             self._solve_long(Sweeps(0))
 
@@ -154,12 +154,15 @@ class Alternating:
         )  # fmt: skip
         self.violation += solved.violation
         objective = 0.5 * self.norm2 + solved.objective + self.penalty_short(self.short)
-        noise = float(np.finfo(self.x.dtype).eps) * self.norm2
-        if beta and old is not None and objective > old.objective + noise:
+        noise = 0.25 * float(np.finfo(self.x.dtype).eps) * self.norm2
+        if beta and objective > self.best + noise:
             self.spare.append((factor, sums))
             self.extrapolation.reject()
             return False
         self.extrapolation.accept()
+        if abs(self.best - objective) <= noise:
+            self.extrapolation.on = False
+        self.best = min(self.best, objective)
         if self.previous is not None and self.previous.sums is not None:
             self.spare.append((self.previous.factor, self.previous.sums))
         self.previous = None if old is None else old.long

@@ -28,6 +28,36 @@ def effective_threads(n_threads: int | None) -> int:
     return int(n_threads)
 
 
+def aligned(x: Array) -> Array:
+    """Give x itself, or a copy if its items do not lie at multiples of their size."""
+    whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
+    return x if whole else x.copy()
+
+
+def sound(x: Any) -> Any:
+    """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range or the row pointers do not rise.
+    """
+    major, minor = x.shape if x.format == "csr" else x.shape[::-1]
+    pointers, indices = x.indptr, x.indices
+    stored = min(len(indices), len(x.data))
+    if len(pointers) != major + 1 or pointers[0] != 0 or np.any(np.diff(pointers) < 0) or pointers[-1] > stored:
+        raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
+    used = int(pointers[-1])
+    if used and not (indices[:used].min() >= 0 and indices[:used].max() < minor):
+        raise ValueError(f"X.indices must be at least 0 and less than {minor}")
+    if used < len(x.data) or used < len(indices):
+        x = type(x)((x.data[:used], indices[:used], pointers), shape=x.shape)
+    if not x.has_canonical_format:
+        x = x.copy()
+        x.sum_duplicates()
+    return x
+
+
 class Source:
     """Rows of a dense or CSR matrix, as the kernels take them.
 
@@ -39,7 +69,7 @@ class Source:
     """
 
     def __init__(self, x: Any, n_threads: int) -> None:
-        self.x = x.tocsr() if sp.issparse(x) else x
+        self.x = sound(x).tocsr() if sp.issparse(x) else aligned(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
@@ -80,6 +110,11 @@ class Source:
     def squared_norm(self) -> float:
         """Sum of all squared entries, added up in float64."""
         return self._scan[1]
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of a stored entry."""
+        return float(np.max(np.abs(self.values), initial=0))
 
     @property
     def least(self) -> float:
@@ -183,7 +218,7 @@ def solve_rows(
         out = np.empty((rows, shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
-        kernels.pseudoinverse(gram) if direct else None,
+        kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct else None,
         start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip

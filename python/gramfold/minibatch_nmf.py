@@ -13,7 +13,7 @@ from ._core import kernels
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
 from .losses import Frobenius
 from .monitor import Callback, Monitor
-from .nmf_base import BaseNMF
+from .nmf_base import BaseNMF, unchanged_on_error
 
 SWEEPS = Sweeps(20, shrink=0.1)
 
@@ -153,6 +153,10 @@ class MiniBatchNMF(BaseNMF):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
+        with unchanged_on_error(self):
+            return self._fit(X, W, H)
+
+    def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()
         loss = self._loss(X, None, reset=True)
         assert isinstance(loss, Frobenius)
@@ -167,7 +171,7 @@ class MiniBatchNMF(BaseNMF):
             warnings.warn(
                 f"Maximum number of iterations {self.max_iter} reached before convergence",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
         W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H_rows)
         self._keep(H_rows)
@@ -191,6 +195,11 @@ class MiniBatchNMF(BaseNMF):
         -------
         self
         """
+        with unchanged_on_error(self):
+            self._fit_batch(X, W, H)
+        return self
+
+    def _fit_batch(self, X: Any, W: Any, H: Any) -> None:
         first = not hasattr(self, "components_")
         if first:
             self._check_parameters()
@@ -205,7 +214,6 @@ class MiniBatchNMF(BaseNMF):
         self._keep(self._step(loss, None, H_rows, self._sums, self.forget_factor)[0])
         self.n_steps_ += 1
         self.n_iter_ += 1
-        return self
 
     def _keep(self, H_rows: Array) -> None:
         self.components_ = np.ascontiguousarray(H_rows.T)

@@ -11,7 +11,7 @@ from ._arguments import Seed, choice, flag, whole
 from .fold import Array
 from .losses import Loss
 from .monitor import Callback, Monitor
-from .nmf_base import BaseNMF
+from .nmf_base import BaseNMF, unchanged_on_error
 
 
 class NMF(BaseNMF):
@@ -157,11 +157,12 @@ class NMF(BaseNMF):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        loss, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask)
-        W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H)
-        self.components_ = np.ascontiguousarray(H.T)
-        self.n_components_ = len(self.components_)
-        self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
+        with unchanged_on_error(self):
+            loss, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask)
+            W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H)
+            self.components_ = np.ascontiguousarray(H.T)
+            self.n_components_ = len(self.components_)
+            self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
         return W
 
     def _factorise(self, X: Any, W: Any, H: Any, mask: Any) -> tuple[Loss, Array, int, Array, bool, Monitor]:

@@ -1,6 +1,9 @@
 """What NMF and its mini-batch form share: checks, the start, transform."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,21 @@ from .monitor import Callback
 from .observed import Observed, observe
 from .start import INITS, initialize
 
+# Root mean squares of X between which products of its entries neither under- nor overflow.
+SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator back as it was if the fit in this block fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -32,6 +49,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     alpha_W: float
     alpha_H: float | str
     l1_ratio: float
+    verbose: int
     W_nonneg: bool
     H_nonneg: bool
     missing: str
@@ -88,6 +106,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.alpha_H != "same":
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
+        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
+            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
         for name in ("W_nonneg", "H_nonneg"):
             flag(getattr(self, name), name)
         if self.max_time is not None:
@@ -114,6 +134,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
+        if np.ndim(factor) != 2:
+            raise ValueError(f"{name} must have two dimensions, got {np.ndim(factor)}")
         factor = check_array(factor, dtype=dtype, order="C", input_name=name)
         if nonneg and factor.min() < 0:
             raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
@@ -127,8 +149,20 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
                 "H_nonneg is False"
             )
+        self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
         return MaskedFrobenius(x, *penalties) if isinstance(x, Observed) else Frobenius(x, *penalties)
+
+    @staticmethod
+    def _check_scale(x: Source | Observed) -> None:
+        low, high = SCALES[x.dtype.name]
+        size = np.sqrt(x.squared_norm / (x.rows * x.cols))
+        if low <= size <= high or x.largest == 0:
+            return
+        raise ValueError(
+            f"X is too {'large' if size > 1 else 'small'} for {x.dtype}: products of its entries "
+            f"{'over' if size > 1 else 'under'}flow; rescale X" + ", or pass float64" * (low > 1e-20)
+        )
 
     def _source(self, X: Any, mask: Any, reset: bool) -> Source:
         if mask is not None:

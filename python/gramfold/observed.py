@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Array
+from .fold import Array, aligned
 
 
 class Observed:
@@ -26,7 +26,8 @@ class Observed:
     sparse = False
 
     def __init__(self, x: Array, weights: Array | None, n_threads: int) -> None:
-        self.x, self.weights, self.n_threads = x, weights, n_threads
+        self.x, self.n_threads = aligned(x), n_threads
+        self.weights = None if weights is None else aligned(weights)
         self.rows, self.cols = x.shape
         self.dtype = x.dtype
 
@@ -46,6 +47,11 @@ class Observed:
     def mean(self) -> float:
         """Weighted mean over the observed entries."""
         return float(np.average(self.x[self.seen], weights=self._seen_weights))
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of an observed entry."""
+        return float(np.max(np.abs(self.x), where=self.seen, initial=0))
 
     @cached_property
     def least(self) -> float:

@@ -1,6 +1,9 @@
 """Where alternating solvers start."""
 
+from typing import Any
+
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd
@@ -18,7 +21,8 @@ def initialize(
 ) -> tuple[Array, Array]:
     """Starting factors W (n, k) and H (k, m) for X ~ WH.
 
-    'random' draws from |N(0, 1)| sqrt(mean(X) / k), H before W. The other kinds rest on the truncated SVD
+    'random' draws from |N(0, 1)| sqrt(mean(X) / k), H before W; where just one factor may be signed, that
+    one starts as random rows (columns) of X, slightly perturbed, so that the other cannot be 0. The other kinds rest on the truncated SVD
     (Boutsidis & Gallopoulos 2008): of each pair of singular vectors the non-negative or the negated
     negative parts, whichever are larger; zeros stay ('nndsvd'), become the mean of X ('nndsvda') or
     small random numbers ('nndsvdar'). None is 'nndsvda' where it is defined, else 'random'.
@@ -50,7 +54,20 @@ def _random(
     H = scale * rng.standard_normal((k, x.cols)).astype(x.dtype, copy=False)
     W = scale * rng.standard_normal((x.rows, k)).astype(x.dtype, copy=False)
     W, H = W.astype(x.dtype, copy=False), H.astype(x.dtype, copy=False)
+    if nonneg[0] and not nonneg[1]:
+        H = _some_rows(x.filled, H, scale, rng)
+    elif nonneg[1] and not nonneg[0]:
+        W = _some_rows(x.filled.T, W.T, scale, rng).T
     return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
+
+
+def _some_rows(X: Any, noise: Array, scale: float, rng: np.random.RandomState) -> Array:
+    """Random rows of X, of size `scale` on average, and a tenth of the noise."""
+    rows = X.tocsr() if sp.issparse(X) else X
+    rows = rows[rng.randint(X.shape[0], size=len(noise))]
+    rows = rows.toarray() if sp.issparse(rows) else rows
+    size = np.sqrt(np.mean(np.square(rows, dtype=np.float64)))
+    return (rows * (scale / size if size else 0) + 0.1 * noise).astype(noise.dtype)
 
 
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:

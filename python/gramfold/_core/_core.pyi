@@ -43,9 +43,41 @@ def masked_hals(
     tol: float,
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float]: ...
+def multiplicative(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    f: _Array,
+    beta: float,
+    start: _Array,
+    out: _Array,
+    num: _Array | None,
+    den: _Array | None,
+    l1: float,
+    l2: float,
+    floor: float,
+    scale: _Double,
+    max_sweeps: int,
+    tol: float,
+    loss_at_start: bool,
+    measure_at_end: bool,
+    n_threads: int,
+) -> tuple[_Double, float, float, float, float, float]: ...
+def kl_coordinate(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    f: _Array,
+    slope: _Double,
+    start: _Array,
+    out: _Array,
+    l2: float,
+    max_sweeps: int,
+    shrink: float,
+    tol: float,
+    measure_start: bool,
+    measure_end: bool,
+    n_threads: int,
+) -> tuple[_Double, float, float, float, float, float]: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
-def pseudoinverse(gram: _Double) -> _Double: ...
+def pseudoinverse(gram: _Double, eps: float) -> _Double: ...
 def squared_residual(x: _Array, w: _Array, h: _Array, n_threads: int) -> float: ...
 def peak(is_double: bool, seconds: float, n_threads: int) -> float: ...
 def compiler() -> str: ...

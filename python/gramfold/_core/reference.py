@@ -9,6 +9,8 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
+from .reference_beta import kl_coordinate as kl_coordinate
+from .reference_beta import multiplicative as multiplicative
 from .reference_masked import masked_hals as masked_hals
 
 
@@ -20,11 +22,13 @@ def _matrix(x):
     return x
 
 
-def _prox(moved, threshold, nonneg):
-    """Minimise 1/2 (z - moved)^2 + threshold |z|; for nonneg rows the threshold is in `moved` already."""
+def _prox(z, gradient, inv, l1, nonneg):
+    """Minimise over one component; for nonneg rows l1 is in the gradient. Without curvature l1 decides alone."""
+    moved = z - gradient * inv
     if nonneg:
-        return np.maximum(moved, 0)
-    return np.sign(moved) * np.maximum(np.abs(moved) - threshold, 0)
+        return np.where(inv == 0, np.where(gradient > 0, 0, z), np.maximum(moved, 0))
+    shrunk = np.sign(moved) * np.maximum(np.abs(moved) - l1 * inv, 0)
+    return np.where((inv == 0) & (l1 > 0), 0, shrunk)
 
 
 def _sweep(z, p, g, inv, l1, nonneg, active):
@@ -34,7 +38,7 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
     for t in range(z.shape[1]):
         gradient = z @ g[:, t] - p[:, t]
         old = z[:, t].copy()
-        d = (_prox(old - gradient * inv[t], l1 * inv[t], nonneg) - old) * active
+        d = (_prox(old, gradient, inv[t], l1, nonneg) - old) * active
         z[:, t] = old + d
         if nonneg:
             violation = violation + np.abs(np.where(old == 0, np.minimum(gradient, 0), gradient))
@@ -47,24 +51,24 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
 def _to_face_minimum(z, p, g, l1):
     """Go towards the minimiser over the non-zero components of z, up to the first change of a sign."""
     face = np.flatnonzero(z)
-    face_gram = g[np.ix_(face, face)]
-    if np.linalg.matrix_rank(face_gram) < len(face):
-        return
-    old = z[face]
-    to = np.linalg.solve(face_gram, p[face] - l1 * np.sign(old))
-    crossing = old * to < 0
-    reach = np.where(crossing, old / np.where(crossing, old - to, 1), np.inf)
-    step = min(1, reach.min(initial=np.inf))
-    z[face] = np.where(reach <= step, 0, old + step * (to - old))
+    old, rest = z[face], (p - g @ z)[face]
+    face_gram = g[np.ix_(face, face)] + np.diag(np.diag(g)[face] * 8 * len(z) * np.finfo(z.dtype).eps)
+    step = np.linalg.solve(face_gram, rest - l1 * np.sign(old)).astype(z.dtype)
+    crossing = old * (old + step) < 0
+    reach = np.where(crossing, -old / np.where(crossing, step, 1), np.inf)
+    length = min(1, reach.min(initial=np.inf))
+    z[face] = np.where(reach <= length, 0, old + length * step)
 
 
 def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
     """Solve every row; returns violation, step, objective, residual, rows still open."""
     h = np.diag(g)
-    inv = np.divide(1, h, out=np.zeros_like(h), where=h > 0)
+    inv = np.divide(1, h, out=np.zeros_like(h), where=h >= np.finfo(h.dtype).tiny)
     active = np.ones(len(z), z.dtype)
     violation = first = np.zeros(len(z), z.dtype)
     if inverse is not None and max_sweeps > 0:
+        gradient = z @ g - p
+        violation, first = np.abs(gradient).sum(axis=1), (gradient**2) @ inv
         z[:] = p @ inverse
         z += (p - z @ g) @ inverse
         active[:] = 0
@@ -80,7 +84,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
             for row in np.flatnonzero(active):
                 _to_face_minimum(z[row], p[row], g, 0 if nonneg else l1)
     gradient = z @ g - p
-    d = _prox(z - gradient * inv, l1 * inv, nonneg) - z
+    d = _prox(z, gradient, inv, l1, nonneg) - z
     objective = 0.5 * np.sum(z * (gradient - p), dtype=np.float64)
     if not nonneg:
         objective += l1 * np.sum(np.abs(z), dtype=np.float64)
@@ -128,9 +132,9 @@ def gram(f, n_threads):
     return f.T.astype(np.float64) @ f
 
 
-def pseudoinverse(gram):
-    """The pseudoinverse of a symmetric positive semidefinite matrix."""
-    return np.linalg.pinv(gram, len(gram) * np.finfo(float).eps, hermitian=True)
+def pseudoinverse(gram, eps):
+    """The pseudoinverse of a symmetric positive semidefinite matrix that is known to eps."""
+    return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)
 
 
 def squared_residual(x, w, h, n_threads):

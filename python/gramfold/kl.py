@@ -1,0 +1,151 @@
+"""Coordinate descent X ~ WH for the Kullback-Leibler divergence: a solve of all rows, then of all columns.
+
+Each row of W is solved with H fixed, then with X transposed (a CSR copy, made once) each row of H with W
+fixed; see cpp/rows/kl.hpp. No step raises the objective. H moves on along its last step (Ang & Gillis 2019,
+without W, which would cost memory and brings less); if the objective then is above the last one, the
+iteration is done again without.
+
+What is recorded after an iteration belongs to the pair at the end of its W half; the solve of H that follows
+can only lower the objective.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import kernels
+from .alternate import Extrapolation
+from .beta import level_rows
+from .fold import Array, Penalty, Source
+from .monitor import Monitor
+
+# A row takes so many sweeps per gathering of its entries, or ends when they bring a tenth of the first; more
+# cost time and bring nothing. By extrapolation an entry falls to no less than half.
+MOST_SWEEPS, SHRINK, LEAST_SHARE = 6, 0.1, 0.5
+
+
+class KullbackLeibler:
+    """One fit; see the module. Factors are kept as rows, (n, k) and (m, k).
+
+    Parameters
+    ----------
+    x : Source of shape (n, m)
+    W, H : ndarray of shape (n, k) and (m, k)
+        The start; not modified.
+    penalty_W, penalty_H : Penalty
+    max_sweeps : int or None
+        At most so many sweeps per half iteration; None for `MOST_SWEEPS`.
+    extrapolate : bool
+
+    References
+    ----------
+    Hsieh & Dhillon (2011), Fast coordinate descent methods with variable selection for non-negative matrix
+    factorization, KDD; Hien & Gillis (2021), Algorithms for nonnegative matrix factorization with the
+    Kullback-Leibler divergence, J. Scientific Computing 87.
+    """
+
+    def __init__(
+        self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        max_sweeps: int | None, extrapolate: bool,
+    ) -> None:  # fmt: skip
+        self.x = x
+        self.W, self.H = W, H
+        self.penalty_W, self.penalty_H = penalty_W, penalty_H
+        self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
+        self.extrapolation = Extrapolation(extrapolate)
+        self.solved_H = H
+        self.spare: Array | None = None
+        self.objective = np.inf
+        self.residual, self.size = 0.0, float(x.mean * x.rows * x.cols)
+
+    def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
+        """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
+
+        Converged: the KKT residual fell to `tol` times that of the first iteration, or to rounding.
+        """
+        first, n_iter, stop, converged = 0.0, 0, False, False
+        while not (stop or converged or n_iter == monitor.max_iter):
+            n_iter += 1
+            total = self._solve_W()
+            accepted = total is not None
+            if total is not None:
+                self._solve_H(total)
+            kkt = self.kkt()
+            first = first or kkt
+            stop = monitor.record(self.objective, kkt)
+            converged = tol > 0 and accepted and kkt <= max(tol * first, np.finfo(self.x.dtype).eps)
+        return self.W, self.solved_H, n_iter, converged
+
+    def evaluate(self) -> tuple[float, float]:
+        """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
+        W, H = self.W, self.solved_H
+        total_W, total_H = (z.sum(axis=0, dtype=np.float64) for z in (W, H))
+        rows, cols = (
+            kernels.kl_coordinate(
+                x.kernel, shared, total + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
+                True, False, x.n_threads,
+            )
+            for x, shared, total, penalty, z in (
+                (self.x, H, total_H, self.penalty_W, W),
+                (self.x.transposed, W, total_W, self.penalty_H, H),
+            )
+        )  # fmt: skip
+        self.residual = rows[3] + cols[3]
+        return rows[1] + float(total_W @ total_H), self.kkt()
+
+    def kkt(self) -> float:
+        """The scale-invariant KKT residual of the last recorded pair.
+
+        With g the gradient at an entry z and h its second derivative, it is the root of sum |g d| over both
+        factors, divided by sum X: d = max(-z, -g / h) is Newton's step on that entry alone, cut off at
+        0. |g d| / 2 is what the step gains, to second order. Without penalties the residual does not
+        change under X -> cX or W -> WD, H -> D^-1 H.
+        """
+        return float(np.sqrt(self.residual / self.size)) if self.size > 0 else 0.0
+
+    def _solve_W(self) -> NDArray[np.float64] | None:
+        """Solve W for the (extrapolated) H; returns the sums of its columns, or None if it was rejected."""
+        out = np.empty_like(self.W) if self.spare is None else self.spare
+        total_H = self.H.sum(axis=0, dtype=np.float64)
+        penalty = self.penalty_W
+        total, _, loss, _, residual, _ = kernels.kl_coordinate(
+            self.x.kernel, self.H, total_H + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
+            SHRINK, 0.0, False, True, self.x.n_threads,
+        )  # fmt: skip
+        objective = loss + total @ total_H + penalty(out) + self.penalty_H(self.H)
+        if self.H is not self.solved_H and objective > self.objective:
+            self.spare, self.H = out, self.solved_H
+            self.extrapolation.reject()
+            return None
+        self.extrapolation.accept()
+        # The start belongs to the caller, so it never becomes the spare buffer.
+        self.spare = self.W if np.isfinite(self.objective) else None
+        self.W, self.objective, self.residual = out, float(objective), residual
+        return total
+
+    def _solve_H(self, total_W: NDArray[np.float64]) -> None:
+        """Solve H for W, and move it on."""
+        out = np.empty_like(self.H)
+        x, penalty = self.x.transposed, self.penalty_H
+        result = kernels.kl_coordinate(
+            x.kernel, self.W, total_W + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
+            SHRINK, 0.0, True, False, x.n_threads,
+        )  # fmt: skip
+        self.residual += float(result[3])
+        previous, self.solved_H, self.H = self.solved_H, out, out
+        if (beta := self.extrapolation.now) and self.spare is not None:
+            self.H = np.maximum(out + out.dtype.type(beta) * (out - previous), LEAST_SHARE * out)
+
+
+def kl_rows(x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float) -> tuple[Array, float]:
+    """Solve W for a fixed H (m, k) by coordinate descent; X is read once.
+
+    A row ends when its step, the root of sum h d^2, is at most tol times the root of its sum, and depends
+    neither on the other rows nor on how many there are. Returns W and the number of rows that had not
+    ended after `max_sweeps`.
+    """
+    W = level_rows(x, H)
+    slope = H.sum(axis=0, dtype=np.float64) + penalty.l1
+    *_, open_rows = kernels.kl_coordinate(
+        x.kernel, H, slope, W, W, penalty.l2, max_sweeps, 0.0, tol, False, False, x.n_threads
+    )
+    return W, open_rows
