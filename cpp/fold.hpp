@@ -161,7 +161,7 @@ auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_
         }
     };
 
-    const double worth = 1 + plan.work / 1e6;
+    const double worth = 1 + plan.work / 4e6;
     const int n_threads = static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth}));
     if (n_threads <= 1 || fold_detail::forked_after_use) {
         work(true);

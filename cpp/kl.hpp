@@ -70,7 +70,8 @@ class KlWorker {
             for (Index c = 0; c < kp_; c += w) wh += load<V>(z_.get() + c) * load<V>(f + c);
             q_.get()[e] = std::max(total<T>(wh), guard<T>);
         }
-        for (Index e = 0; e < padded_; e += w) store(q_.get() + e, load<V>(x_values_.get() + e) / load<V>(q_.get() + e));
+        for (Index e = 0; e < padded_; e += w)
+            store(q_.get() + e, load<V>(x_values_.get() + e) / load<V>(q_.get() + e));
     }
 
     // sum of q F

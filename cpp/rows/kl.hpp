@@ -7,7 +7,7 @@
 // its coordinate, so the objective never rises and no step is tried twice:
 //   up (g < 0):    R(z) = N is a sum of poles and 1/R is concave, so that Newton's step on 1/R = 1/a falls short:
 //                  d = -g N / (a M), longer than Newton's;
-//   down (g > 0):  x F / (wh - F s) <= x F / wh + s x F^2 / wh^2 / (1 - rho s), so that d = -g / (M + rho g) falls short.
+//   down (g > 0):  x F / (wh - F s) <= x F / wh + s x F^2 / wh^2 / (1 - rho s): d = -g / (M + rho g) falls short.
 // With l2 both become the root of a quadratic equation. Both are Newton steps in the limit.
 // A row ends when its step, sum (M + l2) d^2, is at most shrink^2 of its first one or tol^2 of sum x.
 // Cost: per entry, component and sweep 6 FMA and a division. Overwrites z.
@@ -72,7 +72,7 @@ class KlRows {
     }
 
   private:
-    // Far below any wh of data that are not tiny, and far above what its own square would underflow to.
+    // Far below any wh of data that are not tiny; one over its square is far from overflow.
     static constexpr T least = sizeof(T) == 8 ? T(1e-60) : T(1e-12);
 
     struct Sums {

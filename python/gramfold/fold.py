@@ -69,7 +69,7 @@ class Source:
     """
 
     def __init__(self, x: Any, n_threads: int) -> None:
-        self.x = sound(x).tocsr() if sp.issparse(x) else aligned(x)
+        self.x: Any = sound(x).tocsr() if sp.issparse(x) else aligned(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape

@@ -132,8 +132,9 @@ class KullbackLeibler:
         )  # fmt: skip
         self.residual += float(result[3])
         previous, self.solved_H, self.H = self.solved_H, out, out
-        if (beta := self.extrapolation.now) and self.spare is not None:
-            self.H = np.maximum(out + out.dtype.type(beta) * (out - previous), LEAST_SHARE * out)
+        beta = out.dtype.type(self.extrapolation.now)
+        if beta and self.spare is not None:  # the first step, from the start, is no direction to go on in
+            self.H = np.maximum(out + beta * (out - previous), LEAST_SHARE * out)
 
 
 def kl_rows(x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float) -> tuple[Array, float]:
