@@ -24,7 +24,13 @@ class KlWorker {
     }
 
     void operator()(Index first, Index count, BetaSums<T>& sums) {
-        for (Index r = first; r < first + count; ++r) row(x_.entries(r), r, sums);
+        switch (kp_ / w) {
+            case 1: rows<1>(first, count, sums); break;
+            case 2: rows<2>(first, count, sums); break;
+            case 3: rows<3>(first, count, sums); break;
+            case 4: rows<4>(first, count, sums); break;
+            default: rows<0>(first, count, sums);
+        }
         sums.add_total(out_ + first * k_, k_, count);
     }
 
@@ -32,17 +38,27 @@ class KlWorker {
     using V = Vec<T>;
     static constexpr Index w = lanes<T>;
 
+    // NV vectors of components, known when compiled so that they stay in registers; 0 for any number.
+    template <int NV>
+    void rows(Index first, Index count, BetaSums<T>& sums) {
+        for (Index r = first; r < first + count; ++r) {
+            if (r + 1 < first + count) prefetch(x_.entries(r + 1), sums);
+            row<NV>(x_.entries(r), r, sums);
+        }
+    }
+
+    template <int NV>
     void row(const Entries<T, I>& x, Index r, BetaSums<T>& sums) {
         take(x);
         T* z = z_.get();
         std::copy_n(start_ + r * k_, k_, z);
         bool ended = false;
-        quotients(x);
+        quotients<NV>(x);
         if (rule_.loss_at_start) sums.stats.loss_start += loss();
         for (int sweep = 0; sweep < rule_.max_sweeps && !ended; ++sweep) {
-            numerator(x);
+            numerator<NV>(x);
             ended = rule_.update(num_.get(), den_.get(), z);
-            quotients(x);
+            quotients<NV>(x);
         }
         sums.stats.open += !ended;
         std::copy_n(z, k_, out_ + r * k_);
@@ -50,8 +66,18 @@ class KlWorker {
             for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], z, sums.num.get() + Index(x.columns[e]) * kp_);
         if (!rule_.measure_at_end) return;
         sums.stats.loss_end += loss();
-        numerator(x);
+        numerator<NV>(x);
         rule_.measure(num_.get(), den_.get(), z, sums.stats);
+    }
+
+    // The first rows of F and of the sums that the next row of X needs.
+    void prefetch(const Entries<T, I>& x, const BetaSums<T>& sums) const {
+        for (Index e = 0; e < std::min<Index>(x.size, 16); ++e)
+            for (Index c = 0; c < kp_; c += 64 / Index(sizeof(T))) {
+                const Index at = Index(x.columns[e]) * kp_ + c;
+                __builtin_prefetch(f_.data.get() + at);
+                if (sums.num.size()) __builtin_prefetch(sums.num.get() + at, 1);
+            }
     }
 
     // The values and their quotients, padded to whole vectors with what adds nothing to the loss.
@@ -63,11 +89,15 @@ class KlWorker {
     }
 
     // q = x / wh
+    template <int NV>
     void quotients(const Entries<T, I>& x) {
+        const Index n = NV ? NV : kp_ / w;
+        V z[NV ? NV : 1];
+        for (int v = 0; v < NV; ++v) z[v] = load<V>(z_.get() + v * w);
         for (Index e = 0; e < x.size; ++e) {
             const T* f = f_.row(x.columns[e]);
             V wh = {};
-            for (Index c = 0; c < kp_; c += w) wh += load<V>(z_.get() + c) * load<V>(f + c);
+            for (Index v = 0; v < n; ++v) wh += (NV ? z[v] : load<V>(z_.get() + v * w)) * load<V>(f + v * w);
             q_.get()[e] = std::max(total<T>(wh), guard<T>);
         }
         for (Index e = 0; e < padded_; e += w)
@@ -75,9 +105,19 @@ class KlWorker {
     }
 
     // sum of q F
+    template <int NV>
     void numerator(const Entries<T, I>& x) {
-        num_.zero();
-        for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], f_.row(x.columns[e]), num_.get());
+        if (NV == 0) {
+            num_.zero();
+            for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], f_.row(x.columns[e]), num_.get());
+            return;
+        }
+        V sum[NV ? NV : 1] = {};
+        for (Index e = 0; e < x.size; ++e) {
+            const T *f = f_.row(x.columns[e]), q = q_.get()[e];
+            for (int v = 0; v < NV; ++v) sum[v] += load<V>(f + v * w) * q;
+        }
+        for (int v = 0; v < NV; ++v) store(num_.get() + v * w, sum[v]);
     }
 
     double loss() const {

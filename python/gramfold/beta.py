@@ -157,8 +157,7 @@ class Multiplicative:
 
     def _update_short(self) -> None:
         ratio = self.num / self._denominator()
-        if self.beta < 1 or self.beta > 2:
-            ratio **= 1 / (2 - self.beta if self.beta < 1 else self.beta - 1)
+        ratio **= exponent(self.beta)
         self.short = self.short * ratio
         self.short[self.short < self.floor_short] = 0
 
@@ -170,6 +169,11 @@ class Multiplicative:
         self.errors.append(self._error(loss))
         errors = self.errors
         return len(errors) > 1 and errors[-2] - errors[-1] < tol * errors[0]
+
+
+def exponent(beta: float) -> float:
+    """Give the power that makes a multiplicative update monotone (Fevotte & Idier 2011)."""
+    return 1 / (2 - beta) if beta < 1 else 1 / (beta - 1) if beta > 2 else 1.0
 
 
 def multiplicative_rows(

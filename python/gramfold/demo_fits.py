@@ -75,9 +75,7 @@ class Problem:
         n_samples, n_features = self.X.shape
         for factor, alpha, scale in ((W, "alpha_W", n_features), (H, "alpha_H", n_samples)):
             weight = scale * setting.options.get(alpha, 0.0)
-            value += weight * float(
-                l1 * np.abs(factor).sum() + (1 - l1) / 2 * np.square(factor).sum()
-            )
+            value += weight * float(l1 * np.abs(factor).sum() + (1 - l1) / 2 * np.square(factor).sum())
         return value
 
 
@@ -162,9 +160,7 @@ def fastest(fit: Callable[[], Fit]) -> Fit:
     return min(fits, key=lambda one: one.seconds)
 
 
-def compare(
-    problem: Problem, rank: int, setting: Setting, iterations: int, n_threads: int
-) -> Comparison:
+def compare(problem: Problem, rank: int, setting: Setting, iterations: int, n_threads: int) -> Comparison:
     """Fit one model with both libraries from the same start, ours until it is as good."""
     if not setting.nonneg:
         ours = fastest(lambda: fit_ours(problem, rank, setting, iterations, n_threads))

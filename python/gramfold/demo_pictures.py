@@ -45,9 +45,7 @@ def write(
     """
     figures = {}
     for name, rank in longer:
-        here = {
-            row.setting.name: row for row in rows if (row.problem.name, row.rank) == (name, rank)
-        }
+        here = {row.setting.name: row for row in rows if (row.problem.name, row.rank) == (name, rank)}
         figures[f"{name}-r{rank}-signs"] = sheet(
             [here[setting.name] for setting in SIGNS],
             2,
@@ -121,15 +119,11 @@ def reconstructed_photograph(plain: Mapping[tuple[str, int], Comparison], n_thre
     return figure
 
 
-def convergence(
-    plain: Mapping[tuple[str, int], Comparison], longer: Mapping[tuple[str, int], Fit]
-) -> Any:
+def convergence(plain: Mapping[tuple[str, int], Comparison], longer: Mapping[tuple[str, int], Fit]) -> Any:
     """Objective by seconds for plain NMF, one panel for each data and rank."""
     names = list(dict.fromkeys(name for name, _ in plain))
     columns = len(plain) // len(names)
-    figure = _figure(
-        (4.2 * columns, 3.4 * len(names) + 0.5), "NMF from the same start: objective by seconds"
-    )
+    figure = _figure((4.2 * columns, 3.4 * len(names) + 0.5), "NMF from the same start: objective by seconds")
     axes = figure.subplots(len(names), columns, sharey=True, squeeze=False)
     for (key, row), ax in zip(plain.items(), axes.flat, strict=True):
         assert row.peer is not None

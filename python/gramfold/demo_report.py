@@ -16,8 +16,7 @@ COLUMNS = (
 def heading(data: Sequence[Problem], iterations: int, n_threads: int) -> str:
     """What is measured, and the names of the columns."""
     sizes = "; ".join(
-        f"{problem.name}, {problem.X.shape[0]:,} x {problem.X.shape[1]} {problem.X.dtype}"
-        for problem in data
+        f"{problem.name}, {problem.X.shape[0]:,} x {problem.X.shape[1]} {problem.X.dtype}" for problem in data
     )
     return (
         f"{sizes}; threads: {n_threads}\n"

@@ -14,9 +14,7 @@ from .fold import Array, Pass, Penalty, Source, Sweeps, effective_threads, solve
 MOST_SWEEPS, POLISH = 10_000, 8
 
 
-def solve_to_convergence(
-    x: Source, shared: Array, penalty: Penalty, *, sums: Array | None = None
-) -> Pass:
+def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: Array | None = None) -> Pass:
     """Solve every row of x for the fixed `shared` (cols, k), from 0; the products are formed once.
 
     A row ends when its step is at most 1e-10 (float32: 1e-5) of its own size, and does not depend on the

@@ -45,7 +45,12 @@ def sound(x: Any) -> Any:
     major, minor = x.shape if x.format == "csr" else x.shape[::-1]
     pointers, indices = x.indptr, x.indices
     stored = min(len(indices), len(x.data))
-    if len(pointers) != major + 1 or pointers[0] != 0 or np.any(np.diff(pointers) < 0) or pointers[-1] > stored:
+    if (
+        len(pointers) != major + 1
+        or pointers[0] != 0
+        or np.any(np.diff(pointers) < 0)
+        or pointers[-1] > stored
+    ):
         raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
     used = int(pointers[-1])
     if used and not (indices[:used].min() >= 0 and indices[:used].max() < minor):

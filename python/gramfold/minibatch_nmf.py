@@ -1,17 +1,19 @@
 """NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
 
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from ._arguments import Seed, flag, real, whole
 from ._core import kernels
+from .beta import FLOOR, GUARD, MultiplicativePass, exponent, level_rows
+from .divergence import BetaDivergence
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
-from .losses import Frobenius
+from .losses import Frobenius, Loss
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
 
@@ -19,24 +21,22 @@ SWEEPS = Sweeps(20, shrink=0.1)
 
 
 class FadingSums:
-    """X'W and W'W over the batches so far, each batch fading with every later one.
+    """What H is solved from: sums over the batches so far, each fading with every later one.
 
-    Parameters
-    ----------
-    n_features, n_components : int
-    dtype : dtype
+    For least squares X'W and W'W; for other losses the numerator and the denominator of the
+    multiplicative update, each batch's weighted with the H that it met (Lefevre, Bach & Fevotte 2011).
     """
 
-    def __init__(self, n_features: int, n_components: int, dtype: np.dtype[Any]) -> None:
-        self.products = np.zeros((n_features, n_components), dtype)
-        self.gram = np.zeros((n_components, n_components))
+    def __init__(self) -> None:
+        self.first: Array | float = 0.0
+        self.second: Array | float = 0.0
         self.rows = 0.0
 
-    def add(self, products: Array, gram: NDArray[np.float64], rows: int, fade: float) -> None:
-        """Fade what is there and add one batch."""
-        self.products = fade * self.products + products
-        self.gram = fade * self.gram + gram
-        self.rows = fade * self.rows + rows
+    def add(self, first: Array, second: Array, rows: int, fade: float) -> tuple[Array, Array]:
+        """Fade what is there and add one batch; returns both sums."""
+        first, second = fade * self.first + first, fade * self.second + second
+        self.first, self.second, self.rows = first, second, fade * self.rows + rows
+        return first, second
 
 
 class MiniBatchNMF(BaseNMF):
@@ -52,7 +52,8 @@ class MiniBatchNMF(BaseNMF):
     init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
         As in `NMF`.
     batch_size : int, default=1024
-    beta_loss : 'frobenius'
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
+        As in `NMF`; losses other than 'frobenius' by multiplicative updates.
     tol : float, default=1e-4
         The fit has converged when a batch moves H by at most `tol` of its norm. 0: never.
     max_no_improvement : int or None, default=10
@@ -97,6 +98,11 @@ class MiniBatchNMF(BaseNMF):
     """
 
     missing = "error"
+
+    @property
+    def solver(self) -> str:  # type: ignore[override]
+        """The solver of `NMF` that `transform` uses."""
+        return "cd" if self.beta_loss in ("frobenius", "kullback-leibler", 2, 1) else "mu"
 
     def __init__(
         self, n_components: int | str = "auto", *, init: str | None = None, batch_size: int = 1024,
@@ -159,10 +165,9 @@ class MiniBatchNMF(BaseNMF):
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()
         loss = self._loss(X, None, reset=True)
-        assert isinstance(loss, Frobenius)
         W, H = self._start(loss.x, W, H)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
-        sums = FadingSums(H.shape[1], H.shape[0], loss.x.dtype)
+        sums = FadingSums()
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
@@ -204,10 +209,9 @@ class MiniBatchNMF(BaseNMF):
         if first:
             self._check_parameters()
         loss = self._loss(X, None, reset=first)
-        assert isinstance(loss, Frobenius)
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
-            self._sums = FadingSums(H_rows.shape[0], H_rows.shape[1], loss.x.dtype)
+            self._sums = FadingSums()
             self.n_steps_ = self.n_iter_ = 0
         else:
             H_rows = np.ascontiguousarray(self.components_.T)
@@ -220,7 +224,7 @@ class MiniBatchNMF(BaseNMF):
         self.n_components_ = len(self.components_)
 
     def _run(
-        self, loss: Frobenius, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
+        self, loss: Loss, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
     ) -> tuple[Array, bool]:
         """Go round through the batches until converged or stopped; H is (m, k)."""
         x, W = loss.x, W.copy()
@@ -229,7 +233,11 @@ class MiniBatchNMF(BaseNMF):
         parts = [Source(x.x[batch], x.n_threads) for batch in batches]
         for _ in range(self.max_iter):
             for part, batch in zip(parts, batches, strict=True):
-                piece = Frobenius(part, *self._penalties(part.rows, x.cols))
+                piece = replace(
+                    loss,
+                    x=part,  # type: ignore[type-var]
+                    penalty_H=self._penalties(part.rows, x.cols)[1],
+                )
                 start = None if self.fresh_restarts else W[batch]
                 fade = self.forget_factor ** (part.rows / x.rows)
                 new, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
@@ -239,27 +247,30 @@ class MiniBatchNMF(BaseNMF):
                 smooth = cost if smooth is None else (1 - share) * smooth + share * cost
                 best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
                 stop = monitor.record(cost, kkt)
-                if self.tol > 0 and moved or idle == self.max_no_improvement:
+                if (self.tol > 0 and moved) or idle == self.max_no_improvement:
                     return H, True
                 if stop:
                     return H, False
         return H, False
 
     def _step(
-        self, loss: Frobenius, start: Array | None, H: Array, sums: FadingSums, fade: float
+        self, loss: Loss, start: Array | None, H: Array, sums: FadingSums, fade: float
     ) -> tuple[Array, Array, float, float]:
         """Solve one batch for its rows of W, then H; returns H, W, cost per row, KKT residual."""
+        if isinstance(loss, BetaDivergence):
+            return self._multiplicative_step(loss, start, H, sums, fade)
+        assert isinstance(loss, Frobenius)
         x, n_threads = loss.x, loss.x.n_threads
         rows = solve_rows(
             x, H, kernels.gram(H, n_threads), loss.penalty_W, SWEEPS, start=start,
             sums=np.empty_like(H), n_threads=n_threads,
         )  # fmt: skip
         assert rows.sums is not None
-        sums.add(rows.sums, rows.gram, x.rows, fade)
+        products, gram = sums.add(rows.sums, rows.gram, x.rows, fade)
         scale = sums.rows / x.rows
         penalty = Penalty(loss.penalty_H.l1 * scale, loss.penalty_H.l2 * scale, loss.penalty_H.nonneg)
         cols = solve_rows(
-            None, rows.factor, sums.gram, penalty, SWEEPS, products=sums.products, start=H,
+            None, rows.factor, gram, penalty, SWEEPS, products=products, start=H,
             n_threads=n_threads,
         )  # fmt: skip
         norm2 = x.squared_norm
@@ -267,10 +278,33 @@ class MiniBatchNMF(BaseNMF):
         kkt = np.sqrt((rows.residual + cols.step / scale) / norm2) if norm2 else 0.0
         return cols.factor, rows.factor, cost, float(kkt)
 
+    def _multiplicative_step(
+        self, loss: BetaDivergence, start: Array | None, H: Array, sums: FadingSums, fade: float
+    ) -> tuple[Array, Array, float, float]:
+        """Update a batch's rows of W, then H."""
+        x, beta = loss.x, loss.beta
+        W = level_rows(x, H) if start is None else start.copy()
+        num, den = np.empty_like(H), np.empty_like(H)
+        result = MultiplicativePass(W, *kernels.multiplicative(
+            x.kernel, H, beta, W, W, num, den, loss.penalty_W.l1, loss.penalty_W.l2,
+            FLOOR if beta < 1 else 0.0, W.mean(axis=0, dtype=np.float64),
+            self.fresh_restarts_max_iter if start is None else 1, 0.0, False, True, x.n_threads,
+        ))  # fmt: skip
+        if beta == 1:
+            den[:] = result.total
+        if sums.rows == 0:
+            sums.first, sums.second = H, np.ones_like(H)
+        power = exponent(beta)
+        first, second = sums.add(H ** (1 / power) * num, den, x.rows, fade)
+        scale = sums.rows / x.rows
+        second = second + scale * (loss.penalty_H.l1 + loss.penalty_H.l2 * H)
+        new = (first / np.where(second == 0, GUARD, second)).astype(H.dtype) ** power
+        new[new < (FLOOR if beta <= 1 else 0.0)] = 0
+        cost = (result.loss_end + loss.penalty_W(W) + loss.penalty_H(H)) / x.rows
+        return new, W, cost, float(np.sqrt(result.residual / result.size)) if result.size > 0 else 0.0
+
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.beta_loss not in ("frobenius", 2):
-            raise ValueError(f"beta_loss must be 'frobenius' for mini-batches, got {self.beta_loss!r}")
         whole(self.batch_size, "batch_size")
         whole(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
         for name in ("max_no_improvement", "transform_max_iter"):

@@ -31,7 +31,8 @@ class NMF(BaseNMF):
     solver : {'cd', 'hals', 'mu'}, default='cd'
         'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
-        The loss; 'cd' takes the first two.
+        The loss; 'cd' takes the first two. A number is the beta of a beta divergence (2, 1, 0 are the named
+        ones) and needs 'mu', as does any below or equal 0 an X without zeros.
     tol : float, default=1e-4
         The fit has converged when the violation of the optimality conditions (the sum of the absolute
         projected gradient met in the first sweep of an iteration) has fallen to `tol` times that of
@@ -188,10 +189,16 @@ class NMF(BaseNMF):
         return loss, W, n_iter, H, converged, monitor
 
     def _check_parameters(self) -> None:
-        super()._check_parameters()
         choice(self.solver, "solver", ("cd", "hals", "mu"))
+        super()._check_parameters()
         choice(self.missing, "missing", ("error", "mask"))
         flag(self.shuffle, "shuffle")
+        if self.solver == "mu" and self.init == "nndsvd":
+            warnings.warn(
+                "solver='mu' cannot move the zeros of init='nndsvd'; use 'nndsvda' or 'nndsvdar'",
+                UserWarning,
+                stacklevel=5,
+            )
         flag(self.extrapolate, "extrapolate")
         if self.max_sweeps is not None:
             whole(self.max_sweeps, "max_sweeps")

@@ -12,6 +12,7 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._arguments import Seed, choice, flag, real, whole
+from .divergence import BetaDivergence
 from .fold import Array, Penalty, Source, effective_threads
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
@@ -106,6 +107,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.alpha_H != "same":
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
+        self._beta()
         if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
             raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
         for name in ("W_nonneg", "H_nonneg"):
@@ -151,7 +153,29 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
-        return MaskedFrobenius(x, *penalties) if isinstance(x, Observed) else Frobenius(x, *penalties)
+        if isinstance(x, Observed):
+            return MaskedFrobenius(x, *penalties)
+        beta = self._beta()
+        if beta == 2 and self.solver != "mu":
+            return Frobenius(x, *penalties)
+        if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
+            raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
+        return BetaDivergence(x, *penalties, beta, self.solver != "mu")
+
+    def _beta(self) -> float:
+        """Check beta_loss with what it goes with, and give it as a number."""
+        if isinstance(self.beta_loss, str):
+            beta = BETA_LOSSES[choice(self.beta_loss, "beta_loss", tuple(BETA_LOSSES))]
+        else:
+            beta = real(self.beta_loss, "beta_loss", low=-np.inf)
+        if self.solver != "mu" and beta not in (1, 2):
+            raise ValueError(f"beta_loss={self.beta_loss!r} needs solver='mu'")
+        least_squares = "needs beta_loss='frobenius' and solver='cd'"
+        if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
+            raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
+        if (beta != 2 or self.solver == "mu") and self.missing == "mask":
+            raise ValueError(f"missing='mask' {least_squares}")
+        return beta
 
     @staticmethod
     def _check_scale(x: Source | Observed) -> None:

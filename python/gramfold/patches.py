@@ -185,9 +185,9 @@ def average(
     strips = _overlap_add(flat.reshape(strip), width, across)
     strips = strips.reshape(n_images, len(rows), width, patch_shape[0], n_channels)
     total = _overlap_add(strips, height, down)
-    total /= np.multiply.outer(
-        _cover(rows, patch_shape[0], height), _cover(columns, patch_shape[1], width)
-    )[:, :, None]
+    total /= np.multiply.outer(_cover(rows, patch_shape[0], height), _cover(columns, patch_shape[1], width))[
+        :, :, None
+    ]
     return total.astype(flat.dtype, copy=False).reshape(image_shape)
 
 
@@ -207,9 +207,7 @@ def _overlap_add(pieces: Array, length: int, step: int) -> NDArray[np.float64]:
     regular = (length - patch) // step + 1
     total = np.zeros((len(pieces), length, pieces.shape[2], pieces.shape[4]))
     for offset in range(patch):
-        total[:, offset : offset + (regular - 1) * step + 1 : step] += pieces[
-            :, :regular, :, offset
-        ]
+        total[:, offset : offset + (regular - 1) * step + 1 : step] += pieces[:, :regular, :, offset]
         if regular < n_starts:
             total[:, length - patch + offset] += pieces[:, -1, :, offset]
     return total

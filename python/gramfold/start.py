@@ -22,10 +22,11 @@ def initialize(
     """Starting factors W (n, k) and H (k, m) for X ~ WH.
 
     'random' draws from |N(0, 1)| sqrt(mean(X) / k), H before W; where just one factor may be signed, that
-    one starts as random rows (columns) of X, slightly perturbed, so that the other cannot be 0. The other kinds rest on the truncated SVD
-    (Boutsidis & Gallopoulos 2008): of each pair of singular vectors the non-negative or the negated
-    negative parts, whichever are larger; zeros stay ('nndsvd'), become the mean of X ('nndsvda') or
-    small random numbers ('nndsvdar'). None is 'nndsvda' where it is defined, else 'random'.
+    one starts as random rows (columns) of X, slightly perturbed, so that the other cannot be 0. The
+    other kinds rest on the truncated SVD (Boutsidis & Gallopoulos 2008): of each pair of singular vectors
+    the non-negative or the negated negative parts, whichever are larger; zeros stay ('nndsvd'), become
+    the mean of X ('nndsvda') or small random numbers ('nndsvdar'). None is 'nndsvda' where it is
+    defined, else 'random'.
     A factor that may be signed keeps the sign of its draws.
     """
     smaller, signed_x = min(x.rows, x.cols), x.least < 0

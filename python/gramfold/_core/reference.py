@@ -1,7 +1,7 @@
 """The NumPy twin of every kernel, with the same signatures: the lowest level, and the tests' reference.
 
-Arrays run over rows: X is (rows, cols), a row factor Z is (rows, k), the shared factor F is (cols, k). Written
-to be read beside the formulas, not to be fast.
+Arrays run over rows: X is (rows, cols), a row factor Z is (rows, k), the shared factor F is (cols, k).
+Written to be read beside the formulas, not to be fast.
 """
 
 import time
@@ -23,7 +23,7 @@ def _matrix(x):
 
 
 def _prox(z, gradient, inv, l1, nonneg):
-    """Minimise over one component; for nonneg rows l1 is in the gradient. Without curvature l1 decides alone."""
+    """Minimise over one component (nonneg: l1 is in the gradient); without curvature l1 decides alone."""
     moved = z - gradient * inv
     if nonneg:
         return np.where(inv == 0, np.where(gradient > 0, 0, z), np.maximum(moved, 0))
@@ -96,7 +96,7 @@ def hals(
     x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
     shrink, tol, cross, n_threads,
 ):  # fmt: skip
-    """Project, solve each row by coordinate descent, accumulate: one pass over X, or over known products p."""
+    """Project, solve each row by coordinate descent, accumulate: a pass over X, or over known products p."""
     dtype = f.dtype
     z = np.zeros((len(p) if p is not None else _matrix(x).shape[0], f.shape[1]), dtype)
     if start is not None:
