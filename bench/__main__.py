@@ -42,15 +42,12 @@ def _environment(threads: int) -> dict[str, str]:
     return {
         "cpu": f"{machine.cpu_name()}, {machine.usable_cpus()} usable, {threads} threads used",
         "python": platform.python_version(),
-        "packages": f"numpy {np.__version__}, scipy {scipy.__version__}, "
-        f"scikit-learn {sklearn.__version__}",
+        "packages": f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
         "BLAS of the peers": "; ".join(sorted(blas)),
     }
 
 
-def _run(
-    family: str, filter: str, settings: Settings, limits: machine.Limits, rows: list[Row]
-) -> None:
+def _run(family: str, filter: str, settings: Settings, limits: machine.Limits, rows: list[Row]) -> None:
     module = importlib.import_module(f"bench.{family}")
     first = len(rows)
     cases = [case for case in module.cases() if filter in case.label]

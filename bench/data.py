@@ -50,9 +50,7 @@ def zipf() -> sparse.csr_matrix:
 def corpus_counts() -> sparse.csr_matrix:
     """Word counts of the documentation installed in this environment, in a fixed random order."""
     documents = list(_documents(Path(sysconfig.get_paths()["purelib"])))
-    vectorizer = CountVectorizer(
-        stop_words="english", min_df=5, max_df=0.5, token_pattern=r"[A-Za-z]{3,}"
-    )
+    vectorizer = CountVectorizer(stop_words="english", min_df=5, max_df=0.5, token_pattern=r"[A-Za-z]{3,}")
     X = sparse.csr_matrix(vectorizer.fit_transform(documents), dtype=np.float64)
     X = X[np.diff(X.indptr) > 0]
     return X[np.random.default_rng(0).permutation(X.shape[0])]

@@ -102,9 +102,7 @@ def _transforms(name: str, make: Callable[[], Any], k: int) -> Iterator[Case]:
         yield Case("transform", name, dtype, "transform", 20, partial(_transform, make, dtype, k))
 
 
-def _fit(
-    make: Callable[[], Any], dtype: str, k: int, loss: Loss, settings: Settings, limits: Limits
-) -> Row:
+def _fit(make: Callable[[], Any], dtype: str, k: int, loss: Loss, settings: Settings, limits: Limits) -> Row:
     X = make().astype(dtype)
     start = _random_start(X, k)
     peer = Lap(partial(_peer_fit, X, start, loss))
@@ -174,9 +172,7 @@ def _our_fit(
     return W, model.components_, model.n_iter_
 
 
-def _transform(
-    make: Callable[[], Any], dtype: str, k: int, settings: Settings, limits: Limits
-) -> Row:
+def _transform(make: Callable[[], Any], dtype: str, k: int, settings: Settings, limits: Limits) -> Row:
     import gramfold as gf
 
     X = make().astype(dtype)

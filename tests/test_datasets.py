@@ -4,9 +4,10 @@ import socket
 
 import numpy as np
 import pytest
-from gramfold.datasets import faces, image_patches, make_counts, make_nmf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import NMF
+
+from gramfold.datasets import faces, image_patches, make_counts, make_nmf
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

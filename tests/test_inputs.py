@@ -268,7 +268,7 @@ def test_float32_is_factorised_at_any_scale_whose_squares_it_holds(X, exponent, 
 @pytest.mark.parametrize("exponent", [-30, -20, 20, 30])
 def test_float32_refuses_a_scale_whose_squares_it_does_not_hold(X, exponent, sparse):
     form = sp.csr_array if sparse else np.asarray
-    with pytest.raises(ValueError, match="X is too (small|large).*rescale X, or pass float64"):
+    with pytest.raises(ValueError, match=r"X is too (small|large).*rescale X, or pass float64"):
         nmf(init="random").fit(form(X.astype(np.float32) * np.float32(10.0**exponent)))
 
 

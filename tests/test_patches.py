@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from gramfold.patches import average, corners, extract
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+
+from gramfold.patches import average, corners, extract
 
 
 @st.composite
@@ -27,12 +28,7 @@ def loop_extract(images, patch, stride, channels):
     stack = images.reshape(-1, *images.shape[-3 if channels else -2 :])
     rows, columns = corners(stack.shape[1:3], patch, stride=stride)
     return np.array(
-        [
-            image[r : r + patch[0], c : c + patch[1]].ravel()
-            for image in stack
-            for r in rows
-            for c in columns
-        ]
+        [image[r : r + patch[0], c : c + patch[1]].ravel() for image in stack for r in rows for c in columns]
     )
 
 
@@ -69,9 +65,7 @@ def test_overlap_average_restores_float64_images_to_rounding(layout):
 def test_average_is_the_mean_of_what_covers_the_pixel(layout):
     shape, patch, stride, channels = layout
     patches = images_of(extract(np.zeros(shape), patch, stride=stride, channels=channels).shape)
-    index = extract(
-        np.arange(np.prod(shape)).reshape(shape), patch, stride=stride, channels=channels
-    )
+    index = extract(np.arange(np.prod(shape)).reshape(shape), patch, stride=stride, channels=channels)
     index = index.astype(int).ravel()
     mean = np.bincount(index, weights=patches.ravel()) / np.bincount(index)
     back = average(patches, shape, patch, stride=stride, channels=channels)

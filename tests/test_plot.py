@@ -4,8 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from gramfold.plot import atoms, convergence
 from numpy.testing import assert_allclose, assert_array_equal
+
+from gramfold.plot import atoms, convergence
 
 pytest.importorskip("matplotlib")
 from matplotlib import pyplot

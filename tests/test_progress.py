@@ -5,8 +5,9 @@ import io
 import pickle
 
 import pytest
-from gramfold.progress import IterationInfo, progress
 from sklearn.base import BaseEstimator, clone
+
+from gramfold.progress import IterationInfo, progress
 
 pytest.importorskip("tqdm")
 
