@@ -15,7 +15,8 @@ class FrobeniusWorker {
     FrobeniusWorker(const Source& x, const Packed<T>& f, const T* gram, const Multiplicative<T>& rule, const T* start,
                     T* out, Index block)
         : block_(x), f_(f), gram_(gram), rule_(rule), start_(start), out_(out), k_(f.k), kp_(f.kp), block_rows_(block),
-          p_(kp_ * block), pt_(kp_ * block), z_(kp_ * block), den_(kp_ * block) {}
+          p_(kp_ * block), pt_(kp_ * block), z_(kp_ * block), den_(kp_ * block),
+          ended_(static_cast<std::size_t>(block)) {}
 
     void operator()(Index first, Index count, BetaSums<T>& sums) {
         block_.open(first, count);
@@ -24,16 +25,20 @@ class FrobeniusWorker {
             std::copy_n(start_ + (first + r) * k_, k_, z_.get() + r * kp_);
             std::fill_n(z_.get() + r * kp_ + k_, kp_ - k_, T(0));
         }
-        denominators(0, count);
+        denominators(count);
         if (rule_.loss_at_start) sums.stats.loss_start += loss(count);
-        for (Index r = 0; r < count; ++r) {
-            bool ended = false;
-            for (int sweep = 0; sweep < rule_.max_sweeps && !ended; ++sweep) {
+        std::fill_n(ended_.begin(), count, false);
+        Index open = count;
+        for (int sweep = 0; sweep < rule_.max_sweeps && open; ++sweep) {
+            for (Index r = 0; r < count; ++r) {
+                auto&& ended = ended_[static_cast<std::size_t>(r)];
+                if (ended) continue;
                 ended = rule_.update(row(p_, r), row(den_, r), row(z_, r));
-                denominators(r, 1);
+                open -= ended;
             }
-            sums.stats.open += !ended;
+            if (open || rule_.measure_at_end) denominators(count);
         }
+        sums.stats.open += double(open);
         sums.add_total(z_.get(), kp_, count);
         for (Index r = 0; r < count; ++r) std::copy_n(row(z_, r), k_, out_ + (first + r) * k_);
         if (sums.num.size()) block_.accumulate(z_.get(), k_, kp_, sums.num.get());
@@ -52,8 +57,8 @@ class FrobeniusWorker {
             for (Index t = 0; t < k_; ++t) p_.get()[r * kp_ + t] = pt_.get()[t * block_rows_ + r];
     }
 
-    void denominators(Index first, Index count) {
-        product(count, k_, k_, row(z_, first), kp_, 1, gram_, k_, row(den_, first), kp_, false);
+    void denominators(Index count) {
+        product(count, k_, k_, z_.get(), kp_, 1, gram_, k_, den_.get(), kp_, false);
     }
 
     double loss(Index count) const {
@@ -72,6 +77,7 @@ class FrobeniusWorker {
     T* out_;
     Index k_, kp_, block_rows_;
     Buffer<T> p_, pt_, z_, den_;
+    std::vector<bool> ended_;
 };
 
 // num: cols x k or null; overwritten.
