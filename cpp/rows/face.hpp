@@ -1,13 +1,14 @@
 // Rows to the minimiser on their face, many rows side by side: the exact end of a coordinate descent.
 //
-//     minimise 1/2 z'Gz - p'z + l1 |z|_1 over the components that are not 0, with their signs held
-//     (G_PP + rho D) s = p_P - (Gz)_P - l1 sign(z_P)   by LDL' with rows and columns outside P masked out
-//     z <- z + a s,   a <= 1 up to the first change of a sign, where that component becomes 0
+//     minimise 1/2 z'Gz - p'z + l1 |z|_1 over the components that are not 0 (F), with their signs held
+//     (G_FF + rho D) s = r_F,   r = p - Gz - l1 sign(z),   by LDL' with the rest masked out
+//     z <- z + s with all that changed its sign cut off at 0, or z + a s up to the first change of a sign,
+//     whichever is lower; again, up to max_steps times, for rows that were cut off
 //
-// The active-set step of Lawson & Hanson 1974, chapter 23, for many rows at once; it never raises the objective.
-// rho is a few roundings of the diagonal D: enough for a singular G_PP, and nothing is lost, since s solves for
-// the rest (Rockafellar 1976).
-// Cost: k^3 / 6 + k^2 FMA per row, the work of k / 6 sweeps. Scratch: k (k + 7) / 2 vectors.
+// The inner loop of Lawson & Hanson 1974, chapter 23, for many rows at once, with the cut of Bertsekas 1982; it never
+// raises the objective. rho is a few roundings of the diagonal D: enough for a singular G_FF, and nothing is lost,
+// since s solves for the rest (Rockafellar 1976). Cost: k^3 / 6 + 3 k^2 FMA per row and step, the work of k / 6 + 3
+// sweeps. Scratch: k (k + 9) / 2 vectors.
 #pragma once
 
 #include <limits>
@@ -16,38 +17,40 @@
 
 namespace gramfold {
 
+// Whether rows still open after so many sweeps go to their face: every `polish` sweeps, and after 16 times ever more
+// rarely, so that the rounding of a nearly singular G_PP cannot keep a row from ending.
+inline bool polish_due(int sweeps, int polish) {
+    if (polish <= 0 || sweeps % polish != 0) return false;
+    const int times = sweeps / polish;
+    return times <= 16 || (times & (times - 1)) == 0;
+}
+
 template <class T>
 class Face {
   public:
     using V = Vec<T>;
 
-    static Index scratch_size(Index k) { return k * (k + 7) / 2 * lanes<T>; }
+    static Index scratch_size(Index k) { return k * (k + 9) / 2 * lanes<T>; }
+
+    static constexpr int max_steps = 8;
 
     Face(const T* gram, Index k, T l1, T* scratch) : gram_(gram), k_(k), l1_(l1), at_(scratch) {}
 
     // z, p: k x lanes, row stride `stride`; rows with active = 0 are left alone. l1 of nonneg rows is in p.
     void move(T* z, const T* p, Index stride, V active) const {
-        V on;
-        for (Index t = 0; t < k_; ++t) {
-            const V zt = load<V>(z + t * stride), sign = zt < V{} ? V{} - l1_ : zt > V{} ? V{} + l1_ : V{};
-            on = zt != V{} ? V{} + T(1) : V{};
-            put(mask(t), on);
-            put(y(t), load<V>(p + t * stride) - sign);
+        for (int step = 0; step < max_steps && any(active); ++step) {
+            start(z, p, stride);
+            active = factorise(active);
+            solve();
+            active = advance(z, stride, active);
         }
-        for (Index s = 0; s < k_; ++s) {
-            const V zs = load<V>(z + s * stride);
-            for (Index t = 0; t < k_; ++t) put(y(t), get(y(t)) - zs * gram_[s * k_ + t]);
-        }
-        for (Index t = 0; t < k_; ++t) put(y(t), get(y(t)) * get(mask(t)));
-        active = factorise(active);
-        solve();
-        advance(z, stride, active);
     }
 
   private:
     Index lower(Index i, Index j) const { return i * (i + 1) / 2 + j; }  // L_ij d_j for j < i, 1 / d_i for j = i
-    Index mask(Index t) const { return k_ * (k_ + 1) / 2 + t; }
-    Index y(Index t) const { return mask(k_) + t; }
+    Index sigma(Index t) const { return k_ * (k_ + 1) / 2 + t; }
+    Index r(Index t) const { return sigma(k_) + t; }
+    Index y(Index t) const { return r(k_) + t; }
     Index w(Index t) const { return y(k_) + t; }
     V get(Index i) const { return load<V>(at_ + i * lanes<T>); }
     void put(Index i, V v) const { store(at_ + i * lanes<T>, v); }
@@ -55,7 +58,7 @@ class Face {
     V factorise(V active) const {
         const T rho = T(8 * k_) * std::numeric_limits<T>::epsilon();
         for (Index j = 0; j < k_; ++j) {
-            const V on = get(mask(j));
+            const V on = get(sigma(j)) * get(sigma(j));
             V d = on * (gram_[j * k_ + j] * (1 + rho)) + (T(1) - on);
             for (Index s = 0; s < j; ++s) {
                 const V l = get(lower(j, s));
@@ -78,7 +81,7 @@ class Face {
     void below(Index i, Index j, V on) const {
         V sum[N];
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) sum[n] = get(mask(i + n)) * on * gram_[j * k_ + i + n];
+        for (int n = 0; n < N; ++n) sum[n] = get(sigma(i + n)) * get(sigma(i + n)) * on * gram_[j * k_ + i + n];
         for (Index s = 0; s < j; ++s) {
             const V ws = get(w(s));
 #pragma GCC unroll 4
@@ -101,19 +104,52 @@ class Face {
         }
     }
 
-    void advance(T* z, Index stride, V active) const {
-        V a = active;
-        for (Index t = 0; t < k_; ++t) {
-            const V zt = load<V>(z + t * stride), s = get(y(t));
-            const V reach = zt * (zt + s) < V{} ? -zt / s : a;
-            a = reach < a ? reach : a;
+    void start(const T* z, const T* p, Index stride) const {
+        const V zero = {}, one = zero + T(1);
+        for (Index t = 0; t < k_; ++t) put(r(t), load<V>(p + t * stride));
+        for (Index s = 0; s < k_; ++s) {
+            const V zs = load<V>(z + s * stride);
+            for (Index t = 0; t < k_; ++t) put(r(t), get(r(t)) - zs * gram_[s * k_ + t]);
         }
         for (Index t = 0; t < k_; ++t) {
-            const V zt = load<V>(z + t * stride), s = get(y(t));
-            const V reach = zt * (zt + s) < V{} ? -zt / s : V{} + T(2);
-            const V kept = reach > a ? zt + a * s : V{};
-            store(z + t * stride, active > V{} ? kept : zt);
+            const V zt = load<V>(z + t * stride), sign = zt > zero ? one : zt < zero ? -one : zero;
+            put(sigma(t), sign);
+            put(r(t), (get(r(t)) - sign * l1_) * sign * sign);
+            put(y(t), get(r(t)));
         }
+    }
+
+    // Returns the rows that were cut off.
+    V advance(T* z, Index stride, V active) const {
+        const V zero = {}, one = zero + T(1);
+        V reach = one, slope = {};
+        for (Index t = 0; t < k_; ++t) {
+            const V zt = load<V>(z + t * stride), s = get(y(t)), moved = zt + s;
+            slope += s * get(r(t));
+            const V until = moved * zt < zero ? -zt / s : one;
+            reach = until < reach ? until : reach;
+            put(w(t), (moved * zt > zero ? moved : zero) - zt);
+        }
+        V change = {};
+        for (Index t = 0; t < k_; ++t) {
+            V gd = {};
+            for (Index s = 0; s < k_; ++s) gd += get(w(s)) * gram_[t * k_ + s];
+            change += get(w(t)) * (gd * T(0.5) - get(r(t)));
+        }
+        const V cut = change < slope * reach * (reach * T(0.5) - T(1)) ? one : zero;
+        for (Index t = 0; t < k_; ++t) {
+            const V zt = load<V>(z + t * stride), s = get(y(t));
+            const V until = (zt + s) * zt < zero ? -zt / s : one + one;
+            const V to = cut > zero ? zt + get(w(t)) : until > reach ? zt + reach * s : zero;
+            store(z + t * stride, active > zero ? to : zt);
+        }
+        return reach < one ? active : zero;
+    }
+
+    static bool any(V a) {
+        T total = 0;
+        for (int i = 0; i < lanes<T>; ++i) total += a[i];
+        return total > 0;
     }
 
     const T* gram_;

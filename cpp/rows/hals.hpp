@@ -115,7 +115,7 @@ class Hals {
             for (int v = 0; v < across; ++v) {
                 const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
                 active.x[v] = step.x[v] > limit ? active.x[v] : V{};
-                if (polish > 0 && (sweep + 1) % polish == 0 && any(active.x[v]))
+                if (polish_due(sweep + 1, polish) && any(active.x[v]))
                     Face<T>(gram, k, nonneg ? T(0) : l1, scratch).move(z + v * width, p + v * width, stride, active.x[v]);
             }
         }

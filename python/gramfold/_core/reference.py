@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_masked import masked_hals as masked_hals
+from .reference_masked import polish_due
 
 
 def _matrix(x):
@@ -49,15 +50,23 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
 
 
 def _to_face_minimum(z, p, g, l1):
-    """Go towards the minimiser over the non-zero components of z, up to the first change of a sign."""
-    face = np.flatnonzero(z)
-    old, rest = z[face], (p - g @ z)[face]
-    face_gram = g[np.ix_(face, face)] + np.diag(np.diag(g)[face] * 8 * len(z) * np.finfo(z.dtype).eps)
-    step = np.linalg.solve(face_gram, rest - l1 * np.sign(old)).astype(z.dtype)
-    crossing = old * (old + step) < 0
-    reach = np.where(crossing, -old / np.where(crossing, step, 1), np.inf)
-    length = min(1, reach.min(initial=np.inf))
-    z[face] = np.where(reach <= length, 0, old + length * step)
+    """Go to the minimiser over the non-zero components of z with their signs held; see cpp/rows/face.hpp."""
+    for _ in range(8):
+        face = np.flatnonzero(z)
+        old, face_gram = z[face], g[np.ix_(face, face)]
+        rest = (p - g @ z)[face] - l1 * np.sign(old)
+        ridge = np.diag(face_gram) * 8 * len(z) * np.finfo(z.dtype).eps
+        step = np.linalg.solve(face_gram + np.diag(ridge), rest).astype(z.dtype)
+        changed = (old + step) * old < 0
+        reach = np.where(changed, -old / np.where(changed, step, 1), np.inf)
+        length = min(1, reach.min(initial=np.inf))
+        cut = np.where((old + step) * old > 0, step, -old)
+        if cut @ (face_gram @ cut / 2 - rest) < (step @ rest) * length * (length / 2 - 1):
+            z[face] = old + cut
+        else:
+            z[face] = np.where(reach <= length, 0, old + length * step)
+        if length == 1:
+            return
 
 
 def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
@@ -80,7 +89,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
             violation, first = broken, step
         limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ h * z.dtype.type(tol) ** 2)
         active[step <= limit] = 0
-        if polish > 0 and (sweep + 1) % polish == 0:
+        if polish_due(sweep + 1, polish):
             for row in np.flatnonzero(active):
                 _to_face_minimum(z[row], p[row], g, 0 if nonneg else l1)
     gradient = z @ g - p
