@@ -84,7 +84,7 @@ class OwnGram {
             for (int r = 0; r < N; ++r) {
                 if (sweep == 0) first[r] = step[r];
                 if (step[r] <= std::max(first[r] * (shrink * shrink), size[r] * (tol * tol))) active[r] = 0;
-                if (polish_due(sweep + 1, polish) && active[r] > 0)
+                if (polish > 0 && (sweep + 1) % polish == 0 && active[r] > 0)
                     to_face<prox>(z + r * kp, p + r * kp, gram + r * k * kp, gradient + r * kp, scratch + 2 * N * kp);
             }
         }

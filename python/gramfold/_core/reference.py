@@ -12,7 +12,6 @@ import scipy.sparse as sp
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_masked import masked_hals as masked_hals
-from .reference_masked import polish_due
 
 
 def _matrix(x):
@@ -47,6 +46,14 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
             violation = violation + np.abs(d) * h[t]
         step = step + d * d * h[t]
     return violation, step
+
+
+def polish_due(sweeps, polish):
+    """Whether rows still open after so many sweeps go to their face; see cpp/rows/face.hpp."""
+    if polish <= 0 or sweeps % polish != 0:
+        return False
+    times = sweeps // polish
+    return times <= 16 or times & (times - 1) == 0
 
 
 def _to_face_minimum(z, p, g, l1):

@@ -3,14 +3,6 @@
 import numpy as np
 
 
-def polish_due(sweeps, polish):
-    """Whether rows still open after so many sweeps go to their face; see cpp/rows/face.hpp."""
-    if polish <= 0 or sweeps % polish != 0:
-        return False
-    times = sweeps // polish
-    return times <= 16 or times & (times - 1) == 0
-
-
 def _upper(g, shift, least):
     """Give U with G + shift I = U'U, or None if a pivot is at most `least` of G's entry."""
     a = g + shift * np.eye(len(g), dtype=g.dtype)
@@ -102,7 +94,7 @@ class _Row:
                 violation, first = broken, step
             if step <= max(first * shrink**2, self.h @ (z * z) * tol**2):
                 return violation, first, False
-            if polish_due(sweep + 1, polish):
+            if polish > 0 and (sweep + 1) % polish == 0:
                 self.to_face(z)
         return violation, first, True
 
