@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peer-repeat", type=int, help="calls of the peer (default: --repeat, 1 if above 20 s)"
     )
+    parser.add_argument("--seed", type=int, default=0, help="draws the starts")
     parser.add_argument("--threads", type=int, default=machine.usable_cpus())
     parser.add_argument("--filter", default="", help="only cases whose label contains this")
     parser.add_argument("--list", action="store_true", help="print the labels of the cases")
@@ -68,7 +69,7 @@ def main() -> int:
             for case in importlib.import_module(f"bench.{family}").cases():
                 print(f"{family}: {case.label}")
         return 0
-    settings = Settings(args.threads, args.repeat, args.peer_repeat)
+    settings = Settings(args.threads, args.seed, args.repeat, args.peer_repeat)
     with threadpool_limits(settings.threads):
         environment = _environment(settings.threads)
         for name, value in environment.items():

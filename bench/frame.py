@@ -23,6 +23,7 @@ class Settings:
     """How often to time, and with how many threads."""
 
     threads: int
+    seed: int = 0
     repeat: int = 5
     peer_repeat: int | None = None
 

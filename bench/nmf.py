@@ -104,7 +104,7 @@ def _transforms(name: str, make: Callable[[], Any], k: int) -> Iterator[Case]:
 
 def _fit(make: Callable[[], Any], dtype: str, k: int, loss: Loss, settings: Settings, limits: Limits) -> Row:
     X = make().astype(dtype)
-    start = _random_start(X, k)
+    start = _random_start(X, k, settings.seed)
     peer = Lap(partial(_peer_fit, X, start, loss))
     peer.run()
     target = loss.objective(X, *peer.result)
@@ -130,9 +130,9 @@ def _fit(make: Callable[[], Any], dtype: str, k: int, loss: Loss, settings: Sett
     }
 
 
-def _random_start(X: Any, k: int) -> tuple[Any, Any]:
+def _random_start(X: Any, k: int, seed: int) -> tuple[Any, Any]:
     """W0, H0 drawn as scikit-learn's init='random' scales them."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     scale = np.sqrt(X.mean() / k)
     H = scale * np.abs(rng.standard_normal((k, X.shape[1])))
     W = scale * np.abs(rng.standard_normal((X.shape[0], k)))

@@ -139,3 +139,15 @@ def test_transform_of_a_row_is_that_row_of_the_batch(form, shape, W_nonneg, dtyp
     for row in (0, 7, len(X) - 1):
         assert_array_equal(model.transform(given[row : row + 1]), W[row : row + 1])
     assert_array_equal(model.transform(given[3:9]), W[3:9])
+
+
+def test_codes_in_nearly_dependent_atoms_are_exact():
+    rng = np.random.default_rng(0)
+    common = rng.random(64)
+    atoms = common + 0.003 * rng.random((24, 64))  # the normalised Gram matrix has condition 1e6 and more
+    X = rng.random((200, 24)) ** 4 @ atoms + 0.001 * rng.random((200, 64))
+    Z = gf.encode(X, atoms)
+    exact = np.array([nnls(atoms.T, x, maxiter=10_000)[0] for x in X])
+    ours, theirs = (np.sum((X - codes @ atoms) ** 2, axis=1) for codes in (Z, exact))
+    # A Gram matrix knows a residual no better than |x|^2 is rounded.
+    assert_allclose(ours, theirs, rtol=1e-9, atol=10 * np.finfo(float).eps * np.sum(X**2, axis=1).max())
