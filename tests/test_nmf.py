@@ -502,3 +502,19 @@ def test_the_functional_form_with_h_fixed_is_transform():
     assert_array_equal(found, W)
     assert_array_equal(H, model.components_)
     assert n_iter == 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_hypersparse_x_takes_the_parity_iterates_through_its_transpose():
+    rng = np.random.default_rng(0)
+    X = sp.random_array((3000, 2000), density=0.002, rng=rng, format="csr")
+    assert Source(X, 1).gathers
+    W, H = random_start(X.shape, 5)
+    theirs = decomposition.non_negative_factorization(
+        X, W=W.copy(), H=H.copy(), n_components=5, init="custom", tol=0, max_iter=10
+    )
+    ours = gf.non_negative_factorization(
+        X, W, H, 5, init="custom", tol=0, max_iter=10, max_sweeps=1, extrapolate=False
+    )
+    for found, expected in zip(ours[:2], theirs[:2], strict=True):
+        assert_allclose(found, expected, rtol=1e-10, atol=1e-10 * expected.max())

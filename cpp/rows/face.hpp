@@ -8,7 +8,7 @@
 // The inner loop of Lawson & Hanson 1974, chapter 23, for many rows at once, with the cut of Bertsekas 1982; it never
 // raises the objective. rho is a few roundings of the diagonal D: enough for a singular G_FF, and nothing is lost,
 // since s solves for the rest (Rockafellar 1976). Cost: k^3 / 6 + 3 k^2 FMA per row and step, the work of k / 6 + 3
-// sweeps. Scratch: k (k + 9) / 2 vectors.
+// sweeps. Scratch: k (k + 11) / 2 vectors.
 #pragma once
 
 #include <limits>
@@ -30,7 +30,7 @@ class Face {
   public:
     using V = Vec<T>;
 
-    static Index scratch_size(Index k) { return k * (k + 9) / 2 * lanes<T>; }
+    static Index scratch_size(Index k) { return k * (k + 11) / 2 * lanes<T>; }
 
     static constexpr int max_steps = 8;
 
@@ -51,44 +51,71 @@ class Face {
     Index sigma(Index t) const { return k_ * (k_ + 1) / 2 + t; }
     Index r(Index t) const { return sigma(k_) + t; }
     Index y(Index t) const { return r(k_) + t; }
-    Index w(Index t) const { return y(k_) + t; }
+    Index w(int c, Index t) const { return y(k_) + c * k_ + t; }
     V get(Index i) const { return load<V>(at_ + i * lanes<T>); }
     void put(Index i, V v) const { store(at_ + i * lanes<T>, v); }
 
     V factorise(V active) const {
-        const T rho = T(8 * k_) * std::numeric_limits<T>::epsilon();
-        for (Index j = 0; j < k_; ++j) {
-            const V on = get(sigma(j)) * get(sigma(j));
-            V d = on * (gram_[j * k_ + j] * (1 + rho)) + (T(1) - on);
-            for (Index s = 0; s < j; ++s) {
-                const V l = get(lower(j, s));
-                const V ws = l * get(lower(s, s));
-                put(w(s), ws);
-                d -= l * ws;
-            }
-            active = d > V{} ? active : V{};
-            d = d > V{} ? T(1) / d : V{} + T(1);
-            put(lower(j, j), d);
-            Index i = j + 1;
-            for (; i + 4 <= k_; i += 4) below<4>(i, j, on);
-            for (; i < k_; ++i) below<1>(i, j, on);
-        }
+        Index j = 0;
+        for (; j + 2 <= k_; j += 2) active = columns<2>(j, active);
+        if (j < k_) active = columns<1>(j, active);
         return active;
     }
 
-    // L_ij d_j of N rows from i on.
-    template <int N>
-    void below(Index i, Index j, V on) const {
-        V sum[N];
+    V masked(Index i, Index j) const {
+        return get(sigma(i)) * get(sigma(i)) * get(sigma(j)) * get(sigma(j)) * gram_[j * k_ + i];
+    }
+
+    // C columns of LD at a time, so that what is read of L serves all of them.
+    template <int C>
+    V columns(Index j, V active) const {
+        const T rho = T(8 * k_) * std::numeric_limits<T>::epsilon();
+        for (int c = 0; c < C; ++c) {
+            V cross = c ? masked(j + 1, j) : V{};
+            const V on = get(sigma(j + c)) * get(sigma(j + c));
+            V d = on * (gram_[(j + c) * k_ + j + c] * (1 + rho)) + (T(1) - on);
+            for (Index s = 0; s < j; ++s) {
+                const V l = get(lower(j + c, s)), ws = l * get(lower(s, s));
+                put(w(c, s), ws);
+                d -= l * ws;
+                if (c) cross -= l * get(w(0, s));
+            }
+            if (c) {
+                const V ws = cross * get(lower(j, j));
+                put(lower(j + 1, j), cross);
+                put(w(1, j), ws);
+                d -= cross * ws;
+            }
+            active = d > V{} ? active : V{};
+            put(lower(j + c, j + c), d > V{} ? T(1) / d : V{} + T(1));
+        }
+        Index i = j + C;
+        for (; i + 4 <= k_; i += 4) below<4, C>(i, j);
+        for (; i < k_; ++i) below<1, C>(i, j);
+        return active;
+    }
+
+    // N rows of those columns, from i on.
+    template <int N, int C>
+    void below(Index i, Index j) const {
+        V sum[N][C];
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) sum[n] = get(sigma(i + n)) * get(sigma(i + n)) * on * gram_[j * k_ + i + n];
+        for (int n = 0; n < N; ++n)
+            for (int c = 0; c < C; ++c) sum[n][c] = masked(i + n, j + c);
         for (Index s = 0; s < j; ++s) {
-            const V ws = get(w(s));
+            V ws[C];
+            for (int c = 0; c < C; ++c) ws[c] = get(w(c, s));
 #pragma GCC unroll 4
-            for (int n = 0; n < N; ++n) sum[n] -= get(lower(i + n, s)) * ws;
+            for (int n = 0; n < N; ++n) {
+                const V l = get(lower(i + n, s));
+                for (int c = 0; c < C; ++c) sum[n][c] -= l * ws[c];
+            }
         }
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) put(lower(i + n, j), sum[n]);
+        for (int n = 0; n < N; ++n) {
+            put(lower(i + n, j), sum[n][0]);
+            if (C == 2) put(lower(i + n, j + 1), sum[n][1] - sum[n][0] * get(w(1, j)));
+        }
     }
 
     void solve() const {
@@ -128,19 +155,19 @@ class Face {
             slope += s * get(r(t));
             const V until = moved * zt < zero ? -zt / s : one;
             reach = until < reach ? until : reach;
-            put(w(t), (moved * zt > zero ? moved : zero) - zt);
+            put(w(0, t), (moved * zt > zero ? moved : zero) - zt);
         }
         V change = {};
         for (Index t = 0; t < k_; ++t) {
             V gd = {};
-            for (Index s = 0; s < k_; ++s) gd += get(w(s)) * gram_[t * k_ + s];
-            change += get(w(t)) * (gd * T(0.5) - get(r(t)));
+            for (Index s = 0; s < k_; ++s) gd += get(w(0, s)) * gram_[t * k_ + s];
+            change += get(w(0, t)) * (gd * T(0.5) - get(r(t)));
         }
         const V cut = change < slope * reach * (reach * T(0.5) - T(1)) ? one : zero;
         for (Index t = 0; t < k_; ++t) {
             const V zt = load<V>(z + t * stride), s = get(y(t));
             const V until = (zt + s) * zt < zero ? -zt / s : one + one;
-            const V to = cut > zero ? zt + get(w(t)) : until > reach ? zt + reach * s : zero;
+            const V to = cut > zero ? zt + get(w(0, t)) : until > reach ? zt + reach * s : zero;
             store(z + t * stride, active > zero ? to : zt);
         }
         return reach < one ? active : zero;

@@ -98,6 +98,23 @@ class Source:
         return self.x.data.reshape(1, -1) if self.sparse else self.x
 
     @property
+    def gathers(self) -> bool:
+        """Whether X'Z is better gathered from the transpose than added up in private sums.
+
+        Private sums of (cols, k) are worth it with several entries a column in each of some chunks of
+        rows, see cpp/csr.hpp. The shape decides, so that results do not depend on the threads.
+        """
+        return self.sparse and self.cols > 1024 and self.values.size < 32 * self.cols
+
+    def transposed_product(self, factor: Array) -> Array:
+        """X'Z for Z (rows, k), by one pass over the rows of the transpose."""
+        k = factor.shape[1]
+        free = Penalty(nonneg=False)
+        return solve_rows(
+            self.transposed, factor, np.eye(k), free, Sweeps(1), n_threads=self.n_threads
+        ).factor
+
+    @property
     def filled(self) -> Any:
         """X without gaps, for those that need all of it."""
         return self.x
@@ -216,6 +233,7 @@ def solve_rows(
     """
     if order is not None:
         return _in_order(x, shared, gram, penalty, sweeps, products, start, sums, order, n_threads)
+    gathered = x if sums is not None and x is not None and x.gathers else None
     gram = gram + penalty.l2 * np.eye(len(gram))
     direct = not penalty.nonneg and penalty.l1 == 0
     if out is None:
@@ -224,9 +242,11 @@ def solve_rows(
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
         kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct else None,
-        start, previous, beta, out, sums, penalty.l1, penalty.nonneg,
+        start, previous, beta, out, sums if gathered is None else None, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip
+    if gathered is not None and sums is not None:
+        sums[:] = gathered.transposed_product(out)
     return Pass(out, sums, *result)
 
 
