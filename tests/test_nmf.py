@@ -506,8 +506,7 @@ def test_the_functional_form_with_h_fixed_is_transform():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_hypersparse_x_takes_the_parity_iterates_through_its_transpose():
-    rng = np.random.default_rng(0)
-    X = sp.random_array((3000, 2000), density=0.002, rng=rng, format="csr")
+    X = sp.random(3000, 2000, density=0.002, format="csr", random_state=0)
     assert Source(X, 1).gathers
     W, H = random_start(X.shape, 5)
     theirs = decomposition.non_negative_factorization(
