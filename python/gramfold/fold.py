@@ -136,7 +136,7 @@ class Source:
     @property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        return float(np.max(np.abs(self.values), initial=0))
+        return max(float(np.max(self.values, initial=0)), -float(np.min(self.values, initial=0)))
 
     @property
     def least(self) -> float:

@@ -13,10 +13,11 @@ from ._core import kernels
 from .beta import FLOOR, GUARD, MultiplicativePass, exponent, level_rows
 from .divergence import BetaDivergence
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
-from .losses import Frobenius, Loss
+from .losses import Frobenius
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
 
+BatchLoss = Frobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
 
 
@@ -65,8 +66,11 @@ class MiniBatchNMF(BaseNMF):
     forget_factor : float in [0, 1], default=0.7
     fresh_restarts : bool, default=False
         Whether each batch is solved from 0, and not from where its rows ended in the last round.
-    fresh_restarts_max_iter, transform_max_iter : int or None
-        Taken for compatibility: rows are solved until they have converged.
+    fresh_restarts_max_iter : int, default=30
+        Updates of a batch's rows with `fresh_restarts`, for losses other than 'frobenius'; that one sweeps
+        until its steps are small.
+    transform_max_iter : int or None
+        Not used: `transform` solves each row to convergence. Taken so that scikit-learn's calls work.
     random_state, verbose
         As in `NMF`.
     W_nonneg, H_nonneg, n_threads, callback, max_time
@@ -165,6 +169,7 @@ class MiniBatchNMF(BaseNMF):
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()
         loss = self._loss(X, None, reset=True)
+        assert isinstance(loss, BatchLoss)
         W, H = self._start(loss.x, W, H)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums()
@@ -209,6 +214,7 @@ class MiniBatchNMF(BaseNMF):
         if first:
             self._check_parameters()
         loss = self._loss(X, None, reset=first)
+        assert isinstance(loss, BatchLoss)
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
             self._sums = FadingSums()
@@ -224,7 +230,7 @@ class MiniBatchNMF(BaseNMF):
         self.n_components_ = len(self.components_)
 
     def _run(
-        self, loss: Loss, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
+        self, loss: BatchLoss, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
     ) -> tuple[Array, bool]:
         """Go round through the batches until converged or stopped; H is (m, k)."""
         x, W = loss.x, W.copy()
@@ -233,11 +239,7 @@ class MiniBatchNMF(BaseNMF):
         parts = [Source(x.x[batch], x.n_threads) for batch in batches]
         for _ in range(self.max_iter):
             for part, batch in zip(parts, batches, strict=True):
-                piece = replace(
-                    loss,
-                    x=part,  # type: ignore[type-var]
-                    penalty_H=self._penalties(part.rows, x.cols)[1],
-                )
+                piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
                 start = None if self.fresh_restarts else W[batch]
                 fade = self.forget_factor ** (part.rows / x.rows)
                 new, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
@@ -254,12 +256,11 @@ class MiniBatchNMF(BaseNMF):
         return H, False
 
     def _step(
-        self, loss: Loss, start: Array | None, H: Array, sums: FadingSums, fade: float
+        self, loss: BatchLoss, start: Array | None, H: Array, sums: FadingSums, fade: float
     ) -> tuple[Array, Array, float, float]:
         """Solve one batch for its rows of W, then H; returns H, W, cost per row, KKT residual."""
         if isinstance(loss, BetaDivergence):
             return self._multiplicative_step(loss, start, H, sums, fade)
-        assert isinstance(loss, Frobenius)
         x, n_threads = loss.x, loss.x.n_threads
         rows = solve_rows(
             x, H, kernels.gram(H, n_threads), loss.penalty_W, SWEEPS, start=start,

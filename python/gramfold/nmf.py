@@ -63,7 +63,7 @@ class NMF(BaseNMF):
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None
-        Called with an `IterationInfo` after each iteration; returning True stops the fit.
+        Called with an `IterationInfo` after each iteration; a true return value stops the fit.
     max_time : float or None
         Seconds after which no further iteration begins.
 

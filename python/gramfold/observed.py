@@ -51,7 +51,7 @@ class Observed:
     @property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return float(np.max(np.abs(self.x), where=self.seen, initial=0))
+        return max(float(np.max(self.x, where=self.seen, initial=0)), -self.least)
 
     @cached_property
     def least(self) -> float:
