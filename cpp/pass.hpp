@@ -6,7 +6,7 @@
 #pragma once
 
 #include "dense.hpp"
-#include "rows/hals.hpp"
+#include "rows/exact.hpp"
 
 namespace gramfold {
 
@@ -70,16 +70,16 @@ template <class T, class Source>
 class PassWorker {
   public:
     PassWorker(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
-        : block_(x), f_(f), rows_(rows), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
+        : block_(x), f_(f), rows_(rows), exact_(rows.polish > 0 && !rows.direct()), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
           p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_), zb_(kp_ * stride_), small_(k_ * kp_),
-          scratch_(rows.scratch_size()) {}
+          scratch_(exact_ ? Exact<T>::scratch_size(k_) : rows.scratch_size()) {}
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
         const Index padded = round_up<Index>(count, row_group);
         block_.open(first, count);
         project(count, padded);
         start(first, count, padded);
-        sums.stats += rows_.solve(zt_.get(), pt_.get(), stride_, padded, scratch_.get());
+        sums.stats += solve(padded);
         finish(first, count);
         if (sums.s.size()) block_.accumulate(zb_.get(), k_, kp_, sums.s.get());
         add_product(zb_.get(), kp_, kp_, count, sums.gram);
@@ -87,6 +87,12 @@ class PassWorker {
     }
 
   private:
+    RowStats solve(Index padded) {
+        T *z = zt_.get(), *p = pt_.get();
+        if (!exact_) return rows_.solve(z, p, stride_, padded, scratch_.get());
+        return Exact<T>(rows_, z, p, stride_, padded, scratch_.get()).solve(!z_.a);
+    }
+
     void project(Index count, Index padded) {
         T* pt = pt_.get();
         if (block_.project_by_component()) {
@@ -146,6 +152,7 @@ class PassWorker {
     typename Source::Block block_;
     const Packed<T>& f_;
     const Hals<T>& rows_;
+    bool exact_;
     RowFactor<T> z_;
     Index k_, kp_, stride_;
     Buffer<T> p_, pt_, zt_, zb_, small_, scratch_;

@@ -218,6 +218,23 @@ def test_polished_rows_are_the_minimisers_of_their_face(kernels, dtype, shape, m
     close(sums, as64(x).T @ as64(out), dtype, np.sqrt(len(x)))
 
 
+@pytest.mark.parametrize("l1", [0.0, 0.7])
+@pytest.mark.parametrize("shape", [(1, 5, 1), (193, 31, 5), (400, 80, 33), (50, 12, 12), (30, 6, 9)], ids=str)
+def test_rows_that_start_from_their_dual_reach_the_minimum(kernels, dtype, shape, l1):
+    x, f, _ = data(*shape, dtype)
+    f[:, -1] *= shape[2] != 33  # a component without curvature as well
+    ends = {"max_sweeps": 500, "polish": 4, "tol": 1e-10 if dtype == np.float64 else 1e-5}
+    out, _, result = run_hals(kernels, x, f, direct=True, l1=l1, **ends)
+    # The condition of Karush, Kuhn and Tucker: z >= 0, g >= 0, zg = 0 for the gradient g, by the size of its terms.
+    z, p = as64(out), as64(x) @ as64(f) - l1
+    gradient = z @ (as64(f).T @ as64(f)) - p
+    size = (np.abs(as64(x)) @ np.abs(as64(f)) + l1).max()
+    assert out.min() >= 0
+    assert gradient.min() >= -(1e-9 if dtype == np.float64 else 3e-5) * size
+    assert np.abs(z * gradient).max() <= (1e-9 if dtype == np.float64 else 3e-5) * size * max(1, z.max())
+    assert result[6] == 0
+
+
 def test_the_residual_is_what_single_steps_could_still_make(kernels, dtype):
     x, f, (start, _) = data(193, 31, 5, dtype)
     for method in ("nonneg", "nonneg, l1", "signed, l1", "signed sweeps"):

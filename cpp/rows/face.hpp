@@ -3,7 +3,7 @@
 //     minimise 1/2 z'Gz - p'z + l1 |z|_1 over the components that are not 0 (F), with their signs held
 //     (G_FF + rho D) s = r_F,   r = p - Gz - l1 sign(z),   by LDL' with the rest masked out
 //     z <- z + s with all that changed its sign cut off at 0, or z + a s up to the first change of a sign,
-//     whichever is lower; again, up to max_steps times, for rows that were cut off
+//     whichever is lower
 //
 // The inner loop of Lawson & Hanson 1974, chapter 23, for many rows at once, with the cut of Bertsekas 1982; it never
 // raises the objective. rho is a few roundings of the diagonal D: enough for a singular G_FF, and nothing is lost,
@@ -17,14 +17,6 @@
 
 namespace gramfold {
 
-// Whether rows still open after so many sweeps go to their face: every `polish` sweeps, and after 16 times ever more
-// rarely, so that the rounding of a nearly singular G_PP cannot keep a row from ending.
-inline bool polish_due(int sweeps, int polish) {
-    if (polish <= 0 || sweeps % polish != 0) return false;
-    const int times = sweeps / polish;
-    return times <= 16 || (times & (times - 1)) == 0;
-}
-
 template <class T>
 class Face {
   public:
@@ -32,18 +24,15 @@ class Face {
 
     static Index scratch_size(Index k) { return k * (k + 11) / 2 * lanes<T>; }
 
-    static constexpr int max_steps = 8;
-
     Face(const T* gram, Index k, T l1, T* scratch) : gram_(gram), k_(k), l1_(l1), at_(scratch) {}
 
-    // z, p: k x lanes, row stride `stride`; rows with active = 0 are left alone. l1 of nonneg rows is in p.
-    void move(T* z, const T* p, Index stride, V active) const {
-        for (int step = 0; step < max_steps && any(active); ++step) {
-            start(z, p, stride);
-            active = factorise(active);
-            solve();
-            active = advance(z, stride, active);
-        }
+    // One step; returns the rows that were cut off. z, p: k x lanes, row stride `stride`; rows with active = 0 are
+    // left alone. l1 of nonneg rows is in p.
+    V step(T* z, const T* p, Index stride, V active) const {
+        start(z, p, stride);
+        active = factorise(active);
+        solve();
+        return advance(z, stride, active);
     }
 
   private:
@@ -146,7 +135,6 @@ class Face {
         }
     }
 
-    // Returns the rows that were cut off.
     V advance(T* z, Index stride, V active) const {
         const V zero = {}, one = zero + T(1);
         V reach = one, slope = {};
@@ -171,12 +159,6 @@ class Face {
             store(z + t * stride, active > zero ? to : zt);
         }
         return reach < one ? active : zero;
-    }
-
-    static bool any(V a) {
-        T total = 0;
-        for (int i = 0; i < lanes<T>; ++i) total += a[i];
-        return total > 0;
     }
 
     const T* gram_;

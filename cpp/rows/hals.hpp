@@ -5,8 +5,7 @@
 //
 // A row ends when its step, sum_t G_tt d_t^2, is at most shrink^2 of its first one (Gillis & Glineur 2012, section
 // 4) or tol^2 of its own size sum_t G_tt z_t^2. An ended row is left alone, so its result does not depend on its
-// neighbours. Every `polish` sweeps the rows still open go to the minimiser on their face, if polish > 0.
-// Without nonneg and l1 the minimiser is G^+ p: one product, one refinement, no sweep.
+// neighbours. Without nonneg and l1 the minimiser is G^+ p: one product, one refinement, no sweep.
 // Cost: k^2 FMA per row and sweep, and k^2 more for the residual at the end. Overwrites z.
 #pragma once
 
@@ -14,7 +13,6 @@
 #include <vector>
 
 #include "../tile.hpp"
-#include "face.hpp"
 
 namespace gramfold {
 
@@ -34,16 +32,13 @@ struct RowStats {
     }
 };
 
-// What all rows share: G, its diagonal, 1 / diagonal (0 for 1 / 0) and, where the minimiser is G^+ p, the
-// pseudoinverse.
+// What all rows share: G, its diagonal, 1 / diagonal (0 for 1 / 0).
 template <class T>
 struct HalsShared {
     Index k;
     std::vector<T> values;
-    bool direct;
 
-    HalsShared(const double* g, const double* pseudoinverse, Index k)
-        : k(k), values(static_cast<std::size_t>(2 * k * (k + 1))), direct(pseudoinverse != nullptr) {
+    HalsShared(const double* g, Index k) : k(k), values(static_cast<std::size_t>(k * (k + 2))) {
         T* v = values.data();
         for (Index i = 0; i < k * k; ++i) v[i] = T(g[i]);
         for (Index t = 0; t < k; ++t) {
@@ -51,13 +46,10 @@ struct HalsShared {
             v[k * k + t] = h;
             v[k * k + k + t] = h >= std::numeric_limits<T>::min() ? 1 / h : T(0);
         }
-        if (direct)
-            for (Index i = 0; i < k * k; ++i) v[k * k + 2 * k + i] = T(pseudoinverse[i]);
     }
     const T* gram() const { return values.data(); }
     const T* diagonal() const { return values.data() + k * k; }
     const T* inverse_diagonal() const { return diagonal() + k; }
-    const T* inverse() const { return direct ? diagonal() + 2 * k : nullptr; }
 };
 
 template <class T>
@@ -66,59 +58,102 @@ class Hals {
     static constexpr int width = lanes<T>, across = tile_rows >= 12 ? 3 : 2;
     using V = Vec<T>;
 
-    Hals(const HalsShared<T>& shared, T l1, bool nonneg, int max_sweeps, int polish, T shrink, T tol)
-        : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
-          inverse(shared.inverse()), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), polish(polish), shrink(shrink),
-          tol(tol) {}
-
-    const T *gram, *diagonal, *inverse_diagonal, *inverse;
-    Index k;
-    T l1;
-    bool nonneg;
-    int max_sweeps, polish;
-    T shrink, tol;
-
-    Index scratch_size() const {
-        return std::max(k * width * across, polish > 0 ? Face<T>::scratch_size(k) : Index{0});
-    }
-
-    // z, p: k x count, row stride `stride`; count a multiple of row_group.
-    RowStats solve(T* z, const T* p, Index stride, Index count, T* scratch) const {
-        RowStats stats;
-        for (Index r = 0; r < count; r += width * across) {
-            if (nonneg) stats += solve_some<Prox::nonneg>(z + r, p + r, stride, scratch);
-            else if (l1 > 0) stats += solve_some<Prox::soft>(z + r, p + r, stride, scratch);
-            else stats += solve_some<Prox::none>(z + r, p + r, stride, scratch);
-        }
-        return stats;
-    }
-
-  private:
     struct Lanes {
         V x[across] = {};
     };
 
+    // `inverse`, of the pseudoinverse of G, may be null.
+    Hals(const HalsShared<T>& shared, const HalsShared<T>* inverse, T l1, bool nonneg, int max_sweeps, T shrink, T tol,
+         int polish = 0)
+        : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
+          inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps),
+          shrink(shrink), tol(tol), polish(polish) {}
+
+    const T *gram, *diagonal, *inverse_diagonal;
+    const HalsShared<T>* inverse;
+    Index k;
+    T l1;
+    bool nonneg;
+    int max_sweeps;
+    T shrink, tol;
+    int polish;  // for exact.hpp
+
+    bool direct() const { return inverse && !nonneg && l1 == 0; }
+    Index scratch_size() const { return k * width * across; }
+
+    // z, p: k x count, row stride `stride`; count a multiple of row_group.
+    RowStats solve(T* z, const T* p, Index stride, Index count, T* scratch) const {
+        return with_prox([&](auto prox) {
+            RowStats stats;
+            for (Index r = 0; r < count; r += width * across)
+                stats += solve_some<prox>(z + r, p + r, stride, scratch);
+            return stats;
+        });
+    }
+
+    template <class F>
+    auto with_prox(F f) const {
+        if (nonneg) return f(std::integral_constant<Prox, Prox::nonneg>{});
+        if (l1 > 0) return f(std::integral_constant<Prox, Prox::soft>{});
+        return f(std::integral_constant<Prox, Prox::none>{});
+    }
+
+    // One sweep over width * across rows with active = 1; returns those that did not end by it.
+    template <Prox prox>
+    Lanes sweep(T* z, const T* p, Index stride, const Lanes& active, bool is_first, Lanes& first, Lanes& violation) const {
+        Lanes step, size, open;
+        if (is_first) sweep_once<prox, true>(z, p, stride, active, step, size, violation);
+        else sweep_once<prox, false>(z, p, stride, active, step, size, violation);
+        if (is_first) first = step;
+        for (int v = 0; v < across; ++v) {
+            const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
+            open.x[v] = step.x[v] > limit ? active.x[v] : V{};
+        }
+        return open;
+    }
+
+    // The objective and the residual at the end.
+    template <Prox prox>
+    void finish(const T* z, const T* p, Index stride, RowStats& stats) const {
+        Lanes objective, residual;
+        by_fours([&](auto n, Index t) {
+            constexpr int N = decltype(n)::value;
+            V g[N][across];
+            gradient<N>(t, z, p, stride, g);
+#pragma GCC unroll 4
+            for (int i = 0; i < N; ++i)
+                for (int v = 0; v < across; ++v) {
+                    const V old = load<V>(z + (t + i) * stride + v * width);
+                    const V d = shrunk<prox>(old, g[i][v], inverse_diagonal[t + i]) - old;
+                    const V linear = load<V>(p + (t + i) * stride + v * width);
+                    objective.x[v] += old * (g[i][v] - linear) * T(0.5);
+                    if (prox == Prox::soft) objective.x[v] += magnitude(old) * l1;
+                    residual.x[v] += d * d * diagonal[t + i];
+                }
+        });
+        stats.objective += sum(objective);
+        stats.residual += sum(residual);
+    }
+
+    static double sum(const Lanes& lanes) {
+        double total = 0;
+        for (int v = 0; v < across; ++v)
+            for (int i = 0; i < width; ++i) total += double(lanes.x[v][i]);
+        return total;
+    }
+
+  private:
     template <Prox prox>
     RowStats solve_some(T* z, const T* p, Index stride, T* scratch) const {
         RowStats stats;
         Lanes active, first, violation;
         for (auto& a : active.x) a += T(1);
-        if (inverse && max_sweeps > 0) {
+        if (prox == Prox::none && inverse && max_sweeps > 0) {
             minimise(z, p, stride, scratch, first, violation);
             active = {};
         }
-        for (int sweep = 0; sweep < max_sweeps && sum(active) > 0; ++sweep) {
-            Lanes step, size;
-            if (sweep == 0) sweep_once<prox, true>(z, p, stride, active, step, size, violation);
-            else sweep_once<prox, false>(z, p, stride, active, step, size, violation);
-            if (sweep == 0) first = step;
-            for (int v = 0; v < across; ++v) {
-                const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
-                active.x[v] = step.x[v] > limit ? active.x[v] : V{};
-                if (polish_due(sweep + 1, polish) && any(active.x[v]))
-                    Face<T>(gram, k, nonneg ? T(0) : l1, scratch).move(z + v * width, p + v * width, stride, active.x[v]);
-            }
-        }
+        for (int s = 0; s < max_sweeps && sum(active) > 0; ++s)
+            active = sweep<prox>(z, p, stride, active, s == 0, first, violation);
         stats.violation = sum(violation);
         stats.step = sum(first);
         stats.open = sum(active);
@@ -179,28 +214,6 @@ class Hals {
         });
     }
 
-    template <Prox prox>
-    void finish(const T* z, const T* p, Index stride, RowStats& stats) const {
-        Lanes objective, residual;
-        by_fours([&](auto n, Index t) {
-            constexpr int N = decltype(n)::value;
-            V g[N][across];
-            gradient<N>(t, z, p, stride, g);
-#pragma GCC unroll 4
-            for (int i = 0; i < N; ++i)
-                for (int v = 0; v < across; ++v) {
-                    const V old = load<V>(z + (t + i) * stride + v * width);
-                    const V d = shrunk<prox>(old, g[i][v], inverse_diagonal[t + i]) - old;
-                    const V linear = load<V>(p + (t + i) * stride + v * width);
-                    objective.x[v] += old * (g[i][v] - linear) * T(0.5);
-                    if (prox == Prox::soft) objective.x[v] += magnitude(old) * l1;
-                    residual.x[v] += d * d * diagonal[t + i];
-                }
-        });
-        stats.objective = sum(objective);
-        stats.residual = sum(residual);
-    }
-
     // l1 of nonneg rows is in p already.
     template <Prox prox>
     V shrunk(V z, V g, T inv) const {
@@ -231,7 +244,7 @@ class Hals {
                     step.x[v] += g[i][v] * g[i][v] * inverse_diagonal[t + i];
                 }
         });
-        product(k, n, k, inverse, k, 1, p, stride, z, stride, false);
+        product(k, n, k, inverse->gram(), k, 1, p, stride, z, stride, false);
         by_fours([&](auto m, Index t) {
             constexpr int N = decltype(m)::value;
             V g[N][across];
@@ -239,24 +252,11 @@ class Hals {
             for (int i = 0; i < N; ++i)
                 for (int v = 0; v < across; ++v) store(scratch + (t + i) * n + v * width, -g[i][v]);
         });
-        product(k, n, k, inverse, k, 1, scratch, n, z, stride, true);
+        product(k, n, k, inverse->gram(), k, 1, scratch, n, z, stride, true);
     }
 
     static V larger(V a, V b) { return a > b ? a : b; }
     static V magnitude(V a) { return a < V{} ? -a : a; }
-
-    static bool any(V a) {
-        T total = 0;
-        for (int i = 0; i < width; ++i) total += a[i];
-        return total > 0;
-    }
-
-    static double sum(const Lanes& lanes) {
-        double total = 0;
-        for (int v = 0; v < across; ++v)
-            for (int i = 0; i < width; ++i) total += double(lanes.x[v][i]);
-        return total;
-    }
 };
 
 }  // namespace gramfold

@@ -236,12 +236,13 @@ def solve_rows(
     gathered = x if sums is not None and x is not None and x.gathers else None
     gram = gram + penalty.l2 * np.eye(len(gram))
     direct = not penalty.nonneg and penalty.l1 == 0
+    from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
     if out is None:
         rows = x.rows if products is None and x is not None else len(products)  # type: ignore[arg-type]
         out = np.empty((rows, shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
-        kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct else None,
+        kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
         start, previous, beta, out, sums if gathered is None else None, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
     )  # fmt: skip

@@ -49,7 +49,7 @@ def _sweep(z, p, g, inv, l1, nonneg, active):
 
 
 def polish_due(sweeps, polish):
-    """Whether rows still open after so many sweeps go to their face; see cpp/rows/face.hpp."""
+    """Whether rows still open after so many sweeps go to their face; see cpp/rows/exact.hpp."""
     if polish <= 0 or sweeps % polish != 0:
         return False
     times = sweeps // polish
@@ -76,13 +76,20 @@ def _to_face_minimum(z, p, g, l1):
             return
 
 
+def _from_dual(p, inverse):
+    """Start non-negative rows at a rough solution of their dual; see cpp/rows/exact.hpp."""
+    y = np.zeros_like(p)
+    _rows(-p @ inverse, inverse, None, y, p.dtype.type(0), True, 12, 0, 1e-3, 0)
+    return np.where(y > 0, 0, np.maximum((p + y) @ inverse, 0))
+
+
 def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
     """Solve every row; returns violation, step, objective, residual, rows still open."""
     h = np.diag(g)
     inv = np.divide(1, h, out=np.zeros_like(h), where=h >= np.finfo(h.dtype).tiny)
     active = np.ones(len(z), z.dtype)
     violation = first = np.zeros(len(z), z.dtype)
-    if inverse is not None and max_sweeps > 0:
+    if inverse is not None and not nonneg and l1 == 0 and max_sweeps > 0:
         gradient = z @ g - p
         violation, first = np.abs(gradient).sum(axis=1), (gradient**2) @ inv
         z[:] = p @ inverse
@@ -124,6 +131,8 @@ def hals(
         products -= dtype.type(l1)
     g = gram.astype(dtype)
     gi = None if inverse is None else inverse.astype(dtype)
+    if gi is not None and nonneg and polish > 0 and start is None:
+        z[:] = _from_dual(products, gi)
     stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, max_sweeps, polish, shrink, tol)
     if sums is not None and p is None:
         sums[:] = _matrix(x).T @ z
