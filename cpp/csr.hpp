@@ -73,27 +73,39 @@ class Csr {
         }
 
       private:
-        // Four vectors of the result at a time stay in registers while the entries of the row go by.
+        // Up to four vectors of the result at a time stay in registers while the entries of the row go by.
         void row(Index begin, Index end, const T* f, Index kp, T* p) const {
+            static constexpr auto tails = tails_of(std::make_integer_sequence<int, 16>{});
             Index c = 0;
-            for (; c + 4 * lanes<T> <= kp; c += 4 * lanes<T>) gather<Vec<T>, 4>(begin, end, f + c, kp, p + c);
-            for (; c + lanes<T> <= kp; c += lanes<T>) gather<Vec<T>, 1>(begin, end, f + c, kp, p + c);
-            constexpr int quarter = component_pad<T>;
-            for (; c < kp; c += quarter) gather<Vec<T, quarter>, 1>(begin, end, f + c, kp, p + c);
+            for (; c + 4 * lanes<T> <= kp; c += 4 * lanes<T>) gather<4, 0>(begin, end, f + c, kp, p + c);
+            if (c < kp) (this->*tails[static_cast<std::size_t>((kp - c) / quarter)])(begin, end, f + c, kp, p + c);
         }
 
-        template <class V, int N>
+        // N vectors and Q quarters.
+        template <int N, int Q>
         void gather(Index begin, Index end, const T* f, Index kp, T* p) const {
-            constexpr Index w = sizeof(V) / sizeof(T);
-            V acc[N] = {};
+            constexpr Index w = lanes<T>;
+            Vec<T> acc[N ? N : 1] = {};
+            Vec<T, quarter> rest[Q ? Q : 1] = {};
             for (Index e = begin; e < end; ++e) {
                 const T* column = f + Index(x_.indices_[e]) * kp;
                 const T s = x_.data_[e];
 #pragma GCC unroll 4
-                for (int v = 0; v < N; ++v) acc[v] += load<V>(column + v * w) * s;
+                for (int v = 0; v < N; ++v) acc[v] += load<Vec<T>>(column + v * w) * s;
+#pragma GCC unroll 4
+                for (int v = 0; v < Q; ++v) rest[v] += load<Vec<T, quarter>>(column + N * w + v * quarter) * s;
             }
 #pragma GCC unroll 4
             for (int v = 0; v < N; ++v) store(p + v * w, acc[v]);
+#pragma GCC unroll 4
+            for (int v = 0; v < Q; ++v) store(p + N * w + v * quarter, rest[v]);
+        }
+
+        static constexpr int quarter = component_pad<T>, quarters = lanes<T> / quarter;
+        using Gather = void (Block::*)(Index, Index, const T*, Index, T*) const;
+        template <int... A>
+        static constexpr auto tails_of(std::integer_sequence<int, A...>) {
+            return std::array<Gather, sizeof...(A)>{&Block::template gather<A / quarters, A % quarters>...};
         }
 
         const Csr& x_;

@@ -225,7 +225,7 @@ def test_rows_that_start_from_their_dual_reach_the_minimum(kernels, dtype, shape
     f[:, -1] *= shape[2] != 33  # a component without curvature as well
     ends = {"max_sweeps": 500, "polish": 4, "tol": 1e-10 if dtype == np.float64 else 1e-5}
     out, _, result = run_hals(kernels, x, f, direct=True, l1=l1, **ends)
-    # The condition of Karush, Kuhn and Tucker: z >= 0, g >= 0, zg = 0 for the gradient g, by the size of its terms.
+    # Karush, Kuhn, Tucker: z >= 0, g >= 0, zg = 0 for the gradient g, by the size of its terms.
     z, p = as64(out), as64(x) @ as64(f) - l1
     gradient = z @ (as64(f).T @ as64(f)) - p
     size = (np.abs(as64(x)) @ np.abs(as64(f)) + l1).max()
