@@ -46,8 +46,12 @@ struct Packed {
             data = f.data;
             return;
         }
-        own = Buffer<T>(rows * kp);
+        own = Buffer<T>(round_up<Index>(rows, lanes<T>) * kp);
         data = own.get();
+        if (panels && few_components<T>(k, rows)) {
+            pack_dots(rows, k, f.data, f.row_stride, f.col_stride, own.get());
+            return;
+        }
         if (panels) {
             pack(rows, kp, f.data, f.row_stride, f.col_stride, k, own.get());
             return;

@@ -11,7 +11,7 @@ from gramfold._core import reference
 # chunks; k below, at and above the widths of the vectors, and their tails; k above both sides; wide.
 SHAPES = [
     (1, 1, 1), (1, 9, 3), (9, 1, 2), (49, 5, 1), (193, 31, 5), (257, 40, 8), (1100, 19, 4), (48, 33, 49),
-    (7, 300, 33), (20, 6, 30),
+    (7, 300, 33), (20, 6, 30), (23, 2060, 1), (17, 1037, 3), (65, 32, 4), (21, 67, 2),
 ]  # fmt: skip
 TAILS = [(50, 23, k) for k in range(1, 18)]
 LAYOUTS = {
