@@ -1,0 +1,99 @@
+// The product of few components: out (rows x k) (+)= a (rows x depth, contiguous rows) f', f (k x depth).
+//
+// With few components tile.hpp's broadcast of every entry of a costs more than the products. Here vectors
+// run along the depth, R rows times K components of sums stay in registers, and lanes are added up at the end by
+// transposing a square of sums. A sum is added up in the same order wherever it falls.
+// Cost: rows * depth * k FMA for rows * depth * (1 + k / R) loads.
+#pragma once
+
+#include "tile.hpp"
+
+namespace gramfold {
+
+// Whether f is packed for, and the product made by, dots().
+template <class T>
+constexpr bool few_components(Index k, Index depth) {
+    return k <= 4 && 2 * k <= lanes<T> && depth >= lanes<T>;
+}
+
+inline constexpr Index dots_piece = 1024;  // K rows of f this long stay in the first-level cache
+
+namespace dots_detail {
+
+// The last lanes of a row are one more vector that ends with the row; f is 0 where the one before has been.
+template <class T, int K, int R>
+void tile(Index begin, Index end, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
+    using V = Vec<T>;
+    constexpr int w = lanes<T>;
+    V acc[round_up(R * K, w)] = {};
+    const auto step = [&](Index at, Index f_at) {
+        V fv[K];
+#pragma GCC unroll 8
+        for (int t = 0; t < K; ++t) fv[t] = load<V>(f + t * f_row + f_at);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            const V x = load<V>(a + r * a_row + at);
+#pragma GCC unroll 8
+            for (int t = 0; t < K; ++t) acc[r * K + t] += x * fv[t];
+        }
+    };
+    Index c = begin;
+    for (; c + w <= end; c += w) step(c, c);
+    if (c < end) step(depth - w, c);
+
+    T spare[round_up(R * K, w)];
+    const bool whole = R * K % w == 0 && out_row == K && begin == 0;
+    T* sums = whole ? out : spare;
+#pragma GCC unroll 4
+    for (int s = 0; s < R * K; s += w) {
+        V square[w], total = {};
+#pragma GCC unroll 16
+        for (int i = 0; i < w; ++i) square[i] = acc[s + i];
+        tile_detail::exchange_round<T, w, 1>(square, std::make_integer_sequence<int, w>{});
+#pragma GCC unroll 16
+        for (int i = 0; i < w; ++i) total += square[i];
+        store(sums + s, total);
+    }
+    if (whole) return;
+    for (int r = 0; r < R; ++r)
+        for (int t = 0; t < K; ++t) out[r * out_row + t] = sums[r * K + t] + (begin > 0 ? out[r * out_row + t] : T(0));
+}
+
+template <class T, int K>
+void rows(Index rows, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
+    constexpr int R = (tile_rows >= 12 ? 16 : 8) / K;  // so many sums fit in registers
+    for (Index begin = 0; begin < depth; begin += dots_piece) {
+        const Index end = std::min(depth, begin + dots_piece);
+        Index r = 0;
+        for (; r + R <= rows; r += R) tile<T, K, R>(begin, end, depth, a + r * a_row, a_row, f, f_row, out + r * out_row, out_row);
+        for (; r < rows; ++r) tile<T, K, 1>(begin, end, depth, a + r * a_row, a_row, f, f_row, out + r * out_row, out_row);
+    }
+}
+
+template <class T, int... K>
+constexpr auto rows_of(std::integer_sequence<int, K...>) {
+    return std::array<void (*)(Index, Index, const T*, Index, const T*, Index, T*, Index), sizeof...(K)>{&rows<T, K + 1>...};
+}
+
+}  // namespace dots_detail
+
+// f in the order in which dots() reads it, k x round_up(depth, lanes).
+template <class T>
+void pack_dots(Index depth, Index k, const T* f, Index f_depth, Index f_component, T* out) {
+    constexpr Index w = lanes<T>;
+    const Index whole = depth / w * w;
+    for (Index t = 0; t < k; ++t) {
+        const T* from = f + t * f_component;
+        for (Index c = 0; c < whole; ++c) *out++ = from[c * f_depth];
+        if (whole == depth) continue;
+        for (Index c = depth - w; c < depth; ++c) *out++ = c < whole ? T(0) : from[c * f_depth];
+    }
+}
+
+template <class T>
+void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row) {
+    static constexpr auto kernels = dots_detail::rows_of<T>(std::make_integer_sequence<int, std::min(4, lanes<T> / 2)>{});
+    kernels[static_cast<std::size_t>(k - 1)](rows, depth, a, a_row, f, round_up<Index>(depth, lanes<T>), out, out_row);
+}
+
+}  // namespace gramfold
