@@ -151,8 +151,8 @@ def test_another_number_of_features_is_refused(X):
 # Sparse structure
 
 
-def csr(X, index=np.int32):
-    s = sp.csr_array(X)
+def csr(X, index=np.int32, form="csr"):
+    s = sp.csr_array(X).asformat(form)
     s.indices, s.indptr = s.indices.astype(index), s.indptr.astype(index)
     s.has_sorted_indices = s.has_canonical_format = True
     return s
@@ -162,7 +162,7 @@ def corrupt(s, what):
     s = s.copy()
     s.has_sorted_indices = s.has_canonical_format = True
     if what == "index one too high":
-        s.indices[3] = 8
+        s.indices[3] = s.shape[s.format == "csr"]
     elif what == "index far too high":
         s.indices[3] = 10**7
     elif what == "negative index":
@@ -188,7 +188,7 @@ FAULTS = [
 IN_A_PROCESS = """
 import numpy as np, test_inputs as t
 X = np.random.default_rng(0).random((30, 8)) + 0.1
-s = t.corrupt(t.csr(X, np.{index}), {what!r})
+s = t.corrupt(t.csr(X, np.{index}, {form!r}), {what!r})
 for entry in (t.fit_custom, t.transform, t.encode, t.fit):
     try:
         entry(s)
@@ -201,9 +201,9 @@ print("refused")
 
 
 @pytest.mark.parametrize("what", FAULTS)
-@pytest.mark.parametrize("index", ["int32", "int64"])
-def test_a_corrupt_csr_matrix_is_refused_and_never_read(run_python, what, index):
-    assert run_python(IN_A_PROCESS.format(what=what, index=index)) == "refused\n"
+@pytest.mark.parametrize(("form", "index"), [("csr", "int32"), ("csr", "int64"), ("csc", "int32")])
+def test_a_corrupt_sparse_matrix_is_refused_and_never_read(run_python, what, form, index):
+    assert run_python(IN_A_PROCESS.format(what=what, form=form, index=index)) == "refused\n"
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
