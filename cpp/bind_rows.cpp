@@ -1,0 +1,83 @@
+// The boundary of least squares: rows solved for a fixed factor, whole or with missing entries.
+#include "masked.hpp"
+#include "pass.hpp"
+#include "seam.hpp"
+
+using namespace gramfold;
+
+namespace {
+
+// Sums over x, or without x the rows of the known products p.
+template <class T>
+py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
+               const Optional<double>& inverse, const Optional<T>& start, const Optional<T>& previous, double beta,
+               const Contiguous<T>& out, const Optional<T>& sums, double l1, bool nonneg, int max_sweeps,
+               int polish, double shrink, double tol, bool cross, int n_threads) {
+    const auto fm = strided(f);
+    const Index k = fm.cols;
+    const double* g = sized(gram, k, k, "gram must be k x k");
+    const double* gi = sized(inverse, k, k, "inverse must be k x k");
+    require((!previous && !cross) || start, "previous and cross need start");
+
+    const auto run_with = [&](const auto& source) {
+        const Index n = source.rows();
+        const RowFactor<T> z{sized(start, n, k, "start must be rows x k"),
+                             sized(previous, n, k, "previous must be rows x k"), T(beta),
+                             writable(Optional<T>(out), n, k, "out must be a writable rows x k")};
+        T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
+        return without_gil(n_threads, [&](const Run& run) {
+            const HalsShared<T> shared(g, k), inverse_shared(gi ? gi : g, k);
+            return run_pass(source, Packed<T>(fm, source.reads_panels()),
+                            Hals<T>(shared, gi ? &inverse_shared : nullptr, T(l1), nonneg, max_sweeps, T(shrink), T(tol), polish), z, cross, s, run);
+        });
+    };
+    const auto result = p ? run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k))
+                          : with_source<T>(x, [&](const auto& source) {
+                                require(fm.rows == source.cols(), "f must have a row for each column of x");
+                                return run_with(source);
+                            });
+    py::object crossed = py::none();
+    if (cross) crossed = square(result->cross, k);
+    const RowStats& t = result->stats;
+    return py::make_tuple(square(result->gram, k), crossed, t.violation, t.step, t.objective, t.residual, t.open);
+}
+
+// w as x, or None; returns violation, step, objective, residual, open, before.
+template <class T>
+py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, const Strided<T>& f,
+                      const Optional<T>& start, const Contiguous<T>& out, double l1, double l2, bool nonneg,
+                      int max_sweeps, int polish, double shrink, double tol, int n_threads) {
+    const auto xm = strided(x), fm = strided(f);
+    const auto wm = w ? strided(*w) : Matrix<const T>{nullptr, xm.rows, xm.cols, 0, 0};
+    const Index k = fm.cols;
+    require(fm.rows == xm.cols && k > 0, "f must have a row for each column of x");
+    require(wm.rows == xm.rows && wm.cols == xm.cols, "weights must have the shape of x");
+    const T* z = sized(start, xm.rows, k, "start must be rows x k");
+    T* to = writable<T>(out, xm.rows, k, "out must be a writable rows x k");
+    const OwnStats t = without_gil(n_threads, [&](const Run& run) {
+        const Masked<T> in(xm, wm, fm);
+        const OwnGram<T> rows{k, in.kp, T(l1), nonneg, max_sweeps, polish, T(shrink), T(tol)};
+        return run_masked(in, rows, T(l2), z, to, run);
+    });
+    return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
+}
+
+template <class T>
+void bind(py::module_& m) {
+    m.def("hals", &hals<T>, py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(),
+          py::arg("gram").noconvert(), py::arg("inverse").noconvert(), py::arg("start").noconvert(),
+          py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
+          py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
+          py::arg("tol"), py::arg("cross"), py::arg("n_threads"));
+    m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
+          py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
+          py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
+          py::arg("tol"), py::arg("n_threads"));
+}
+
+}  // namespace
+
+void bind_rows(py::module_& m) {
+    bind<float>(m);
+    bind<double>(m);
+}
