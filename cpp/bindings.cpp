@@ -11,11 +11,13 @@
 #include "beta.hpp"
 #include "csr.hpp"
 #include "frobenius.hpp"
+#include "gaussian.hpp"
 #include "kl.hpp"
 #include "kl_coordinate.hpp"
 #include "masked.hpp"
 #include "measure.hpp"
 #include "pass.hpp"
+#include "poisson.hpp"
 #include "small.hpp"
 
 namespace py = pybind11;
@@ -222,8 +224,11 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
     });
 }
 
+#include "bind_mixture.hpp"
+
 template <class T>
 void bind(py::module_& m) {
+    bind_mixture<T>(m);
     m.def(
         "scan",
         [](const Strided<T>& x, int n_threads) {
@@ -281,6 +286,8 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
             return square(pseudoinverse(g, k, eps), k);
         },
         py::arg("gram").noconvert(), py::arg("eps"));
+    m.def("count_rows", &count_rows, py::arg("x"), py::arg("totals").noconvert(), py::arg("factorials").noconvert(),
+          py::arg("n_threads"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
     m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
     m.def(
