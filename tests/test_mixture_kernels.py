@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
 
-# Rows, columns, components: single ones; one past a strip of rows (48 or 96), one past a block (192); columns and k
-# around the widths of the vectors; several chunks.
+# Rows, columns, components: single ones; one past a strip of rows (48 or 96), one past a block (192); columns
+# and k around the widths of the vectors; several chunks.
 SHAPES = [
     (1, 1, 1), (1, 9, 3), (9, 1, 2), (49, 5, 1), (97, 4, 3), (193, 31, 5), (50, 33, 8), (1100, 7, 17),
     (20, 6, 30),
@@ -40,7 +40,7 @@ def csr(x, index, stored=False):
 
 
 def counts(n, d, k, dtype, seed=0):
-    """Counts with a row and a column of zeros, log rates with a rate of 0, log weights, exposures, weights."""
+    """Counts with a row and a column of zeros, log rates with a rate of 0, the rest of the arguments."""
     rng = np.random.default_rng(seed)
     rates = rng.gamma(2.0, 1.0, (k, d))
     x = rng.poisson(rates[rng.integers(k, size=n)]).astype(dtype)
@@ -298,31 +298,37 @@ def test_no_rows_give_zero_sums(kernels, dtype):
 def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     other = np.float32 if dtype == np.float64 else np.float64
     x, (kind, shift, centers, factor, constants, about) = points(6, 5, 3, "full", dtype)
-    arguments = {"x": x, "kind": kind, "shift": shift, "centers": centers, "factor": factor, "constants": constants,
-                 "about": about, "weights": np.ones(6), "given": None, "first": np.empty((3, 5)),
-                 "second": np.empty((3, 5, 5)), "resp": np.empty((6, 3), dtype), "score": np.empty(6),
-                 "labels": np.empty(6, np.int64), "n_threads": 1}  # fmt: skip
+    arguments = {
+        "x": x, "kind": kind, "shift": shift, "centers": centers, "factor": factor, "constants": constants,
+        "about": about, "weights": np.ones(6), "given": None, "first": np.empty((3, 5)),
+        "second": np.empty((3, 5, 5)), "resp": np.empty((6, 3), dtype), "score": np.empty(6),
+        "labels": np.empty(6, np.int64), "n_threads": 1,
+    }  # fmt: skip
     compiled.gaussian_mixture(**arguments)
     read_only = np.empty(6)
     read_only.flags.writeable = False
     wrong = {
-        "x": [x.astype(other), x[0], x[:, :4]], "kind": ["round", "diag", "tied"], "shift": [shift[:4], shift[None]],
-        "centers": [centers[:2], centers.astype(other), centers[0], centers[:0]], "factor": [factor[:2]],
-        "constants": [constants[:2]], "about": [about[:, :4]], "weights": [np.ones(5), np.ones((6, 1))],
-        "given": [np.ones((5, 3), dtype)], "first": [np.empty((3, 4)), np.empty((3, 5), np.float32), None],
+        "x": [x.astype(other), x[0], x[:, :4]], "kind": ["round", "diag", "tied"],
+        "shift": [shift[:4], shift[None]], "factor": [factor[:2]], "constants": [constants[:2]],
+        "centers": [centers[:2], centers.astype(other), centers[0], centers[:0]], "about": [about[:, :4]],
+        "weights": [np.ones(5), np.ones((6, 1))], "given": [np.ones((5, 3), dtype)],
+        "first": [np.empty((3, 4)), np.empty((3, 5), np.float32), None],
         "second": [np.empty((3, 5, 4)), np.empty((2, 5)), np.empty(3)], "resp": [np.empty((6, 2), dtype)],
-        "score": [np.empty(5), read_only], "labels": [np.empty(6, np.int32), np.empty(7, np.int64)], "n_threads": [0],
+        "score": [np.empty(5), read_only], "labels": [np.empty(6, np.int32), np.empty(7, np.int64)],
+        "n_threads": [0],
     }  # fmt: skip
     refuses(compiled.gaussian_mixture, arguments, wrong)
 
     y, f, bias, slope, exposure, weights = counts(6, 5, 3, dtype)
-    arguments = {"x": y, "f": f, "bias": bias, "slope": slope, "exposure": exposure, "weights": weights,
-                 "given": None, "sums": np.empty((5, 3), dtype), "resp": None, "score": None, "labels": None,
-                 "n_threads": 1}  # fmt: skip
+    sums = np.empty((5, 3), dtype)
+    arguments = {
+        "x": y, "f": f, "bias": bias, "slope": slope, "exposure": exposure, "weights": weights, "given": None,
+        "sums": sums, "resp": None, "score": None, "labels": None, "n_threads": 1,
+    }  # fmt: skip
     compiled.poisson_mixture(**arguments)
     wrong = {
         "x": [y.astype(other), y[:, :4]], "f": [f[:4], f[:, :0], f.astype(other)], "bias": [bias[:2]],
-        "slope": [slope[:2]], "exposure": [exposure[:5]], "weights": [weights[:5]], "sums": [np.empty((4, 3), dtype)],
+        "slope": [slope[:2]], "exposure": [exposure[:5]], "weights": [weights[:5]], "sums": [sums[:4]],
     }  # fmt: skip
     refuses(compiled.poisson_mixture, arguments, wrong)
 

@@ -16,9 +16,9 @@ from .gaussian_parameters import (
     factors_from_precisions,
     factors_of,
     log_determinants,
-    reach,
+    moved_far,
 )
-from .mixture_start import Rows, Start
+from .mixture_start import BLOCK, Rows, Start
 
 SAMPLE = 4096  # rows that the point of reference is the mean of
 
@@ -39,7 +39,7 @@ class Points:
         self.X, self.weights, self.n_threads = aligned(X), weights, n_threads
         self.n, self.d = X.shape
         if shift is None:
-            shift = X[:: -(-self.n // SAMPLE)].mean(axis=0, dtype=np.float64)
+            shift = np.ascontiguousarray(X[:: -(-self.n // SAMPLE)]).mean(axis=0, dtype=np.float64)
         self._shift = self._cast(shift)
         self.shift = self._shift.astype(np.float64)
 
@@ -87,11 +87,22 @@ class Points:
         return counts
 
     def scatter(self) -> tuple[Double, Double]:
-        """Sums of all rows (d,) and of their squares (d, d), about the shift."""
-        first, second = np.empty((1, self.d)), np.empty((1, self.d, self.d))
-        everything = np.ones((self.n, 1), self.X.dtype)
-        self.given([(slice(None), everything)], np.zeros((1, self.d)), first, second)
-        return first[0], second[0]
+        """Sums of all rows (d,) and of their squares (d, d), about the shift, in float64 throughout."""
+        total, squares = np.zeros((1, self.d)), np.zeros((1, self.d, self.d))
+        first, second = np.empty_like(total), np.empty_like(squares)
+        for start in range(0, self.n, BLOCK):
+            rows = slice(start, min(start + BLOCK, self.n))
+            weights = None if self.weights is None else self.weights[rows]
+            part = Points(self.X[rows].astype(np.float64), weights, self.n_threads, self.shift)
+            everything = np.ones((part.n, 1))
+            part.given([(slice(None), everything)], np.zeros_like(total), first, second)
+            total += first
+            squares += second
+        return total[0], squares[0]
+
+    def rounded(self, a: Double) -> Double:
+        """What the kernels make of `a`."""
+        return self._cast(a).astype(np.float64)
 
     def _cast(self, a: Double) -> Array:
         return np.ascontiguousarray(a, dtype=self.X.dtype)
@@ -123,21 +134,21 @@ class GaussianModel:
         self.total, self.scatter = points.scatter() if kind == "tied" else (np.empty(0), np.empty(0))
         shape = {"full": (k, points.d, points.d), "tied": None}.get(kind, (k, points.d))
         self.first, self.second = np.empty((k, points.d)), None if shape is None else np.empty(shape)
-        # Beyond this the square of a step costs half of the digits: moments are taken about the new means.
+        # A step whose square costs more than half of the digits has moments taken about the new means.
         self.far = float(np.finfo(points.X.dtype).eps) ** -0.5
 
     def step(self, theta: GaussianParameters) -> tuple[GaussianParameters, float]:
         """EM (Dempster, Laird & Rubin 1977), with moments about the old means."""
-        likelihood, about = 0.0, theta.means
+        likelihood, about = 0.0, self.points.rounded(theta.means)
         for _ in range(2):
             counts, likelihood = self.points.run(
                 theta, self.kind, about=about, first=self.first, second=self.second
             )
             moments = Moments(counts, self.first, self._second(), about)
             nk, means, covariances = estimate(self.kind, moments, self.points.shift, self.reg_covar)
-            if reach(self.kind, moments, means, covariances) <= self.far:
+            if not moved_far(self.kind, moments, means, covariances, self.far):
                 break
-            about = means
+            about = self.points.rounded(means)
         new = GaussianParameters(nk / nk.sum(), means, covariances, factors_of(covariances, self.kind))
         return new, likelihood / self.weight
 
@@ -164,10 +175,11 @@ class GaussianModel:
         for _ in range(2):
             counts = self.points.given(start.blocks(), about, self.first, self.second)
             moments = Moments(counts, self.first, self._second(), about)
-            nk, about, covariances = estimate(self.kind, moments, shift, self.reg_covar)
+            nk, means, covariances = estimate(self.kind, moments, shift, self.reg_covar)
+            about = self.points.rounded(means)
         if self.kind == "tied" and not start.complete:
             # scikit-learn takes the squares of all rows, but the means of the chosen ones, about the origin.
-            outside = np.outer(self.total - nk @ about, shift)
+            outside = np.outer(self.total - nk @ means, shift)
             square = (self.weight - nk.sum()) * np.outer(shift, shift)
             covariances += (outside + outside.T + square) / nk.sum()
-        return nk / self.weight, about, covariances
+        return nk / self.weight, means, covariances

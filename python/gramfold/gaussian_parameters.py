@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky
 
 Double = NDArray[np.float64]
 
@@ -63,15 +63,14 @@ def estimate(kind: str, moments: Moments, shift: Double, reg_covar: float) -> tu
     return nk, means, variances.mean(axis=1) if kind == "spherical" else variances
 
 
-def reach(kind: str, moments: Moments, means: Double, covariances: Double) -> float:
-    """Largest square of a step of a mean, relative to the variance: what is lost by subtracting it."""
+def moved_far(kind: str, moments: Moments, means: Double, covariances: Double, most: float) -> bool:
+    """Whether the square of a step of a mean, which is subtracted, is over `most` times the variance."""
     if kind == "tied":
-        return 0.0
+        return False
     variances = np.diagonal(covariances, axis1=1, axis2=2) if kind == "full" else covariances
     variances = variances[:, None] if kind == "spherical" else variances
     filled = moments.counts > EMPTY
-    ratio = (means - moments.about) ** 2 / np.maximum(variances, np.finfo(np.float64).tiny)
-    return float(ratio[filled].max(initial=0))
+    return bool(((means - moments.about) ** 2 > most * variances)[filled].any())
 
 
 def factors_of(covariances: Double, kind: str) -> Double:
@@ -95,10 +94,17 @@ def factors_of(covariances: Double, kind: str) -> Double:
             "(for instance caused by singleton or collapsed samples). Try to decrease the number of "
             "components, increase reg_covar, or scale the input data."
         ) from None
-    eye = np.eye(lower.shape[-1])
-    if kind == "tied":
-        return solve_triangular(lower, eye, lower=True).T
-    return np.stack([solve_triangular(one, eye, lower=True, check_finite=False).T for one in lower])
+    return np.swapaxes(_inverse_of_lower(lower), -1, -2)
+
+
+def _inverse_of_lower(lower: Double) -> Double:
+    """Invert lower triangular matrices (..., d, d) together, row by row; LAPACK would wake threads for each."""
+    inverse = np.zeros_like(lower)
+    for i in range(lower.shape[-1]):
+        inverse[..., i, i] = 1 / lower[..., i, i]
+        row = lower[..., i : i + 1, :i] @ inverse[..., :i, :i]
+        inverse[..., i, :i] = -row[..., 0, :] * inverse[..., i, i, None]
+    return inverse
 
 
 def factors_from_precisions(precisions: Double, kind: str) -> Double:
