@@ -5,6 +5,7 @@ Covariances C and upper triangular factors U with U U' = inv(C), by kind: 'full'
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,8 +98,8 @@ def factors_of(covariances: Double, kind: str) -> Double:
     return np.swapaxes(_inverse_of_lower(lower), -1, -2)
 
 
-def _inverse_of_lower(lower: Double) -> Double:
-    """Invert lower triangular matrices (..., d, d) together, row by row; LAPACK would wake threads for each."""
+def _inverse_of_lower(lower: NDArray[Any]) -> Double:
+    """Invert lower triangular matrices (..., d, d) together, row by row; LAPACK wakes threads for each."""
     inverse = np.zeros_like(lower)
     for i in range(lower.shape[-1]):
         inverse[..., i, i] = 1 / lower[..., i, i]
