@@ -32,8 +32,8 @@ FLOP = {
 }
 
 LEGEND = f"""\
-Whole calls of fit, {ITERATIONS["gaussian"]} (Gaussian) or {ITERATIONS["poisson"]} (Poisson) steps of EM, tol=0, from \
-the same weights, means and
+Whole calls of fit, {ITERATIONS["gaussian"]} (Gaussian) or {ITERATIONS["poisson"]} (Poisson) steps of EM, \
+tol=0, from the same weights, means and
 precisions, or rates. Objectives: minus the mean log-likelihood of a row, in float64 by NumPy from the
 parameters that came back. % FMA: {FLOP["full"]} (full), {FLOP["tied"]} (tied), {FLOP["diag"]} (diag), \
 {FLOP["spherical"]} (spherical) or {FLOP["poisson"]} (Poisson) flop for
@@ -160,7 +160,7 @@ def _compare(
     if peer is None:
         interleave(lap)
         objective = _objective(X, lap.result, kind)
-        row |= {"ours s": lap.median, "our objective": objective, "ratio": np.inf, "equal_quality": True}
+        row |= {"ours s": lap.median, "our objective": objective, "ratio": np.nan, "equal_quality": True}
     else:
         theirs = Lap(partial(_quietly, peer, X))
         theirs.run()
