@@ -190,7 +190,8 @@ def times_deaths() -> tuple[Array, Array]:
     --------
     >>> import gramfold as gf
     >>> deaths, days = gf.datasets.times_deaths()
-    >>> model = gf.PoissonMixture(2, tol=1e-10, random_state=0).fit(deaths, sample_weight=days)
+    >>> model = gf.PoissonMixture(2, tol=1e-10, max_iter=500, random_state=0)
+    >>> model = model.fit(deaths, sample_weight=days)
     >>> sorted(model.rates_[:, 0].round(2).tolist())
     [1.26, 2.66]
     """

@@ -95,7 +95,7 @@ def gaussian_mixture(
     if first is None:
         return np.zeros(len(centers)), likelihood
     for t, a in enumerate(about):
-        y = x - a
+        y = (x - a).astype(float)
         weighted = r[:, t, None] * y
         first[t] = weighted.sum(axis=0)
         if second is not None:
