@@ -100,14 +100,14 @@ class QuadraticForms {
     static Columns<J> tile(Index depth, const T* z, const T* u) {
         Columns<J> acc = {};
         for (Index i = 0; i < depth; ++i, z += rows, u += J) {
-            V in[NV];
-#pragma GCC unroll 8
-            for (int v = 0; v < NV; ++v) in[v] = load<V>(z + v * w);
+            T s[J];  // broadcasts stay in registers, or come from memory at less cost than vectors
 #pragma GCC unroll 4
-            for (int j = 0; j < J; ++j) {
-                const T s = u[j];
+            for (int j = 0; j < J; ++j) s[j] = u[j];
 #pragma GCC unroll 8
-                for (int v = 0; v < NV; ++v) acc.y[j][v] += in[v] * s;
+            for (int v = 0; v < NV; ++v) {
+                const V in = load<V>(z + v * w);
+#pragma GCC unroll 4
+                for (int j = 0; j < J; ++j) acc.y[j][v] += in * s[j];
             }
         }
         return acc;
