@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky
+from scipy.linalg.lapack import dtrtri
 
 Double = NDArray[np.float64]
 
 EMPTY = 10 * float(np.finfo(np.float64).eps)  # added to the weight of every component, as in scikit-learn
+SMALL = 128  # columns up to which NumPy inverts triangles as fast as LAPACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,14 @@ def factors_of(covariances: Double, kind: str) -> Double:
 
 
 def _inverse_of_lower(lower: NDArray[Any]) -> Double:
-    """Invert lower triangular matrices (..., d, d) together, row by row; LAPACK wakes threads for each."""
+    """Invert lower triangular matrices (..., d, d): small ones together, row by row, and wake no threads."""
+    d = lower.shape[-1]
     inverse = np.zeros_like(lower)
-    for i in range(lower.shape[-1]):
+    if d > SMALL:
+        for place in np.ndindex(lower.shape[:-2]):
+            inverse[place] = dtrtri(lower[place], lower=1)[0]
+        return inverse
+    for i in range(d):
         inverse[..., i, i] = 1 / lower[..., i, i]
         row = lower[..., i : i + 1, :i] @ inverse[..., :i, :i]
         inverse[..., i, :i] = -row[..., 0, :] * inverse[..., i, i, None]
