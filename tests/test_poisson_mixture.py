@@ -238,6 +238,46 @@ def test_one_row_is_its_own_rate():
     assert_array_equal(model.rates_, [[3, 0, 5]])
 
 
+def hessian(f, at, step=1e-4):
+    """Second derivatives by central differences."""
+    moves = step * np.eye(len(at))
+
+    def second(a, b):
+        return (f(at + a + b) - f(at + a - b) - f(at - a + b) + f(at - a - b)) / (4 * step**2)
+
+    return np.array([[second(a, b) for a in moves] for b in moves])
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("shape", [1, 3])
+def test_standard_errors_are_those_of_the_curvature_of_the_likelihood(form, shape):
+    rng = np.random.default_rng(0)
+    s, w = 0.5 + rng.random(400), rng.integers(0, 3, 400)
+    rates = np.array([[1.0, 4], [3, 0.5], [6, 6]])
+    X = rng.poisson(rates[rng.integers(3, size=400)] * s[:, None]).astype(float)
+    start = {"weights_init": [0.3, 0.3, 0.4], "rates_init": rates}
+    options = {"n_components": 3, "tol": 0, "max_iter": 300, "prior_shape": shape, **start}
+    model = fitted(form(X), sample_weight=w, exposure=s, **options)
+
+    def log_posterior(vector):
+        shares, means = np.append(vector[:2], 1 - vector[:2].sum()), vector[2:].reshape(3, 2)
+        joint = np.log(shares) + poisson.logpmf(X[:, None], s[:, None, None] * means).sum(axis=2)
+        return w @ np.logaddexp.reduce(joint, axis=1) + (shape - 1) * np.log(means).sum()
+
+    curvature = hessian(log_posterior, np.append(model.weights_[:2], model.rates_))
+    covariance = np.linalg.inv(-curvature)
+    weight_errors, rate_errors = model.standard_errors(form(X), sample_weight=w, exposure=s)
+    assert_allclose(np.append(weight_errors[:2], rate_errors), np.sqrt(np.diag(covariance)), rtol=1e-4)
+    assert_allclose(weight_errors[2], np.sqrt(covariance[:2, :2].sum()), rtol=1e-4)
+
+
+def test_standard_errors_of_one_component_are_those_of_a_mean():
+    X = np.array([[1.0, 0], [3, 0], [5, 0]])
+    weights, rates = gf.PoissonMixture().fit(X).standard_errors(X)
+    assert_array_equal(weights, [0])
+    assert_allclose(rates, [[1, np.nan]])
+
+
 def test_samples_are_counts_of_the_right_means(data):
     X, s = data
     model = fitted(X, n_components=3, exposure=s, random_state=0)

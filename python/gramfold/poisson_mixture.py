@@ -12,6 +12,7 @@ from .fold import Array, effective_threads
 from .mixture import BaseMixture, Double, Posterior, check_mixing, check_weights
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
+from .poisson_errors import standard_errors
 from .poisson_model import Counts, PoissonModel, PoissonParameters
 
 
@@ -179,6 +180,27 @@ class PoissonMixture(BaseMixture):
     def bic(self, X: Any, *, sample_weight: Any = None, exposure: Any = None) -> float:
         """Schwarz's (Bayesian) information criterion of the model on X; lower is better."""
         return self._criterion(self.score_samples(X, exposure), sample_weight)
+
+    def standard_errors(
+        self, X: Any, *, sample_weight: Any = None, exposure: Any = None
+    ) -> tuple[Double, Double]:
+        """Give standard errors of `weights_` and `rates_` fitted to X, by the observed information.
+
+        They say what other data of this size would have given, for a fit that has converged and components
+        that are not each other's copies. NaN for rates of 0, the edge of what they can be.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_components,)
+        rates : ndarray of shape (n_components, n_features)
+        """
+        check_is_fitted(self)
+        counts = self._counts(X, exposure, sample_weight, reset=False)
+        theta, prior = self._fitted(), (self.prior_shape, self.prior_rate)
+        resp = np.empty((counts.source.rows, len(theta.weights)), counts.source.dtype)
+        counts.run(theta, resp=resp)
+        found = standard_errors(counts, theta, resp, prior)
+        return found.weights, found.rates
 
     def sample(self, n_samples: int = 1, exposure: Any = None) -> tuple[Double, NDArray[np.int64]]:
         """Draw rows from the mixture.
