@@ -71,6 +71,19 @@ T* writable(const Optional<T>& a, Index rows, Index cols, const char* message) {
     return const_cast<T*>(a->data());
 }
 
+template <class T>
+const T* sized(const Optional<T>& a, Index n, const char* message) {
+    require(!a || (a->ndim() == 1 && a->size() == n), message);
+    return a ? a->data() : nullptr;
+}
+
+template <class T>
+T* writable(const Optional<T>& a, Index n, const char* message) {
+    sized(a, n, message);
+    require(!a || a->writeable(), message);
+    return a ? const_cast<T*>(a->data()) : nullptr;
+}
+
 inline py::array_t<double> square(const Buffer<double>& from, Index k) {
     py::array_t<double> out({k, k});
     std::copy_n(from.get(), from.size(), out.mutable_data());

@@ -1,4 +1,4 @@
-"""Planted factors, sparse counts, and the photographs that need no network."""
+"""Planted factors, sparse counts, the photographs that need no network, and a newspaper's counts."""
 
 import socket
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import NMF
 
-from gramfold.datasets import faces, image_patches, make_counts, make_nmf
+from gramfold.datasets import faces, image_patches, make_counts, make_nmf, times_deaths
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -166,3 +166,10 @@ class TestPhotographs:
         mean = images.mean(axis=0) - images.mean()
         likeness = [np.corrcoef(face, mean)[0, 1] for face in images]
         assert np.median(likeness) > 0.5
+
+
+def test_the_deaths_in_the_times_have_the_published_mean():
+    deaths, days = times_deaths()
+    assert deaths.shape == (10, 1)
+    assert days.sum() == 1096
+    assert round(days @ deaths[:, 0] / 1096, 6) == 2.156934

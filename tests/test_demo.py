@@ -31,7 +31,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], str]:
 def test_every_png_is_a_real_picture(small):
     files, _ = small
     sheets = {f"{d}-r{r}-{k}" for d in ("patches", "faces") for r in RANKS for k in KINDS}
-    others = {"faces-reconstructed", "photograph-reconstructed", "convergence"}
+    others = {"faces-reconstructed", "photograph-reconstructed", "convergence", "counts"}
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)

@@ -5,15 +5,19 @@ from importlib.metadata import version
 from . import datasets, patches, plot
 from .config import show_config
 from .encode import encode
+from .gaussian_mixture import GaussianMixture
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
+from .poisson_mixture import PoissonMixture
 from .progress import IterationInfo, progress
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
+    "GaussianMixture",
     "IterationInfo",
     "MiniBatchNMF",
+    "PoissonMixture",
     "datasets",
     "encode",
     "non_negative_factorization",

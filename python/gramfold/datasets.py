@@ -1,4 +1,4 @@
-"""Data to try a factorisation on: with known factors, and from photographs."""
+"""Data to try a factorisation on: with known factors, from photographs, and counts from a newspaper."""
 
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from ._arguments import Seed, floating, generator, real, whole
 from .photographs import faces, image_patches
 
-__all__ = ["faces", "image_patches", "make_counts", "make_nmf"]
+__all__ = ["faces", "image_patches", "make_counts", "make_nmf", "times_deaths"]
 
 Array = NDArray[Any]
 
@@ -167,6 +167,35 @@ def make_counts(
         f"row_nnz={row_nnz} different columns of {n_features} hardly ever come up at "
         f"exponent={exponent}: lower one of the two"
     )
+
+
+def times_deaths() -> tuple[Array, Array]:
+    """Deaths of women of 80 years and over, by The Times of London: a mixture of two Poisson distributions.
+
+    On 1096 days of the years 1910 to 1912 the newspaper printed between 0 and 9 such notices [1]_.
+
+    Returns
+    -------
+    deaths : array of shape (10, 1), float64
+        The numbers 0 to 9, one to a row, as `PoissonMixture` takes them.
+    days : array of shape (10,), float64
+        On how many days there were so many: the weights of the rows.
+
+    References
+    ----------
+    .. [1] V. Hasselblad, "Estimation of finite mixtures of distributions from the exponential family",
+       Journal of the American Statistical Association 64, 1969.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> deaths, days = gf.datasets.times_deaths()
+    >>> model = gf.PoissonMixture(2, tol=1e-9, random_state=0).fit(deaths, sample_weight=days)
+    >>> sorted(model.rates_[:, 0].round(1).tolist())
+    [1.3, 2.7]
+    """
+    days = np.array([162, 267, 271, 185, 111, 61, 27, 8, 3, 1], dtype=np.float64)
+    return np.arange(len(days), dtype=np.float64)[:, None], days
 
 
 def _factor(

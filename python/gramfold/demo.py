@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from . import datasets, demo_pictures, demo_report
+from . import datasets, demo_counts, demo_pictures, demo_report
 from ._extras import require
 from .demo_fits import PENALTIES, PLAIN, SEED, SIGNS, Problem, compare, fastest, fit_ours
 from .fold import effective_threads
@@ -76,5 +76,6 @@ def run(
             fit = partial(fit_ours, problem, rank, PLAIN, iterations, n_threads)
             longer[problem.name, rank] = fastest(fit)
         files = demo_pictures.write(folder, rows, longer, n_threads)
+    files.append(demo_counts.write(folder, n_threads))
     print(demo_report.closing(rows, files, time.perf_counter() - begun))
     return files

@@ -75,6 +75,40 @@ def kl_coordinate(
     measure_end: bool,
     n_threads: int,
 ) -> tuple[_Double, float, float, float, float, float]: ...
+def poisson_mixture(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    f: _Array,
+    bias: _Double,
+    slope: _Double,
+    exposure: _Double | None,
+    weights: _Double | None,
+    given: _Array | None,
+    sums: _Array | None,
+    resp: _Array | None,
+    score: _Double | None,
+    labels: NDArray[np.int64] | None,
+    n_threads: int,
+) -> tuple[_Double, _Double, float]: ...
+def count_rows(
+    x: _Array | tuple[_Array, _Array, _Array, int], totals: _Double, factorials: _Double, n_threads: int
+) -> tuple[float, bool]: ...
+def gaussian_mixture(
+    x: _Array,
+    kind: str,
+    shift: _Array,
+    centers: _Array,
+    factor: _Array,
+    constants: _Double,
+    about: _Array,
+    weights: _Double | None,
+    given: _Array | None,
+    first: _Double | None,
+    second: _Double | None,
+    resp: _Array | None,
+    score: _Double | None,
+    labels: NDArray[np.int64] | None,
+    n_threads: int,
+) -> tuple[_Double, float]: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
 def pseudoinverse(gram: _Double, eps: float) -> _Double: ...

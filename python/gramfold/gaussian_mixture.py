@@ -1,0 +1,237 @@
+"""Gaussian mixtures, scikit-learn's way."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._arguments import Seed, choice, real, whole
+from .fold import effective_threads
+from .gaussian_model import GaussianModel, Points
+from .gaussian_parameters import Double, GaussianParameters, precisions_of
+from .mixture import BaseMixture, Posterior, check_mixing, check_weights
+from .monitor import Callback
+from .nmf_base import unchanged_on_error
+
+KINDS = ("full", "tied", "diag", "spherical")
+
+
+class GaussianMixture(BaseMixture):
+    """Mixture of Gaussian distributions, by EM; scikit-learn's, reading X once per iteration.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        A covariance matrix for each component, one for all, variances for each component, or one each.
+    tol : float, default=1e-3
+        The fit has converged when the lower bound changes by less.
+    reg_covar : float, default=1e-6
+        Added to all variances.
+    max_iter : int, default=100
+        Steps of EM, each one read of X.
+    n_init : int, default=1
+        Starts; the one with the highest lower bound is kept.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+        Where the responsibilities of the start come from: clusters, single rows or random numbers.
+    weights_init, means_init, precisions_init : array-like, optional
+        The start, or what is known of it, in the shapes of `weights_`, `means_` and `precisions_`.
+    random_state : int, RandomState or None
+        For the start, and for `sample`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit.
+    verbose : int, default=0
+        If not 0, logs iterations to the logger "gramfold".
+    verbose_interval : int, default=10
+        Iterations from one log line to the next.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration (objective: the lower bound, kkt: its change);
+        a true return value stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+    means_ : ndarray of shape (n_components, n_features)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        The covariances, their inverses P, and upper triangular U with P = U U'. By `covariance_type` of shape
+        (n_components, n_features, n_features), (n_features, n_features), (n_components, n_features) or
+        (n_components,); for the last two U holds reciprocal standard deviations.
+    converged_ : bool
+    n_iter_, n_features_in_ : int
+    lower_bound_ : float
+        Mean log-likelihood of a row under the parameters before the last step, as in scikit-learn.
+    lower_bounds_ : list of float
+        One for each iteration of the best start.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    history_ : dict of ndarray of shape (n_iter_,)
+        'objective' (the lower bound), 'kkt' (its last change) and 'seconds', per iteration of the best start.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = gf.GaussianMixture(2, random_state=0).fit(X)
+    >>> model.means_[np.argsort(model.means_[:, 0])].round(6)
+    array([[ 1.,  2.],
+           [10.,  2.]])
+    >>> model.predict([[0, 0]]) == model.predict([[12, 3]])
+    array([False])
+    """
+
+    def __init__(
+        self, n_components: int = 1, *, covariance_type: str = "full", tol: float = 1e-3,
+        reg_covar: float = 1e-6, max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans",
+        weights_init: Any = None, means_init: Any = None, precisions_init: Any = None,
+        random_state: Seed = None, warm_start: bool = False, verbose: int = 0, verbose_interval: int = 10,
+        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Estimate weights, means and covariances.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described, or a covariance cannot be inverted; nothing of the
+            estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            self._check_parameters()
+            X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+            self._check_rows(len(X))
+            points = Points(X, check_weights(sample_weight, len(X)), effective_threads(self.n_threads))
+            theta = self._run(self._model(points), lambda: self._fitted(points)).theta
+            self._set(theta, points)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
+        """Fit, and give the most probable component of each row."""
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def sample(self, n_samples: int = 1) -> tuple[Double, NDArray[np.int64]]:
+        """Draw rows from the mixture, component by component.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        labels : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        whole(n_samples, "n_samples")
+        rng = check_random_state(self.random_state)
+        shares = self.weights_.astype(np.float64)
+        counts = rng.multinomial(n_samples, shares / shares.sum())
+        rows = []
+        for t, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
+            spread = self.covariances_ if self.covariance_type == "tied" else self.covariances_[t]
+            if self.covariance_type in ("full", "tied"):
+                rows.append(rng.multivariate_normal(mean, spread, count))
+            else:
+                rows.append(mean + rng.standard_normal((count, len(mean))) * np.sqrt(spread))
+        return np.vstack(rows), np.repeat(np.arange(len(counts)), counts)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        choice(self.covariance_type, "covariance_type", KINDS)
+        real(self.reg_covar, "reg_covar")
+
+    def _model(self, points: Points) -> GaussianModel:
+        k, d, kind = self.n_components, points.d, self.covariance_type
+        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
+        precisions = _array(self.precisions_init, "precisions_init", shape)
+        if precisions is not None:
+            _check_positive(precisions, kind)
+        return GaussianModel(
+            points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
+            _array(self.means_init, "means_init", (k, d)), precisions,
+        )  # fmt: skip
+
+    def _set(self, theta: GaussianParameters, points: Points) -> None:
+        dtype = points.X.dtype
+        self.weights_ = theta.weights.astype(dtype)
+        self.means_ = (theta.means + points.shift).astype(dtype)
+        self.covariances_ = theta.covariances.astype(dtype)
+        self.precisions_cholesky_ = theta.factors.astype(dtype)
+        self.precisions_ = precisions_of(theta.factors, self.covariance_type).astype(dtype)
+
+    def _fitted(self, points: Points) -> GaussianParameters:
+        """The attributes, which may have been set by hand, about the shift of some points."""
+        names = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+        weights, means, covariances, factors = (
+            np.asarray(getattr(self, name), np.float64) if hasattr(self, name) else np.empty(0)
+            for name in names
+        )
+        return GaussianParameters(weights, means - points.shift, covariances, factors)
+
+    def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        centre = self.means_.mean(axis=0, dtype=np.float64)
+        points = Points(X, None, effective_threads(self.n_threads), centre)
+        n, k = len(X), len(self.weights_)
+        score, labels = np.empty(n), np.empty(n, np.int64)
+        found = np.empty((n, k), X.dtype) if resp else None
+        points.run(self._fitted(points), self.covariance_type, resp=found, score=score, labels=labels)
+        return Posterior(score, labels, found)
+
+    def _n_parameters(self) -> int:
+        k, d = self.means_.shape
+        pairs = d * (d + 1) // 2
+        spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self.covariance_type]
+        return k * d + k - 1 + spread
+
+
+def _array(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
+    """Return a start as float64 of the right shape."""
+    if given is None:
+        return None
+    a = check_array(given, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name)
+    if a.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+    return a
+
+
+def _check_positive(precisions: Double, kind: str) -> None:
+    if kind in ("diag", "spherical"):
+        if not (precisions > 0).all():
+            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
+        return
+    transposed = np.swapaxes(precisions, -1, -2)
+    if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
+        raise ValueError("precisions_init must be symmetric and positive definite")

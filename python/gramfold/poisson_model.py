@@ -1,0 +1,169 @@
+"""EM for mixtures of independent Poisson counts: parameters, data and one step."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import kernels
+from .fold import Array, Source
+from .mixture import Double
+from .mixture_start import Rows, Start
+
+LOG_OF_ZERO = -1e30  # as in cpp/rows/softmax.hpp: finite, so that 0 of it is 0
+SHRINK = 0.1  # extrapolated parameters keep at least this share of themselves
+
+
+@dataclass(frozen=True, slots=True)
+class PoissonParameters:
+    """Shares (k,) and rates (k, d) of the components."""
+
+    weights: Double
+    rates: Double
+
+    def vector(self) -> Double:
+        """Give weights and rates; steps of EM are nearly linear in them."""
+        return np.concatenate([self.weights, self.rates.ravel()])
+
+    def moved(self, vector: Double) -> "PoissonParameters":
+        """Give the parameters at `vector`, no nearer to 0 than a tenth of these."""
+        k = len(self.weights)
+        weights = np.maximum(vector[:k], SHRINK * self.weights)
+        rates = np.maximum(vector[k:].reshape(self.rates.shape), SHRINK * self.rates)
+        return PoissonParameters(weights / weights.sum(), rates)
+
+
+class Counts:
+    """Counts, exposures and weights of a data set, with what its likelihood needs only once.
+
+    Parameters
+    ----------
+    X : ndarray or CSR/CSC matrix of shape (n, d), float32 or float64
+    exposure, weights : ndarray of shape (n,), optional
+    n_threads : int
+
+    Raises
+    ------
+    ValueError
+        If an entry of X is negative or not whole.
+    """
+
+    def __init__(self, X: Any, exposure: Double | None, weights: Double | None, n_threads: int) -> None:
+        self.source = Source(X, n_threads)
+        self.exposure, self.weights = exposure, weights
+        totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
+        least, whole = kernels.count_rows(self.source.kernel, totals, factorials, n_threads)
+        if least < 0:
+            raise ValueError(
+                f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
+            )
+        if not whole:
+            raise ValueError("X must hold counts, but some of its entries are not whole numbers")
+        self.constants = -factorials if exposure is None else totals * np.log(exposure) - factorials
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of all rows."""
+        return float(self.source.rows if self.weights is None else self.weights.sum())
+
+    @property
+    def constant(self) -> float:
+        """The part of the log-likelihood that no parameter changes."""
+        return float(self.constants.sum() if self.weights is None else self.weights @ self.constants)
+
+    def run(
+        self, theta: PoissonParameters, *, sums: Array | None = None, resp: Array | None = None,
+        score: Double | None = None, labels: NDArray[np.int64] | None = None,
+    ) -> tuple[Double, Double, float]:  # fmt: skip
+        """One pass; see `kernels.poisson_mixture`."""
+        with np.errstate(divide="ignore"):
+            bias, logs = np.log(theta.weights), np.log(theta.rates.T)
+        f = np.maximum(logs, LOG_OF_ZERO).astype(self.source.dtype, order="C")
+        return kernels.poisson_mixture(
+            self.source.kernel, f, bias, theta.rates.sum(axis=1), self.exposure, self.weights, None,
+            sums, resp, score, labels, self.source.n_threads,
+        )  # fmt: skip
+
+    def sums(self, k: int, blocks: Iterable[tuple[Rows, Array]]) -> tuple[Double, Double, Double]:
+        """Sums R'X (k, d), R'1 (k,) and R's (k,) for given responsibilities."""
+        d, dtype = self.source.cols, self.source.dtype
+        total, weights, exposed = np.zeros((k, d)), np.zeros(k), np.zeros(k)
+        part, factor, zeros = np.empty((d, k), dtype), np.zeros((d, k), dtype), np.zeros(k)
+        for rows, resp in blocks:
+            s, w = (None if a is None else a[rows] for a in (self.exposure, self.weights))
+            x = Source(self.source.x[rows], self.source.n_threads)
+            found = kernels.poisson_mixture(
+                x.kernel, factor, zeros, zeros, s, w, resp, part, None, None, None, x.n_threads
+            )
+            total += part.T
+            weights += found[0]
+            exposed += found[1]
+        return total, weights, exposed
+
+
+class PoissonModel:
+    """What EM needs: the data, the Gamma prior of the rates and how to start.
+
+    Parameters
+    ----------
+    counts : Counts
+    k : int
+    prior : (shape, rate)
+    init : str
+        See `mixture_start.Start`.
+    weights, rates : ndarray of shape (k,), (k, d), optional
+        Those to start from.
+    """
+
+    def __init__(
+        self, counts: Counts, k: int, prior: tuple[float, float], init: str,
+        weights: Double | None, rates: Double | None,
+    ) -> None:  # fmt: skip
+        self.counts, self.k, self.init = counts, k, init
+        self.shape, self.rate = prior
+        self.weights, self.rates = weights, rates
+        self.constant = counts.constant
+
+    def step(self, theta: PoissonParameters) -> tuple[PoissonParameters, float]:
+        """EM (Dempster, Laird & Rubin 1977): rates (shape - 1 + sum r x) / (rate + sum r s)."""
+        source = self.counts.source
+        sums = np.empty((source.cols, self.k), source.dtype)
+        weights, exposed, likelihood = self.counts.run(theta, sums=sums)
+        if np.isneginf(likelihood):
+            raise ValueError(
+                "rates_init makes a row of X impossible: every component has a rate of 0 where the row has "
+                "a count"
+            )
+        bound = (likelihood + self.constant + self._log_prior(theta.rates)) / self.counts.weight
+        rates = self._updated(sums.T.astype(np.float64), exposed, theta.rates)
+        return PoissonParameters(weights / weights.sum(), rates), bound
+
+    def _updated(self, sums: Double, exposed: Double, old: Double) -> Double:
+        """The most probable rates; those of a component without rows stay as they are."""
+        bottom = (self.rate + exposed)[:, None]
+        return np.where(bottom > 0, (self.shape - 1 + sums) / np.where(bottom > 0, bottom, 1), old)
+
+    def _log_prior(self, rates: Double) -> float:
+        """Log density of the prior, not normalised."""
+        if self.shape == 1:
+            return -self.rate * float(rates.sum())
+        with np.errstate(divide="ignore"):
+            return float(np.sum((self.shape - 1) * np.log(rates) - self.rate * rates))
+
+    def start(self, rng: np.random.RandomState) -> PoissonParameters:
+        """Rates and shares of responsibilities and of a mean row more for each: no rate starts at 0."""
+        if self.weights is not None and self.rates is not None:
+            return PoissonParameters(self.weights, self.rates)
+        source, k = self.counts.source, self.k
+        everything = np.ones((source.rows, 1), source.dtype)
+        total, _, exposed = self.counts.sums(1, [(slice(None), everything)])
+        features = source.x.sqrt() if source.sparse else np.sqrt(source.x)
+        start = Start(features, k, self.init, rng, self.counts.weights)
+        sums, shares, own = self.counts.sums(k, start.blocks())
+        rates = (sums + total / exposed) / (own[:, None] + 1)
+        shares = (shares + 1) / (shares + 1).sum()
+        return PoissonParameters(
+            shares if self.weights is None else self.weights, rates if self.rates is None else self.rates
+        )
