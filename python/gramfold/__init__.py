@@ -5,17 +5,23 @@ from importlib.metadata import version
 from . import datasets, patches, plot
 from .config import show_config
 from .encode import encode
+from .kmeans import KMeans
+from .minibatch_kmeans import MiniBatchKMeans
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
+from .seeding import kmeans_plusplus
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "IterationInfo",
+    "KMeans",
+    "MiniBatchKMeans",
     "MiniBatchNMF",
     "datasets",
     "encode",
+    "kmeans_plusplus",
     "non_negative_factorization",
     "patches",
     "plot",

@@ -75,6 +75,28 @@ def kl_coordinate(
     measure_end: bool,
     n_threads: int,
 ) -> tuple[_Double, float, float, float, float, float]: ...
+def assign(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    centers: _Array,
+    weights: _Array | None,
+    labels: NDArray[np.int32],
+    lower: _Array | None,
+    moved: _Double | None,
+    distances: _Array | None,
+    sums: _Double | None,
+    search: bool,
+    wide: bool,
+    n_threads: int,
+) -> tuple[_Double, float, int, int, int]: ...
+def seed(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    candidates: _Array,
+    closest: _Array | None,
+    weights: _Array | None,
+    out: _Array,
+    sums: _Double,
+    n_threads: int,
+) -> None: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
 def pseudoinverse(gram: _Double, eps: float) -> _Double: ...

@@ -1,0 +1,194 @@
+// The nearest of k centroids for many rows side by side (vectors run over rows).
+//
+//     score_j = 1/2 |c_j|^2 - x'c_j        argmin_j score_j = argmin_j |x - c_j|;  |x|^2 is left out
+//
+// Accumulators start at the bias 1/2 |c_j|^2, and the least two scores of a row and the centroid of the least stay
+// in lanes: no score is written to memory. A score is known up to Centroids::error; rows whose two least scores
+// are closer than that must be looked at again.
+// Cost: k d FMA per row. Centroids and rows are moved by a common shift and scaled by a power of two, so that data
+// far from the origin, or of any magnitude, lose nothing.
+#pragma once
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "../dense.hpp"
+
+namespace gramfold {
+
+inline constexpr int panel_vectors = 2;
+template <class S>
+inline constexpr int panel_rows = panel_vectors * lanes<S>;
+
+// The least two scores of each row of a panel, and the centroid of the least.
+template <class S>
+struct Nearest {
+    using Id = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+    alignas(64) S first[panel_rows<S>], second[panel_rows<S>];
+    alignas(64) Id index[panel_rows<S>];
+
+    void clear() {
+        std::fill_n(first, panel_rows<S>, std::numeric_limits<S>::infinity());
+        std::fill_n(second, panel_rows<S>, std::numeric_limits<S>::infinity());
+        std::fill_n(index, panel_rows<S>, Id(0));
+    }
+};
+
+namespace argmin_detail {
+
+template <class S>
+struct Scores {
+    Index depth;
+    const S *c, *bias, *x;  // c: depth x R, x: depth x panel_rows
+    Index first;            // the centroid of c's first column
+    Nearest<S>* nearest;
+    const char* fetch;  // one line is prefetched per step of depth
+};
+
+template <class S, int R>
+void tile(const Scores<S>& p) {
+    using V = Vec<S>;
+    using I = Vec<typename Nearest<S>::Id>;
+    constexpr int w = lanes<S>, nv = panel_vectors;
+    V acc[R][nv];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) acc[r][v] = V{} + p.bias[r];
+    const S *c = p.c, *x = p.x;
+    const char* fetch = p.fetch;
+    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += 64) {
+        __builtin_prefetch(fetch, 0, 2);
+        V xv[nv];
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < nv; ++v) acc[r][v] -= xv[v] * c[r];
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; ++v) {
+        V first = load<V>(p.nearest->first + v * w), second = load<V>(p.nearest->second + v * w);
+        I index = load<I>(p.nearest->index + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            const V a = acc[r][v], farther = a > first ? a : first;
+            second = second < farther ? second : farther;
+            index = a < first ? I{} + typename Nearest<S>::Id(p.first + r) : index;
+            first = a < first ? a : first;
+        }
+        store(p.nearest->first + v * w, first);
+        store(p.nearest->second + v * w, second);
+        store(p.nearest->index + v * w, index);
+    }
+}
+
+template <class S, int... R>
+constexpr auto tiles_of(std::integer_sequence<int, R...>) {
+    return std::array<void (*)(const Scores<S>&), sizeof...(R)>{&tile<S, R + 1>...};
+}
+
+}  // namespace argmin_detail
+
+// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read.
+template <class S>
+class Centroids {
+  public:
+    template <class T>
+    Centroids(const T* c, Index k, Index d)
+        : k_(k), d_(d), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
+        for (Index j = 0; j < k; ++j)
+            for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
+        double reach = 0;
+        for (auto& m : shift_) m = double(T(m));
+        for (Index i = 0; i < k * d; ++i) reach = std::max(reach, std::abs(double(c[i]) - shift_[std::size_t(i % d)]));
+        const int most = sizeof(T) == 4 ? 100 : 1000;
+        scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
+        std::vector<double> squares(static_cast<std::size_t>(k));
+        const Index tiles = (k + tile_rows - 1) / tile_rows;
+        S* to = packed_.get();
+        for (Index t = 0, j = 0; t < tiles; ++t) {
+            const Index r = (k - j + tiles - t - 1) / (tiles - t);
+            for (Index q = 0; q < d; ++q)
+                for (Index i = j; i < j + r; ++i) {
+                    *to = S((double(c[i * d + q]) - shift_[std::size_t(q)]) * scale_);
+                    squares[std::size_t(i)] += double(*to) * double(*to);
+                    ++to;
+                }
+            j += r;
+        }
+        for (Index j = 0; j < k; ++j) {
+            bias_.get()[j] = S(squares[std::size_t(j)] / 2);
+            longest_ = std::max(longest_, std::sqrt(squares[std::size_t(j)]));
+        }
+        drop_copies(c);
+    }
+
+    Index size() const { return k_; }
+    const std::vector<double>& shift() const { return shift_; }
+    double scale() const { return scale_; }
+
+    // How far a score of a row of norm `norm` (shifted and scaled) may be off: d products and the bias are added up
+    // one by one. Roundings are as good as independent for long sums (Higham & Mary 2019), hence the root.
+    double error(double norm) const {
+        const double n = double(d_), steps = std::min(n, 8 * std::sqrt(n)) + 6;
+        return steps * double(std::numeric_limits<S>::epsilon()) / 2 * longest_ * (norm + longest_);
+    }
+
+    // Finds the nearest centroids of `panels` panels of rows, each depth x panel_rows. Centroids go by in groups
+    // that stay in the second-level cache while the panels pass.
+    void search(const S* x, Index panels, Nearest<S>* nearest, const char* fetch) const {
+        static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_rows>{});
+        const Index tiles = (k_ + tile_rows - 1) / tile_rows;
+        const Index group = std::max<Index>(1, block_bytes / (tile_rows * d_ * Index(sizeof(S))));
+        for (Index p = 0; p < panels; ++p) nearest[p].clear();
+        Index begin = 0;
+        for (Index t = 0; t < tiles; t += group) {
+            Index j = begin;
+            for (Index p = 0; p < panels; ++p) {
+                j = begin;
+                for (Index u = t; u < std::min(tiles, t + group); ++u) {
+                    const Index r = (k_ - j + tiles - u - 1) / (tiles - u);
+                    tile[std::size_t(r - 1)]({d_, packed_.get() + j * d_, bias_.get() + j, x + p * d_ * panel_rows<S>, j,
+                                              nearest + p, fetch});
+                    fetch += fetch_step(u, p, d_);
+                    j += r;
+                }
+            }
+            begin = j;
+        }
+    }
+
+  private:
+    // A panel's rows are as many lines as two tiles have steps.
+    static Index fetch_step(Index tile, Index, Index d) { return tile < 2 ? 64 * d : 0; }
+
+    // Of equal centroids the first one takes the rows: the others need no second look at every tie.
+    template <class T>
+    void drop_copies(const T* c) {
+        std::vector<Index> order(static_cast<std::size_t>(k_));
+        std::iota(order.begin(), order.end(), Index(0));
+        const S* bias = bias_.get();
+        std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return bias[a] < bias[b]; });
+        std::vector<Index> copies;
+        for (std::size_t begin = 0, end; begin < order.size(); begin = end) {
+            for (end = begin + 1; end < order.size() && bias[order[end]] == bias[order[begin]];) ++end;
+            for (std::size_t i = begin + 1; i < end; ++i)
+                for (std::size_t j = begin; j < i; ++j)
+                    if (std::equal(c + order[i] * d_, c + (order[i] + 1) * d_, c + order[j] * d_)) {
+                        copies.push_back(order[i]);
+                        break;
+                    }
+        }
+        for (Index i : copies) bias_.get()[i] = std::numeric_limits<S>::infinity();
+    }
+
+    Index k_, d_;
+    std::vector<double> shift_;
+    double scale_ = 1, longest_ = 0;
+    Buffer<S> packed_, bias_;
+};
+
+}  // namespace gramfold
