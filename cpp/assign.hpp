@@ -23,7 +23,7 @@ struct Assignment {
     const T *centers, *weights;  // weights: null for ones
     std::int32_t* labels;
     T* lower;              // rows, or null
-    const double* moved;   // k: how far each centroid went since `lower` was found
+    const double* moved;   // k: how far each centroid went since `lower` was found; or null: search every row
     T* distances;          // rows, squared, or null
     bool search, with_sums;
 
@@ -142,7 +142,7 @@ class AssignWorker {
             add(i, row(i), label, sums);
             return true;
         }
-        if (!job_.lower || label < 0) return false;
+        if (!job_.moved || label < 0) return false;
         constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
         const double low = double(job_.lower[i]) - moves_.of_others(label);
         job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));

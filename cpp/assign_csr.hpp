@@ -67,7 +67,7 @@ class AssignCsrWorker {
             add(i, row, distance(row, square, label), label, sums);
             return true;
         }
-        if (!job_.lower || label < 0) return false;
+        if (!job_.moved || label < 0) return false;
         constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
         const double low = double(job_.lower[i]) - moves_.of_others(label);
         job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));

@@ -34,6 +34,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
                           entries(moved, k, "moved must have an entry for each centroid"),
                           writable_entries(distances, n, "distances must be writable, an entry for each row"),
                           search, sums.has_value()};
+        require(!job.moved || job.lower, "moved goes with lower");
         if (!search)
             for (Index i = 0; i < n; ++i)
                 require(job.labels[i] >= 0 && job.labels[i] < k, "labels must be at least 0 and less than k");

@@ -63,7 +63,7 @@ class KMeans(BaseKMeans):
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features)
     labels_ : ndarray of shape (n_samples,), int32
-        The number of the nearest of `cluster_centers_`, by distances in float64; of equally near ones the least.
+        The number of the nearest centroid by distances in float64; of equally near ones the least.
     inertia_ : float
         Sum of w |x - c|^2.
     objective_ : float
@@ -78,8 +78,8 @@ class KMeans(BaseKMeans):
 
     References
     ----------
-    Lloyd (1982), Least squares quantization in PCM. Hamerly (2010), Making k-means even faster, for the bound.
-    Bahmani et al. (2012), Scalable k-means++.
+    Lloyd (1982), Least squares quantization in PCM. Hamerly (2010), Making k-means even faster, for the
+    bound. Bahmani et al. (2012), Scalable k-means++.
 
     Examples
     --------
@@ -173,8 +173,8 @@ class KMeans(BaseKMeans):
         distinct = np.count_nonzero(np.bincount(best.labels, minlength=self.n_clusters))
         if distinct < self.n_clusters and not prior.ridge and not prior.frozen:
             warnings.warn(
-                f"Number of distinct clusters ({distinct}) found smaller than n_clusters ({self.n_clusters}). "
-                "Possibly due to duplicate points in X.",
+                f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
+                f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -216,7 +216,7 @@ def mean_variance(x: Source) -> float:
         assert found.sums is not None
         mean, scatter = found.sums / x.rows, found.inertia / x.rows
         variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
-        if x.sparse or variance > 1e-6 * scatter:
+        if x.sparse or variance > 0.01 * scatter:
             break
         pivot = mean.astype(x.dtype)
     return variance / x.cols

@@ -101,7 +101,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         whole(self.n_clusters, "n_clusters")
         if isinstance(self.init, str):
             choice(self.init, "init", INITS)
-        elif self.init is None or np.ndim(self.init) == 0 and not callable(self.init):
+        elif self.init is None or (np.ndim(self.init) == 0 and not callable(self.init)):
             raise ValueError(f"init must be one of {INITS}, an array or a callable, got {self.init!r}")
         if self.n_init != "auto":
             whole(self.n_init, "n_init")
@@ -148,9 +148,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         unit = self.metric == "cosine"
         return Prior(mean, float(self.ridge), len(frozen), unit), frozen
 
-    def _start(
-        self, x: Source, weights: Array | None, frozen: Array, rng: np.random.RandomState
-    ) -> Array:
+    def _start(self, x: Source, weights: Array | None, frozen: Array, rng: np.random.RandomState) -> Array:
         """Centroids to start from: the frozen ones, then those of `init`."""
         k = self.n_clusters - len(frozen)
         if k == 0:

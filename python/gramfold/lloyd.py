@@ -16,7 +16,7 @@ Double = NDArray[np.float64]
 BOUNDS_FROM = 24
 # Keeping bounds is worth a pass over the cached row if at least this share of the rows is spared.
 SPARED, REST = 0.05, 3
-# Rows that the narrow search cannot decide cost as much as several others; from this share on search in float64.
+# A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
 
 

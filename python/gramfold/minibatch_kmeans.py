@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from ._arguments import Seed, flag, real, whole
 from .fold import Array, Source
-from .kmeans_base import BaseKMeans, Labels
+from .kmeans_base import BaseKMeans
 from .lloyd import Assigner, Prior, dense_rows
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
@@ -54,8 +54,8 @@ class MiniBatchKMeans(BaseKMeans):
     random_state : int, RandomState or None
         Draws are scikit-learn's.
     tol : float, default=0
-        The fit has converged when the squared steps of a batch add up to at most `tol` times the mean variance
-        of the features. 0: never.
+        The fit has converged when the squared steps of a batch add up to at most `tol` times the mean
+        variance of the features. 0: never.
     max_no_improvement : int or None, default=10
         The fit has also converged after so many batches without a better smoothed inertia.
     init_size : int, optional
@@ -90,6 +90,8 @@ class MiniBatchKMeans(BaseKMeans):
     >>> model.predict([[0, 0], [4.5, 4]]).tolist() in ([0, 1], [1, 0])
     True
     """
+
+    _fitted_prior: Prior
 
     def __init__(
         self, n_clusters: int = 8, *, init: Any = "k-means++", max_iter: int = 100, batch_size: int = 1024,
@@ -246,6 +248,8 @@ class MiniBatchKMeans(BaseKMeans):
         self, x: Source, weights: Array | None, centers: Array, prior: Prior, rng: np.random.RandomState
     ) -> tuple[Array, float]:
         """Assign a batch and move the centroids; gives them and the inertia before."""
+        self._since += x.rows
+        due = (self._counts == 0).any() or self._since >= 10 * self.n_clusters
         found = Assigner(x, weights)(centers)
         assert found.sums is not None
         before = self._counts + prior.ridge
@@ -253,8 +257,7 @@ class MiniBatchKMeans(BaseKMeans):
         pulled, weight = old * before[:, None] + found.sums, before + found.counts
         new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
         self._counts = self._counts + found.counts
-        self._since += x.rows
-        if (self._counts == 0).any() or self._since >= 10 * self.n_clusters:
+        if due:
             self._since = 0
             self._reassign(x, new, rng)
         if prior.unit:

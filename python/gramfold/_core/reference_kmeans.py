@@ -26,8 +26,8 @@ def _distances(x, centers):
 def assign(x, centers, weights, labels, lower, moved, distances, sums, search, wide, n_threads):
     """Find the nearest centroid of each row; overwrites labels, lower, distances, sums.
 
-    Returns the weight of each cluster, the inertia, how many labels changed, how many rows were searched and how
-    many of those had to be looked at again.
+    Returns the weight of each cluster, the inertia, how many labels changed, how many rows were searched
+    and how many of those had to be looked at again.
     """
     x, c = _dense(x), centers.astype(np.float64)
     w = np.ones(len(x)) if weights is None else weights.astype(np.float64)
