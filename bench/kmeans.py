@@ -27,12 +27,12 @@ WIDE_TYPE = (200_000, 128, 256)
 SEEDS = (200_000, 128, 256)
 
 LEGEND = f"""\
-ours s, peer s: whole calls of fit from the same start, tol=0, {ITERATIONS} iterations (k-means++: whole calls).
-peer: the fastest of those named with their seconds; "-": not installed, or the package does not do this.
-% FMA: 2nkd flop for each of the {ITERATIONS} iterations and the final assignment at our seconds, of the measured
-  peak; above 100 where bounds spare rows their search. % read: X read as often, of the measured bandwidth.
-Objectives: the sum of squared distances to the nearest of the returned centroids, in float64 by NumPy; of the
-  target as of ours. faiss is float32 only and takes its objective before its last update, so we take its centroids."""
+ours s, peer s: whole calls of fit from the same start, tol=0, {ITERATIONS} iterations; k-means++: whole calls.
+peer: the fastest of those that are named with their seconds; "-": not installed, or cannot do this.
+% FMA: 2nkd flop for each of the {ITERATIONS} iterations and the final assignment at our seconds, of the
+  measured peak; above 100 where bounds spare rows their search, or float64 is searched in float32.
+% read: X read as often, of the measured bandwidth.
+Objectives: squared distances to the nearest of the returned centroids, in float64 by NumPy."""
 
 
 def _digits(value: float) -> str:

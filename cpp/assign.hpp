@@ -107,16 +107,20 @@ class AssignWorker {
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             open(begin, block);
-            for (Index i = begin; i < begin + block; ++i) {
-                if (keeps(i, sums)) continue;
-                pending_[std::size_t(waiting_)] = i;
-                rows_[std::size_t(waiting_)] = row(i);
-                if (++waiting_ == most) search(sums);
+            if (job_.search && !job_.moved) {
+                for (Index r = 0; r < block; ++r) pending_[std::size_t(r)] = begin + r, rows_[std::size_t(r)] = row(begin + r);
+                waiting_ = block;
+            } else {
+                for (Index i = begin; i < begin + block; ++i) {
+                    if (keeps(i, sums)) continue;
+                    pending_[std::size_t(waiting_)] = i;
+                    rows_[std::size_t(waiting_)] = row(i);
+                    if (++waiting_ == most) search(sums);
+                }
             }
-            if (copy_.size()) search(sums);
+            if (copy_.size() || !job_.moved) search(sums);
         }
         search(sums);
-        flush(sums);
     }
 
   private:
@@ -139,7 +143,7 @@ class AssignWorker {
     bool keeps(Index i, AssignSums<T>& sums) {
         const Index label = job_.labels[i];
         if (!job_.search) {
-            add(i, row(i), label, sums);
+            keep(i, label, sums);
             return true;
         }
         if (!job_.moved || label < 0) return false;
@@ -150,8 +154,14 @@ class AssignWorker {
         const double own = distance(row(i), job_.center(label), job_.d).sum();
         const double rounding = double(job_.d + 8) * double(std::numeric_limits<T>::epsilon());
         if (!(own * (1 + rounding) < low * low * (1 - 4 * slack))) return false;
-        add(i, row(i), label, sums);
+        keep(i, label, sums);
         return true;
+    }
+
+    void keep(Index i, Index label, AssignSums<T>& sums) {
+        Squares<T> squares;
+        add(i, row(i), label, squares, sums);
+        sums.inertia += squares.sum();
     }
 
     void search(AssignSums<T>& sums) {
@@ -162,66 +172,79 @@ class AssignWorker {
             to_lanes_.template operator()<lanes<S>>(rows_.data() + p * width, job_.d, panel_vectors,
                                                     packed_.get() + p * width * job_.d);
         const T* next = rows_[std::size_t(waiting_ - 1)] + job_.d;
-        centroids_.search(packed_.get(), panels, nearest_.data(), reinterpret_cast<const char*>(next));
+        centroids_.search(packed_.get(), panels, nearest_.data(), reinterpret_cast<const char*>(next),
+                          waiting_ * job_.d * Index(sizeof(T)));
         for (Index p = 0; p < panels; ++p) settle(p, std::min(width, waiting_ - p * width), sums);
         sums.searched += waiting_;
         waiting_ = 0;
     }
 
+    // Labels of the rows of a panel, which are then added to the sums.
     void settle(Index panel, Index count, AssignSums<T>& sums) {
+        S low[width];
+        typename Nearest<S>::Id sure[width];
+        judge(panel, low, sure);
+        const Index* at = pending_.data() + panel * width;
+        const T* const* rows = rows_.data() + panel * width;
+        Index labels[width];
+        for (Index r = 0; r < count; ++r) {
+            const Index i = at[r];
+            labels[r] = Index(nearest_[std::size_t(panel)].index[r]);
+            if (!sure[r]) {
+                const Exact exact = exact_nearest(rows[r], job_.centers, job_.k, job_.d);
+                labels[r] = exact.label, low[r] = S(exact.second * centroids_.scale());
+                ++sums.rechecked;
+            }
+            if (job_.lower) job_.lower[i] = T(double(low[r]) * below_ / centroids_.scale());
+            sums.changed += labels[r] != job_.labels[i];
+            job_.labels[i] = std::int32_t(labels[r]);
+        }
+        const Index together = std::clamp<Index>(1024 / job_.d, 1, width);  // rows whose squares are added up in T
+        for (Index begin = 0; begin < count; begin += together) {
+            Squares<T> squares;
+            for (Index r = begin; r < std::min(count, begin + together); ++r)
+                add(at[r], rows[r], labels[r], squares, sums);
+            sums.inertia += squares.sum();
+        }
+    }
+
+    // Whether the best centroid of a row is beyond doubt, and how near another one may at least be.
+    void judge(Index panel, S* low, typename Nearest<S>::Id* sure) const {
         using V = Vec<S>;
+        constexpr int w = lanes<S>;
         const S* x = packed_.get() + panel * width * job_.d;
+        const Nearest<S>& nearest = nearest_[std::size_t(panel)];
         V norms[panel_vectors] = {};
         for (Index q = 0; q < job_.d; ++q)
 #pragma GCC unroll 4
             for (int v = 0; v < panel_vectors; ++v) {
-                const V a = load<V>(x + q * width + v * lanes<S>);
+                const V a = load<V>(x + q * width + v * w);
                 norms[v] += a * a;
             }
-        S norm2[width];
-        for (int v = 0; v < panel_vectors; ++v) store(norm2 + v * lanes<S>, norms[v]);
-        const Nearest<S>& nearest = nearest_[std::size_t(panel)];
-        for (Index r = 0; r < count; ++r) {
-            const auto at = std::size_t(panel * width + r);
-            const Index i = pending_[at];
-            const double error = centroids_.error(std::sqrt(double(norm2[r])));
-            Index label = Index(nearest.index[r]);
-            const double gap = double(nearest.second[r]) - double(nearest.first[r]);
-            double second = 0;
-            if (gap > 2 * error) {
-                if (job_.lower) {
-                    const double square = double(norm2[r]) * (1 - error_of_norm()) + 2 * (double(nearest.second[r]) - error);
-                    second = std::sqrt(std::max(0.0, square)) / centroids_.scale();
-                }
-            } else {
-                const Exact exact = exact_nearest(rows_[at], job_.centers, job_.k, job_.d);
-                label = exact.label, second = exact.second;
-                ++sums.rechecked;
-            }
-            if (job_.lower) job_.lower[i] = T(second * (1 - 8 * double(std::numeric_limits<T>::epsilon())));
-            sums.changed += label != job_.labels[i];
-            job_.labels[i] = std::int32_t(label);
-            add(i, rows_[at], label, sums);
+        const S slope = S(centroids_.slope()), longest = S(centroids_.longest());
+        const S squares_error = S(score_error<S>(job_.d) * 2);
+        for (int v = 0; v < panel_vectors; ++v) {
+            const V first = load<V>(nearest.first + v * w), second = load<V>(nearest.second + v * w);
+            const V error = (root_above(norms[v]) + longest) * slope;
+            store(sure + v * w, second - first > error * S(2));
+            if (!job_.lower) continue;
+            const V square = norms[v] * (1 - squares_error) + (second - error) * S(2);
+            store(low + v * w, root_above(square > V{} ? square : V{}));
         }
     }
-    double error_of_norm() const { return double(job_.d + 4) * double(std::numeric_limits<S>::epsilon()); }
 
-    void add(Index i, const T* x, Index label, AssignSums<T>& sums) {
+    void add(Index i, const T* x, Index label, Squares<T>& total, AssignSums<T>& sums) {
         const T weight = job_.weight(i), *c = job_.center(label);
         const auto squares = job_.with_sums ? add_difference(x, c, job_.d, weight, sums.s.get() + label * job_.d)
                                             : distance(x, c, job_.d);
         sums.counts.get()[label] += double(weight);
         if (job_.distances) job_.distances[i] = T(squares.sum());
-        squares_.lanes_ += squares.lanes_ * weight;
-        squares_.tail += squares.tail * weight;
-        if (++gathered_ == 8) flush(sums);
+        total.lanes_ += squares.lanes_ * weight;
+        total.tail += squares.tail * weight;
     }
 
-    void flush(AssignSums<T>& sums) {
-        sums.inertia += squares_.sum();
-        squares_ = {};
-        gathered_ = 0;
-    }
+    // What rounding may have added to a bound.
+    static constexpr double below_ = 1 - 16 * std::max(double(std::numeric_limits<S>::epsilon()), double(std::numeric_limits<T>::epsilon()));
 
     Matrix<const T> x_;
     const Assignment<T>& job_;
@@ -229,13 +252,11 @@ class AssignWorker {
     const Moves& moves_;
     ToLanes<T, S> to_lanes_;
     Index panels_, waiting_ = 0, opened_ = 0;
-    int gathered_ = 0;
     std::vector<const T*> rows_;
     std::vector<Index> pending_;
     Buffer<S> packed_;
     std::vector<Nearest<S>> nearest_;
     Buffer<T> copy_;
-    Squares<T> squares_;
 };
 
 // `sums`, if not null, (k x d) is overwritten with the weighted sums of the rows of each cluster.

@@ -40,17 +40,24 @@ double exact_distance(const T* x, const T* c, Index d, double most) {
     return total;
 }
 
+// The sum of all lanes, in pairs.
+template <class T>
+inline T sum_lanes(Vec<T> v) {
+    constexpr int n = lanes<T>;
+    T parts[n];
+    store(parts, v);
+    for (int half = n / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; ++l) parts[l] += parts[l + half];
+    return parts[0];
+}
+
 // Squares in one lane each, to be added up over a few rows; what is behind the last whole vector is in `tail`.
 template <class T>
 struct Squares {
     Vec<T> lanes_ = {};
     T tail = 0;
 
-    double sum() const {
-        double total = double(tail);
-        for (int l = 0; l < lanes<T>; ++l) total += double(lanes_[l]);
-        return total;
-    }
+    double sum() const { return double(tail) + double(sum_lanes<T>(lanes_)); }
 };
 
 template <class T>

@@ -17,7 +17,13 @@
 
 namespace gramfold {
 
-inline constexpr int panel_vectors = 2;
+// A tile of R centroids and panel_vectors vectors of rows does R * panel_vectors FMA per R + panel_vectors loads. Few
+// centroids make short chains of comparisons behind it.
+#if defined(__AVX512F__)
+inline constexpr int panel_vectors = 3, tile_centroids = 8;
+#else
+inline constexpr int panel_vectors = 2, tile_centroids = tile_rows;
+#endif
 template <class S>
 inline constexpr int panel_rows = panel_vectors * lanes<S>;
 
@@ -35,6 +41,9 @@ struct Nearest {
     }
 };
 
+// As many lines as a panel of numbers of the width of S has per column.
+inline constexpr int fetch_lines = (panel_vectors * vector_bytes + 63) / 64;
+
 namespace argmin_detail {
 
 template <class S>
@@ -43,7 +52,8 @@ struct Scores {
     const S *c, *bias, *x;  // c: depth x R, x: depth x panel_rows
     Index first;            // the centroid of c's first column
     Nearest<S>* nearest;
-    const char* fetch;  // one line is prefetched per step of depth
+    const char* fetch;  // from here fetch_lines lines are prefetched per step of depth
+    Index fetch_step;   // 64 fetch_lines, or 0 for nothing new
 };
 
 template <class S, int R>
@@ -55,11 +65,11 @@ void tile(const Scores<S>& p) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) acc[r][v] = V{} + p.bias[r];
+        for (int v = 0; v < nv; ++v) acc[r][v] = p.bias[r] - V{};
     const S *c = p.c, *x = p.x;
     const char* fetch = p.fetch;
-    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += 64) {
-        __builtin_prefetch(fetch, 0, 2);
+    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += p.fetch_step) {
+        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
         V xv[nv];
 #pragma GCC unroll 4
         for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
@@ -68,16 +78,19 @@ void tile(const Scores<S>& p) {
 #pragma GCC unroll 4
             for (int v = 0; v < nv; ++v) acc[r][v] -= xv[v] * c[r];
     }
+    // The least score goes on by a minimum of its own: the comparison that moves the index is not waited for.
 #pragma GCC unroll 4
     for (int v = 0; v < nv; ++v) {
+        I id = I{} + typename Nearest<S>::Id(p.first);
         V first = load<V>(p.nearest->first + v * w), second = load<V>(p.nearest->second + v * w);
         I index = load<I>(p.nearest->index + v * w);
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-            const V a = acc[r][v], farther = a > first ? a : first;
-            second = second < farther ? second : farther;
-            index = a < first ? I{} + typename Nearest<S>::Id(p.first + r) : index;
-            first = a < first ? a : first;
+            const V a = acc[r][v], nearer = a < second ? a : second;
+            second = nearer > first ? nearer : first;
+            index = a < first ? id : index;
+            first = first < a ? first : a;
+            id += 1;
         }
         store(p.nearest->first + v * w, first);
         store(p.nearest->second + v * w, second);
@@ -91,6 +104,29 @@ constexpr auto tiles_of(std::integer_sequence<int, R...>) {
 }
 
 }  // namespace argmin_detail
+
+// Relative error of a product of d terms and a bias, added up one by one. Roundings are as good as independent in long
+// sums (Higham & Mary 2019), hence the root.
+template <class S>
+double score_error(Index d) {
+    const double n = double(d), steps = std::min(n, 8 * std::sqrt(n)) + 6;
+    return steps * double(std::numeric_limits<S>::epsilon()) / 2;
+}
+
+// Square roots that are at most a few units in the last place too large, and never too small. Newton's step from
+// above stays above; the first guess halves the exponent.
+template <class V>
+inline V root_above(V x) {
+    using S = std::decay_t<decltype(x[0])>;
+    using Bits = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+    typedef Bits I __attribute__((vector_size(sizeof(V))));
+    constexpr Bits guess = sizeof(S) == 4 ? Bits(0x1fbd1df5) : Bits(0x1ff7a3bea91d9b1b);
+    const V least = V{} + std::numeric_limits<S>::min();
+    x = x < least ? least : x;
+    V y = (V)(((I)x >> 1) + guess);
+    for (int i = 0; i < (sizeof(S) == 4 ? 3 : 4); ++i) y = (y + x / y) * S(0.5);
+    return y * (1 + 2 * std::numeric_limits<S>::epsilon());
+}
 
 // k centroids, shifted, scaled, and packed tile by tile in the order in which they are read.
 template <class S>
@@ -107,7 +143,7 @@ class Centroids {
         const int most = sizeof(T) == 4 ? 100 : 1000;
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
-        const Index tiles = (k + tile_rows - 1) / tile_rows;
+        const Index tiles = (k + tile_centroids - 1) / tile_centroids;
         S* to = packed_.get();
         for (Index t = 0, j = 0; t < tiles; ++t) {
             const Index r = (k - j + tiles - t - 1) / (tiles - t);
@@ -130,20 +166,18 @@ class Centroids {
     const std::vector<double>& shift() const { return shift_; }
     double scale() const { return scale_; }
 
-    // How far a score of a row of norm `norm` (shifted and scaled) may be off: d products and the bias are added up
-    // one by one. Roundings are as good as independent for long sums (Higham & Mary 2019), hence the root.
-    double error(double norm) const {
-        const double n = double(d_), steps = std::min(n, 8 * std::sqrt(n)) + 6;
-        return steps * double(std::numeric_limits<S>::epsilon()) / 2 * longest_ * (norm + longest_);
-    }
+    // A score of a row of norm |x| (shifted and scaled) may be off by slope (|x| + longest).
+    double slope() const { return score_error<S>(d_) * longest_; }
+    double longest() const { return longest_; }
 
     // Finds the nearest centroids of `panels` panels of rows, each depth x panel_rows. Centroids go by in groups
-    // that stay in the second-level cache while the panels pass.
-    void search(const S* x, Index panels, Nearest<S>* nearest, const char* fetch) const {
-        static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_rows>{});
-        const Index tiles = (k_ + tile_rows - 1) / tile_rows;
-        const Index group = std::max<Index>(1, block_bytes / (tile_rows * d_ * Index(sizeof(S))));
+    // that stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
+    void search(const S* x, Index panels, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+        static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
+        const Index tiles = (k_ + tile_centroids - 1) / tile_centroids;
+        const Index group = std::max<Index>(1, block_bytes / (tile_centroids * d_ * Index(sizeof(S))));
         for (Index p = 0; p < panels; ++p) nearest[p].clear();
+        const Index step = 64 * fetch_lines;
         Index begin = 0;
         for (Index t = 0; t < tiles; t += group) {
             Index j = begin;
@@ -152,8 +186,8 @@ class Centroids {
                 for (Index u = t; u < std::min(tiles, t + group); ++u) {
                     const Index r = (k_ - j + tiles - u - 1) / (tiles - u);
                     tile[std::size_t(r - 1)]({d_, packed_.get() + j * d_, bias_.get() + j, x + p * d_ * panel_rows<S>, j,
-                                              nearest + p, fetch});
-                    fetch += fetch_step(u, p, d_);
+                                              nearest + p, fetch, bytes > 0 ? step : 0});
+                    if (bytes > 0) fetch += step * d_, bytes -= step * d_;
                     j += r;
                 }
             }
@@ -162,9 +196,6 @@ class Centroids {
     }
 
   private:
-    // A panel's rows are as many lines as two tiles have steps.
-    static Index fetch_step(Index tile, Index, Index d) { return tile < 2 ? 64 * d : 0; }
-
     // Of equal centroids the first one takes the rows: the others need no second look at every tie.
     template <class T>
     void drop_copies(const T* c) {
