@@ -6,7 +6,8 @@
 // rounding, the row's distances are computed in double from the differences, and of equal ones the first wins. So a
 // label is that of a float64 computation, and depends on its row alone.
 // With `lower` (one number a row: no other centroid is nearer than this), a row whose own centroid is nearer than
-// that needs no search (Hamerly 2010); the others are searched side by side as in a pass without it.
+// that needs no search (Hamerly 2010). If that holds but for a few centroids that went far, it is searched among
+// these; rows of a kind are searched side by side.
 // Cost: 2 reads of a cached row and k d FMA per row that is searched.
 #pragma once
 
@@ -31,18 +32,28 @@ struct Assignment {
     const T* center(Index j) const { return centers + j * d; }
 };
 
-// The two largest moves: a row's bound falls by the largest of the centroids that are not its own.
+// How far the centroids went, the farthest first. A row whose bound allows for the moves of all but the first few needs
+// to be searched among these few only; how few is one of some stages.
 struct Moves {
-    double largest = 0, second = 0;
-    Index which = -1;
+    std::vector<Index> order, rank;
+    std::vector<Index> tiles;     // of each stage: 0, then doubling up to all
+    std::vector<double> beyond;   // the farthest move of the centroids behind these tiles
+    double second = 0;            // the farthest move but one
 
-    Moves(const double* moved, Index k) {
-        for (Index j = 0; moved && j < k; ++j) {
-            if (moved[j] > largest) second = largest, largest = moved[j], which = j;
-            else second = std::max(second, moved[j]);
-        }
+    Moves(const double* moved, Index k) : order(std::size_t(k)), rank(std::size_t(k)), tiles{0} {
+        std::iota(order.begin(), order.end(), Index(0));
+        if (moved)
+            std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return moved[a] > moved[b]; });
+        for (Index j = 0; j < k; ++j) rank[std::size_t(order[std::size_t(j)])] = j;
+        const Index all = (k + tile_centroids - 1) / tile_centroids;
+        for (Index t = all >= 16 ? 2 : 1; moved && t < all; t *= 2) tiles.push_back(t);
+        tiles.push_back(all);
+        for (Index t : tiles) beyond.push_back(moved && t < all ? moved[order[std::size_t(k * t / all)]] : 0);
+        if (moved && k > 1) second = moved[order[1]];
     }
-    double of_others(Index label) const { return label == which ? second : largest; }
+    std::size_t stages() const { return tiles.size(); }
+    // The largest move of the centroids that are not the row's own.
+    double of_others(Index label) const { return label == order[0] ? second : beyond[0]; }
 };
 
 template <class T>
@@ -50,7 +61,7 @@ struct AssignSums {
     Buffer<T> s;
     Buffer<double> counts;
     double inertia = 0;
-    Index changed = 0, searched = 0, rechecked = 0;
+    Index changed = 0, searched = 0, rechecked = 0;  // searched: rows times tiles
 
     AssignSums(Index size, Index k) : s(size), counts(k) { clear(); }
     void clear() {
@@ -67,7 +78,7 @@ struct AssignSums {
 
 // A chunk is one call of the worker, so that rows left over by one block are searched with those of the next.
 inline Plan assign_plan(Index rows, double work) {
-    const Index length = std::clamp<Index>(rows / 256, 256, 1024), chunks = rows / length;
+    const Index length = std::clamp<Index>(rows / 128, 256, 4096), chunks = rows / length;
     return {rows, std::max<Index>(1, rows), std::max<Index>(1, chunks >= 16 ? chunks / 16 * 16 : chunks / 2 * 2), work};
 }
 
@@ -98,7 +109,7 @@ class AssignWorker {
     AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const Moves& moves)
         : x_(x), job_(job), centroids_(centroids), moves_(moves), to_lanes_(centroids.shift(), centroids.scale()),
           panels_(std::clamp<Index>(block_bytes / 2 / (width * job.d * Index(sizeof(S))), 1, 8)),
-          rows_(static_cast<std::size_t>(panels_ * width)), pending_(rows_.size()),
+          waiting_(moves.stages(), Waiting(static_cast<std::size_t>(panels_ * width))),
           packed_(panels_ * width * job.d), nearest_(static_cast<std::size_t>(panels_)),
           copy_(x.col_stride == 1 ? 0 : panels_ * width * job.d) {}
 
@@ -108,108 +119,150 @@ class AssignWorker {
             const Index block = std::min(most, end - begin);
             open(begin, block);
             if (job_.search && !job_.moved) {
-                for (Index r = 0; r < block; ++r) pending_[std::size_t(r)] = begin + r, rows_[std::size_t(r)] = row(begin + r);
-                waiting_ = block;
-            } else {
-                for (Index i = begin; i < begin + block; ++i) {
-                    if (keeps(i, sums)) continue;
-                    pending_[std::size_t(waiting_)] = i;
-                    rows_[std::size_t(waiting_)] = row(i);
-                    if (++waiting_ == most) search(sums);
-                }
+                Waiting& list = waiting_.back();
+                for (Index r = 0; r < block; ++r)
+                    list.at[std::size_t(r)] = begin + r, list.rows[std::size_t(r)] = row(begin + r);
+                list.count = block;
+                search(waiting_.size() - 1, sums);
+                continue;
             }
-            if (copy_.size() || !job_.moved) search(sums);
+            for (Index i = begin; i < begin + block; ++i) {
+                const std::size_t stage = sort(i, sums);
+                if (stage && ++waiting_[stage].count == most) search(stage, sums);
+            }
+            if (copy_.size()) search_all(sums);
         }
-        search(sums);
+        search_all(sums);
     }
 
   private:
+    // Rows that wait for a search among the tiles of one stage, and what is known of them.
+    struct Waiting {
+        explicit Waiting(std::size_t n) : at(n), rows(n), own(n), low(n) {}
+        std::vector<Index> at;
+        std::vector<const T*> rows;
+        std::vector<double> own, low;  // squared distance to its centroid; to all behind the tiles, at least
+        Index count = 0;
+    };
+
     const T* row(Index i) const { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i); }
 
     void open(Index begin, Index count) {
         opened_ = begin;
         if (!copy_.size()) return;
-        if (x_.row_stride == 1) return columns(begin, count);
+        if (x_.row_stride == 1 && x_.col_stride >= 0)
+            return transpose(job_.d, count, x_.row(begin), x_.col_stride, copy_.get(), job_.d);
         for (Index r = 0; r < count; ++r)
             for (Index q = 0; q < job_.d; ++q) copy_.get()[r * job_.d + q] = x_(begin + r, q);
     }
-    void columns(Index begin, Index count) {
-        if (x_.col_stride >= 0) return transpose(job_.d, count, x_.row(begin), x_.col_stride, copy_.get(), job_.d);
-        for (Index q = 0; q < job_.d; ++q)
-            for (Index r = 0; r < count; ++r) copy_.get()[r * job_.d + q] = x_(begin + r, q);
-    }
 
-    // Whether row i stays where it is without a search; it is added to the sums then.
-    bool keeps(Index i, AssignSums<T>& sums) {
+    // The stage that row i must wait for; 0 if it stays where it is without a search, and is in the sums already.
+    std::size_t sort(Index i, AssignSums<T>& sums) {
+        const std::size_t last = moves_.stages() - 1;
         const Index label = job_.labels[i];
-        if (!job_.search) {
-            keep(i, label, sums);
-            return true;
+        if (!job_.search) return keep(i, label, sums);
+        std::size_t stage = last;
+        double own = 0, low = 0;
+        if (job_.moved && label >= 0) {
+            const double bound = double(job_.lower[i]);
+            own = distance(row(i), job_.center(label), job_.d).sum();
+            const double room = bound * below_ - std::sqrt(own * (1 + own_error()));
+            if (room > moves_.of_others(label)) {
+                job_.lower[i] = T((bound - moves_.of_others(label)) * below_);
+                return keep(i, label, sums);
+            }
+            for (stage = 1; stage < last && !(room > moves_.beyond[stage]);) ++stage;
+            low = (bound - moves_.beyond[stage]) * below_;
         }
-        if (!job_.moved || label < 0) return false;
-        constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
-        const double low = double(job_.lower[i]) - moves_.of_others(label);
-        job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));
-        if (!(low > 0)) return false;
-        const double own = distance(row(i), job_.center(label), job_.d).sum();
-        const double rounding = double(job_.d + 8) * double(std::numeric_limits<T>::epsilon());
-        if (!(own * (1 + rounding) < low * low * (1 - 4 * slack))) return false;
-        keep(i, label, sums);
-        return true;
+        Waiting& list = waiting_[stage];
+        const auto n = static_cast<std::size_t>(list.count);
+        list.at[n] = i, list.rows[n] = row(i), list.own[n] = own, list.low[n] = low;
+        return stage;
     }
+    double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
 
-    void keep(Index i, Index label, AssignSums<T>& sums) {
+    std::size_t keep(Index i, Index label, AssignSums<T>& sums) {
         Squares<T> squares;
         add(i, row(i), label, squares, sums);
         sums.inertia += squares.sum();
+        return 0;
     }
 
-    void search(AssignSums<T>& sums) {
-        if (!waiting_) return;
-        const Index panels = (waiting_ + width - 1) / width;
-        std::fill(rows_.begin() + waiting_, rows_.begin() + panels * width, rows_[0]);
+    void search_all(AssignSums<T>& sums) {
+        for (std::size_t stage = 1; stage < waiting_.size(); ++stage) search(stage, sums);
+    }
+
+    void search(std::size_t stage, AssignSums<T>& sums) {
+        Waiting& list = waiting_[stage];
+        if (!list.count) return;
+        const Index panels = (list.count + width - 1) / width, tiles = moves_.tiles[stage];
+        std::fill(list.rows.begin() + list.count, list.rows.begin() + panels * width, list.rows[0]);
         for (Index p = 0; p < panels; ++p)
-            to_lanes_.template operator()<lanes<S>>(rows_.data() + p * width, job_.d, panel_vectors,
+            to_lanes_.template operator()<lanes<S>>(list.rows.data() + p * width, job_.d, panel_vectors,
                                                     packed_.get() + p * width * job_.d);
-        const T* next = rows_[std::size_t(waiting_ - 1)] + job_.d;
-        centroids_.search(packed_.get(), panels, nearest_.data(), reinterpret_cast<const char*>(next),
-                          waiting_ * job_.d * Index(sizeof(T)));
-        for (Index p = 0; p < panels; ++p) settle(p, std::min(width, waiting_ - p * width), sums);
-        sums.searched += waiting_;
-        waiting_ = 0;
+        const T* next = list.rows[std::size_t(list.count - 1)] + job_.d;
+        centroids_.search(packed_.get(), panels, tiles, nearest_.data(), reinterpret_cast<const char*>(next),
+                          list.count * job_.d * Index(sizeof(T)));
+        for (Index p = 0; p < panels; ++p) settle(list, stage, p, sums);
+        sums.searched += list.count * tiles;
+        list.count = 0;
     }
 
     // Labels of the rows of a panel, which are then added to the sums.
-    void settle(Index panel, Index count, AssignSums<T>& sums) {
-        S low[width];
-        typename Nearest<S>::Id sure[width];
-        judge(panel, low, sure);
-        const Index* at = pending_.data() + panel * width;
-        const T* const* rows = rows_.data() + panel * width;
+    void settle(const Waiting& list, std::size_t stage, Index panel, AssignSums<T>& sums) {
+        const Index count = std::min(width, list.count - panel * width);
+        const auto begin = static_cast<std::size_t>(panel * width);
+        Verdict verdict;
+        judge(panel, verdict);
         Index labels[width];
         for (Index r = 0; r < count; ++r) {
-            const Index i = at[r];
-            labels[r] = Index(nearest_[std::size_t(panel)].index[r]);
-            if (!sure[r]) {
-                const Exact exact = exact_nearest(rows[r], job_.centers, job_.k, job_.d);
-                labels[r] = exact.label, low[r] = S(exact.second * centroids_.scale());
+            const std::size_t n = begin + std::size_t(r);
+            const Index i = list.at[n];
+            labels[r] = centroids_.at(Index(nearest_[std::size_t(panel)].index[r]));
+            if (stage + 1 < moves_.stages()) compare_own(list, stage, n, r, panel, labels[r], verdict);
+            if (!verdict.sure[r]) {
+                const Exact exact = exact_nearest(list.rows[n], job_.centers, job_.k, job_.d);
+                labels[r] = exact.label, verdict.low[r] = S(exact.second * centroids_.scale());
                 ++sums.rechecked;
             }
-            if (job_.lower) job_.lower[i] = T(double(low[r]) * below_ / centroids_.scale());
+            if (job_.lower) job_.lower[i] = T(double(verdict.low[r]) * below_ / centroids_.scale());
             sums.changed += labels[r] != job_.labels[i];
             job_.labels[i] = std::int32_t(labels[r]);
         }
         const Index together = std::clamp<Index>(1024 / job_.d, 1, width);  // rows whose squares are added up in T
-        for (Index begin = 0; begin < count; begin += together) {
+        for (Index first = 0; first < count; first += together) {
             Squares<T> squares;
-            for (Index r = begin; r < std::min(count, begin + together); ++r)
-                add(at[r], rows[r], labels[r], squares, sums);
+            for (Index r = first; r < std::min(count, first + together); ++r)
+                add(list.at[begin + std::size_t(r)], list.rows[begin + std::size_t(r)], labels[r], squares, sums);
             sums.inertia += squares.sum();
         }
     }
 
+    struct Verdict {
+        S low[width], norm[width], error[width];
+        typename Nearest<S>::Id sure[width];
+    };
+
+    // Among a few centroids only: the row's own one competes with them by its distance, and the others are behind `low`.
+    void compare_own(const Waiting& list, std::size_t stage, std::size_t n, Index r, Index panel, Index& label,
+                     Verdict& verdict) const {
+        const Nearest<S>& nearest = nearest_[std::size_t(panel)];
+        const double scale = centroids_.scale(), norm = double(verdict.norm[r]);
+        double first = double(nearest.first[r]), second = double(nearest.second[r]), error = double(verdict.error[r]);
+        const Index own = job_.labels[list.at[n]];
+        if (moves_.rank[std::size_t(own)] >= centroids_.first(moves_.tiles[stage])) {
+            const double square = list.own[n] * scale * scale, score = (square - norm) / 2;
+            error += own_error() * square + norm * 2 * score_error<S>(job_.d);
+            if (score < first) second = first, first = score, label = own;
+            else second = std::min(second, score);
+        }
+        verdict.sure[r] = second - first > 2 * error;
+        const double square = norm * (1 - 2 * score_error<S>(job_.d)) + 2 * (second - error);
+        verdict.low[r] = S(std::min(std::sqrt(std::max(0.0, square)), list.low[n] * scale));
+    }
+
     // Whether the best centroid of a row is beyond doubt, and how near another one may at least be.
-    void judge(Index panel, S* low, typename Nearest<S>::Id* sure) const {
+    void judge(Index panel, Verdict& verdict) const {
         using V = Vec<S>;
         constexpr int w = lanes<S>;
         const S* x = packed_.get() + panel * width * job_.d;
@@ -226,10 +279,12 @@ class AssignWorker {
         for (int v = 0; v < panel_vectors; ++v) {
             const V first = load<V>(nearest.first + v * w), second = load<V>(nearest.second + v * w);
             const V error = (root_above(norms[v]) + longest) * slope;
-            store(sure + v * w, second - first > error * S(2));
+            store(verdict.sure + v * w, second - first > error * S(2));
+            store(verdict.norm + v * w, norms[v]);
+            store(verdict.error + v * w, error);
             if (!job_.lower) continue;
             const V square = norms[v] * (1 - squares_error) + (second - error) * S(2);
-            store(low + v * w, root_above(square > V{} ? square : V{}));
+            store(verdict.low + v * w, root_above(square > V{} ? square : V{}));
         }
     }
 
@@ -251,9 +306,8 @@ class AssignWorker {
     const Centroids<S>& centroids_;
     const Moves& moves_;
     ToLanes<T, S> to_lanes_;
-    Index panels_, waiting_ = 0, opened_ = 0;
-    std::vector<const T*> rows_;
-    std::vector<Index> pending_;
+    Index panels_, opened_ = 0;
+    std::vector<Waiting> waiting_;
     Buffer<S> packed_;
     std::vector<Nearest<S>> nearest_;
     Buffer<T> copy_;
@@ -262,8 +316,8 @@ class AssignWorker {
 // `sums`, if not null, (k x d) is overwritten with the weighted sums of the rows of each cluster.
 template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
-    const Centroids<S> centroids(job.centers, job.k, job.d);
     const Moves moves(job.moved, job.k);
+    const Centroids<S> centroids(job.centers, job.k, job.d, moves.order);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     auto total = fold(
         assign_plan(source.rows(), work), run,

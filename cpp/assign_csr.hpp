@@ -84,7 +84,7 @@ class AssignCsrWorker {
     }
 
     void search(Index i, const Row& row, double square, AssignSums<T>& sums) {
-        ++sums.searched;
+        sums.searched += moves_.tiles.back();
         project(row);
         T first, second;
         Index label = least(first, second);

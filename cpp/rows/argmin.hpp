@@ -128,13 +128,13 @@ inline V root_above(V x) {
     return y * (1 + 2 * std::numeric_limits<S>::epsilon());
 }
 
-// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read.
+// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first.
 template <class S>
 class Centroids {
   public:
     template <class T>
-    Centroids(const T* c, Index k, Index d)
-        : k_(k), d_(d), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
+    Centroids(const T* c, Index k, Index d, const std::vector<Index>& order)
+        : k_(k), d_(d), order_(order), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
         for (Index j = 0; j < k; ++j)
             for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
         double reach = 0;
@@ -143,18 +143,14 @@ class Centroids {
         const int most = sizeof(T) == 4 ? 100 : 1000;
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
-        const Index tiles = (k + tile_centroids - 1) / tile_centroids;
         S* to = packed_.get();
-        for (Index t = 0, j = 0; t < tiles; ++t) {
-            const Index r = (k - j + tiles - t - 1) / (tiles - t);
+        for (Index t = 0; t < tiles(k); ++t)
             for (Index q = 0; q < d; ++q)
-                for (Index i = j; i < j + r; ++i) {
-                    *to = S((double(c[i * d + q]) - shift_[std::size_t(q)]) * scale_);
+                for (Index i = first(t); i < first(t + 1); ++i) {
+                    *to = S((double(c[order[std::size_t(i)] * d + q]) - shift_[std::size_t(q)]) * scale_);
                     squares[std::size_t(i)] += double(*to) * double(*to);
                     ++to;
                 }
-            j += r;
-        }
         for (Index j = 0; j < k; ++j) {
             bias_.get()[j] = S(squares[std::size_t(j)] / 2);
             longest_ = std::max(longest_, std::sqrt(squares[std::size_t(j)]));
@@ -162,7 +158,10 @@ class Centroids {
         drop_copies(c);
     }
 
-    Index size() const { return k_; }
+    // Where the centroids of a tile begin in the order; all tiles are as good as equally large.
+    Index first(Index tile) const { return k_ * tile / tiles(k_); }
+    static Index tiles(Index k) { return (k + tile_centroids - 1) / tile_centroids; }
+    Index at(Index place) const { return order_[std::size_t(place)]; }
     const std::vector<double>& shift() const { return shift_; }
     double scale() const { return scale_; }
 
@@ -170,53 +169,50 @@ class Centroids {
     double slope() const { return score_error<S>(d_) * longest_; }
     double longest() const { return longest_; }
 
-    // Finds the nearest centroids of `panels` panels of rows, each depth x panel_rows. Centroids go by in groups
+    // Finds the nearest of the centroids of the first `tiles` tiles, by their places in the order, for `panels` panels
+    // of rows, each depth x panel_rows. Centroids go by in groups
     // that stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
-    void search(const S* x, Index panels, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+    void search(const S* x, Index panels, Index tiles, Nearest<S>* nearest, const char* fetch, Index bytes) const {
         static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
-        const Index tiles = (k_ + tile_centroids - 1) / tile_centroids;
         const Index group = std::max<Index>(1, block_bytes / (tile_centroids * d_ * Index(sizeof(S))));
         for (Index p = 0; p < panels; ++p) nearest[p].clear();
         const Index step = 64 * fetch_lines;
-        Index begin = 0;
-        for (Index t = 0; t < tiles; t += group) {
-            Index j = begin;
-            for (Index p = 0; p < panels; ++p) {
-                j = begin;
+        for (Index t = 0; t < tiles; t += group)
+            for (Index p = 0; p < panels; ++p)
                 for (Index u = t; u < std::min(tiles, t + group); ++u) {
-                    const Index r = (k_ - j + tiles - u - 1) / (tiles - u);
+                    const Index j = first(u), r = first(u + 1) - j;
                     tile[std::size_t(r - 1)]({d_, packed_.get() + j * d_, bias_.get() + j, x + p * d_ * panel_rows<S>, j,
                                               nearest + p, fetch, bytes > 0 ? step : 0});
                     if (bytes > 0) fetch += step * d_, bytes -= step * d_;
-                    j += r;
                 }
-            }
-            begin = j;
-        }
     }
 
   private:
     // Of equal centroids the first one takes the rows: the others need no second look at every tie.
     template <class T>
     void drop_copies(const T* c) {
-        std::vector<Index> order(static_cast<std::size_t>(k_));
-        std::iota(order.begin(), order.end(), Index(0));
+        std::vector<Index> places(static_cast<std::size_t>(k_));
+        std::iota(places.begin(), places.end(), Index(0));
         const S* bias = bias_.get();
-        std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return bias[a] < bias[b]; });
+        std::sort(places.begin(), places.end(), [&](Index a, Index b) {
+            return bias[a] < bias[b] || (bias[a] == bias[b] && at(a) < at(b));
+        });
         std::vector<Index> copies;
-        for (std::size_t begin = 0, end; begin < order.size(); begin = end) {
-            for (end = begin + 1; end < order.size() && bias[order[end]] == bias[order[begin]];) ++end;
+        for (std::size_t begin = 0, end; begin < places.size(); begin = end) {
+            for (end = begin + 1; end < places.size() && bias[places[end]] == bias[places[begin]];) ++end;
             for (std::size_t i = begin + 1; i < end; ++i)
-                for (std::size_t j = begin; j < i; ++j)
-                    if (std::equal(c + order[i] * d_, c + (order[i] + 1) * d_, c + order[j] * d_)) {
-                        copies.push_back(order[i]);
-                        break;
-                    }
+                for (std::size_t j = begin; j < i; ++j) {
+                    const T *one = c + at(places[i]) * d_, *other = c + at(places[j]) * d_;
+                    if (!std::equal(one, one + d_, other)) continue;
+                    copies.push_back(places[i]);
+                    break;
+                }
         }
         for (Index i : copies) bias_.get()[i] = std::numeric_limits<S>::infinity();
     }
 
     Index k_, d_;
+    std::vector<Index> order_;
     std::vector<double> shift_;
     double scale_ = 1, longest_ = 0;
     Buffer<S> packed_, bias_;

@@ -87,7 +87,7 @@ def assign(
     search: bool,
     wide: bool,
     n_threads: int,
-) -> tuple[_Double, float, int, int, int]: ...
+) -> tuple[_Double, float, int, float, int]: ...
 def seed(
     x: _Array | tuple[_Array, _Array, _Array, int],
     candidates: _Array,

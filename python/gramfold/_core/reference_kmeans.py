@@ -48,7 +48,7 @@ def assign(x, centers, weights, labels, lower, moved, distances, sums, search, w
         sums[:] = 0
         np.add.at(sums, labels, x * w[:, None])
     counts = np.bincount(labels, w, len(c))
-    return counts, float(own @ w), int(np.sum(labels != old)), len(x) if search else 0, 0
+    return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
 
 def seed(x, candidates, closest, weights, out, sums, n_threads):
