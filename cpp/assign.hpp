@@ -1,7 +1,8 @@
 // One pass of k-means over the rows of a dense X: labels, sums, counts and inertia in one read.
 //
-//     label = argmin_j |x - c_j|    sums_j += w (x - c_j),  counts_j += w,  inertia += w |x - c_label|^2
+//     label = argmin_j |x - c_j|    sums_j += w x,  counts_j += w,  inertia += w |x - c_label|^2
 //
+// Only rows that change their cluster are added to and taken from the sums, as w (x - c_j): nothing large is added up.
 // Lloyd 1982. Scores are found in S, which may be narrower than the data: where the two best are closer than their
 // rounding, the row's distances are computed in double from the differences, and of equal ones the first wins. So a
 // label is that of a float64 computation, and depends on its row alone.
@@ -58,19 +59,20 @@ struct Moves {
 
 template <class T>
 struct AssignSums {
-    Buffer<T> s;
-    Buffer<double> counts;
+    Buffer<T> s;                   // sums of w (x - c) over the rows that came, less those that went
+    Buffer<double> counts, moved;  // weights of all rows, and of those that came less those that went
     double inertia = 0;
     Index changed = 0, searched = 0, rechecked = 0;  // searched: rows times tiles
 
-    AssignSums(Index size, Index k) : s(size), counts(k) { clear(); }
+    AssignSums(Index size, Index k) : s(size), counts(k), moved(k) { clear(); }
     void clear() {
-        s.zero(), counts.zero();
+        s.zero(), counts.zero(), moved.zero();
         inertia = 0, changed = searched = rechecked = 0;
     }
     AssignSums& operator+=(const AssignSums& o) {
         for (Index i = 0; i < s.size(); ++i) s.get()[i] += o.s.get()[i];
-        for (Index i = 0; i < counts.size(); ++i) counts.get()[i] += o.counts.get()[i];
+        for (Index i = 0; i < counts.size(); ++i)
+            counts.get()[i] += o.counts.get()[i], moved.get()[i] += o.moved.get()[i];
         inertia += o.inertia, changed += o.changed, searched += o.searched, rechecked += o.rechecked;
         return *this;
     }
@@ -160,16 +162,18 @@ class AssignWorker {
     std::size_t sort(Index i, AssignSums<T>& sums) {
         const std::size_t last = moves_.stages() - 1;
         const Index label = job_.labels[i];
-        if (!job_.search) return keep(i, label, sums);
+        if (!job_.search) return keep(i, label, distance(row(i), job_.center(label), job_.d), sums);
         std::size_t stage = last;
         double own = 0, low = 0;
         if (job_.moved && label >= 0) {
             const double bound = double(job_.lower[i]);
-            own = distance(row(i), job_.center(label), job_.d).sum();
+            read_ahead(i);
+            const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
+            own = squares.sum();
             const double room = bound * below_ - std::sqrt(own * (1 + own_error()));
             if (room > moves_.of_others(label)) {
                 job_.lower[i] = T((bound - moves_.of_others(label)) * below_);
-                return keep(i, label, sums);
+                return keep(i, label, squares, sums);
             }
             for (stage = 1; stage < last && !(room > moves_.beyond[stage]);) ++stage;
             low = (bound - moves_.beyond[stage]) * below_;
@@ -179,12 +183,19 @@ class AssignWorker {
         list.at[n] = i, list.rows[n] = row(i), list.own[n] = own, list.low[n] = low;
         return stage;
     }
+    void read_ahead(Index i) const {
+        if (copy_.size()) return;
+        const char* next = reinterpret_cast<const char*>(x_.row(i)) + 8 * x_.row_stride * Index(sizeof(T));
+        for (Index line = 0; line < std::min<Index>(64, job_.d * Index(sizeof(T)) / 64); ++line)
+            __builtin_prefetch(next + 64 * line, 0, 2);
+    }
     double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
 
-    std::size_t keep(Index i, Index label, AssignSums<T>& sums) {
-        Squares<T> squares;
-        add(i, row(i), label, squares, sums);
-        sums.inertia += squares.sum();
+    std::size_t keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
+        const double square = squares.sum(), weight = double(job_.weight(i));
+        if (job_.distances) job_.distances[i] = T(square);
+        sums.counts.get()[label] += weight;
+        sums.inertia += square * weight;
         return 0;
     }
 
@@ -214,7 +225,7 @@ class AssignWorker {
         const auto begin = static_cast<std::size_t>(panel * width);
         Verdict verdict;
         judge(panel, verdict);
-        Index labels[width];
+        Index labels[width], old[width];
         for (Index r = 0; r < count; ++r) {
             const std::size_t n = begin + std::size_t(r);
             const Index i = list.at[n];
@@ -226,14 +237,15 @@ class AssignWorker {
                 ++sums.rechecked;
             }
             if (job_.lower) job_.lower[i] = T(double(verdict.low[r]) * below_ / centroids_.scale());
-            sums.changed += labels[r] != job_.labels[i];
+            old[r] = job_.labels[i];
+            sums.changed += labels[r] != old[r];
             job_.labels[i] = std::int32_t(labels[r]);
         }
         const Index together = std::clamp<Index>(1024 / job_.d, 1, width);  // rows whose squares are added up in T
         for (Index first = 0; first < count; first += together) {
             Squares<T> squares;
             for (Index r = first; r < std::min(count, first + together); ++r)
-                add(list.at[begin + std::size_t(r)], list.rows[begin + std::size_t(r)], labels[r], squares, sums);
+                add(list.at[begin + std::size_t(r)], list.rows[begin + std::size_t(r)], labels[r], old[r], squares, sums);
             sums.inertia += squares.sum();
         }
     }
@@ -288,10 +300,19 @@ class AssignWorker {
         }
     }
 
-    void add(Index i, const T* x, Index label, Squares<T>& total, AssignSums<T>& sums) {
+    void add(Index i, const T* x, Index label, Index old, Squares<T>& total, AssignSums<T>& sums) {
         const T weight = job_.weight(i), *c = job_.center(label);
-        const auto squares = job_.with_sums ? add_difference(x, c, job_.d, weight, sums.s.get() + label * job_.d)
-                                            : distance(x, c, job_.d);
+        Squares<T> squares;
+        if (job_.with_sums && label != old) {
+            squares = add_difference(x, c, job_.d, weight, sums.s.get() + label * job_.d);
+            sums.moved.get()[label] += double(weight);
+            if (old >= 0) {
+                add_difference(x, job_.center(old), job_.d, -weight, sums.s.get() + old * job_.d);
+                sums.moved.get()[old] -= double(weight);
+            }
+        } else {
+            squares = distance(x, c, job_.d);
+        }
         sums.counts.get()[label] += double(weight);
         if (job_.distances) job_.distances[i] = T(squares.sum());
         total.lanes_ += squares.lanes_ * weight;
@@ -313,7 +334,7 @@ class AssignWorker {
     Buffer<T> copy_;
 };
 
-// `sums`, if not null, (k x d) is overwritten with the weighted sums of the rows of each cluster.
+// `sums`, if not null, (k x d) is overwritten with what the weighted sums of the clusters gained since `labels`.
 template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const Moves moves(job.moved, job.k);
@@ -325,7 +346,7 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
         [&] { return AssignWorker<T, S>(source.matrix(), job, centroids, moves); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
-            sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->counts.get()[j] * double(job.center(j)[q]);
+            sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);
     return total;
 }
 

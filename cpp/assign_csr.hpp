@@ -64,7 +64,7 @@ class AssignCsrWorker {
     bool keeps(Index i, const Row& row, double square, AssignSums<T>& sums) {
         const Index label = job_.labels[i];
         if (!job_.search) {
-            add(i, row, distance(row, square, label), label, sums);
+            add(i, row, distance(row, square, label), label, label, sums);
             return true;
         }
         if (!job_.moved || label < 0) return false;
@@ -74,7 +74,7 @@ class AssignCsrWorker {
         if (!(low > 0)) return false;
         const double own = distance(row, square, label);
         if (!(own + rounding(row, square) < low * low * (1 - 4 * slack))) return false;
-        add(i, row, own, label, sums);
+        add(i, row, own, label, label, sums);
         return true;
     }
 
@@ -100,9 +100,10 @@ class AssignCsrWorker {
             const double root = std::sqrt(std::max(0.0, low - rounding(row, square)));
             job_.lower[i] = T(root * (1 - 8 * double(std::numeric_limits<T>::epsilon())));
         }
-        sums.changed += label != job_.labels[i];
+        const Index old = job_.labels[i];
+        sums.changed += label != old;
         job_.labels[i] = std::int32_t(label);
-        add(i, row, distance(row, square, label), label, sums);
+        add(i, row, distance(row, square, label), label, old, sums);
     }
 
     Index exact(const Row& row, double square, double& second) const {
@@ -164,11 +165,12 @@ class AssignCsrWorker {
         return Index(index[lane]) + lane;
     }
 
-    void add(Index i, const Row& row, double square, Index label, AssignSums<T>& sums) {
+    void add(Index i, const Row& row, double square, Index label, Index old, AssignSums<T>& sums) {
         const T weight = job_.weight(i);
-        if (job_.with_sums) {
-            T* s = sums.s.get() + label * job_.d;
-            for (Index e = 0; e < row.size; ++e) s[row.columns[e]] += weight * row.values[e];
+        if (job_.with_sums && label != old) {
+            T* s = sums.s.get();
+            for (Index e = 0; e < row.size; ++e) s[label * job_.d + row.columns[e]] += weight * row.values[e];
+            for (Index e = 0; old >= 0 && e < row.size; ++e) s[old * job_.d + row.columns[e]] -= weight * row.values[e];
         }
         sums.counts.get()[label] += double(weight);
         sums.inertia += double(weight) * square;

@@ -12,10 +12,10 @@ from .monitor import Monitor
 
 Double = NDArray[np.float64]
 
-# From so many clusters on it pays to keep a bound for each row, which may spare the row its search.
-BOUNDS_FROM = 24
+# Bounds, which may spare rows their search, are kept where looking at one costs less than this share of a search.
+WORTH = 0.5
 # Passes that search every row, after one in which bounds spared less than they cost.
-REST = 2
+REST = 1
 # A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
 
@@ -34,6 +34,8 @@ class Assigned:
 class Assigner:
     """Assigns the rows of one X, pass after pass, and remembers what spares work in the next pass.
 
+    Passes with sums must not follow one without.
+
     Parameters
     ----------
     x : Source of shape (rows, cols)
@@ -51,7 +53,8 @@ class Assigner:
         self.wide = False
         self._lower: Array | None = None
         self._previous: Array | None = None
-        self._rest = 0
+        self._rest = 2  # centroids move far at first
+        self._sums: Double | None = None
 
     def __call__(self, centers: Array, *, sums: bool = True) -> Assigned:
         """Find the nearest of `centers`, (k, cols), for every row; equally near ones: the first.
@@ -62,12 +65,12 @@ class Assigner:
             If squared distances overflow.
         """
         k = len(centers)
-        if self._lower is None and k >= BOUNDS_FROM:
+        if self._lower is None and self._cost(k) < WORTH:
             self._lower = np.empty(self.x.rows, self.x.dtype)
         moved = self._moved(centers) if self._lower is not None and not self._rest else None
-        total = np.empty(centers.shape) if sums else None
+        gain = np.empty(centers.shape) if sums else None
         counts, inertia, changed, searched, undecided = kernels.assign(
-            self.x.kernel, centers, self.weights, self.labels, self._lower, moved, None, total, True,
+            self.x.kernel, centers, self.weights, self.labels, self._lower, moved, None, gain, True,
             self.wide, self.x.n_threads,
         )  # fmt: skip
         if not np.isfinite(inertia):
@@ -79,14 +82,17 @@ class Assigner:
         elif self._rest:
             self._rest -= 1
         self._previous = centers
-        return Assigned(total, counts, inertia, changed, searched)
+        if gain is None:
+            return Assigned(None, counts, inertia, changed, searched)
+        self._sums = gain if self._sums is None else self._sums + gain
+        return Assigned(self._sums.copy(), counts, inertia, changed, searched)
 
     def _cost(self, k: int) -> float:
-        """What it takes to look at a row's bound, in searches: its own distance, and some scalar work.
+        """What it takes to look at a row's bound, in searches: its own distance, and scalar work.
 
-        Measured on Zen 4 in float32, where a search takes k multiplications of vectors of 16.
+        Measured on Zen 4 in float32, where a search multiplies k vectors for every 16 columns.
         """
-        return min(1.0, (4 + 600 / self.x.cols) / k)
+        return (6 + 2300 / self.x.cols) / k
 
     def _moved(self, centers: Array) -> Double | None:
         if self._previous is None:

@@ -24,7 +24,8 @@ def _distances(x, centers):
 
 
 def assign(x, centers, weights, labels, lower, moved, distances, sums, search, wide, n_threads):
-    """Find the nearest centroid of each row; overwrites labels, lower, distances, sums.
+    """Find the nearest centroid of each row; overwrites labels, lower, distances, and
+    sums with what the weighted sums of the clusters gained since `labels`.
 
     Returns the weight of each cluster, the inertia, how many labels changed, how many rows were searched
     and how many of those had to be looked at again.
@@ -46,7 +47,10 @@ def assign(x, centers, weights, labels, lower, moved, distances, sums, search, w
         distances[:] = own
     if sums is not None:
         sums[:] = 0
-        np.add.at(sums, labels, x * w[:, None])
+        came = labels != old
+        went = came & (old >= 0)
+        np.add.at(sums, labels[came], (x * w[:, None])[came])
+        np.subtract.at(sums, old[went], (x * w[:, None])[went])
     counts = np.bincount(labels, w, len(c))
     return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
