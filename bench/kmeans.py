@@ -27,7 +27,7 @@ WIDE_TYPE = (200_000, 128, 256)
 SEEDS = (200_000, 128, 256)
 
 LEGEND = f"""\
-ours s, peer s: whole calls of fit from the same start, tol=0, {ITERATIONS} iterations; k-means++: whole calls.
+ours s, peer s: whole calls of fit from the same start, tol=0, {ITERATIONS} iterations; or of k-means++.
 peer: the fastest of those that are named with their seconds; "-": not installed, or cannot do this.
 % FMA: 2nkd flop for each of the {ITERATIONS} iterations and the final assignment at our seconds, of the
   measured peak; above 100 where bounds spare rows their search, or float64 is searched in float32.

@@ -12,7 +12,7 @@ from .monitor import Monitor
 
 Double = NDArray[np.float64]
 
-# Bounds, which may spare rows their search, are kept where looking at one costs less than this share of a search.
+# Bounds, which may spare rows their search, are kept where looking at one costs less than this share of it.
 WORTH = 0.5
 # Passes that search every row, after one in which bounds spared less than they cost.
 REST = 1
