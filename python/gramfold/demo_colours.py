@@ -76,9 +76,7 @@ def _timed(fit: Callable[[], Any]) -> tuple[Any, float]:
 def report(made: Sequence[Quantised], iterations: int = ITERATIONS) -> str:
     """A line for each number of colours."""
     height, width = made[0].picture.shape[:2]
-    lines = [
-        f"Colours of a photograph, {height * width:,} pixels, by k-means; {iterations} iterations from one start"
-    ]
+    lines = [f"Colours of a photograph, {height * width:,} pixels, by k-means; {iterations} iterations each"]
     for one in made:
         faster = one.peer_seconds / one.seconds
         lines.append(

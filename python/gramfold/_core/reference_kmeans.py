@@ -43,6 +43,8 @@ def assign(x, centers, weights, labels, lower, moved, distances, sums, search, w
             lower[:] = np.sqrt(squares.min(axis=1)) * (1 - 8 * np.finfo(lower.dtype).eps)
     else:
         own = np.square(x - c[labels]).sum(axis=1)
+    with np.errstate(over="ignore"):
+        own = own.astype(centers.dtype).astype(np.float64)
     if distances is not None:
         distances[:] = own
     if sums is not None:
