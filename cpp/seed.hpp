@@ -24,10 +24,24 @@ struct Seeding {
 
     // out has the distances of rows first to first + count; takes the minima and adds them up.
     void settle(Index first, Index count, Index rows) const {
+        using V = Vec<T>;
+        constexpr Index w = lanes<T>;
         for (Index l = 0; l < n_candidates; ++l) {
             T* at = out + l * rows + first;
+            V sums_of_lanes = {};
+            Index i = 0;
+            for (; i + w <= count; i += w) {
+                V a = load<V>(at + i);
+                if (closest) {
+                    const V c = load<V>(closest + first + i);
+                    a = a < c ? a : c;
+                    store(at + i, a);
+                }
+                sums_of_lanes += weights ? a * load<V>(weights + first + i) : a;
+            }
             double sum = 0;
-            for (Index i = 0; i < count; ++i) {
+            for (int lane = 0; lane < w; ++lane) sum += double(sums_of_lanes[lane]);
+            for (; i < count; ++i) {
                 if (closest && !(at[i] < closest[first + i])) at[i] = closest[first + i];
                 sum += double(at[i]) * (weights ? double(weights[first + i]) : 1.0);
             }
@@ -42,11 +56,12 @@ struct NoSums {
 };
 
 template <class T, int R>
-void distance_tile(Index d, const T* x, const T* c, T* out, Index out_row) {
+void distance_tile(Index d, const T* x, const T* c, T* out, Index out_row, const char* fetch) {
     using V = Vec<T>;
     constexpr int w = lanes<T>, nv = panel_vectors;
     V acc[R][nv] = {};
-    for (Index q = 0; q < d; ++q, x += nv * w, c += R) {
+    for (Index q = 0; q < d; ++q, x += nv * w, c += R, fetch += 64 * fetch_lines) {
+        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
         V xv[nv];
 #pragma GCC unroll 4
         for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
@@ -93,10 +108,11 @@ class SeedWorker {
         const T* rows[width];
         for (Index r = 0; r < width; ++r) rows[r] = row(first, std::min(r, count - 1));
         to_lanes_.template operator()<lanes<T>>(rows, job_.d, panel_vectors, packed_.get());
+        const char* next = reinterpret_cast<const char*>(rows[count - 1] + job_.d);
         static constexpr auto tiles = tiles_of(std::make_integer_sequence<int, most>{});
         for (Index l = 0; l < job_.n_candidates; l += most) {
             const Index r = std::min<Index>(most, job_.n_candidates - l);
-            tiles[std::size_t(r - 1)](job_.d, packed_.get(), candidates_.get() + l * job_.d, found_.get(), width);
+            tiles[std::size_t(r - 1)](job_.d, packed_.get(), candidates_.get() + l * job_.d, found_.get(), width, next);
             for (Index i = 0; i < r; ++i) std::copy_n(found_.get() + i * width, count, job_.out + (l + i) * x_.rows + first);
         }
     }
@@ -110,7 +126,7 @@ class SeedWorker {
 
     template <int... R>
     static constexpr auto tiles_of(std::integer_sequence<int, R...>) {
-        return std::array<void (*)(Index, const T*, const T*, T*, Index), sizeof...(R)>{&distance_tile<T, R + 1>...};
+        return std::array<void (*)(Index, const T*, const T*, T*, Index, const char*), sizeof...(R)>{&distance_tile<T, R + 1>...};
     }
 
     Matrix<const T> x_;
