@@ -80,8 +80,8 @@ def report(made: Sequence[Quantised], iterations: int = ITERATIONS) -> str:
     for one in made:
         faster = one.peer_seconds / one.seconds
         lines.append(
-            f"{one.k:>4} colours, PSNR {one.noise:.1f} dB | {one.seconds:>6.3f} s, inertia {one.inertia:.2f}"
-            f" | scikit-learn: {one.peer_seconds:>6.3f} s, {one.peer_inertia:.2f} | {faster:>5.1f}x"
+            f"{one.k:>4} colours, PSNR {one.noise:.1f} dB: {one.seconds:>6.3f} s, inertia {one.inertia:.2f}"
+            f"; scikit-learn {one.peer_seconds:>6.3f} s, {one.peer_inertia:.2f}; {faster:.1f}x faster"
         )
     return "\n".join(lines) + "\n"
 
