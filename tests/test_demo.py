@@ -31,7 +31,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], str]:
 def test_every_png_is_a_real_picture(small):
     files, _ = small
     sheets = {f"{d}-r{r}-{k}" for d in ("patches", "faces") for r in RANKS for k in KINDS}
-    others = {"faces-reconstructed", "photograph-reconstructed", "convergence", "counts"}
+    others = {"convergence", "counts"} | {f"photograph-{k}" for k in ("reconstructed", "colours")}
+    others.add("faces-reconstructed")
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)
@@ -116,6 +117,16 @@ def test_short_fits_are_repeated_and_the_fastest_is_kept():
     short = iter([fit(0.03), fit(0.01), fit(0.02), fit(0.0)])
     assert demo_fits.fastest(lambda: next(short)).seconds == 0.01
     assert demo_fits.fastest(lambda: fit(5.0)).seconds == 5.0
+
+
+def test_more_colours_come_closer_to_the_photograph_and_as_close_as_scikit_learns():
+    image = demo.demo_colours.photograph()[::4, ::4]
+    made = [demo.demo_colours.quantise(image, k, 1, 5) for k in (2, 8)]
+    assert made[1].noise > made[0].noise > 10
+    for one in made:
+        np.testing.assert_allclose(one.inertia, one.peer_inertia, rtol=1e-4)
+        np.testing.assert_allclose(np.square(image - one.picture).sum(), one.inertia, rtol=1e-4)
+        assert len(np.unique(one.picture.reshape(-1, 3), axis=0)) == one.k == len(one.palette)
 
 
 def test_info_prints_the_configuration(capsys):

@@ -6,20 +6,26 @@ from . import datasets, patches, plot
 from .config import show_config
 from .encode import encode
 from .gaussian_mixture import GaussianMixture
+from .kmeans import KMeans
+from .minibatch_kmeans import MiniBatchKMeans
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .poisson_mixture import PoissonMixture
 from .progress import IterationInfo, progress
+from .seeding import kmeans_plusplus
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "GaussianMixture",
     "IterationInfo",
+    "KMeans",
+    "MiniBatchKMeans",
     "MiniBatchNMF",
     "PoissonMixture",
     "datasets",
     "encode",
+    "kmeans_plusplus",
     "non_negative_factorization",
     "patches",
     "plot",

@@ -52,9 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="learn dictionaries of photographs and faces, beside scikit-learn",
-        description="Learn dictionaries of image patches and of faces, write pictures of them and "
-        "print a table of seconds and objective beside scikit-learn. Takes under a minute on two "
-        "cores; nothing is downloaded. Needs the extra: pip install 'gramfold[demo]'",
+        description="Learn dictionaries of image patches and of faces and the colours of a photograph, "
+        "write pictures of them and print a table of seconds and objective beside scikit-learn. Takes "
+        "under a minute on two cores; nothing is downloaded. Needs the extra: pip install 'gramfold[demo]'",
     )
     demo.add_argument(
         "-o", "--output", type=Path, default=Path("gramfold-demo"), metavar="DIR",

@@ -1,4 +1,4 @@
-"""`gramfold demo`: dictionaries of photographs and faces, beside scikit-learn at equal quality."""
+"""`gramfold demo`: dictionaries of photographs and faces, and colours, beside scikit-learn."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from . import datasets, demo_counts, demo_pictures, demo_report
+from . import datasets, demo_colours, demo_counts, demo_pictures, demo_report
 from ._extras import require
 from .demo_fits import PENALTIES, PLAIN, SEED, SIGNS, Problem, compare, fastest, fit_ours
 from .fold import effective_threads
@@ -76,6 +76,11 @@ def run(
             fit = partial(fit_ours, problem, rank, PLAIN, iterations, n_threads)
             longer[problem.name, rank] = fastest(fit)
         files = demo_pictures.write(folder, rows, longer, n_threads)
+        image = demo_colours.photograph()
+        colours = [demo_colours.quantise(image, k, n_threads) for k in demo_colours.COLOURS]
+    print(demo_colours.report(colours))
+    files.append(folder / "photograph-colours.png")
+    demo_colours.figure(image, colours).savefig(files[-1], dpi=demo_pictures.DPI)
     files.append(demo_counts.write(folder, n_threads))
     print(demo_report.closing(rows, files, time.perf_counter() - begun))
     return files

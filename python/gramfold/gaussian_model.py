@@ -170,7 +170,7 @@ class GaussianModel:
 
     def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
         """Weights, means and covariances: once for the means, then about them."""
-        start = Start(self.points.X, self.k, self.init, rng, self.points.weights)
+        start = Start(self.points.X, self.k, self.init, rng, self.points.weights, self.points.n_threads)
         about, shift = np.zeros((self.k, self.points.d)), self.points.shift
         for _ in range(2):
             counts = self.points.given(start.blocks(), about, self.first, self.second)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, kmeans_plusplus
 
 from .fold import Array
+from .kmeans import KMeans
+from .seeding import kmeans_plusplus
 
 INITS = ("kmeans", "k-means++", "random", "random_from_data")
 BLOCK = 2**14  # rows whose responsibilities are made at once
@@ -27,18 +28,23 @@ class Start:
         As in scikit-learn's mixtures; those of single rows leave all other rows without a component.
     rng : RandomState
     weights : ndarray of shape (n,), optional
+    n_threads : int
     """
 
     def __init__(
-        self, X: Any, k: int, init: str, rng: np.random.RandomState, weights: NDArray[np.float64] | None
-    ) -> None:
+        self, X: Any, k: int, init: str, rng: np.random.RandomState, weights: NDArray[np.float64] | None,
+        n_threads: int,
+    ) -> None:  # fmt: skip
         self.n, self.dtype, self.k, self.rng = X.shape[0], X.dtype, k, rng
         self.state: Any = None
         self.labels = self.chosen = None
         if init == "kmeans":
-            self.labels = cluster_labels(X, k, rng, weights)
+            fit = KMeans(k, n_init=1, random_state=rng, n_threads=n_threads).fit(X, sample_weight=weights)
+            self.labels = fit.labels_
         elif init == "k-means++":
-            self.chosen = kmeans_plusplus(X, k, random_state=rng, sample_weight=weights)[1]
+            self.chosen = kmeans_plusplus(X, k, random_state=rng, sample_weight=weights, n_threads=n_threads)[
+                1
+            ]
         elif init == "random_from_data":
             self.chosen = rng.choice(self.n, size=k, replace=False)
 
@@ -67,10 +73,3 @@ class Start:
         drawn = rng.uniform(size=(rows.stop - rows.start, self.k)).astype(self.dtype)
         drawn /= drawn.sum(axis=1, keepdims=True)
         return drawn
-
-
-def cluster_labels(
-    X: Any, k: int, rng: np.random.RandomState, weights: NDArray[np.float64] | None
-) -> NDArray[Any]:
-    """Labels of all rows by k-means from one start."""
-    return KMeans(k, n_init=1, random_state=rng).fit(X, sample_weight=weights).labels_

@@ -160,7 +160,7 @@ class PoissonModel:
         everything = np.ones((source.rows, 1), source.dtype)
         total, _, exposed = self.counts.sums(1, [(slice(None), everything)])
         features = source.x.sqrt() if source.sparse else np.sqrt(source.x)
-        start = Start(features, k, self.init, rng, self.counts.weights)
+        start = Start(features, k, self.init, rng, self.counts.weights, self.counts.source.n_threads)
         sums, shares, own = self.counts.sums(k, start.blocks())
         rates = (sums + total / exposed) / (own[:, None] + 1)
         shares = (shares + 1) / (shares + 1).sum()

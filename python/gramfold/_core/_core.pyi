@@ -109,6 +109,28 @@ def gaussian_mixture(
     labels: NDArray[np.int64] | None,
     n_threads: int,
 ) -> tuple[_Double, float]: ...
+def assign(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    centers: _Array,
+    weights: _Array | None,
+    labels: NDArray[np.int32],
+    lower: _Array | None,
+    moved: _Double | None,
+    distances: _Array | None,
+    sums: _Double | None,
+    search: bool,
+    wide: bool,
+    n_threads: int,
+) -> tuple[_Double, float, int, float, int]: ...
+def seed(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    candidates: _Array,
+    closest: _Array | None,
+    weights: _Array | None,
+    out: _Array,
+    sums: _Double,
+    n_threads: int,
+) -> None: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
 def pseudoinverse(gram: _Double, eps: float) -> _Double: ...

@@ -11,6 +11,8 @@ import scipy.sparse as sp
 
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
+from .reference_kmeans import assign as assign
+from .reference_kmeans import seed as seed
 from .reference_masked import masked_hals as masked_hals
 from .reference_mixture import count_rows as count_rows
 from .reference_mixture import gaussian_mixture as gaussian_mixture

@@ -1,0 +1,201 @@
+// The pass of assign.hpp for CSR rows: vectors run over centroids, one row at a time.
+//
+// Scores are gathered from the transposed centroids (d x k) as the entries of the row go by. Distances are
+// |x|^2 - 2 x'c + |c|^2 in double: the entries that are not stored are never looked at.
+// Cost: k FMA per stored entry.
+#pragma once
+
+#include "assign.hpp"
+#include "csr.hpp"
+
+namespace gramfold {
+
+// The centroids as rows, transposed, and their squared norms.
+template <class T>
+struct GatheredCentroids {
+    Index k, d, kp;
+    const T* rows;
+    Buffer<T> columns, bias;
+    std::vector<double> squares;
+    double longest = 0;
+
+    GatheredCentroids(const T* c, Index k, Index d)
+        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), rows(c), columns(d * kp),
+          bias(round_up<Index>(k, lanes<T>)), squares(static_cast<std::size_t>(k)) {
+        columns.zero();
+        std::fill_n(bias.get(), bias.size(), std::numeric_limits<T>::infinity());
+        for (Index j = 0; j < k; ++j) {
+            double& sum = squares[std::size_t(j)];
+            for (Index q = 0; q < d; ++q) {
+                columns.get()[q * kp + j] = c[j * d + q];
+                sum += double(c[j * d + q]) * double(c[j * d + q]);
+            }
+            bias.get()[j] = T(sum / 2);
+            longest = std::max(longest, std::sqrt(sum));
+        }
+    }
+};
+
+template <class T, class I>
+class AssignCsrWorker {
+  public:
+    AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids, const Moves& moves)
+        : x_(x), job_(job), c_(centroids), moves_(moves), scores_(centroids.bias.size()) {}
+
+    void operator()(Index first, Index count, AssignSums<T>& sums) {
+        for (Index i = first; i < first + count; ++i) {
+            const auto row = x_.entries(i);
+            double square = 0;
+            for (Index e = 0; e < row.size; ++e) square += double(row.values[e]) * double(row.values[e]);
+            if (!keeps(i, row, square, sums)) search(i, row, square, sums);
+        }
+    }
+
+  private:
+    using Row = Entries<T, I>;
+
+    double distance(const Row& row, double square, Index j) const {
+        const T* c = job_.center(j);
+        double product = 0;
+        for (Index e = 0; e < row.size; ++e) product += double(row.values[e]) * double(c[row.columns[e]]);
+        return std::max(0.0, square - 2 * product + c_.squares[std::size_t(j)]);
+    }
+
+    bool keeps(Index i, const Row& row, double square, AssignSums<T>& sums) {
+        const Index label = job_.labels[i];
+        if (!job_.search) {
+            add(i, row, distance(row, square, label), label, label, sums);
+            return true;
+        }
+        if (!job_.moved || label < 0) return false;
+        constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
+        const double low = double(job_.lower[i]) - moves_.of_others(label);
+        job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));
+        if (!(low > 0)) return false;
+        const double own = distance(row, square, label);
+        if (!(own + rounding(row, square) < low * low * (1 - 4 * slack))) return false;
+        add(i, row, own, label, label, sums);
+        return true;
+    }
+
+    // Of a squared distance in double.
+    double rounding(const Row& row, double square) const {
+        return double(row.size + job_.d + 8) * std::numeric_limits<double>::epsilon() * 2 * (square + c_.longest * c_.longest);
+    }
+
+    void search(Index i, const Row& row, double square, AssignSums<T>& sums) {
+        sums.searched += moves_.tiles.back();
+        project(row);
+        T first, second;
+        Index label = least(first, second);
+        const double n = double(row.size), norm = std::sqrt(square);
+        const double error = (std::min(n, 8 * std::sqrt(n)) + 6) * double(std::numeric_limits<T>::epsilon()) / 2 *
+                             c_.longest * (norm + c_.longest);
+        double low = square + 2 * (double(second) - error);
+        if (!(double(second) - double(first) > 2 * error)) {
+            ++sums.rechecked;
+            label = exact(row, square, low);
+        }
+        if (job_.lower) {
+            const double root = std::sqrt(std::max(0.0, low - rounding(row, square)));
+            job_.lower[i] = T(root * (1 - 8 * double(std::numeric_limits<T>::epsilon())));
+        }
+        const Index old = job_.labels[i];
+        sums.changed += label != old;
+        job_.labels[i] = std::int32_t(label);
+        add(i, row, distance(row, square, label), label, old, sums);
+    }
+
+    Index exact(const Row& row, double square, double& second) const {
+        double first = std::numeric_limits<double>::infinity();
+        Index label = 0;
+        second = first;
+        for (Index j = 0; j < job_.k; ++j) {
+            const double a = distance(row, square, j);
+            if (a < first) second = first, first = a, label = j;
+            else second = std::min(second, a);
+        }
+        return label;
+    }
+
+    void project(const Row& row) {
+        std::copy_n(c_.bias.get(), c_.bias.size(), scores_.get());
+        Index c = 0;
+        for (; c + 4 * lanes<T> <= c_.kp; c += 4 * lanes<T>) gather<Vec<T>, 4>(row, c);
+        for (; c + lanes<T> <= c_.kp; c += lanes<T>) gather<Vec<T>, 1>(row, c);
+        constexpr int quarter = component_pad<T>;
+        for (; c < c_.kp; c += quarter) gather<Vec<T, quarter>, 1>(row, c);
+    }
+
+    template <class V, int N>
+    void gather(const Row& row, Index c) {
+        constexpr Index w = sizeof(V) / sizeof(T);
+        T* to = scores_.get() + c;
+        V acc[N];
+        for (int v = 0; v < N; ++v) acc[v] = load<V>(to + v * w);
+        for (Index e = 0; e < row.size; ++e) {
+            const T* column = c_.columns.get() + Index(row.columns[e]) * c_.kp + c;
+            const T s = row.values[e];
+#pragma GCC unroll 4
+            for (int v = 0; v < N; ++v) acc[v] -= load<V>(column + v * w) * s;
+        }
+        for (int v = 0; v < N; ++v) store(to + v * w, acc[v]);
+    }
+
+    // The least two scores and where the first one is.
+    Index least(T& first, T& second) const {
+        using V = Vec<T>;
+        using Id = typename Nearest<T>::Id;
+        using J = Vec<Id>;
+        constexpr int w = lanes<T>;
+        V best = V{} + std::numeric_limits<T>::infinity(), next = best;
+        J index = {};
+        for (Index c = 0; c < scores_.size(); c += w) {
+            const V a = load<V>(scores_.get() + c), farther = a > best ? a : best;
+            next = next < farther ? next : farther;
+            index = a < best ? J{} + Id(c) : index;
+            best = a < best ? a : best;
+        }
+        Index lane = 0;
+        for (int l = 1; l < w; ++l)
+            if (best[l] < best[lane] || (best[l] == best[lane] && index[l] < index[lane])) lane = l;
+        first = best[lane], second = next[lane];
+        for (int l = 0; l < w; ++l)
+            if (l != lane) second = std::min(second, best[l]);
+        return Index(index[lane]) + lane;
+    }
+
+    void add(Index i, const Row& row, double square, Index label, Index old, AssignSums<T>& sums) {
+        const T weight = job_.weight(i);
+        if (job_.with_sums && label != old) {
+            T* s = sums.s.get();
+            for (Index e = 0; e < row.size; ++e) s[label * job_.d + row.columns[e]] += weight * row.values[e];
+            for (Index e = 0; old >= 0 && e < row.size; ++e) s[old * job_.d + row.columns[e]] -= weight * row.values[e];
+        }
+        sums.counts.get()[label] += double(weight);
+        sums.inertia += double(weight) * square;
+        if (job_.distances) job_.distances[i] = T(square);
+    }
+
+    const Csr<T, I>& x_;
+    const Assignment<T>& job_;
+    const GatheredCentroids<T>& c_;
+    const Moves& moves_;
+    Buffer<T> scores_;
+};
+
+template <class S, class T, class I>
+std::unique_ptr<AssignSums<T>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
+    const GatheredCentroids<T> centroids(job.centers, job.k, job.d);
+    const Moves moves(job.moved, job.k);
+    Plan plan = source.plan();
+    plan.work = double(source.rows()) * double(source.work_per_row()) * double(job.k);
+    auto total = fold(
+        plan, run,
+        [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); },
+        [&] { return AssignCsrWorker<T, I>(source, job, centroids, moves); });
+    for (Index i = 0; sums && i < job.k * job.d; ++i) sums[i] = double(total->s.get()[i]);
+    return total;
+}
+
+}  // namespace gramfold

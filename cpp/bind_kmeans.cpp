@@ -1,0 +1,71 @@
+// The boundary of k-means.
+#include "assign_csr.hpp"
+#include "seam.hpp"
+#include "seed.hpp"
+
+using namespace gramfold;
+
+namespace {
+
+template <class T>
+py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
+                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<double>& moved,
+                      const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide, int n_threads) {
+    require(centers.ndim() == 2 && centers.shape(0) > 0, "centers must be k x cols");
+    const Index k = centers.shape(0), d = centers.shape(1);
+    return with_source<T>(x, [&](const auto& source) {
+        const Index n = source.rows();
+        require(source.cols() == d, "centers must have as many columns as x");
+        Assignment<T> job{k, d, centers.data(), sized(weights, n, "weights must have an entry for each row"),
+                          writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
+                          writable(lower, n, "lower must be writable, an entry for each row"),
+                          sized(moved, k, "moved must have an entry for each centroid"),
+                          writable(distances, n, "distances must be writable, an entry for each row"),
+                          search, sums.has_value()};
+        require(!job.moved || job.lower, "moved goes with lower");
+        if (!search)
+            for (Index i = 0; i < n; ++i)
+                require(job.labels[i] >= 0 && job.labels[i] < k, "labels must be at least 0 and less than k");
+        double* to = writable(sums, k, d, "sums must be a writable k x cols");
+        const auto total = without_gil(n_threads, [&](const Run& run) {
+            return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
+        });
+        const Index tiles = Centroids<T>::tiles(k);  // per row that was searched among all
+        return py::make_tuple(vector(total->counts.get(), k), total->inertia, total->changed,
+                              double(total->searched) / double(tiles), total->rechecked);
+    });
+}
+
+template <class T>
+void seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
+               const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums, int n_threads) {
+    require(candidates.ndim() == 2, "candidates must be n_candidates x cols");
+    const Index l = candidates.shape(0), d = candidates.shape(1);
+    with_source<T>(x, [&](const auto& source) {
+        const Index n = source.rows();
+        require(source.cols() == d, "candidates must have as many columns as x");
+        const Seeding<T> job{l, d, candidates.data(), sized(closest, n, "closest must have an entry for each row"),
+                             sized(weights, n, "weights must have an entry for each row"),
+                             writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
+                             writable<double>(sums, (n + seed_block - 1) / seed_block, l,
+                                              "sums must be a writable blocks x n_candidates")};
+        without_gil(n_threads, [&](const Run& run) { seed(source, job, run); return 0; });
+    });
+}
+
+template <class T>
+void bind(py::module_& m) {
+    m.def("assign", &assign_rows<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
+          py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("moved").noconvert(),
+          py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
+          py::arg("n_threads"));
+    m.def("seed", &seed_rows<T>, py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
+          py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("n_threads"));
+}
+
+}  // namespace
+
+void bind_kmeans(py::module_& m) {
+    bind<float>(m);
+    bind<double>(m);
+}
