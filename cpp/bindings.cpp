@@ -16,6 +16,7 @@
 #include "masked.hpp"
 #include "measure.hpp"
 #include "pass.hpp"
+#include "rpca.hpp"
 #include "small.hpp"
 
 namespace py = pybind11;
@@ -222,6 +223,8 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
     });
 }
 
+#include "bind_pca.hpp"
+
 template <class T>
 void bind(py::module_& m) {
     m.def(
@@ -265,6 +268,7 @@ void bind(py::module_& m) {
     m.def("kl_coordinate", &kl_coordinate<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("slope").noconvert(),
           py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l2"), py::arg("max_sweeps"),
           py::arg("shrink"), py::arg("tol"), py::arg("measure_start"), py::arg("measure_end"), py::arg("n_threads"));
+    bind_pca<T>(m);
 }
 
 }  // namespace

@@ -75,6 +75,18 @@ def kl_coordinate(
     measure_end: bool,
     n_threads: int,
 ) -> tuple[_Double, float, float, float, float, float]: ...
+def shrink(
+    x: _Array,
+    weights: _Array | None,
+    z: _Array,
+    v: _Array | None,
+    f: _Double | None,
+    numbers: tuple[float, float, float, float, float, float, float],
+    by_row: bool,
+    dual: bool,
+    gram: _Double | None,
+    n_threads: int,
+) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
 def pseudoinverse(gram: _Double, eps: float) -> _Double: ...
