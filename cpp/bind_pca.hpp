@@ -1,11 +1,21 @@
 // PCA and robust PCA at the boundary: part of bindings.cpp, included where its helpers are known.
 #pragma once
 
+// lam, mu of z, mu, mu of the next pass, c of z, c, relaxation
+template <class T>
+Shrink<T> shrink_rule(const std::array<double, 7>& n, bool by_row) {
+    return {by_row, T(n[0]), T(n[1]), T(n[2]), T(n[3]), T(n[4]), T(n[5]), T(n[6])};
+}
+
+py::tuple totals(const ShrinkSums& s) {
+    return py::cast(std::vector<double>(s.v, s.v + ShrinkSums::size)).cast<py::tuple>();
+}
+
 template <class T>
 py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
                       const std::optional<Strided<T>>& v, const std::optional<Contiguous<double>>& f,
-                      const std::array<double, 7>& numbers, bool by_row, bool dual, const Optional<double>& gram,
-                      int n_threads) {
+                      const std::array<double, 7>& numbers, bool by_row, bool dual, const Optional<T>& left,
+                      const Optional<double>& gram, int n_threads) {
     const auto xm = strided(x);
     const Index n = xm.cols;
     const auto wm = weights ? strided(*weights) : Matrix<const T>{nullptr, xm.rows, n, 0, 0};
@@ -13,17 +23,44 @@ py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weig
     const auto vm = v ? strided(*v) : Matrix<const T>{nullptr, n, 0, 1, 1};
     require(vm.rows == n && (!v || (f && f->ndim() == 1 && f->size() == vm.cols)), "v must be cols x k and f have k entries");
     const ShrinkInput<T> in{xm, wm, writable<T>(z, xm.rows, n, "z must be writable and have the shape of x"),
-                            vm, f ? f->data() : nullptr, v.has_value(), dual};
-    const auto at = [&](std::size_t i) { return T(numbers[i]); };
-    const Shrink<T> rows{by_row, at(0), at(1), at(2), at(3), at(4), at(5), at(6)};
+                            vm, f ? f->data() : nullptr,
+                            writable(left, xm.rows, vm.cols, "left must be a writable rows x k"), v.has_value(), dual};
+    const auto rows = shrink_rule<T>(numbers, by_row);
     double* g = writable(gram, n, n, "gram must be a writable cols x cols");
     const ShrinkSums s = without_gil(n_threads, [&](const Run& run) { return shrink_pass(in, rows, g, run); });
-    return py::cast(std::vector<double>(s.v, s.v + ShrinkSums::size)).template cast<py::tuple>();
+    return totals(s);
+}
+
+// x: (data, indices, indptr, cols); weights, z and out as data.
+template <class T>
+py::tuple shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>& weights, const Contiguous<T>& z,
+                        const Contiguous<T>& left, const Contiguous<T>& right, const std::array<double, 7>& numbers,
+                        bool by_row, const Contiguous<T>& out, int n_threads) {
+    return with_source<T>(x, [&](const auto& source) -> py::tuple {
+        if constexpr (std::is_same_v<std::decay_t<decltype(source)>, Dense<T>>) throw std::invalid_argument("x must be CSR");
+        else {
+            const Index used = source.rows() ? source.entries(source.rows() - 1).values + source.entries(source.rows() - 1).size -
+                                                   source.entries(0).values : 0;
+            for (const auto* a : {&z, &out}) require(a->ndim() == 1 && a->size() >= used && a->writeable(), "z and out must be writable and as data");
+            require(!weights || weights->size() >= used, "weights must be as data");
+            const Index k = left.ndim() == 2 ? left.shape(1) : 0;
+            const T *l = sized(left, source.rows(), k, "left must be rows x k"), *r = sized(right, source.cols(), k, "right must be cols x k");
+            const auto rows = shrink_rule<T>(numbers, by_row);
+            T *zs = const_cast<T*>(z.data()), *to = const_cast<T*>(out.data());
+            return totals(without_gil(n_threads, [&](const Run& run) {
+                return shrink_entries(source, weights ? weights->data() : nullptr, zs, Matrix<const T>{l, source.rows(), k, k, 1},
+                                      Matrix<const T>{r, source.cols(), k, k, 1}, rows, to, run);
+            }));
+        }
+    });
 }
 
 template <class T>
 void bind_pca(py::module_& m) {
     m.def("shrink", &shrink_rows<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("numbers"), py::arg("by_row"), py::arg("dual"),
-          py::arg("gram").noconvert(), py::arg("n_threads"));
+          py::arg("left").noconvert(), py::arg("gram").noconvert(), py::arg("n_threads"));
+    m.def("shrink_sparse", &shrink_sparse<T>, py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
+          py::arg("left").noconvert(), py::arg("right").noconvert(), py::arg("numbers"), py::arg("by_row"),
+          py::arg("out").noconvert(), py::arg("n_threads"));
 }

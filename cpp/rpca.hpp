@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "csr.hpp"
 #include "pass.hpp"
 #include "rows/shrink.hpp"
 #include "symmetric.hpp"
@@ -20,6 +21,7 @@ struct ShrinkInput {
     T* z;
     Matrix<const T> v;  // no columns: L = 0
     const double* f;
+    T* left;  // rows x k, overwritten with W V diag(f), so that L = left V'; or null
     bool advance, dual;  // false: z stays, only G is wanted; with dual, that of the multipliers
 };
 
@@ -92,6 +94,7 @@ class ShrinkWorker {
             product(count, kp, n_, w, stride_, 1, v_.data, packed, b_.get(), kp, false);
             for (Index r = 0; r < count; ++r)
                 for (Index t = 0; t < k; ++t) b_.get()[r * kp + t] *= T(in_.f[t]);
+            for (Index r = 0; in_.left && r < count; ++r) std::copy_n(b_.get() + r * kp, k, in_.left + (first + r) * k);
             product(count, n_, k, b_.get(), kp, 1, back_.get(), packed, l_.get(), stride_, false);
         }
         for (Index r = 0; r < count; ++r)
@@ -125,6 +128,38 @@ ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* 
         std::copy_n(totals->gram.get(), n * n, gram);
         Symmetric<T>::mirror(gram, n);
     }
+    return totals->sums;
+}
+
+// The same for a CSR X whose stored entries are the observed ones, and L = left right' (rows x k, cols x k) given:
+// out is overwritten with the entries of W - L, so that the next input is L plus a sparse matrix.
+template <class T, class I>
+ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<const T> left, Matrix<const T> right,
+                          const Shrink<T>& rows, T* out, const Run& run) {
+    const Index k = left.cols;
+    Plan plan = x.plan();
+    plan.work = double(x.rows()) * double(k + 20) * double(x.work_per_row()) / 16;
+    const auto totals = fold(
+        plan, run, [] { return std::make_unique<ShrinkTotals>(0); },
+        [&] {
+            return [&, l = std::vector<T>()](Index first, Index count, ShrinkTotals& sums) mutable {
+                for (Index r = first; r < first + count; ++r) {
+                    const auto row = x.entries(r);
+                    const Index at = row.values - x.entries(0).values;
+                    if (Index(l.size()) < row.size) l.resize(std::size_t(row.size));
+                    const T* b = left.row(r);
+                    for (Index e = 0; e < row.size; ++e) {
+                        const T* v = right.row(Index(row.columns[e]));
+                        T dot = 0;
+                        for (Index t = 0; t < k; ++t) dot += b[t] * v[t];
+                        l[std::size_t(e)] = dot;
+                    }
+                    T* w = out + at;
+                    rows.advance(row.size, row.values, z + at, weights ? weights + at : nullptr, l.data(), w, sums.sums);
+                    for (Index e = 0; e < row.size; ++e) w[e] -= l[std::size_t(e)];
+                }
+            };
+        });
     return totals->sums;
 }
 

@@ -84,7 +84,19 @@ def shrink(
     numbers: tuple[float, float, float, float, float, float, float],
     by_row: bool,
     dual: bool,
+    left: _Array | None,
     gram: _Double | None,
+    n_threads: int,
+) -> tuple[float, float, float, float, float, float, float, float, float]: ...
+def shrink_sparse(
+    x: tuple[_Array, _Array, _Array, int],
+    weights: _Array | None,
+    z: _Array,
+    left: _Array,
+    right: _Array,
+    numbers: tuple[float, float, float, float, float, float, float],
+    by_row: bool,
+    out: _Array,
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...

@@ -13,6 +13,7 @@ from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_masked import masked_hals as masked_hals
 from .reference_pca import shrink as shrink
+from .reference_pca import shrink_sparse as shrink_sparse
 
 
 def _matrix(x):

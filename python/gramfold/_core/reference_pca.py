@@ -13,37 +13,73 @@ def _clip(z, scale, lam, by_row):
 
 
 def _size(a, lam, by_row):
-    return np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64)
+    return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
-def shrink(x, weights, z, v, f, numbers, by_row, dual, gram, n_threads):
+def shrink(x, weights, z, v, f, numbers, by_row, dual, left, gram, n_threads):
     """Threshold, shrink, and the Gram of the next input; formulas in cpp/rows/shrink.hpp, cpp/rpca.hpp."""
+    first = _open(x, weights, z, numbers, by_row, dual)
+    w, sums = first, (0.0,) * 9
+    if v is not None:
+        scaled = (first @ v) * f.astype(z.dtype)
+        w, sums = _advance(x, weights, z, scaled @ v.T, numbers, by_row)
+        if left is not None:
+            left[:] = scaled
+    if gram is not None:
+        w64 = w.astype(np.float64)
+        gram[:] = w64.T @ w64
+    return sums
+
+
+def shrink_sparse(x, weights, z, left, right, numbers, by_row, out, n_threads):
+    """Shrink for given factors; NaN stands for what is not stored. Overwrites z, and out with W - L."""
+    data, indices, indptr, cols = x
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    shape = len(indptr) - 1, cols
+
+    def dense(values, fill=np.nan):
+        whole = np.full(shape, fill, data.dtype)
+        whole[rows, indices] = values
+        return whole
+
+    whole, low = dense(z, 0), left @ right.T
+    limits = None if weights is None else dense(weights, 1)
+    w, sums = _advance(dense(data), limits, whole, low, numbers, by_row)
+    z[:], out[:] = whole[rows, indices], (w - low)[rows, indices]
+    return sums
+
+
+def _open(x, weights, z, numbers, by_row, dual):
+    """The input of the threshold, or y."""
+    lam, mu_old, mu, _, c_old, _, _ = (z.dtype.type(number) for number in numbers)
+    seen = ~np.isnan(x)
+    y = _clip(np.where(seen, z, 0), c_old, lam if weights is None else weights, by_row)
+    return y if dual else np.where(seen, np.where(seen, x, 0) - (z - y) / mu_old + y / mu, z)
+
+
+def _advance(x, weights, z, low, numbers, by_row):
+    """Overwrite z; the next input and the sums."""
     lam, mu_old, mu, mu_next, c_old, c, relax = (z.dtype.type(number) for number in numbers)
     limit = lam if weights is None or by_row else weights
     seen = ~np.isnan(x)
     x0, z0 = np.where(seen, x, 0), np.where(seen, z, 0)
     y = _clip(z0, c_old, limit, by_row)
     t = (z0 - y) / mu_old
-    w = y if dual else np.where(seen, x0 - t + y / mu, z)
-    sums = [0.0] * 9
-    if v is not None:
-        low = ((w @ v) * f.astype(z.dtype)) @ v.T
-        r = np.where(seen, x0 - low, 0)
-        moved = np.where(seen, y + mu * (relax * r + (1 - relax) * t), 0)
-        y = _clip(moved, c, limit, by_row)
-        t_next, s = (moved - y) / mu, np.where(y == c * moved, 0, (moved - y / c) / mu)
-        free = relax * low + (1 - relax) * z
-        step = np.where(seen, t_next - t, free - z)
-        noise = r - s
-        sums = [
-            _size(r, limit, by_row), np.sum(y * x0, dtype=np.float64), np.sum(y * y, dtype=np.float64),
-            np.sum(step * step, dtype=np.float64), np.sum((r - t_next) ** 2, dtype=np.float64),
-            np.sum(noise**2, dtype=np.float64), _size(s, limit, by_row), _size(noise, limit, by_row),
-            float(np.count_nonzero(s)),
-        ]  # fmt: skip
-        z[:] = np.where(seen, moved, free)
-        w = np.where(seen, x0 - t_next + y / mu_next, free)
-    if gram is not None:
-        w64 = w.astype(np.float64)
-        gram[:] = w64.T @ w64
-    return tuple(float(value) for value in sums)
+    r = np.where(seen, x0 - low, 0)
+    moved = np.where(seen, y + mu * (relax * r + (1 - relax) * t), 0)
+    y = _clip(moved, c, limit, by_row)
+    t_next, s = (moved - y) / mu, np.where(y == c * moved, 0, (moved - y / c) / mu)
+    free = relax * low + (1 - relax) * z
+    step = np.where(seen, t_next - t, free - z)
+    noise = r - s
+
+    def norm2(a):
+        return float(np.sum(a * a, dtype=np.float64))
+
+    sums = (
+        _size(r, limit, by_row), float(np.sum(y * x0, dtype=np.float64)), norm2(y), norm2(step),
+        norm2(r - t_next), norm2(noise), _size(s, limit, by_row), _size(noise, limit, by_row),
+        float(np.count_nonzero(s)),
+    )  # fmt: skip
+    z[:] = np.where(seen, moved, free)
+    return np.where(seen, x0 - t_next + y / mu_next, free), sums
