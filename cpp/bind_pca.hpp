@@ -11,24 +11,40 @@ py::tuple totals(const ShrinkSums& s) {
     return py::cast(std::vector<double>(s.v, s.v + ShrinkSums::size)).cast<py::tuple>();
 }
 
+// The columns of an optional factor with `rows` rows; without one, none.
+template <class T>
+Matrix<const T> columns(const std::optional<Strided<T>>& a, Index rows, const char* message) {
+    if (!a) return {nullptr, rows, 0, 1, 1};
+    const auto m = strided(*a);
+    require(m.rows == rows, message);
+    return m;
+}
+
+// f without left: nothing is kept of W V; left without f: it is known. gram is P'P if there is q.
 template <class T>
 py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
                       const std::optional<Strided<T>>& v, const std::optional<Contiguous<double>>& f,
-                      const std::array<double, 7>& numbers, bool by_row, bool dual, const Optional<T>& left,
-                      const Optional<double>& gram, int n_threads) {
+                      const Optional<T>& left, const std::array<double, 7>& numbers, bool by_row, bool dual,
+                      const Optional<double>& gram, const std::optional<Strided<T>>& q, const Optional<T>& products,
+                      const Optional<T>& image, int n_threads) {
     const auto xm = strided(x);
     const Index n = xm.cols;
     const auto wm = weights ? strided(*weights) : Matrix<const T>{nullptr, xm.rows, n, 0, 0};
     require(wm.rows == xm.rows && wm.cols == n, "weights must have the shape of x");
-    const auto vm = v ? strided(*v) : Matrix<const T>{nullptr, n, 0, 1, 1};
-    require(vm.rows == n && (!v || (f && f->ndim() == 1 && f->size() == vm.cols)), "v must be cols x k and f have k entries");
+    const auto vm = columns(v, n, "v must be cols x k"), qm = columns(q, n, "q must be cols x k");
+    const Index k = vm.cols, kq = qm.cols;
+    require(!v || f || left, "v needs f or left");
+    require(!f || (f->ndim() == 1 && f->size() == k), "f must have k entries");
+    require(!kq || gram, "q needs gram");
     const ShrinkInput<T> in{xm, wm, writable<T>(z, xm.rows, n, "z must be writable and have the shape of x"),
-                            vm, f ? f->data() : nullptr,
-                            writable(left, xm.rows, vm.cols, "left must be a writable rows x k"), v.has_value(), dual};
+                            v.has_value(), dual, vm, f ? f->data() : nullptr,
+                            writable(left, xm.rows, k, "left must be a writable rows x k"), qm,
+                            writable(products, xm.rows, kq, "products must be a writable rows x k")};
     const auto rows = shrink_rule<T>(numbers, by_row);
-    double* g = writable(gram, n, n, "gram must be a writable cols x cols");
-    const ShrinkSums s = without_gil(n_threads, [&](const Run& run) { return shrink_pass(in, rows, g, run); });
-    return totals(s);
+    const Index g = kq ? kq : n;
+    double* gs = writable(gram, g, g, "gram must be a writable square");
+    T* to = writable(image, kq, n, "image must be a writable k x cols");
+    return totals(without_gil(n_threads, [&](const Run& run) { return shrink_pass(in, rows, gs, to, run); }));
 }
 
 // x: (data, indices, indptr, cols); weights, z and out as data.
@@ -58,8 +74,9 @@ py::tuple shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>& 
 template <class T>
 void bind_pca(py::module_& m) {
     m.def("shrink", &shrink_rows<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
-          py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("numbers"), py::arg("by_row"), py::arg("dual"),
-          py::arg("left").noconvert(), py::arg("gram").noconvert(), py::arg("n_threads"));
+          py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("left").noconvert(), py::arg("numbers"),
+          py::arg("by_row"), py::arg("dual"), py::arg("gram").noconvert(), py::arg("q").noconvert(),
+          py::arg("products").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
     m.def("shrink_sparse", &shrink_sparse<T>, py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("left").noconvert(), py::arg("right").noconvert(), py::arg("numbers"), py::arg("by_row"),
           py::arg("out").noconvert(), py::arg("n_threads"));

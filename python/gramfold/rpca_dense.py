@@ -1,20 +1,26 @@
-"""The state of robust PCA for a dense X: one array of its size, and the Gram matrix of the next input."""
+"""The state of robust PCA for a dense X: one array of its size, and what the next threshold needs."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import eigsh
 
 from ._core import kernels
 from .rpca_numbers import Numbers, Totals
-from .spectrum import SMALL, Leading, eigenpairs
+from .spectrum import SMALL, Leading, eigenpairs, orthonormal, spectral_norm
 
 Array = NDArray[Any]
+
+# A subspace of k columns costs 4 k products per entry, the Gram matrix cols / 2 + 2 k and a larger eigenproblem.
+SUBSPACE_SHARE = 0.12
 
 
 class DenseState:
     """See cpp/rpca.hpp. X is taken tall: rows are those of X or, where it is wide, its columns.
+
+    The input W of the threshold is never stored, but made from X and z in each pass. Its leading singular vectors come
+    from its Gram matrix or, where few are wanted of many, from one step per iteration of a subspace that is kept.
 
     Parameters
     ----------
@@ -33,59 +39,101 @@ class DenseState:
         self.x, self.weights, self.by_row, self.n_threads = x, weights, by_row, n_threads
         self.rows, self.cols = x.shape
         self.z = np.zeros(x.shape, x.dtype)
-        self.gram = np.empty((self.cols, self.cols))
-        self.left = np.empty((self.rows, 0), x.dtype)
-        self.right = np.empty((self.cols, 0), x.dtype)
+        self.left, self.right = np.empty((self.rows, 0), x.dtype), np.empty((self.cols, 0), x.dtype)
+        self.gram: Array | None = None
+        self.image: Array | None = None  # (W'W basis)', once the Gram matrix is not formed any more
+        self._factors: Array | None = None
+        self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
         self._leading = Leading(self.cols)
 
     def open(self, numbers: Numbers) -> None:
         """Make the input of the first threshold from z."""
-        self._shrink(None, None, numbers, False, None, self.gram)
+        self._numbers, self.gram, self.image = numbers, np.empty((self.cols, self.cols)), None
+        self._pass(numbers, gram=self.gram)
+
+    def norm(self) -> float:
+        """The spectral norm of the input that was opened."""
+        assert self.gram is not None
+        return spectral_norm(self.gram)
 
     def scale_input(self, factor: float) -> None:
-        """Multiply that input by `factor`, where z is 0."""
+        """Multiply that input by `factor`."""
+        assert self.gram is not None
         self.gram *= factor**2
 
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
-        """Singular values above tau, with their right vectors at hand for `advance`."""
-        values, vectors = self._leading.above(self.gram, self._apply, tau * tau, accuracy, most)
-        self.right = np.ascontiguousarray(vectors, dtype=self.x.dtype)
-        return np.sqrt(values)
+        """The singular values of the input above tau; `left` and `right` become L for `advance`."""
+        values = None if self.image is None else self._from_subspace(tau, most)
+        if values is None:
+            if self.gram is None:
+                self.open(self._numbers)
+            assert self.gram is not None
+            squares, vectors = self._leading.above(self.gram, tau * tau, accuracy, most)
+            values = np.sqrt(squares)
+            self.right = self._cast(vectors)
+            self.left, self._factors = self._rows_by(len(values)), 1 - tau / values
+        return values
 
-    def advance(self, factors: Array, numbers: Numbers) -> Totals:
-        """One pass; `left` and `right` hold L = left @ right.T afterwards."""
-        if self.left.shape[1] != len(factors):
-            self.left = np.empty((self.rows, len(factors)), self.x.dtype)
-        return self._shrink(self.right, factors, numbers, False, self.left, self.gram)
+    def advance(self, numbers: Numbers) -> Totals:
+        """Shrink and update the multipliers, for the L that `threshold` made."""
+        basis = self._leading.basis
+        many = self.cols <= SMALL or basis.shape[1] > SUBSPACE_SHARE * self.cols
+        given = {"v": self.right, "f": self._factors, "left": self.left}
+        if many:
+            self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
+            totals = self._pass(numbers, gram=self.gram, **given)
+        else:
+            k = basis.shape[1]
+            self.gram, self.image = None, np.empty((k, self.cols), self.x.dtype)
+            totals = self._pass(numbers, gram=np.empty((k, k)), q=self._cast(basis), image=self.image, **given)
+        self._numbers = replace(numbers.after(), mu=numbers.mu_next)
+        return totals
 
-    def dual_norm(self, numbers: Numbers) -> float:
+    def dual_norm(self) -> float:
         """The spectral norm of the multipliers."""
-        gram = np.empty_like(self.gram)
-        self._shrink(None, None, numbers, True, None, gram)
-        return largest(gram)
+        gram = np.empty((self.cols, self.cols))
+        self._pass(self._numbers, gram=gram, dual=True)
+        return spectral_norm(gram)
 
-    def norm(self) -> float:
-        """The spectral norm of what is observed, while z is 0."""
-        return largest(self.gram)
+    def _from_subspace(self, tau: float, most: int) -> Array | None:
+        """One step of the subspace, or more until all above tau are in it; None if it gets too large for that."""
+        assert self.image is not None
+        leading, image = self._leading, self.image
+        while image.shape[0] <= SUBSPACE_SHARE * self.cols:
+            basis = orthonormal(image.T.astype(np.float64))
+            k = basis.shape[1]
+            products, small = self._rows_by(k), np.empty((k, k))
+            self._pass(self._numbers, gram=small, q=self._cast(basis), products=products)
+            squares, rotation = eigenpairs(small)
+            found = int(np.count_nonzero(squares > tau * tau))
+            if found < k or k == self.cols or found >= most:
+                kept = min(found, most)
+                values = np.sqrt(squares[:kept])
+                leading.keep(basis @ rotation, kept)
+                self.right, self._factors = self._cast(leading.basis[:, :kept]), None
+                self.left = products @ (rotation[:, :kept] * (1 - tau / values)).astype(self.x.dtype)
+                return values
+            leading.keep(basis, found)
+            k = leading.basis.shape[1]
+            image = np.empty((k, self.cols), self.x.dtype)
+            self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(leading.basis), image=image)
+        return None
 
-    def _apply(self, q: Array) -> Array:
-        return self.gram @ q
+    def _rows_by(self, k: int) -> Array:
+        same = self.left.shape[1] == k
+        return self.left if same else np.empty((self.rows, k), self.x.dtype)
 
-    def _shrink(
-        self, right: Array | None, factors: Array | None, numbers: Numbers, dual: bool,
-        left: Array | None, gram: Array,
+    def _cast(self, vectors: Array) -> Array:
+        return np.ascontiguousarray(vectors, dtype=self.x.dtype)
+
+    def _pass(
+        self, numbers: Numbers, *, gram: Array, v: Array | None = None, f: Array | None = None,
+        left: Array | None = None, q: Array | None = None, products: Array | None = None,
+        image: Array | None = None, dual: bool = False,
     ) -> Totals:  # fmt: skip
-        sums = kernels.shrink(
-            self.x, self.weights, self.z, right, factors, numbers.as_tuple(), self.by_row, dual, left, gram,
-            self.n_threads,
+        return Totals(
+            *kernels.shrink(
+                self.x, self.weights, self.z, v, f, left, numbers.as_tuple(), self.by_row, dual, gram, q,
+                products, image, self.n_threads,
+            )
         )  # fmt: skip
-        return Totals(*sums)
-
-
-def largest(gram: Array) -> float:
-    """The root of the largest eigenvalue."""
-    if len(gram) <= SMALL or not gram.any():
-        return float(np.sqrt(eigenpairs(gram)[0][0]))
-    start = np.random.default_rng(0).standard_normal(len(gram))
-    value = eigsh(gram, k=1, which="LA", v0=start, tol=1e-11, ncv=min(len(gram), 48), return_eigenvectors=False)
-    return float(np.sqrt(max(0.0, value[0])))

@@ -39,13 +39,13 @@ class State(Protocol):
     right: Array
     relaxes: bool
 
-    def advance(self, factors: Array, numbers: Numbers) -> Totals:
-        """One pass."""
-
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
-        """Singular values of the next input above tau."""
+        """The singular values of the input above tau; `left` and `right` become L."""
 
-    def dual_norm(self, numbers: Numbers) -> float:
+    def advance(self, numbers: Numbers) -> Totals:
+        """Shrink and update the multipliers for that L, and make the next input."""
+
+    def dual_norm(self) -> float:
         """The spectral norm of Y."""
 
 
@@ -98,33 +98,31 @@ class Driver:
             tau = 1 / self.numbers.mu
             values = self.state.threshold(tau, accuracy, self.most)
             numbers = replace(self.numbers, shrink=self.noise.shrink(self.numbers.mu))
-            totals = self.state.advance(1 - tau / values, numbers)
+            totals = self.state.advance(numbers)
             nuclear, moved = float(np.sum(values - tau)), float(np.sqrt(totals.moved))
             primal = float(np.sqrt(totals.residual)) / self.size
             dual = numbers.mu * moved / max(float(np.sqrt(totals.dual)), TINY)
             accuracy = ACCURACY * min(primal * self.size, moved)
             self.noise.update(totals)
             objective = self.noise.primal(nuclear, totals)
-            gap, norm = self._certify(objective, totals, numbers.after(), tol, n_iter)
+            gap, norm = self._certify(objective, totals, tol, n_iter)
             converged = tol > 0 and (gap <= tol or (bounded and max(primal, dual) <= tol))
             stop = monitor.record(objective, max(primal, dual)) or n_iter == monitor.max_iter
             if converged or stop:
                 break
             self.numbers = self._following(numbers, primal, dual)
         if not np.isfinite(gap):
-            gap, norm = self._certify(objective, totals, numbers.after(), np.inf, n_iter)
+            gap, norm = self._certify(objective, totals, np.inf, n_iter)
         return Solution(numbers.after(), norm, gap, objective, n_iter, converged)
 
-    def _certify(
-        self, objective: float, totals: Totals, done: Numbers, tol: float, n_iter: int
-    ) -> tuple[float, float]:
+    def _certify(self, objective: float, totals: Totals, tol: float, n_iter: int) -> tuple[float, float]:
         """The relative gap and |Y|_2; inf where it is not worth a pass to know."""
         if objective <= 0:
             return 0.0, 1.0
         hoped = abs(objective - self.noise.dual(1.0, totals)) / objective
         if hoped > tol or (n_iter < self.next_check and np.isfinite(tol)):
             return np.inf, np.nan
-        norm = self.state.dual_norm(done)
+        norm = self.state.dual_norm()
         gap = max(0.0, (objective - self.noise.dual(norm, totals)) / objective)
         if gap > tol:
             self.next_check = n_iter + int(np.clip(np.log2(gap / tol), 2, 10))

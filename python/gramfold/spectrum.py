@@ -6,18 +6,36 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 
 Array = NDArray[Any]
 
 # Measured at n = 200 to 1000: LAPACK's whole spectrum costs about as much as 3 filters of n / 5 columns.
-SMALL, DENSE_SHARE = 128, 0.2
-GUARD, MOST_ROUNDS, DEGREE = 8, 40, 6
+SMALL, DENSE_SHARE, LANCZOS = 128, 0.2, 600
+GUARD, DEGREE = 8, 6
 
 
 def eigenpairs(gram: Array) -> tuple[Array, Array]:
     """All eigenvalues, the largest first and none below 0, with their vectors as columns."""
     values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
+
+
+def orthonormal(a: Array) -> Array:
+    """An orthonormal basis of the columns."""
+    q: Array = scipy.linalg.qr(a, mode="economic", overwrite_a=True, check_finite=False)[0]
+    return q
+
+
+def spectral_norm(gram: Array) -> float:
+    """The root of the largest eigenvalue of a Gram matrix."""
+    n = len(gram)
+    if n <= LANCZOS or not gram.any():
+        top = scipy.linalg.eigh(gram, eigvals_only=True, subset_by_index=[n - 1, n - 1], check_finite=False)
+    else:
+        start = np.random.default_rng(0).standard_normal(n)
+        top = eigsh(gram, k=1, which="LA", v0=start, tol=1e-9, ncv=48, return_eigenvectors=False)
+    return float(np.sqrt(max(0.0, top[0])))
 
 
 class Leading:
@@ -31,6 +49,13 @@ class Leading:
     ----------
     size : int
         Rows of the matrix.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (size, k)
+        The orthonormal basis kept, the wanted vectors first.
+    found : int
+        How many were wanted last.
     """
 
     def __init__(self, size: int) -> None:
@@ -39,74 +64,68 @@ class Leading:
         self.found = 0
         self._random = np.random.default_rng(0)
 
-    def above(
-        self, gram: Array | None, apply: Callable[[Array], Array], threshold: float, accuracy: float, most: int
-    ) -> tuple[Array, Array]:
+    def above(self, gram: Array, threshold: float, accuracy: float, most: int) -> tuple[Array, Array]:
         """Eigenvalues above `threshold`, the largest first, with their vectors as columns.
 
         Parameters
         ----------
-        gram : ndarray of shape (size, size), or None
-            The matrix, if it is at hand.
-        apply : callable
-            Q -> matrix @ Q, for Q of shape (size, k).
+        gram : ndarray of shape (size, size)
         threshold : float
         accuracy : float
             The root of the sum of |residual|^2 / eigenvalue may be this large.
         most : int
             Not more pairs than this.
         """
-        few = self.size > SMALL and max(self.found, GUARD) <= DENSE_SHARE * self.size
-        pairs = self._iterate(apply, threshold, accuracy, most, gram is not None) if few or gram is None else None
+        pairs = None
+        if self.size > SMALL and max(self.found, GUARD) <= DENSE_SHARE * self.size:
+            columns = int(DENSE_SHARE * self.size)
+            pairs = self.iterate(lambda q: gram @ q, threshold, accuracy, most, columns)
         if pairs is None:
-            assert gram is not None
             values, vectors = eigenpairs(gram)
             wanted = min(most, int(np.count_nonzero(values > threshold)))
-            self.basis = vectors[:, : min(self.size, wanted + max(GUARD, wanted // 8))]
+            self.keep(vectors[:, : self._columns(wanted)], wanted)
             pairs = values[:wanted], vectors[:, :wanted]
-        self.found = len(pairs[0])
         return pairs
 
-    def _iterate(
-        self, apply: Callable[[Array], Array], threshold: float, accuracy: float, most: int, may_stop: bool
+    def iterate(
+        self, apply: Callable[[Array], Array], threshold: float, accuracy: float, most: int, columns: int
     ) -> tuple[Array, Array] | None:
-        basis, degree = self._guarded(self.basis, self.found), DEGREE
-        image = apply(basis)
-        for _ in range(MOST_ROUNDS):
+        """The same for a matrix known by its products; None if more than `columns` are needed."""
+        self.keep(self.basis, self.found)
+        basis = self.basis
+        while True:
+            image = apply(basis)
             values, rotation = eigenpairs(basis.T @ image)
             basis, image = basis @ rotation, image @ rotation
             above = int(np.count_nonzero(values > threshold))
-            wanted = min(most, above)
+            wanted, low = min(most, above), threshold
             if above == len(values) < self.size and above <= most:
-                basis = self._guarded(basis, above)
-                if may_stop and basis.shape[1] > DENSE_SHARE * self.size:
+                self.keep(basis, above)
+                basis = self.basis
+                if basis.shape[1] > columns:
                     return None
             else:
-                left = np.linalg.norm(image[:, :wanted] - basis[:, :wanted] * values[:wanted], axis=0)
+                rest = np.linalg.norm(image[:, :wanted] - basis[:, :wanted] * values[:wanted], axis=0)
                 rounding = 8 * np.finfo(np.float64).eps * values[0] / np.sqrt(threshold)
-                size = np.sqrt(np.sum(left**2 / np.maximum(values[:wanted], threshold)))
+                size = np.sqrt(np.sum(rest**2 / np.maximum(values[:wanted], threshold)))
                 if size <= max(accuracy, rounding):
-                    break
-            low = threshold if above <= most else max(threshold, float(values[min(most, len(values) - 1)]))
-            basis = _orthonormal(_filter(apply, basis, low, degree))
-            image = apply(basis)
-        self.basis = basis
-        return values[:wanted], basis[:, :wanted]
+                    self.keep(basis, wanted)
+                    return values[:wanted], basis[:, :wanted]
+                low = max(low, float(values[min(most, len(values) - 1)]) if above > most else 0)
+            basis = orthonormal(_filter(apply, basis, low, DEGREE))
 
-    def _guarded(self, basis: Array, wanted: int) -> Array:
-        """The basis with random directions added: an eighth more than is wanted."""
-        columns = min(self.size, wanted + max(GUARD, wanted // 8))
-        if wanted == basis.shape[1] and wanted:
-            columns = min(self.size, 2 * wanted + GUARD)
-        more = columns - basis.shape[1]
-        if more <= 0:
-            return basis[:, : max(columns, wanted)]
-        return _orthonormal(np.hstack([basis, self._random.standard_normal((self.size, more))]))
+    def keep(self, basis: Array, found: int) -> None:
+        """Hold on to a basis, with as many guard vectors as `found` asks for, random if they are new."""
+        columns = self._columns(found)
+        if found == basis.shape[1] < self.size and found:
+            columns = self._columns(2 * found)
+        if columns > basis.shape[1]:
+            new = self._random.standard_normal((self.size, columns - basis.shape[1]))
+            basis = orthonormal(np.hstack([basis, new]))
+        self.basis, self.found = basis[:, :columns], found
 
-
-def _orthonormal(a: Array) -> Array:
-    q: Array = scipy.linalg.qr(a, mode="economic", check_finite=False)[0]
-    return q
+    def _columns(self, wanted: int) -> int:
+        return min(self.size, wanted + max(GUARD, wanted // 8))
 
 
 def _filter(apply: Callable[[Array], Array], basis: Array, low: float, degree: int) -> Array:

@@ -81,11 +81,14 @@ def shrink(
     z: _Array,
     v: _Array | None,
     f: _Double | None,
+    left: _Array | None,
     numbers: tuple[float, float, float, float, float, float, float],
     by_row: bool,
     dual: bool,
-    left: _Array | None,
     gram: _Double | None,
+    q: _Array | None,
+    products: _Array | None,
+    image: _Array | None,
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def shrink_sparse(

@@ -16,18 +16,24 @@ def _size(a, lam, by_row):
     return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
-def shrink(x, weights, z, v, f, numbers, by_row, dual, left, gram, n_threads):
-    """Threshold, shrink, and the Gram of the next input; formulas in cpp/rows/shrink.hpp, cpp/rpca.hpp."""
-    first = _open(x, weights, z, numbers, by_row, dual)
-    w, sums = first, (0.0,) * 9
+def shrink(
+    x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads
+):
+    """Threshold, shrink, and what the next threshold needs; formulas in cpp/rows/shrink.hpp, cpp/rpca.hpp."""
+    w, sums = _open(x, weights, z, numbers, by_row, dual), (0.0,) * 9
     if v is not None:
-        scaled = (first @ v) * f.astype(z.dtype)
+        scaled = left if f is None else (w @ v) * f.astype(z.dtype)
         w, sums = _advance(x, weights, z, scaled @ v.T, numbers, by_row)
         if left is not None:
             left[:] = scaled
+    p = w if q is None else w @ q
     if gram is not None:
-        w64 = w.astype(np.float64)
-        gram[:] = w64.T @ w64
+        p64 = p.astype(np.float64)
+        gram[:] = p64.T @ p64
+    if products is not None:
+        products[:] = p
+    if image is not None:
+        image[:] = p.T @ w
     return sums
 
 
