@@ -8,12 +8,14 @@ from .encode import encode
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
+from .rpca import RobustPCA
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "IterationInfo",
     "MiniBatchNMF",
+    "RobustPCA",
     "datasets",
     "encode",
     "non_negative_factorization",

@@ -14,6 +14,7 @@ Array = NDArray[Any]
 
 # A subspace of k columns costs 4 k products per entry, the Gram matrix cols / 2 + 2 k and a larger eigenproblem.
 SUBSPACE_SHARE = 0.12
+LOOSE, MOST_STEPS = 10.0, 4
 
 
 class DenseState:
@@ -63,7 +64,7 @@ class DenseState:
 
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""
-        values = None if self.image is None else self._from_subspace(tau, most)
+        values = None if self.image is None else self._from_subspace(tau, accuracy, most)
         if values is None:
             if self.gram is None:
                 self.open(self._numbers)
@@ -95,25 +96,29 @@ class DenseState:
         self._pass(self._numbers, gram=gram, dual=True)
         return spectral_norm(gram)
 
-    def _from_subspace(self, tau: float, most: int) -> Array | None:
-        """One step of the subspace, or more until all above tau are in it; None if it gets too large for that."""
+    def _from_subspace(self, tau: float, accuracy: float, most: int) -> Array | None:
+        """One step of the subspace, or more until it holds still; None if it gets too large for that."""
         assert self.image is not None
         leading, image = self._leading, self.image
-        while image.shape[0] <= SUBSPACE_SHARE * self.cols:
+        for step in range(MOST_STEPS):
+            if image.shape[0] > SUBSPACE_SHARE * self.cols:
+                return None
             basis = orthonormal(image.T.astype(np.float64))
             k = basis.shape[1]
             products, small = self._rows_by(k), np.empty((k, k))
             self._pass(self._numbers, gram=small, q=self._cast(basis), products=products)
             squares, rotation = eigenpairs(small)
             found = int(np.count_nonzero(squares > tau * tau))
-            if found < k or k == self.cols or found >= most:
-                kept = min(found, most)
-                values = np.sqrt(squares[:kept])
-                leading.keep(basis @ rotation, kept)
-                self.right, self._factors = self._cast(leading.basis[:, :kept]), None
+            kept, vectors = min(found, most), basis @ rotation
+            complete = found < k or k == self.cols or found > most
+            values, wanted = np.sqrt(squares[:kept]), vectors[:, :kept]
+            tilt = wanted - leading.basis @ (leading.basis.T @ wanted)
+            still = np.linalg.norm(tilt * (values - tau)) <= LOOSE * accuracy
+            leading.keep(vectors, kept if complete else found)
+            if complete and (still or step == MOST_STEPS - 1):
+                self.right, self._factors = self._cast(wanted), None
                 self.left = products @ (rotation[:, :kept] * (1 - tau / values)).astype(self.x.dtype)
                 return values
-            leading.keep(basis, found)
             k = leading.basis.shape[1]
             image = np.empty((k, self.cols), self.x.dtype)
             self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(leading.basis), image=image)

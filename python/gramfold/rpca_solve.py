@@ -57,6 +57,7 @@ class Solution:
     norm: float
     gap: float
     objective: float
+    count: float
     n_iter: int
     converged: bool
 
@@ -113,7 +114,7 @@ class Driver:
             self.numbers = self._following(numbers, primal, dual)
         if not np.isfinite(gap):
             gap, norm = self._certify(objective, totals, np.inf, n_iter)
-        return Solution(numbers.after(), norm, gap, objective, n_iter, converged)
+        return Solution(numbers.after(), norm, gap, objective, totals.count, n_iter, converged)
 
     def _certify(self, objective: float, totals: Totals, tol: float, n_iter: int) -> tuple[float, float]:
         """The relative gap and |Y|_2; inf where it is not worth a pass to know."""

@@ -88,9 +88,13 @@ class Leading:
         return pairs
 
     def iterate(
-        self, apply: Callable[[Array], Array], threshold: float, accuracy: float, most: int, columns: int
-    ) -> tuple[Array, Array] | None:
-        """The same for a matrix known by its products; None if more than `columns` are needed."""
+        self, apply: Callable[[Array], Array], threshold: float, accuracy: float, most: int, columns: int,
+        degree: int = DEGREE,
+    ) -> tuple[Array, Array] | None:  # fmt: skip
+        """The same for a matrix known by its products; None if more than `columns` are needed.
+
+        `degree` is that of the filter, the products between two looks at the pairs.
+        """
         self.keep(self.basis, self.found)
         basis = self.basis
         while True:
@@ -112,7 +116,7 @@ class Leading:
                     self.keep(basis, wanted)
                     return values[:wanted], basis[:, :wanted]
                 low = max(low, float(values[min(most, len(values) - 1)]) if above > most else 0)
-            basis = orthonormal(_filter(apply, basis, low, DEGREE))
+            basis = orthonormal(_filter(apply, basis, low, degree))
 
     def keep(self, basis: Array, found: int) -> None:
         """Hold on to a basis, with as many guard vectors as `found` asks for, random if they are new."""
