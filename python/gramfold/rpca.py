@@ -36,7 +36,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     ----------
     lam : 'auto', float or array-like of shape (n_samples, n_features), default='auto'
         Price of an outlier. 'auto': 1 / sqrt(p max(n_samples, n_features)) with p the observed share
-        (Candes et al. 2011); with 'l21', 3 / (7 sqrt(0.1 n_samples)), for up to a tenth of outlying rows
+        (Candes et al. 2011); with 'l21', 3 / (7 sqrt(0.02 n_samples)), which finds a few hundredths of outlying rows
         (Xu et al. 2012). An array prices single entries, 0 meaning unobserved.
     penalty : {'l1', 'l21'}, default='l1'
         'l21': outliers are whole rows, and cost lam times their norm.

@@ -166,14 +166,13 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
             raise ValueError("X contains NaN or infinity; the stored entries of a sparse X are observed")
         if not x.nnz and not rows_only:
             raise ValueError("X has no observed entry: it stores none")
-        counts = np.diff(x.indptr), np.bincount(x.indices, minlength=x.shape[1])
-    else:
-        given = observe(X, mask, some=not rows_only)
-        if given.weights is not None:
-            raise ValueError("mask must be boolean, or 0 and 1; weights of single entries belong in lam")
-        x, counts = given.x, (given.seen.sum(axis=1), given.seen.sum(axis=0))
-    if rows_only:
         return x
+    given = observe(X, mask, some=not rows_only)
+    if given.weights is not None:
+        raise ValueError("mask must be boolean, or 0 and 1; weights of single entries belong in lam")
+    if rows_only:
+        return given.x
+    counts = given.seen.sum(axis=1), given.seen.sum(axis=0)
     for name, count in zip(("row", "column"), counts, strict=True):
         if not count.all():
             warnings.warn(
@@ -181,7 +180,7 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
                 UserWarning,
                 stacklevel=5,
             )
-    return x
+    return given.x
 
 
 def penalty(x: Any, lam: Any, by_row: bool) -> tuple[Any, Array | None, float]:
@@ -192,7 +191,7 @@ def penalty(x: Any, lam: Any, by_row: bool) -> tuple[Any, Array | None, float]:
         if lam != "auto":
             raise ValueError(f"lam must be 'auto', a number or an array, got {lam!r}")
         if by_row:
-            return x, None, 3 / (7 * np.sqrt(0.1 * n))
+            return x, None, 3 / (7 * np.sqrt(0.02 * n))
         return x, None, 1 / np.sqrt(max(1, np.count_nonzero(~np.isnan(values))) / min(n, m))
     if np.ndim(lam) == 0:
         if real(lam, "lam") == 0:

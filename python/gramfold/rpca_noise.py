@@ -68,7 +68,7 @@ class SquareRoot:
 
     def update(self, totals: Totals) -> None:
         """kappa = weight / |N|_F, the derivative of the term over |N|_F."""
-        self.kappa = self.weight / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY)
+        self.kappa = self.weight / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY) * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY)) 
 
     def primal(self, nuclear: float, totals: Totals) -> float:
         """|L|_* + lam |S|_1 + weight |X - L - S|_F."""

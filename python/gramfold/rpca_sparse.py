@@ -44,7 +44,7 @@ class SparseState:
         self.left, self.right = np.zeros((self.rows, 0), x.dtype), np.zeros((self.cols, 0), x.dtype)
         self.row = np.repeat(np.arange(self.rows), np.diff(x.indptr))
         self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
-        self._leading = Leading(self.cols)
+        self._leading, self._change = Leading(self.cols), 0.0
         numbered = sp.csr_array((np.arange(1, x.nnz + 1), x.indices, x.indptr), shape=x.shape).T.tocsr()
         self._order = numbered.data - 1
         self._rest = Source(sp.csr_array((x.data.copy(), x.indices, x.indptr), shape=x.shape), n_threads)
@@ -79,10 +79,11 @@ class SparseState:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""
         pairs = self._leading.iterate(self._gram_product, tau * tau, LOOSE * accuracy, most, self.cols, 2)
         assert pairs is not None
-        values = np.sqrt(pairs[0])
+        values, before = np.sqrt(pairs[0]), (self.left, self.right)
         left = self._product(pairs[1]) * (1 - tau / values)
         self.left = np.ascontiguousarray(left, self.x.dtype)
         self.right = np.ascontiguousarray(pairs[1], self.x.dtype)
+        self._change = _squared_distance(*before, self.left, self.right)
         return values
 
     def advance(self, numbers: Numbers) -> Totals:
@@ -94,7 +95,9 @@ class SparseState:
         )  # fmt: skip
         self._set(rest)
         self._numbers = replace(numbers.after(), mu=numbers.mu_next)
-        return Totals(*sums)
+        totals = Totals(*sums)
+        unobserved = 1 - len(self.z) / (self.rows * self.cols)  # what L moved by there, as by its share
+        return replace(totals, moved=totals.moved + unobserved * self._change)
 
     def dual_norm(self) -> float:
         """The spectral norm of the multipliers."""
@@ -126,6 +129,14 @@ class SparseState:
 
 def _times(x: Source, factor: Array) -> Array:
     """X @ factor, in float64."""
+    if not factor.shape[1]:
+        return np.empty((x.rows, 0))
     factor = np.ascontiguousarray(factor, x.dtype)
     free, unit = Penalty(nonneg=False), np.eye(factor.shape[1])
     return solve_rows(x, factor, unit, free, Sweeps(1), n_threads=x.n_threads).factor.astype(np.float64)
+
+
+def _squared_distance(left: Array, right: Array, other_left: Array, other_right: Array) -> float:
+    """|left right' - other_left other_right'|_F^2, without the products."""
+    both, signed = np.hstack([right, other_right]), np.hstack([left, -other_left])
+    return max(0.0, float(np.sum((both.T @ both) * (signed.T @ signed))))

@@ -48,7 +48,7 @@ def shrink_sparse(x, weights, z, left, right, numbers, by_row, out, n_threads):
         whole[rows, indices] = values
         return whole
 
-    whole, low = dense(z, 0), left @ right.T
+    whole, low = dense(z, 0), dense((left @ right.T)[rows, indices], 0)
     limits = None if weights is None else dense(weights, 1)
     w, sums = _advance(dense(data), limits, whole, low, numbers, by_row)
     z[:], out[:] = whole[rows, indices], (w - low)[rows, indices]
