@@ -9,6 +9,7 @@
 #include <string>
 
 #include "beta.hpp"
+#include "centred.hpp"
 #include "csr.hpp"
 #include "frobenius.hpp"
 #include "kl.hpp"
@@ -16,7 +17,6 @@
 #include "masked.hpp"
 #include "measure.hpp"
 #include "pass.hpp"
-#include "rpca.hpp"
 #include "small.hpp"
 
 namespace py = pybind11;

@@ -91,6 +91,18 @@ def shrink(
     image: _Array | None,
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
+def centred(
+    x: _Array,
+    shift: _Double | None,
+    weights: _Double | None,
+    by_row: bool,
+    q: _Array | None,
+    gram: _Double | None,
+    products: _Array | None,
+    image: _Array | None,
+    total: _Double | None,
+    n_threads: int,
+) -> float: ...
 def shrink_sparse(
     x: tuple[_Array, _Array, _Array, int],
     weights: _Array | None,
