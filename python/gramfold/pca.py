@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ._arguments import Seed, choice, flag, generator, real, whole
@@ -135,18 +135,45 @@ class PCA(GaussianComponents):
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             return self._codes(self._fit(X, sample_weight))
 
+    def transform(self, X: Any) -> Array:
+        """Give the coordinates of rows in the components.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+            With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        if self.missing != "mask":
+            return super().transform(X)
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=False)
+        seen = observe(X, some=False).seen
+        assert self.mean_ is not None
+        V, k = self.components_.T, len(self.components_)
+        outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), k * k)
+        inverse = np.linalg.pinv((seen @ outer).reshape(-1, k, k), hermitian=True)
+        codes: Array = np.matmul(inverse, (np.where(seen, X - self.mean_, 0) @ V)[..., None])[..., 0]
+        return (codes / self._scale() if self.whiten else codes).astype(X.dtype)
+
     def _fit(self, X: Any, sample_weight: Any) -> Rows:
         self._check_parameters()
         gaps = self.missing == "mask"
         X = validate_data(
             self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, ensure_min_samples=2,
             ensure_all_finite=not gaps,
+            ensure_min_features=1 + gaps,
         )  # fmt: skip
-        wanted = self._wanted(min(X.shape))
+        rows = self._rows(X, sample_weight, centre=True)
+        if rows.total_weight <= 1:
+            raise ValueError(f"sample_weight must sum to more than 1, got {rows.total_weight:g}: weights count rows")
+        wanted = self._wanted(min(int(rows.total_weight), X.shape[1]))
         self.n_iter_ = 1
         if gaps:
-            X = self._filled(X, sample_weight, wanted)
-        rows = self._rows(X, sample_weight, centre=True)
+            rows.x = self._filled(X, rows.weights, wanted)
         values, vectors = self._decompose(rows, wanted)
         self._keep(rows, values, vectors, wanted)
         return rows
@@ -172,10 +199,11 @@ class PCA(GaussianComponents):
     def _keep(self, rows: Rows, values: Array, vectors: Array, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""
         samples, features = rows.x.shape
-        dtype, freedom, most = rows.x.dtype, max(rows.total_weight - 1, np.finfo(float).tiny), min(samples, features)
+        dtype, freedom = rows.x.dtype, rows.total_weight - 1
+        most = min(int(rows.total_weight), features)
         variances = values[:most] ** 2 / freedom
         total = rows.squares / freedom
-        k = self._chosen(variances, total, samples) if wanted is None else wanted
+        k = self._chosen(variances, total, samples) if wanted is None else min(wanted, len(variances))
         _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
         self.components_ = np.ascontiguousarray(components, dtype)
         self.mean_ = rows.mean.astype(dtype) if rows.mean is not None else None
