@@ -13,10 +13,10 @@ from bench.machine import Limits
 
 LEGEND = """\
 Objective: the squared error of X by the components found, relative to the one of a rank-0 fit: 1 - sum of the
-explained variance ratios; for the sparse case 1 - sum of the squared singular values / |X|^2. peer: the fastest of those
-that ran to the end, each timed once to choose. Ours and the peer fit only. % FMA: n m^2 flop (Gram: half of it is
-computed) or 4 n m (k + 10) 5 (Krylov) at our time, of the measured peak. % read: X read once (Gram)
-or 6 times (Krylov), of the measured bandwidth."""
+explained variance ratios; for the sparse case 1 - sum of the squared singular values / |X|^2. peer: the
+fastest of those that ran to the end, each timed once to choose. Ours and the peer fit only. % FMA: n m^2
+flop (Gram: half of it is computed) or 4 n m (k + 10) 5 (Krylov) at our time, of the measured peak. % read: X
+read once (Gram) or 6 times (Krylov), of the measured bandwidth."""
 
 
 def _digits(value: float) -> str:
@@ -31,7 +31,8 @@ COLUMNS: dict[str, Callable[[Any], str] | None] = {
 
 def cases() -> Iterator[Case]:
     """Every case, in the order of the tables."""
-    for n, m, k, dtype in ((200_000, 200, 20, "float32"), (5_000, 5_000, 20, "float32"), (5_000, 5_000, 20, "float64"),
+    for n, m, k, dtype in ((200_000, 200, 20, "float32"), (5_000, 5_000, 20, "float32"), (5_000, 5_000, 20,
+    "float64"),
                            (1_000_000, 50, 10, "float32"), (1_000_000, 50, 10, "float64")):  # fmt: skip
         make = partial(_decaying, n, m, dtype)
         yield Case("dense", f"{n}x{m} k={k}", dtype, "PCA, dense", 1.5, partial(_dense, make, k))
@@ -43,7 +44,9 @@ def _decaying(n: int, m: int, dtype: str) -> Any:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, m), dtype=np.float32)
     basis = np.linalg.qr(rng.standard_normal((m, 30)))[0].astype(np.float32)
-    X += (rng.standard_normal((n, 30), dtype=np.float32) * (20 / np.sqrt(np.arange(1, 31, dtype=np.float32)))) @ basis.T
+    X += (
+        rng.standard_normal((n, 30), dtype=np.float32) * (20 / np.sqrt(np.arange(1, 31, dtype=np.float32)))
+    ) @ basis.T
     return (X + 1).astype(dtype)
 
 
@@ -80,7 +83,9 @@ def _dense(make: Callable[[], Any], k: int, settings: Settings, limits: Limits) 
     n, m = X.shape
     krylov = min(n, m) > 1200
     flop, reads = (4.0 * n * m * (k + 10) * 5, 6) if krylov else (float(n) * m * m, 1)
-    left = [1 - float(np.sum(fit.explained_variance_ratio_, dtype=np.float64)) for fit in (model, peer.result)]
+    left = [
+        1 - float(np.sum(fit.explained_variance_ratio_, dtype=np.float64)) for fit in (model, peer.result)
+    ]
     return {
         "peer": best, "% FMA": 100 * flop / ours.median / limits.peak[X.dtype.name],
         "% read": 100 * reads * X.nbytes / ours.median / limits.bandwidth,
@@ -98,7 +103,13 @@ def _sparse(k: int, settings: Settings, limits: Limits) -> Row:
     peers = {"randomized": {"n_iter": 5}, "arpack": {}}
     laps = {}
     for name, options in peers.items():
-        laps[name] = Lap(partial(lambda a, o: decomposition.TruncatedSVD(k, algorithm=a, random_state=0, **o).fit(X), name, options))
+        laps[name] = Lap(
+            partial(
+                lambda a, o: decomposition.TruncatedSVD(k, algorithm=a, random_state=0, **o).fit(X),
+                name,
+                options,
+            )
+        )
         laps[name].run()
     best = min(laps, key=lambda name: laps[name].median)
     peer = laps[best]

@@ -20,13 +20,14 @@ TALL = (20_000, 200, 10)
 VIDEO = (25_344, 200)
 
 LEGEND = """\
-Both minimise |L|_* + lam |S|_1 with lam = 1 / sqrt(max(n, m)). Objective: |L|_* + lam |X - L|_1 of the returned L,
-in float64 by NumPy and LAPACK. Ours runs to a certified relative duality gap of 1e-6 (column gap), pyrpca to its
-defaults (a relative residual of 1e-7). err L: |L - L0| / |L0| of the planted L0.
-% FMA: 4 n m (rank + 8) flop an iteration at our s/it, of the measured peak. % read: X and z read, z written, twice an
-iteration, at our s/it, of the measured read bandwidth; above 100 where both stay in cache.
-Completion: 20,000 x 2,000 of rank 10, 5% observed, 2% of these corrupted. Objective: the error of held-out entries
-relative to their size; cmfrec at k=10 and its defaults. MiB: growth of the peak memory of the process in our fit."""
+Both minimise |L|_* + lam |S|_1 with lam = 1 / sqrt(max(n, m)). Objective: |L|_* + lam |X - L|_1 of the
+returned L, in float64 by NumPy and LAPACK. Ours runs to a certified relative duality gap of 1e-6 (column gap), pyrpca to
+its defaults (a relative residual of 1e-7). err L: |L - L0| / |L0| of the planted L0.
+% FMA: 4 n m (rank + 8) flop an iteration at our s/it, of the measured peak. % read: X and z read, z written,
+twice an iteration, at our s/it, of the measured read bandwidth; above 100 where both stay in cache.
+Completion: 20,000 x 2,000 of rank 10, 5% observed, 2% of these corrupted. Objective: the error of held-out
+entries relative to their size; cmfrec at k=10 and its defaults. MiB: growth of the peak memory of the
+process in our fit."""
 
 
 def _digits(value: float) -> str:
@@ -34,9 +35,9 @@ def _digits(value: float) -> str:
 
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
-    "case": None, "dtype": None, "our its": None, "rank": None, "gap": None, "ours err L": None, "peer err L": None,
-    "MiB": None, "ours s/it": None, "% FMA": None, "% read": None, "ours s": None, "peer s": None, "ratio": None,
-    "our objective": _digits, "target objective": _digits,
+    "case": None, "dtype": None, "our its": None, "rank": None, "gap": None, "ours err L": None,
+    "peer err L": None, "MiB": None, "ours s/it": None, "% FMA": None, "% read": None, "ours s": None,
+    "peer s": None, "ratio": None, "our objective": _digits, "target objective": _digits,
 }  # fmt: skip
 
 
@@ -47,7 +48,12 @@ def cases() -> Iterator[Case]:
         yield Case("pcp", name, "float64", f"time at {n}x{n}", bar, partial(_fit, make))
     n, m, rank = TALL
     yield Case(
-        "pcp", f"{n}x{m} rank {rank}, 5% corrupted", "float64", "time, tall", 10, partial(_fit, partial(planted, n, m, rank))
+        "pcp",
+        f"{n}x{m} rank {rank}, 5% corrupted",
+        "float64",
+        "time, tall",
+        10,
+        partial(_fit, partial(planted, n, m, rank)),
     )
     yield Case("pcp", f"{VIDEO[0]}x{VIDEO[1]} video", "float64", "time, video", 10, partial(_fit, _video))
     yield Case("completion", "20000x2000, 5% observed", "float64", "completion", 1, _complete)
@@ -97,8 +103,8 @@ def _fit(make: Callable[[], tuple[Array, Array | None]], settings: Settings, lim
 
     theirs = peer.result[0] if solver else np.zeros_like(X)
     return {
-        "our its": model.n_iter_, "rank": model.rank_, "gap": model.dual_gap_, "ours err L": error(model.complete()),
-        "peer err L": error(theirs), "ours s/it": per_iteration,
+        "our its": model.n_iter_, "rank": model.rank_, "gap": model.dual_gap_, "ours err L":
+        error(model.complete()), "peer err L": error(theirs), "ours s/it": per_iteration,
         "% FMA": 100 * flop / per_iteration / limits.peak["float64"],
         "% read": 100 * 6 * X.nbytes / per_iteration / limits.bandwidth,
         **compare(ours, peer, objective(model.complete()), objective(theirs), "float64"),
@@ -132,7 +138,12 @@ def _complete(settings: Settings, limits: Limits) -> Row:
         maker = import_module("cmfrec").CMF
     except ImportError:
         print("  cmfrec is not installed", flush=True)
-        return row | {"ours s": ours.median, "our objective": reached, "equal_quality": True, "ratio": float("inf")}
+        return row | {
+            "ours s": ours.median,
+            "our objective": reached,
+            "equal_quality": True,
+            "ratio": float("inf"),
+        }
     peer = Lap(lambda: maker(k=rank, nthreads=settings.threads, verbose=False).fit(X.tocoo()))
     peer.run()
     found = peer.result.predict(rows[held], columns[held])

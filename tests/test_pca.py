@@ -17,7 +17,9 @@ SOLVERS = ["auto", "full", "covariance_eigh"]
 
 def data(n, m, seed=0, dtype=np.float64):
     rng = np.random.default_rng(seed)
-    return (rng.standard_normal((n, m)) * np.linspace(3, 1, m) @ rng.standard_normal((m, m)) + 5).astype(dtype)
+    return (rng.standard_normal((n, m)) * np.linspace(3, 1, m) @ rng.standard_normal((m, m)) + 5).astype(
+        dtype
+    )
 
 
 def graded(n, m, decades, seed=0):
@@ -70,7 +72,9 @@ def test_pca_is_scikit_learns(shape, n_components, solver):
         assert_allclose(getattr(model, name), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
     assert_allclose(model.transform(X)[:, :last], peer.transform(X)[:, :last], atol=1e-8)
     assert_allclose(model.fit_transform(X), model.transform(X), atol=1e-12)
-    assert_allclose(model.inverse_transform(model.transform(X)), peer.inverse_transform(peer.transform(X)), atol=1e-7)
+    assert_allclose(
+        model.inverse_transform(model.transform(X)), peer.inverse_transform(peer.transform(X)), atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("n_components", [3, 30])
@@ -138,7 +142,10 @@ def test_the_krylov_space_finds_the_leading_components(sparse):
 @pytest.mark.parametrize("form", ["csr", "csc"])
 def test_sparse_x_is_centred_as_if_dense(form, solver):
     X = sp.random(200, 40, 0.2, random_state=0).asformat(form)
-    model, peer = gf.PCA(6, svd_solver=solver).fit(X), decomposition.PCA(6, svd_solver="full").fit(X.toarray())
+    model, peer = (
+        gf.PCA(6, svd_solver=solver).fit(X),
+        decomposition.PCA(6, svd_solver="full").fit(X.toarray()),
+    )
     agree(model, peer)
     assert_allclose(model.transform(X), peer.transform(X.toarray()), atol=1e-10)
 
@@ -152,7 +159,9 @@ def test_a_row_of_weight_w_counts_as_w_rows(shape, sparse):
     given = sp.csr_array(X) if sparse else X
     model = gf.PCA(4).fit(given, sample_weight=weights)
     for name in ATTRIBUTES:
-        assert_allclose(getattr(model, name), getattr(repeated, name), atol=1e-9 * np.abs(X).max(), err_msg=name)
+        assert_allclose(
+            getattr(model, name), getattr(repeated, name), atol=1e-9 * np.abs(X).max(), err_msg=name
+        )
 
 
 def test_missing_entries_are_filled_in_by_the_components():
@@ -219,12 +228,20 @@ def test_the_centred_pass_is_its_twin(kernels, dtype, shape, order, weighted):
     x = np.asarray(rng.standard_normal((rows, cols)) + 3, dtype, order=order)
     q = rng.standard_normal((cols, k)).astype(dtype)
     weights = rng.random(rows) if weighted else None
-    for by_row, shift, basis in ((False, rng.random(cols), None), (False, None, q), (True, None, q), (True, None, None)):
+    for by_row, shift, basis in (
+        (False, rng.random(cols), None),
+        (False, None, q),
+        (True, None, q),
+        (True, None, None),
+    ):
         results = []
         for module, kind in ((kernels, dtype), (reference, np.float64)):
             side = cols if basis is None else k
             b = None if basis is None else basis.astype(kind)
-            out = [np.empty((side, side)), *((None, None) if b is None else (np.empty((rows, k), kind), np.empty((k, cols), kind)))]
+            out = [
+                np.empty((side, side)),
+                *((None, None) if b is None else (np.empty((rows, k), kind), np.empty((k, cols), kind))),
+            ]
             total = np.empty(cols)
             squares = module.centred(x.astype(kind), shift, weights, by_row, b, *out, total, 2)
             results.append([*out, total, squares])

@@ -9,7 +9,16 @@ from test_kernels import spread
 from gramfold._core import reference
 
 # single ones; below, at and past a row group (48), a block (192), a chunk (256), a band of the Gram (96); tall, wide
-SHAPES = [(1, 1, 1), (1, 9, 3), (9, 1, 1), (49, 5, 2), (193, 31, 5), (300, 97, 8), (700, 130, 9), (40, 200, 0)]
+SHAPES = [
+    (1, 1, 1),
+    (1, 9, 3),
+    (9, 1, 1),
+    (49, 5, 2),
+    (193, 31, 5),
+    (300, 97, 8),
+    (700, 130, 9),
+    (40, 200, 0),
+]
 NUMBERS = {
     "exact": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.0),
     "relaxed": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.6),
@@ -35,7 +44,9 @@ def data(rows, cols, k, dtype):
     return (*(a.astype(dtype) for a in (x, z, v, weights)), rng.random(k))
 
 
-def run(kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False, q=None, left=None, n_threads=2):
+def run(
+    kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False, q=None, left=None, n_threads=2
+):
     """One call; z, left, gram, products, image and sums after it."""
     z = z.copy()
     rows, cols = x.shape
@@ -45,7 +56,9 @@ def run(kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False,
     image = None if q is None else np.full((side, cols), np.nan, x.dtype)
     if v is not None and left is None:
         left = np.full((rows, v.shape[1]), np.nan, x.dtype)
-    sums = kernels.shrink(x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads)
+    sums = kernels.shrink(
+        x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads
+    )
     return z, left, gram, products, image, np.array(sums)
 
 
@@ -115,7 +128,9 @@ def test_the_sparse_pass_is_its_twin(kernels, dtype, shape, index, by_row):
         results.append((zs, out, np.array(sums)))
     for mine, theirs in zip(*results, strict=True):
         scale = np.abs(theirs).max(initial=0)
-        assert_allclose(mine, theirs, rtol=0, atol=16 * (np.sqrt(sum(x.shape)) + 4) * np.finfo(dtype).eps * scale)
+        assert_allclose(
+            mine, theirs, rtol=0, atol=16 * (np.sqrt(sum(x.shape)) + 4) * np.finfo(dtype).eps * scale
+        )
 
 
 def test_a_pass_is_the_same_bits_for_any_number_of_threads(compiled, dtype):

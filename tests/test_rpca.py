@@ -242,7 +242,11 @@ def test_a_warm_start_reaches_the_same_optimum_in_fewer_iterations(form):
 
 
 @parametrize_with_checks(
-    [gf.RobustPCA(max_iter=5000), gf.RobustPCA(penalty="l21", max_iter=5000), gf.RobustPCA(noise="sqrt", tol=1e-3)]
+    [
+        gf.RobustPCA(max_iter=5000),
+        gf.RobustPCA(penalty="l21", max_iter=5000),
+        gf.RobustPCA(noise="sqrt", tol=1e-3),
+    ]
 )
 def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
@@ -261,7 +265,13 @@ def test_results_are_the_same_bits_for_any_number_of_threads(level_options):
 def test_float32_stays_float32():
     X, L, _ = planted(200, 120, 4, 0.05)
     model = gf.RobustPCA(tol=1e-5).fit(X.astype(np.float32))
-    for a in (model.components_, model.sparse_, model.dual_, model.complete(), model.transform(X[:3].astype("f"))):
+    for a in (
+        model.components_,
+        model.sparse_,
+        model.dual_,
+        model.complete(),
+        model.transform(X[:3].astype("f")),
+    ):
         assert a.dtype == np.float32
     assert model.dual_gap_ <= 1e-5
     assert error(model, L) <= 1e-4
@@ -298,7 +308,9 @@ def test_zero_has_rank_zero():
         assert model.transform(X).shape == (6, 0)
 
 
-@pytest.mark.parametrize("X", [np.ones((5, 1)), np.ones((1, 5)), [[3.0]], np.arange(12).reshape(4, 3)], ids=repr)
+@pytest.mark.parametrize(
+    "X", [np.ones((5, 1)), np.ones((1, 5)), [[3.0]], np.arange(12).reshape(4, 3)], ids=repr
+)
 def test_small_matrices_are_split_with_a_certificate(X):
     model = gf.RobustPCA().fit(X)
     assert model.dual_gap_ <= 1e-6

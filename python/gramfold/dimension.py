@@ -47,4 +47,6 @@ def _log_evidence(spectrum: Array, rank: int, n_samples: int) -> float:
     with np.errstate(divide="ignore"):
         spread = np.log(spectrum[i] - spectrum[j]) + np.log(1 / shrunk[j] - 1 / shrunk[i])
     laplace = float(np.sum(spread)) + len(i) * np.log(n_samples)
-    return float(prior + fit + np.log(2 * np.pi) * (free + rank) / 2 - laplace / 2 - rank * np.log(n_samples) / 2)
+    return float(
+        prior + fit + np.log(2 * np.pi) * (free + rank) / 2 - laplace / 2 - rank * np.log(n_samples) / 2
+    )

@@ -23,9 +23,10 @@ MOST_FEATURES = 4096
 class IncrementalPCA(GaussianComponents):
     """`PCA` of all rows seen so far, as scikit-learn's `IncrementalPCA`, but exact.
 
-    Up to 4096 features the second moments of all rows are kept, and a batch is added to them exactly (Chan, Golub &
-    LeVeque 1979): the components are those of one fit to all rows, in any batches and any order. Above that,
-    n_components directions are carried along as scikit-learn does (Ross, Lim, Lin & Yang 2008), which is not exact.
+    Up to 4096 features the second moments of all rows are kept, and a batch is added to them exactly (Chan,
+    Golub & LeVeque 1979): the components are those of one fit to all rows, in any batches and any order.
+    Above that, n_components directions are carried along as scikit-learn does (Ross, Lim, Lin & Yang 2008),
+    which is not exact.
 
     Parameters
     ----------
@@ -90,13 +91,16 @@ class IncrementalPCA(GaussianComponents):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self):
-            vars(self).pop("n_samples_seen_", None)
+            if hasattr(self, "n_samples_seen_"):
+                del self.n_samples_seen_
             X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS)
             X = X.tocsr() if sp.issparse(X) else X
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
             least = self.n_components or 0
-            for batch in gen_batches(len(X) if not sp.issparse(X) else X.shape[0], size, min_batch_size=least):
+            for batch in gen_batches(
+                len(X) if not sp.issparse(X) else X.shape[0], size, min_batch_size=least
+            ):
                 self._learn(X[batch])
         return self
 

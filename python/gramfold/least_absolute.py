@@ -1,8 +1,8 @@
 """Codes of rows in a subspace under the sum of absolute errors, exactly where a vertex proves itself optimal.
 
 min_c sum over the observed j of |x_j - v_j'c|. Alternating directions bring every row close; then the k
-entries fitted best are fitted exactly (Barrodale & Roberts 1973). A row is done when multipliers y in [-1, 1] with
-V'y = 0 prove that no code is better by more than 1e-9: the bound is y'x.
+entries fitted best are fitted exactly (Barrodale & Roberts 1973). A row is done when multipliers y in [-1,
+1] with V'y = 0 prove that no code is better by more than 1e-9: the bound is y'x.
 """
 
 from typing import Any
@@ -60,7 +60,8 @@ def least_absolute(X: Array, V: Array) -> Array:
 
 
 class _Rows:
-    """Iterates of the rows still open: s + Vc = x where observed, scaled multipliers u, one step size a row."""
+    """Iterates of the rows still open: s + Vc = x where observed, scaled multipliers u, one step size a
+    row."""
 
     def __init__(self, x: Array, seen: Array, V: Array) -> None:
         self.x, self.seen, self.V = x, seen, V

@@ -40,12 +40,13 @@ class PCA(GaussianComponents):
     whiten : bool, default=False
         Scale the codes to unit variance.
     svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
-        'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where small
-        singular values need it. 'randomized': a block Krylov space, for few components of a large X. 'full': LAPACK on a
-        centred copy. 'auto' takes the second when its products are fewer than the Gram matrix's, else the first.
+        'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
+        small singular values need it. 'randomized': a block Krylov space, for few components of a large X.
+        'full': LAPACK on a centred copy. 'auto' takes the second when its products are fewer than the Gram
+        matrix's, else the first.
     tol : float
-        Of missing='mask': the fit has converged when the relative change of the filled entries is at most this;
-        0 is 1e-6.
+        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
+        this; 0 is 1e-6.
     iterated_power : int or 'auto'
         Steps of 'randomized', each one read of X; 'auto' is 4.
     n_oversamples : int, default=10
@@ -55,8 +56,8 @@ class PCA(GaussianComponents):
     random_state : int, RandomState or None
         For 'randomized'.
     missing : {'error', 'mask'}, default='error'
-        'mask': NaN in a dense X is an unobserved entry, filled in by the components again and again (expectation
-        maximisation at zero noise), from column means; needs a whole n_components.
+        'mask': NaN in a dense X is an unobserved entry, filled in by the components again and again
+        (expectation maximisation at zero noise), from column means; needs a whole n_components.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
 
@@ -75,8 +76,8 @@ class PCA(GaussianComponents):
     References
     ----------
     Musco & Musco (2015), Randomized block Krylov methods for stronger and faster approximate singular value
-    decomposition. Tipping & Bishop (1999), Probabilistic principal component analysis. Minka (2000), Automatic
-    choice of dimensionality for PCA.
+    decomposition. Tipping & Bishop (1999), Probabilistic principal component analysis. Minka (2000),
+    Automatic choice of dimensionality for PCA.
 
     Examples
     --------
@@ -169,7 +170,9 @@ class PCA(GaussianComponents):
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)
         if rows.total_weight <= 1:
-            raise ValueError(f"sample_weight must sum to more than 1, got {rows.total_weight:g}: weights count rows")
+            raise ValueError(
+                f"sample_weight must sum to more than 1, got {rows.total_weight:g}: weights count rows"
+            )
         wanted = self._wanted(min(int(rows.total_weight), X.shape[1]))
         self.n_iter_ = 1
         if gaps:

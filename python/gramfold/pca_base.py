@@ -1,4 +1,5 @@
-"""What the three decompositions by principal components share: the linear map, and the Gaussian model behind it."""
+"""What the three decompositions by principal components share: the linear map, and the Gaussian model behind
+it."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
 """Singular values and right vectors of a (centred, weighted) matrix from folds over its rows.
 
 Three ways: the Gram matrix of the smaller side in one read; a block Krylov space, one read a step, for few
-components of a large matrix; LAPACK on a copy. A Gram matrix squares the condition, so where wanted singular values are
-below `TRUSTED` times the largest, the data are projected on the eigenvectors found in a second read, and the
-nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
+components of a large matrix; LAPACK on a copy. A Gram matrix squares the condition, so where wanted singular
+values are below `TRUSTED` times the largest, the data are projected on the eigenvectors found in a second
+read, and the nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ Array = NDArray[Any]
 # eps (sigma_1 / sigma_k)^2 is the relative error of sigma_k from a Gram matrix.
 TRUSTED = {"float32": 1e-2, "float64": 3e-3}
 FIRST_ROWS = 256
+NOTHING: dict[str, Any] = dict.fromkeys(("q", "gram", "products", "image", "total"))
 
 
 @dataclass(slots=True)
@@ -90,19 +91,20 @@ class Rows:
         return products
 
     def projected_gram(self, q: Array) -> Array:
-        """q'Y'Y q from the products Y q; the mean must be known."""
+        """Give q'Y'Y q from the products Y q; the mean must be known."""
         gram = np.empty((q.shape[1], q.shape[1]))
         self._pass(self.mean, q=np.ascontiguousarray(q, self.x.dtype), gram=gram)
         return gram
 
-    def _shift(self) -> Array | None:
+    def _shift(self) -> Any:
         """Near the mean, so that subtracting it later does not cancel."""
         return self.x[:FIRST_ROWS].mean(axis=0, dtype=np.float64) if self.centre else None
 
     def _pass(self, shift: Array | None, **wanted: Any) -> float:
-        wanted = {"q": None, "gram": None, "products": None, "image": None, "total": None} | wanted
-        x = aligned(self.x)
-        return kernels.centred(x, shift, self.root, False, *wanted.values(), self.n_threads)
+        every = NOTHING | wanted
+        return kernels.centred(
+            aligned(self.x), shift, self.root, by_row=False, n_threads=self.n_threads, **every
+        )
 
 
 @dataclass(slots=True)
@@ -150,7 +152,9 @@ class SparseRows(Rows):
         return solve_rows(x, factor, unit, free, Sweeps(1), sums=sums, n_threads=self.n_threads).factor
 
     def _weighted(self) -> Any:
-        return self.x if self.root is None else self.x.multiply(self.root[:, None]).tocsr().astype(self.x.dtype)
+        return (
+            self.x if self.root is None else self.x.multiply(self.root[:, None]).tocsr().astype(self.x.dtype)
+        )
 
 
 def by_gram(rows: Rows, wanted: int | None = None) -> tuple[Array, Array]:
@@ -191,8 +195,7 @@ def by_gram_of_samples(rows: Rows, wanted: int | None = None) -> tuple[Array, Ar
     rows.measure()
 
     def fold(**wanted: Any) -> None:
-        wanted = {"q": None, "gram": None, "products": None, "image": None, "total": None} | wanted
-        kernels.centred(x, None, None, rows.centre, *wanted.values(), rows.n_threads)
+        kernels.centred(x, None, None, by_row=rows.centre, n_threads=rows.n_threads, **(NOTHING | wanted))
 
     gram = np.empty((samples, samples))
     fold(gram=gram)
@@ -214,7 +217,9 @@ def orthonormal_signed(a: Array) -> Array:
     return signed
 
 
-def by_krylov(rows: Rows, k: int, steps: int, oversamples: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def by_krylov(
+    rows: Rows, k: int, steps: int, oversamples: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """The k largest singular values and right vectors, from a block Krylov space (Musco & Musco 2015).
 
     Each of the `steps` + 1 blocks of k + oversamples columns is one read of X.

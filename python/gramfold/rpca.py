@@ -21,7 +21,7 @@ from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .rpca_data import Problem, decode, observed_entries, penalty, pieces
 from .rpca_numbers import Numbers
-from .rpca_solve import Solution
+from .rpca_solve import Driver, Solution
 
 Array = NDArray[Any]
 
@@ -36,8 +36,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     ----------
     lam : 'auto', float or array-like of shape (n_samples, n_features), default='auto'
         Price of an outlier. 'auto': 1 / sqrt(p max(n_samples, n_features)) with p the observed share
-        (Candes et al. 2011); with 'l21', 3 / (7 sqrt(0.02 n_samples)), which finds a few hundredths of outlying rows
-        (Xu et al. 2012). An array prices single entries, 0 meaning unobserved.
+        (Candes et al. 2011); with 'l21', 3 / (7 sqrt(0.02 n_samples)), which finds a few hundredths of
+        outlying rows (Xu et al. 2012). An array prices single entries, 0 meaning unobserved.
     penalty : {'l1', 'l21'}, default='l1'
         'l21': outliers are whole rows, and cost lam times their norm.
     noise : None, 'sqrt' or float, default=None
@@ -45,8 +45,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         times the root of the number of observed entries. 'sqrt': the level is unknown, and
         sqrt(p min(n_samples, n_features) / 2) |N|_F is added to the objective.
     max_rank : int or None
-        Largest rank of L. If it binds, the problem is not convex any more: the fit ends when the residuals are
-        at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound.
+        Largest rank of L. If it binds, the problem is not convex any more: the fit ends when the residuals
+        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound.
     tol : float, default=1e-6
         The fit has converged when the relative duality gap is at most this. In float32 rounding
         allows about 1e-5. 0: never.
@@ -88,8 +88,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     References
     ----------
     Candes, Li, Ma & Wright (2011), Robust principal component analysis? Lin, Chen & Ma (2010), The augmented
-    Lagrange multiplier method for exact recovery of corrupted low-rank matrices. Zhou, Li, Wright, Candes & Ma
-    (2010), Stable principal component pursuit. Zhang, Yan & Wright (2021), Square root principal component
+    Lagrange multiplier method for exact recovery of corrupted low-rank matrices. Zhou, Li, Wright, Candes &
+    Ma (2010), Stable principal component pursuit. Zhang, Yan & Wright (2021), Square root principal component
     pursuit. Xu, Caramanis & Sanghavi (2012), Robust PCA via outlier pursuit.
 
     Examples
@@ -107,6 +107,11 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     low_rank_: LowRank
     components_: Array
+    dual_: Any
+    dual_gap_: float
+    converged_: bool
+    n_iter_: int
+    _mu: float
 
     def __init__(
         self, *, lam: Any = "auto", penalty: str = "l1", noise: float | str | None = None,
@@ -203,6 +208,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _solve(self, problem: Problem, most: int, monitor: Monitor) -> None:
         state, shape = problem.state(), problem.x.shape
+        driver: Driver | None
         if self._can_go_on(problem):
             driver = problem.warm_driver(state, most, self.low_rank_, self.sparse_, self.dual_, self._mu)
         else:
@@ -213,7 +219,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.low_rank_ = LowRank(empty[0], np.zeros(0, empty[0].dtype), empty[1])
             self.sparse_: Any = sp.csr_array(shape, dtype=empty[0].dtype)
             self.dual_ = self.sparse_.copy() if sp.issparse(problem.x) else np.zeros(shape, empty[0].dtype)
-            vars(self).pop("_mu", None)
+            if hasattr(self, "_mu"):
+                del self._mu
         else:
             solution = driver.run(monitor, self.tol)
             self.low_rank_, self.sparse_, self.dual_ = decode(problem, state, solution)

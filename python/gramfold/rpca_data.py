@@ -71,7 +71,9 @@ class Problem:
         if norm == 0:
             return None
         mu, scale = FIRST_MU / norm, max(norm, self._largest())
-        np.divide(state.x.data if sp.issparse(self.x) else state.x, scale, out=state.z, where=self._seen(state))
+        np.divide(
+            state.x.data if sp.issparse(self.x) else state.x, scale, out=state.z, where=self._seen(state)
+        )
         state.scale_input(1 + 1 / (scale * mu))
         return self._driver(state, Numbers(self.lam, 1.0, mu, GROWTH * mu), most, HOLD * mu)
 
@@ -86,7 +88,7 @@ class Problem:
             if self.turned:
                 low, sparse, dual = low.T, sparse.T, dual.T
             sparse = sp.csr_array(sparse) if sp.issparse(sparse) else sparse
-            for some in pieces(*state.z.shape):
+            for some in pieces(state.rows, state.cols):
                 outlying = sparse[some].toarray() if sp.issparse(sparse) else sparse[some]
                 state.z[some] = np.where(np.isnan(state.x[some]), low.rows(some), dual[some] + mu * outlying)
         state.open(Numbers(self.lam, mu, mu, mu))
@@ -134,17 +136,19 @@ def decode(problem: Problem, state: DenseState | SparseState, solution: Solution
         return low, *made
     few = solution.count < state.z.size / 3
     collected: list[Any] = []
-    for some in pieces(*state.z.shape):
+    for some in pieces(state.rows, state.cols):
         seen, z = ~np.isnan(state.x[some]), state.z[some]
         by_row = None
         if problem.by_row:
-            by_row = row_scale(np.sum(np.square(z, where=seen, out=np.zeros_like(z)), axis=1, keepdims=True), numbers)
+            by_row = row_scale(
+                np.sum(np.square(z, where=seen, out=np.zeros_like(z)), axis=1, keepdims=True), numbers
+            )
         bound = numbers.lam if state.weights is None else state.weights[some]
         y = np.where(seen, multipliers(z, numbers, bound, by_row), 0)
         s = np.where(seen, outliers(z, y, numbers), 0).astype(z.dtype)
         collected.append(sp.csr_array(s) if few else s)
         z[:] = y * scale
-    sparse = sp.vstack(collected, format="csr") if few else np.vstack(collected)
+    sparse: Any = sp.vstack(collected, format="csr") if few else np.vstack(collected)
     if problem.turned:
         return low.T, sparse.T.tocsr() if few else sparse.T, state.z.T
     return low, sparse, state.z
@@ -160,7 +164,9 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
     """X checked: an ndarray with NaN where nothing is observed, or CSR; warns of what L cannot know."""
     if sp.issparse(X):
         if mask is not None:
-            raise ValueError("mask goes with a dense X; the stored entries of a sparse one are what is observed")
+            raise ValueError(
+                "mask goes with a dense X; the stored entries of a sparse one are what is observed"
+            )
         x = sp.csr_array(sound(X.tocsr()))
         if not np.isfinite(x.data).all():
             raise ValueError("X contains NaN or infinity; the stored entries of a sparse X are observed")

@@ -12,7 +12,8 @@ from .spectrum import SMALL, Leading, eigenpairs, orthonormal, spectral_norm
 
 Array = NDArray[Any]
 
-# A subspace of k columns costs 4 k products per entry, the Gram matrix cols / 2 + 2 k and a larger eigenproblem.
+# A subspace of k columns costs 4 k products per entry, the Gram matrix cols / 2 + 2 k and a larger
+# eigenproblem.
 SUBSPACE_SHARE = 0.12
 LOOSE, MOST_STEPS = 10.0, 4
 
@@ -20,8 +21,9 @@ LOOSE, MOST_STEPS = 10.0, 4
 class DenseState:
     """See cpp/rpca.hpp. X is taken tall: rows are those of X or, where it is wide, its columns.
 
-    The input W of the threshold is never stored, but made from X and z in each pass. Its leading singular vectors come
-    from its Gram matrix or, where few are wanted of many, from one step per iteration of a subspace that is kept.
+    The input W of the threshold is never stored, but made from X and z in each pass. Its leading singular
+    vectors come from its Gram matrix or, where few are wanted of many, from one step per iteration of a
+    subspace that is kept.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ class DenseState:
         self._factors: Array | None = None
         self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
         self._leading = Leading(self.cols)
+        self._restless = False  # whether the subspace took more than one step the last time
 
     def open(self, numbers: Numbers) -> None:
         """Make the input of the first threshold from z."""
@@ -79,14 +82,16 @@ class DenseState:
         """Shrink and update the multipliers, for the L that `threshold` made."""
         basis = self._leading.basis
         many = self.cols <= SMALL or basis.shape[1] > SUBSPACE_SHARE * self.cols
-        given = {"v": self.right, "f": self._factors, "left": self.left}
+        given: dict[str, Any] = {"v": self.right, "f": self._factors, "left": self.left}
         if many:
             self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
             totals = self._pass(numbers, gram=self.gram, **given)
         else:
             k = basis.shape[1]
             self.gram, self.image = None, np.empty((k, self.cols), self.x.dtype)
-            totals = self._pass(numbers, gram=np.empty((k, k)), q=self._cast(basis), image=self.image, **given)
+            totals = self._pass(
+                numbers, gram=np.empty((k, k)), q=self._cast(basis), image=self.image, **given
+            )
         self._numbers = replace(numbers.after(), mu=numbers.mu_next)
         return totals
 
@@ -106,7 +111,8 @@ class DenseState:
             basis = orthonormal(image.T.astype(np.float64))
             k = basis.shape[1]
             products, small = self._rows_by(k), np.empty((k, k))
-            self._pass(self._numbers, gram=small, q=self._cast(basis), products=products)
+            ahead = np.empty((k, self.cols), self.x.dtype) if self._restless and step == 0 else None
+            self._pass(self._numbers, gram=small, q=self._cast(basis), products=products, image=ahead)
             squares, rotation = eigenpairs(small)
             found = int(np.count_nonzero(squares > tau * tau))
             kept, vectors = min(found, most), basis @ rotation
@@ -115,10 +121,14 @@ class DenseState:
             tilt = wanted - leading.basis @ (leading.basis.T @ wanted)
             still = np.linalg.norm(tilt * (values - tau)) <= LOOSE * accuracy
             leading.keep(vectors, kept if complete else found)
+            self._restless = step > 0 or not still
             if complete and (still or step == MOST_STEPS - 1):
                 self.right, self._factors = self._cast(wanted), None
                 self.left = products @ (rotation[:, :kept] * (1 - tau / values)).astype(self.x.dtype)
                 return values
+            if ahead is not None and complete:
+                image = (rotation.T.astype(ahead.dtype) @ ahead)[: leading.basis.shape[1]]
+                continue
             k = leading.basis.shape[1]
             image = np.empty((k, self.cols), self.x.dtype)
             self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(leading.basis), image=image)

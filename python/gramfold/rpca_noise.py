@@ -63,12 +63,16 @@ class SquareRoot:
     kappa: float
 
     def shrink(self, mu: float) -> float:
-        """kappa / (kappa + mu)."""
+        """Give kappa / (kappa + mu)."""
         return self.kappa / (self.kappa + mu)
 
     def update(self, totals: Totals) -> None:
-        """kappa = weight / |N|_F, the derivative of the term over |N|_F."""
-        self.kappa = self.weight / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY) * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY)) 
+        """Set kappa = weight / |N|_F, the derivative of the term over |N|_F."""
+        self.kappa = (
+            self.weight
+            / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY)
+            * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY))
+        )
 
     def primal(self, nuclear: float, totals: Totals) -> float:
         """|L|_* + lam |S|_1 + weight |X - L - S|_F."""
@@ -93,11 +97,11 @@ class Level:
     kappa: float
 
     def shrink(self, mu: float) -> float:
-        """kappa / (kappa + mu)."""
+        """Give kappa / (kappa + mu)."""
         return self.kappa / (self.kappa + mu)
 
     def update(self, totals: Totals) -> None:
-        """kappa = |Y|_F / level, since Y = kappa N."""
+        """Set kappa = |Y|_F / level, since Y = kappa N."""
         self.kappa = max(float(np.sqrt(totals.dual)) / self.level, TINY)
 
     def primal(self, nuclear: float, totals: Totals) -> float:

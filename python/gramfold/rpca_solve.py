@@ -3,10 +3,10 @@
     min |L|_* + lam |S|_1 (+ noise term)   over   P(L + S (+ N)) = P(X)
 
 One iteration thresholds the singular values of W = X - S + Y / mu, shrinks X - L, and updates the
-multipliers Y; all but a small eigenproblem is one fused pass over X and one array beside it (cpp/rpca.hpp). mu
-first grows as in the inexact method of multipliers (Lin, Chen & Ma 2010), which finds rank and support
-fast, but if it grew on the limit need not be the optimum. From `HOLD` times the first mu on it only balances the
-primal with the dual residual (Boyd et al. 2011, 3.4.1), and steps are over-relaxed.
+multipliers Y; all but a small eigenproblem is one fused pass over X and one array beside it (cpp/rpca.hpp).
+mu first grows as in the inexact method of multipliers (Lin, Chen & Ma 2010), which finds rank and support
+fast, but if it grew on the limit need not be the optimum. From `HOLD` times the first mu on it only balances
+the primal with the dual residual (Boyd et al. 2011, 3.4.1), and steps are over-relaxed.
 
 The certificate: S = X - L is feasible for any L, and Y / max(1, |Y|_2) for any Y with |Y_ij| <= lam, so that
 |L|_* + lam |X - L|_1 - <Y, X> / max(1, |Y|_2) bounds how far the objective is from its minimum.
@@ -24,8 +24,8 @@ from .rpca_numbers import Numbers, Totals
 
 Array = NDArray[Any]
 
-# Measured on planted, noisy, masked and video-like problems: iterations to a gap of 1e-6 change by less than a
-# third for GROWTH 1.3 to 2, HOLD 10 to 100, BALANCE 10 to 30.
+# Measured on planted, noisy, masked and video-like problems: iterations to a gap of 1e-6 change by less than
+# a third for GROWTH 1.3 to 2, HOLD 10 to 100, BALANCE 10 to 30.
 GROWTH, HOLD, BALANCE, SLACK, EVERY, RELAX = 1.5, 30.0, 20.0, 3.0, 5, 1.6
 ACCURACY = 0.03
 
@@ -134,7 +134,8 @@ class Driver:
     def _following(self, numbers: Numbers, primal: float, dual: float) -> Numbers:
         """Numbers of the next pass; its mu is settled already, the one after it is chosen now.
 
-        Each time that balancing turns round it is done half as often: for a mu that stays, convergence is proven.
+        Each time that balancing turns round it is done half as often: for a mu that stays, convergence is
+        proven.
         """
         mu = numbers.mu_next
         if self.held < 0 and mu < self.hold:

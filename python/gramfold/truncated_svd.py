@@ -125,7 +125,9 @@ class TruncatedSVD(LinearComponents):
         return by_gram(rows, k)
 
     def _explain(self, X: Any, codes: Array) -> None:
-        variance = mean_variance_axis(X.tocsr(), axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
+        variance = (
+            mean_variance_axis(X.tocsr(), axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
+        )
         total = float(variance.sum())
         self.explained_variance_ = codes.var(axis=0)
         self.explained_variance_ratio_ = self.explained_variance_ / (total if total > 0 else 1)

@@ -63,7 +63,11 @@ def make_video(
         raise ValueError("dead must be below 1")
     real(noise, "noise")
     kept, rng = floating(dtype), generator(random_state)
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j] if min(height, width) > 1 else np.zeros((2, height, width))
+    y, x = (
+        np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+        if min(height, width) > 1
+        else np.zeros((2, height, width))
+    )
     scenes = [_scene(x, y, rng) for _ in range(3)]
     time = np.linspace(0, 1, n_frames)
     lights = [0.7 + 0.3 * time, 0.15 * np.sin(9 * time), 0.1 * time**2]  # a ramp, a flicker, a slow change

@@ -16,9 +16,7 @@ def _size(a, lam, by_row):
     return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
-def shrink(
-    x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads
-):
+def shrink(x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads):
     """Threshold, shrink, and what the next threshold needs; formulas in cpp/rows/shrink.hpp, cpp/rpca.hpp."""
     w, sums = _open(x, weights, z, numbers, by_row, dual), (0.0,) * 9
     if v is not None:
