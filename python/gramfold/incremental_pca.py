@@ -127,7 +127,8 @@ class IncrementalPCA(GaussianComponents):
         if not first:
             if self.n_components is not None and self.n_components != self.n_components_:
                 raise ValueError(
-                    f"n_components was {self.n_components_} before and is {self.n_components} now; call fit to start over"
+                    f"n_components was {self.n_components_} before and is {self.n_components} now; "
+                    "call fit to start over"
                 )
             return self.n_components_
         if self.n_components is None:

@@ -60,8 +60,7 @@ def least_absolute(X: Array, V: Array) -> Array:
 
 
 class _Rows:
-    """Iterates of the rows still open: s + Vc = x where observed, scaled multipliers u, one step size a
-    row."""
+    """Iterates of the open rows: s + Vc = x where observed, scaled multipliers u, a step size each."""
 
     def __init__(self, x: Array, seen: Array, V: Array) -> None:
         self.x, self.seen, self.V = x, seen, V

@@ -1,5 +1,4 @@
-"""What the three decompositions by principal components share: the linear map, and the Gaussian model behind
-it."""
+"""What the decompositions by principal components share: the linear map and the Gaussian model."""
 
 from typing import Any
 

@@ -165,7 +165,7 @@ def by_gram(rows: Rows, wanted: int | None = None) -> tuple[Array, Array]:
     squares, vectors = eigenpairs(rows.gram())
     values = np.sqrt(squares)
     wanted = min(len(values) if wanted is None else wanted, min(rows.x.shape))
-    if wanted and 0 < values[0] and values[wanted - 1] < TRUSTED[rows.x.dtype.name] * values[0]:
+    if wanted and values[0] > 0 and values[wanted - 1] < TRUSTED[rows.x.dtype.name] * values[0]:
         return refine(rows.projected_gram(vectors), vectors)
     return values, vectors
 

@@ -29,8 +29,8 @@ Array = NDArray[Any]
 class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
 
-    Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal component
-    pursuit). |L|_* is the sum of the singular values. Unobserved entries cost nothing and are filled in by L.
+    Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal
+    component pursuit). |L|_* is the sum of the singular values. Unobserved entries cost nothing and are filled in by L.
 
     Parameters
     ----------
@@ -163,8 +163,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.history_ = monitor.history
         if not self.converged_ and self.tol > 0 and self.n_iter_ == self.max_iter:
             warnings.warn(
-                f"Maximum number of iterations {self.max_iter} reached with a duality gap of {self.dual_gap_:.1e}"
-                f"; raise max_iter or tol={self.tol:g}",
+                f"Maximum number of iterations {self.max_iter} reached with a duality gap of "
+                f"{self.dual_gap_:.1e}; raise max_iter or tol={self.tol:g}",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -1,4 +1,4 @@
-"""Leading eigenpairs of a positive semidefinite matrix: by LAPACK, or by a filtered subspace that is kept warm."""
+"""Leading eigenpairs of a positive semidefinite matrix: by LAPACK or a filtered subspace kept warm."""
 
 from collections.abc import Callable
 from typing import Any
