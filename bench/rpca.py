@@ -21,8 +21,8 @@ VIDEO = (25_344, 200)
 
 LEGEND = """\
 Both minimise |L|_* + lam |S|_1 with lam = 1 / sqrt(max(n, m)). Objective: |L|_* + lam |X - L|_1 of the
-returned L, in float64 by NumPy and LAPACK. Ours runs to a certified relative duality gap of 1e-6 (column gap),
-pyrpca to its defaults (a relative residual of 1e-7). err L: |L - L0| / |L0| of the planted L0.
+returned L, in float64 by NumPy and LAPACK. Ours runs to a certified relative duality gap of 1e-6 (column
+gap), pyrpca to its defaults (a relative residual of 1e-7). err L: |L - L0| / |L0| of the planted L0.
 % FMA: 4 n m (rank + 8) flop an iteration at our s/it, of the measured peak. % read: X and z read, z written,
 twice an iteration, at our s/it, of the measured read bandwidth; above 100 where both stay in cache.
 Completion: 20,000 x 2,000 of rank 10, 5% observed, 2% of these corrupted. Objective: the error of held-out

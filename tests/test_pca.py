@@ -37,7 +37,7 @@ def agree(model, peer, rtol=1e-9):
 
 
 def null_directions(estimator):
-    """Of data of lower rank, the components of variance 0 are arbitrary, and the weighted checks compare them."""
+    """Of data of lower rank the components of variance 0 are arbitrary; the weighted checks compare them."""
     kinds = ("dense", "sparse") if type(estimator) is gf.PCA and estimator.n_components is None else ()
     return {f"check_sample_weight_equivalence_on_{kind}_data": "arbitrary null directions" for kind in kinds}
 
@@ -45,8 +45,8 @@ def null_directions(estimator):
 @parametrize_with_checks(
     [
         gf.PCA(), gf.PCA(1), gf.PCA(1, svd_solver="full"), gf.PCA(1, svd_solver="randomized", random_state=0),
-        gf.PCA(1, whiten=True), gf.PCA(1, missing="mask"), gf.TruncatedSVD(), gf.TruncatedSVD(algorithm="gram"),
-        gf.IncrementalPCA(), gf.IncrementalPCA(batch_size=10),
+        gf.PCA(1, whiten=True), gf.PCA(1, missing="mask"), gf.TruncatedSVD(),
+        gf.TruncatedSVD(algorithm="gram"), gf.IncrementalPCA(), gf.IncrementalPCA(batch_size=10),
     ],
     expected_failed_checks=null_directions,
 )  # fmt: skip
@@ -255,9 +255,12 @@ def test_the_centred_pass_is_its_twin(kernels, dtype, shape, order, weighted):
     ("model", "message"),
     [
         (gf.PCA(0), "n_components"), (gf.PCA(9), "n_components must be in"), (gf.PCA(1.5), "n_components"),
-        (gf.PCA("x"), "n_components"), (gf.PCA(svd_solver="arpack"), "svd_solver"), (gf.PCA(missing="x"), "missing"),
-        (gf.PCA(svd_solver="randomized", n_components=0.5), "randomized"), (gf.PCA(missing="mask"), "missing='mask'"),
-        (gf.PCA(whiten=2), "whiten"), (gf.TruncatedSVD(9), "n_components"), (gf.TruncatedSVD(algorithm="x"), "algorithm"),
+        (gf.PCA("x"), "n_components"), (gf.PCA(svd_solver="arpack"), "svd_solver"),
+        (gf.PCA(missing="x"), "missing"),
+        (gf.PCA(svd_solver="randomized", n_components=0.5), "randomized"),
+        (gf.PCA(missing="mask"), "missing='mask'"),
+        (gf.PCA(whiten=2), "whiten"), (gf.TruncatedSVD(9), "n_components"),
+        (gf.TruncatedSVD(algorithm="x"), "algorithm"),
         (gf.IncrementalPCA(9), "n_components"), (gf.IncrementalPCA(batch_size=0), "batch_size"),
     ],
     ids=str,
@@ -269,9 +272,9 @@ def test_a_wrong_parameter_is_named(model, message):
 
 def test_weights_and_infinity_are_checked():
     X = data(6, 4)
-    with pytest.raises(ValueError, match="[Ss]ample.weight"):
+    with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
         gf.PCA().fit(X, sample_weight=np.zeros(6))
-    with pytest.raises(ValueError, match="[Nn]egative"):
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
         gf.PCA().fit(X, sample_weight=-np.ones(6))
     X[0, 0] = np.inf
     for model in (gf.PCA(), gf.TruncatedSVD(), gf.IncrementalPCA()):

@@ -1,4 +1,4 @@
-"""The kernels of robust PCA at every level against their NumPy twins, over shapes, layouts, types and rules."""
+"""The kernels of robust PCA at every level against their NumPy twins: shapes, layouts, types, rules."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from test_kernels import spread
 
 from gramfold._core import reference
 
-# single ones; below, at and past a row group (48), a block (192), a chunk (256), a band of the Gram (96); tall, wide
+# single ones; past a row group (48), a block (192), a chunk (256), a band of the Gram (96); tall, wide
 SHAPES = [
     (1, 1, 1),
     (1, 9, 3),

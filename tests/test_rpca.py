@@ -1,4 +1,4 @@
-"""Robust PCA: recovery, the optimum beside a plain solver, the certificate, what may be given, degenerate X."""
+"""Robust PCA: recovery, the optimum beside a plain solver, the certificate, input, degenerate X."""
 
 import numpy as np
 import pytest

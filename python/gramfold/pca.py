@@ -92,7 +92,8 @@ class PCA(GaussianComponents):
     def __init__(
         self, n_components: int | float | str | None = None, *, copy: bool = True, whiten: bool = False,
         svd_solver: str = "auto", tol: float = 0.0, iterated_power: int | str = "auto",
-        n_oversamples: int = 10, power_iteration_normalizer: str = "auto", random_state: Seed = None, missing: str = "error",
+        n_oversamples: int = 10, power_iteration_normalizer: str = "auto",
+        random_state: Seed = None, missing: str = "error",
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components

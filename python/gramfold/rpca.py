@@ -30,7 +30,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
 
     Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal
-    component pursuit). |L|_* is the sum of the singular values. Unobserved entries cost nothing and are filled in by L.
+    component pursuit). |L|_* is the sum of the singular values. Unobserved entries cost nothing and are
+    filled in by L.
 
     Parameters
     ----------

@@ -65,7 +65,8 @@ class TruncatedSVD(LinearComponents):
 
     def __init__(
         self, n_components: int = 2, *, algorithm: str = "randomized", n_iter: int = 5,
-        n_oversamples: int = 10, power_iteration_normalizer: str = "auto", random_state: Seed = None, tol: float = 0.0,
+        n_oversamples: int = 10, power_iteration_normalizer: str = "auto",
+        random_state: Seed = None, tol: float = 0.0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
