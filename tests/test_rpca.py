@@ -83,7 +83,7 @@ def test_the_phase_transition_is_where_candes_found_it(rank, share, recovered):
 
 @pytest.mark.parametrize("form", ["C", "F", "csr"])
 def test_every_form_of_the_same_entries_gives_the_same_matrix(form):
-    X, L, _ = planted(150, 90, 3, 0.05, observed=0.7)
+    X, _, _ = planted(150, 90, 3, 0.05, observed=0.7)
     expected = gf.RobustPCA(tol=1e-8).fit(X)
     seen = ~np.isnan(X)
     if form == "csr":
@@ -178,7 +178,7 @@ def test_square_root_pursuit_needs_no_noise_level(observed):
 
 
 def test_stable_pursuit_leaves_the_noise_it_is_told():
-    X, L, _ = planted(200, 150, 4, 0.05, noise=0.003)
+    X, _, _ = planted(200, 150, 4, 0.05, noise=0.003)
     model = gf.RobustPCA(noise=0.003).fit(X)
     assert model.dual_gap_ <= 1e-6
     assert model.rank_ <= 8
@@ -187,7 +187,7 @@ def test_stable_pursuit_leaves_the_noise_it_is_told():
 
 
 def test_max_rank_bounds_the_rank_and_ends():
-    X, L, _ = planted(120, 80, 4, 0.05, noise=0.01)
+    X, _, _ = planted(120, 80, 4, 0.05, noise=0.01)
     model = gf.RobustPCA(max_rank=4, tol=1e-5).fit(X)
     assert model.converged_
     assert model.rank_ == 4
@@ -345,8 +345,10 @@ def test_the_solution_scales_with_x(scale):
     ("options", "message"),
     [
         ({"lam": 0.0}, "lam must be above 0"), ({"lam": -1.0}, "lam"), ({"lam": "x"}, "lam must be 'auto'"),
-        ({"lam": np.ones((2, 2))}, "lam must have the shape of X"), ({"lam": -np.ones((6, 4))}, "lam must be finite"),
-        ({"lam": np.ones((6, 4)), "penalty": "l21"}, "lam must be a number"), ({"penalty": "l2"}, "penalty"),
+        ({"lam": np.ones((2, 2))}, "lam must have the shape of X"),
+        ({"lam": -np.ones((6, 4))}, "lam must be finite"),
+        ({"lam": np.ones((6, 4)), "penalty": "l21"}, "lam must be a number"),
+        ({"penalty": "l2"}, "penalty"),
         ({"noise": "x"}, "noise"), ({"noise": 0.0}, "noise must be above 0"), ({"max_rank": 0}, "max_rank"),
         ({"tol": -1}, "tol"), ({"max_iter": 0}, "max_iter"), ({"callback": 3}, "callback"),
         ({"n_threads": 0}, "n_threads"), ({"warm_start": 1}, "warm_start"),
