@@ -62,16 +62,24 @@ class CentredWorker {
             for (Index c = 0; c < n_; ++c) own += double(x[c]);
             own /= double(n_);
         }
-        double squares[8] = {};
-        const auto put = [&](Index c, double d) {
-            y[c] = T(weight * d);
-            total[c] += weight * weight * d;
-            squares[c % 8] += weight * weight * d * d;
+        const T* __restrict from = x;
+        T* __restrict to = y;
+        double* __restrict sums = total;
+        const double factor = weight * weight;
+        const auto put = [&](Index c, double shift) {
+            const double d = double(from[c]) - shift;
+            to[c] = T(weight * d);
+            sums[c] += factor * d;
         };
-        if (in_.shift)
-            for (Index c = 0; c < n_; ++c) put(c, double(x[c]) - in_.shift[c]);
+        if (const double* __restrict shift = in_.shift)
+            for (Index c = 0; c < n_; ++c) put(c, shift[c]);
         else
-            for (Index c = 0; c < n_; ++c) put(c, double(x[c]) - own);
+            for (Index c = 0; c < n_; ++c) put(c, own);
+        double squares[8] = {};
+        Index c = 0;
+        for (; c + 8 <= n_; c += 8)
+            for (int l = 0; l < 8; ++l) squares[l] += double(to[c + l]) * double(to[c + l]);
+        for (; c < n_; ++c) squares[0] += double(to[c]) * double(to[c]);
         double sum = 0;
         for (double s : squares) sum += s;
         return sum;

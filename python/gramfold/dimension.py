@@ -25,7 +25,7 @@ def minka(variances: Array, n_samples: int) -> int:
     Examples
     --------
     >>> from gramfold.dimension import minka
-    >>> minka([9.0, 8.0, 0.11, 0.1, 0.1, 0.09], 500)
+    >>> minka([9.0, 8.0, 0.102, 0.1, 0.1, 0.098], 50)
     2
     """
     spectrum = np.asarray(variances, np.float64)
@@ -44,6 +44,8 @@ def _log_evidence(spectrum: Array, rank: int, n_samples: int) -> float:
     free = features * rank - rank * (rank + 1) / 2
     shrunk = np.where(np.arange(features) < rank, spectrum, noise)
     i, j = np.triu_indices(rank, 1, features)
+    if np.any(spectrum[i] <= spectrum[j]):  # equal variances are no direction of their own
+        return -np.inf
     with np.errstate(divide="ignore"):
         spread = np.log(spectrum[i] - spectrum[j]) + np.log(1 / shrunk[j] - 1 / shrunk[i])
     laplace = float(np.sum(spread)) + len(i) * np.log(n_samples)
