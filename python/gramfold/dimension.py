@@ -25,8 +25,8 @@ def minka(variances: Array, n_samples: int) -> int:
     Examples
     --------
     >>> from gramfold.dimension import minka
-    >>> minka([9.0, 8.0, 0.102, 0.1, 0.1, 0.098], 50)
-    2
+    >>> minka([9.0, 8.0, 0.5, 0.3, 0.2, 0.1], 50)
+    3
     """
     spectrum = np.asarray(variances, np.float64)
     evidence = [_log_evidence(spectrum, rank, n_samples) for rank in range(1, len(spectrum))]
