@@ -15,6 +15,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
                int polish, double shrink, double tol, bool cross, int n_threads) {
     const auto fm = strided(f);
     const Index k = fm.cols;
+    require(k > 0, "f must have a column");
     const double* g = sized(gram, k, k, "gram must be k x k");
     const double* gi = sized(inverse, k, k, "inverse must be k x k");
     require((!previous && !cross) || start, "previous and cross need start");

@@ -95,8 +95,7 @@ class Dense {
 
         void project(const T* f, Index k, Index kp, T* p, Index p_row) const {
             if (by_cols_) product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
-            else if (few_components<T>(k, x_.cols)) dots(count_, k, x_.cols, data_, stride_, f, p, p_row);
-            else product(count_, kp, x_.cols, data_, stride_, 1, f, packed, p, p_row, false, {near_ ? data_ + count_ * stride_ : nullptr});
+            else times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row, {near_ ? data_ + count_ * stride_ : nullptr});
         }
 
         void accumulate(const T* z, Index k, Index kp, T* s) const {

@@ -96,4 +96,20 @@ void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f,
     kernels[static_cast<std::size_t>(k - 1)](rows, depth, a, a_row, f, round_up<Index>(depth, lanes<T>), out, out_row);
 }
 
+// out (rows x kp, the padding 0) = a f for a factor f of k components packed by pack_factor().
+template <class T>
+void times_factor(Index rows, Index k, Index kp, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row,
+             Fetch fetch = {}) {
+    if (!few_components<T>(k, depth)) return product(rows, kp, depth, a, a_row, 1, f, packed, out, out_row, false, fetch);
+    dots(rows, k, depth, a, a_row, f, out, out_row);
+    for (Index r = 0; r < rows && k < kp; ++r) std::fill(out + r * out_row + k, out + r * out_row + kp, T(0));
+}
+
+// f (depth x k) for times_factor(); room for kp round_up(depth, lanes) entries.
+template <class T>
+void pack_factor(Index depth, Index k, Index kp, const T* f, Index f_depth, Index f_component, T* out) {
+    if (few_components<T>(k, depth)) pack_dots(depth, k, f, f_depth, f_component, out);
+    else pack(depth, kp, f, f_depth, f_component, k, out);
+}
+
 }  // namespace gramfold

@@ -48,12 +48,8 @@ struct Packed {
         }
         own = Buffer<T>(round_up<Index>(rows, lanes<T>) * kp);
         data = own.get();
-        if (panels && few_components<T>(k, rows)) {
-            pack_dots(rows, k, f.data, f.row_stride, f.col_stride, own.get());
-            return;
-        }
         if (panels) {
-            pack(rows, kp, f.data, f.row_stride, f.col_stride, k, own.get());
+            pack_factor(rows, k, kp, f.data, f.row_stride, f.col_stride, own.get());
             return;
         }
         for (Index r = 0; r < rows; ++r)

@@ -6,23 +6,31 @@ from . import datasets, patches, plot
 from .config import show_config
 from .encode import encode
 from .gaussian_mixture import GaussianMixture
+from .incremental_pca import IncrementalPCA
 from .kmeans import KMeans
 from .minibatch_kmeans import MiniBatchKMeans
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
+from .pca import PCA
 from .poisson_mixture import PoissonMixture
 from .progress import IterationInfo, progress
+from .rpca import RobustPCA
 from .seeding import kmeans_plusplus
+from .truncated_svd import TruncatedSVD
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
+    "PCA",
     "GaussianMixture",
+    "IncrementalPCA",
     "IterationInfo",
     "KMeans",
     "MiniBatchKMeans",
     "MiniBatchNMF",
     "PoissonMixture",
+    "RobustPCA",
+    "TruncatedSVD",
     "datasets",
     "encode",
     "kmeans_plusplus",

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 
 from ._arguments import Seed, floating, generator, real, whole
 from .photographs import faces, image_patches
+from .video import make_video
 
-__all__ = ["faces", "image_patches", "make_counts", "make_nmf", "times_deaths"]
+__all__ = ["faces", "image_patches", "make_counts", "make_nmf", "make_video", "times_deaths"]
 
 Array = NDArray[Any]
 

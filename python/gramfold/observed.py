@@ -81,7 +81,7 @@ class Observed:
         return None if self.weights is None else self.weights[self.seen]
 
 
-def observe(X: Any, mask: Any = None, *, n_threads: int = 1) -> Observed:
+def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) -> Observed:
     """Check X with its mask or weights, and combine them.
 
     Parameters
@@ -92,6 +92,8 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1) -> Observed:
         Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
         error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
     n_threads : int
+    some : bool
+        Whether something must be observed.
 
     Returns
     -------
@@ -131,7 +133,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1) -> Observed:
     observed = Observed(x, weights, n_threads)
     if np.any(np.isinf(x) & observed.seen):
         raise ValueError("X contains infinity in an observed entry")
-    if not observed.seen.any():
+    if some and not observed.seen.any():
         raise ValueError("X has no observed entry: all are NaN, masked or of weight 0")
     return observed
 

@@ -131,6 +131,45 @@ def seed(
     sums: _Double,
     n_threads: int,
 ) -> None: ...
+def shrink(
+    x: _Array,
+    weights: _Array | None,
+    z: _Array,
+    v: _Array | None,
+    f: _Double | None,
+    left: _Array | None,
+    numbers: tuple[float, float, float, float, float, float, float],
+    by_row: bool,
+    dual: bool,
+    gram: _Double | None,
+    q: _Array | None,
+    products: _Array | None,
+    image: _Array | None,
+    n_threads: int,
+) -> tuple[float, float, float, float, float, float, float, float, float]: ...
+def centred(
+    x: _Array,
+    shift: _Double | None,
+    weights: _Double | None,
+    by_row: bool,
+    q: _Array | None,
+    gram: _Double | None,
+    products: _Array | None,
+    image: _Array | None,
+    total: _Double | None,
+    n_threads: int,
+) -> float: ...
+def shrink_sparse(
+    x: tuple[_Array, _Array, _Array, int],
+    weights: _Array | None,
+    z: _Array,
+    left: _Array,
+    right: _Array,
+    numbers: tuple[float, float, float, float, float, float, float],
+    by_row: bool,
+    out: _Array,
+    n_threads: int,
+) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
 def gram(f: _Array, n_threads: int) -> _Double: ...
 def pseudoinverse(gram: _Double, eps: float) -> _Double: ...

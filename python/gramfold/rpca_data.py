@@ -1,0 +1,227 @@
+"""What robust PCA is given: X with what is observed of it, lam, and the start."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ._arguments import real
+from .fold import sound
+from .low_rank import LowRank
+from .observed import observe
+from .rpca_decode import multipliers, outliers, row_scale
+from .rpca_dense import DenseState
+from .rpca_noise import Level, Noise, NoNoise, SquareRoot
+from .rpca_numbers import Numbers
+from .rpca_solve import GROWTH, HOLD, Driver, Solution
+from .rpca_sparse import SparseState
+
+Array = NDArray[Any]
+
+FIRST_MU, PIECE = 1.25, 1 << 20
+
+
+@dataclass(slots=True)
+class Problem:
+    """X as (n_samples, n_features), with `weights` the lam of each entry or None.
+
+    x is an ndarray with NaN where nothing is observed, or a CSR matrix of the observed entries with
+    weights in its order.
+    """
+
+    x: Any
+    weights: Array | None
+    lam: float
+    by_row: bool
+    noise: float | str | None
+    n_threads: int
+
+    @property
+    def values(self) -> Array:
+        """The observed entries, and NaN."""
+        values: Array = self.x.data if sp.issparse(self.x) else self.x
+        return values
+
+    @property
+    def turned(self) -> bool:
+        """Whether the columns of X are the rows of the pass: where X is wide."""
+        return not sp.issparse(self.x) and not self.by_row and self.x.shape[0] < self.x.shape[1]
+
+    @property
+    def observed(self) -> int:
+        """Number of observed entries."""
+        return int(self.values.size - np.count_nonzero(np.isnan(self.values)))
+
+    def state(self) -> DenseState | SparseState:
+        """The state, at zero."""
+        if sp.issparse(self.x):
+            return SparseState(self.x, self.weights, self.by_row, self.n_threads)
+        weights = self.weights
+        if self.turned:
+            return DenseState(self.x.T, None if weights is None else weights.T, self.by_row, self.n_threads)
+        return DenseState(self.x, weights, self.by_row, self.n_threads)
+
+    def driver(self, state: DenseState | SparseState, most: int) -> Driver | None:
+        """Start from zero; None if X is zero."""
+        state.open(Numbers(self.lam, 1.0, 1.0, 1.0))
+        norm = state.norm()
+        if norm == 0:
+            return None
+        mu, scale = FIRST_MU / norm, max(norm, self._largest())
+        np.divide(
+            state.x.data if sp.issparse(self.x) else state.x, scale, out=state.z, where=self._seen(state)
+        )
+        state.scale_input(1 + 1 / (scale * mu))
+        return self._driver(state, Numbers(self.lam, 1.0, mu, GROWTH * mu), most, HOLD * mu)
+
+    def warm_driver(
+        self, state: DenseState | SparseState, most: int, low: LowRank, sparse: Any, dual: Any, mu: float
+    ) -> Driver:
+        """Start from an earlier solution of X with another lam."""
+        if isinstance(state, SparseState):
+            state.z[:] = dual.data + mu * np.asarray(sparse[state.row, state.x.indices]).ravel()
+            state.left, state.right = low.U * low.s, low.V
+        else:
+            if self.turned:
+                low, sparse, dual = low.T, sparse.T, dual.T
+            sparse = sp.csr_array(sparse) if sp.issparse(sparse) else sparse
+            for some in pieces(state.rows, state.cols):
+                outlying = sparse[some].toarray() if sp.issparse(sparse) else sparse[some]
+                state.z[some] = np.where(np.isnan(state.x[some]), low.rows(some), dual[some] + mu * outlying)
+        state.open(Numbers(self.lam, mu, mu, mu))
+        return self._driver(state, Numbers(self.lam, mu, mu, mu), most, 0.0)
+
+    def _driver(self, state: Any, numbers: Numbers, most: int, hold: float) -> Driver:
+        size = float(np.sqrt(np.nansum(np.square(self.values, dtype=np.float64))))
+        return Driver(state, numbers, size, self._noise_term(size), most, hold)
+
+    def _noise_term(self, size: float) -> Noise:
+        if self.noise is None:
+            return NoNoise()
+        n, m = self.x.shape
+        if isinstance(self.noise, str):
+            weight = float(np.sqrt(self.observed / max(n, m) / 2))  # sqrt(p min(n, m) / 2)
+            return SquareRoot(weight, 10 * weight / size)
+        level = self.noise * float(np.sqrt(self.observed))
+        return Level(level, 1 / level)
+
+    def _largest(self) -> float:
+        """The largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
+        if not self.by_row:
+            bound = self.lam if self.weights is None else self.weights
+            return float(np.nanmax(np.abs(self.values) / bound))
+        squares = np.square(np.nan_to_num(self.values, nan=0.0), dtype=np.float64)
+        if sp.issparse(self.x):
+            rows = np.repeat(np.arange(self.x.shape[0]), np.diff(self.x.indptr))
+            return float(np.sqrt(np.bincount(rows, squares).max()) / self.lam)
+        return float(np.sqrt(squares.sum(axis=1).max()) / self.lam)
+
+    def _seen(self, state: Any) -> Any:
+        return True if sp.issparse(self.x) else ~np.isnan(state.x)
+
+
+def decode(problem: Problem, state: DenseState | SparseState, solution: Solution) -> tuple[LowRank, Any, Any]:
+    """L, S and the feasible multipliers of what a fit ended with; the latter take the place of z."""
+    numbers, scale = solution.numbers, 1 / max(1.0, solution.norm)
+    low = LowRank.of(state.left, state.right)
+    if isinstance(state, SparseState):
+        y = state.multipliers(numbers)
+        parts = outliers(state.z, y, numbers), (y * scale).astype(state.z.dtype)
+        pattern = state.x.indices, state.x.indptr
+        made = [sp.csr_array((part, *pattern), shape=state.x.shape, copy=True) for part in parts]
+        made[0].eliminate_zeros()
+        return low, *made
+    few = solution.count < state.z.size / 3
+    collected: list[Any] = []
+    for some in pieces(state.rows, state.cols):
+        seen, z = ~np.isnan(state.x[some]), state.z[some]
+        by_row = None
+        if problem.by_row:
+            by_row = row_scale(
+                np.sum(np.square(z, where=seen, out=np.zeros_like(z)), axis=1, keepdims=True), numbers
+            )
+        bound = numbers.lam if state.weights is None else state.weights[some]
+        y = np.where(seen, multipliers(z, numbers, bound, by_row), 0)
+        s = np.where(seen, outliers(z, y, numbers), 0).astype(z.dtype)
+        collected.append(sp.csr_array(s) if few else s)
+        z[:] = y * scale
+    sparse: Any = sp.vstack(collected, format="csr") if few else np.vstack(collected)
+    if problem.turned:
+        return low.T, sparse.T.tocsr() if few else sparse.T, state.z.T
+    return low, sparse, state.z
+
+
+def pieces(rows: int, columns: int) -> list[slice]:
+    """Rows, some thousands of entries at a time."""
+    step = max(1, PIECE // max(1, columns))
+    return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
+
+
+def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
+    """X checked: an ndarray with NaN where nothing is observed, or CSR; warns of what L cannot know."""
+    if sp.issparse(X):
+        if mask is not None:
+            raise ValueError(
+                "mask goes with a dense X; the stored entries of a sparse one are what is observed"
+            )
+        x = sp.csr_array(sound(X.tocsr()))
+        if not np.isfinite(x.data).all():
+            raise ValueError("X contains NaN or infinity; the stored entries of a sparse X are observed")
+        if not x.nnz and not rows_only:
+            raise ValueError("X has no observed entry: it stores none")
+        return x
+    given = observe(X, mask, some=not rows_only)
+    if given.weights is not None:
+        raise ValueError("mask must be boolean, or 0 and 1; weights of single entries belong in lam")
+    if rows_only:
+        return given.x
+    counts = given.seen.sum(axis=1), given.seen.sum(axis=0)
+    for name, count in zip(("row", "column"), counts, strict=True):
+        if not count.all():
+            warnings.warn(
+                f"{np.count_nonzero(count == 0)} {name}(s) of X have no observed entry: L is 0 there",
+                UserWarning,
+                stacklevel=5,
+            )
+    return given.x
+
+
+def penalty(x: Any, lam: Any, by_row: bool) -> tuple[Any, Array | None, float]:
+    """X without the entries of lam 0, lam entry by entry if it is an array, and else as a number."""
+    n, m = x.shape
+    values = x.data if sp.issparse(x) else x
+    if isinstance(lam, str):
+        if lam != "auto":
+            raise ValueError(f"lam must be 'auto', a number or an array, got {lam!r}")
+        if by_row:
+            return x, None, 3 / (7 * np.sqrt(0.02 * n))
+        return x, None, 1 / np.sqrt(max(1, np.count_nonzero(~np.isnan(values))) / min(n, m))
+    if np.ndim(lam) == 0:
+        if real(lam, "lam") == 0:
+            raise ValueError("lam must be above 0, got 0")
+        return x, None, float(lam)
+    if by_row:
+        raise ValueError("lam must be a number with penalty='l21'")
+    return _entry_weights(x, values, lam)
+
+
+def _entry_weights(x: Any, values: Array, lam: Any) -> tuple[Any, Array, float]:
+    weights = np.asarray(lam, dtype=values.dtype)
+    if weights.shape != x.shape:
+        raise ValueError(f"lam must have the shape of X, {x.shape}, got {weights.shape}")
+    if not np.isfinite(weights).all() or weights.min() < 0:
+        raise ValueError("lam must be finite and not negative")
+    if sp.issparse(x):
+        rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+        weights = weights[rows, x.indices]
+        if not weights.all():
+            raise ValueError("lam must be above 0 where a sparse X stores an entry")
+    elif not weights.all():
+        x = np.where(weights > 0, x, x.dtype.type(np.nan))
+        weights = np.where(weights > 0, weights, 1)
+        if np.isnan(x).all():
+            raise ValueError("lam is 0 wherever X is observed")
+    return x, np.ascontiguousarray(weights), 1.0

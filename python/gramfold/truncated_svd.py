@@ -1,0 +1,147 @@
+"""Truncated singular value decomposition, dense and sparse, without centring."""
+
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils import Tags
+from sklearn.utils.extmath import svd_flip
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import validate_data
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ._arguments import Seed, choice, generator, real, whole
+from .nmf_base import unchanged_on_error
+from .pca_base import FLOATS, LinearComponents
+from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
+
+Array = NDArray[Any]
+
+
+class TruncatedSVD(LinearComponents):
+    """The leading singular vectors of X, as scikit-learn's `TruncatedSVD`; X is not centred.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+    algorithm : {'randomized', 'gram'}, default='randomized'
+        'randomized': a block Krylov space of n_iter + 1 reads of X, or the Gram matrix where that is cheaper.
+        'gram': the Gram matrix of the smaller side, with a second read where small singular values need it.
+    n_iter : int, default=5
+        Steps of the Krylov space.
+    n_oversamples : int, default=10
+        More columns than components in each step.
+    power_iteration_normalizer : str
+        Taken for compatibility.
+    random_state : int, RandomState or None
+    tol : float
+        Taken for compatibility.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+    explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components,)
+        The first two of the codes of X, as scikit-learn has them.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+
+    References
+    ----------
+    Musco & Musco (2015), Randomized block Krylov methods for stronger and faster approximate singular value
+    decomposition.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.outer([1.0, 2, 3, 4], [1.0, 0, 1])
+    >>> float(round(gf.TruncatedSVD(1).fit(X).singular_values_[0], 6))
+    7.745967
+    """
+
+    def __init__(
+        self, n_components: int = 2, *, algorithm: str = "randomized", n_iter: int = 5,
+        n_oversamples: int = 10, power_iteration_normalizer: str = "auto",
+        random_state: Seed = None, tol: float = 0.0,
+        n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.algorithm = algorithm
+        self.n_iter = n_iter
+        self.n_oversamples = n_oversamples
+        self.power_iteration_normalizer = power_iteration_normalizer
+        self.random_state = random_state
+        self.tol = tol
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Find the components; see `fit_transform`."""
+        self.fit_transform(X, sample_weight=sample_weight)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
+        """Find the components and give the codes X @ components_.T.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A row of weight w counts as w rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+            self._check_parameters()
+            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS, ensure_min_features=2)
+            k = whole(self.n_components, "n_components")
+            if k > X.shape[1]:
+                raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {k}")
+            values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
+            _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
+            self.components_ = np.ascontiguousarray(components, X.dtype)
+            self.singular_values_ = values[:k].astype(X.dtype)
+            codes = self._codes(self._rows(X, None, centre=False))
+            self._explain(X, codes)
+        return codes
+
+    def _decompose(self, rows: Rows, k: int) -> tuple[Array, Array]:
+        samples, features = rows.x.shape
+        columns = (self.n_iter + 1) * (k + self.n_oversamples)
+        if self.algorithm == "randomized" and min(samples, features) > 4 * columns:
+            return by_krylov(rows, k, self.n_iter, self.n_oversamples, generator(self.random_state))
+        if samples < features and rows.weights is None and not sp.issparse(rows.x) and k <= samples:
+            return by_gram_of_samples(rows, k)
+        return by_gram(rows, k)
+
+    def _explain(self, X: Any, codes: Array) -> None:
+        variance = (
+            mean_variance_axis(X.tocsr(), axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
+        )
+        total = float(variance.sum())
+        self.explained_variance_ = codes.var(axis=0)
+        self.explained_variance_ratio_ = self.explained_variance_ / (total if total > 0 else 1)
+
+    def _check_parameters(self) -> None:
+        choice(self.algorithm, "algorithm", ("randomized", "gram"))
+        whole(self.n_oversamples, "n_oversamples")
+        real(self.tol, "tol")
+        if self.n_iter != 0:
+            whole(self.n_iter, "n_iter")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

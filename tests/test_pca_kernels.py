@@ -1,0 +1,159 @@
+"""The kernels of robust PCA at every level against their NumPy twins: shapes, layouts, types, rules."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from test_kernels import spread
+
+from gramfold._core import reference
+
+# single ones; past a row group (48), a block (192), a chunk (256), a band of the Gram (96); tall, wide
+SHAPES = [
+    (1, 1, 1),
+    (1, 9, 3),
+    (9, 1, 1),
+    (49, 5, 2),
+    (193, 31, 5),
+    (300, 97, 8),
+    (700, 130, 9),
+    (40, 200, 0),
+]
+NUMBERS = {
+    "exact": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.0),
+    "relaxed": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.6),
+    "with noise": (0.7, 1.1, 1.3, 1.9, 0.9, 0.8, 1.6),
+}
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "every other row and third column": lambda x: spread(x, 2, 3),
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+}
+
+
+def data(rows, cols, k, dtype):
+    """X with NaN, among them a row and a column, and a column of zeros; z; orthonormal v; f; weights."""
+    rng = np.random.default_rng(rows + cols)
+    x = rng.standard_normal((rows, cols)) * (rng.random((rows, cols)) < 0.8)
+    x[rng.random((rows, cols)) < 0.2] = np.nan
+    if rows > 2 and cols > 2:
+        x[rows // 2], x[:, cols // 2], x[:, 0] = np.nan, np.nan, 0
+    z, v = rng.standard_normal((rows, cols)), np.linalg.qr(rng.standard_normal((cols, max(k, 1))))[0][:, :k]
+    weights = rng.random((rows, cols)) + 0.1
+    return (*(a.astype(dtype) for a in (x, z, v, weights)), rng.random(k))
+
+
+def run(
+    kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False, q=None, left=None, n_threads=2
+):
+    """One call; z, left, gram, products, image and sums after it."""
+    z = z.copy()
+    rows, cols = x.shape
+    side = cols if q is None else q.shape[1]
+    gram = np.full((side, side), np.nan)
+    products = None if q is None else np.full((rows, side), np.nan, x.dtype)
+    image = None if q is None else np.full((side, cols), np.nan, x.dtype)
+    if v is not None and left is None:
+        left = np.full((rows, v.shape[1]), np.nan, x.dtype)
+    sums = kernels.shrink(
+        x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads
+    )
+    return z, left, gram, products, image, np.array(sums)
+
+
+def as64(a):
+    return a.astype(np.float64) if isinstance(a, np.ndarray) else a
+
+
+def check(kernels, dtype, *args, **options):
+    got = run(kernels, *args, **options)
+    expected = run(reference, *map(as64, args), **{name: as64(a) for name, a in options.items()})
+    growth = np.sqrt(sum(args[0].shape)) + 4
+    for mine, theirs in zip(got, expected, strict=True):
+        assert (mine is None) == (theirs is None)
+        if mine is not None:
+            scale = np.abs(theirs).max(initial=0)
+            assert_allclose(mine, theirs, rtol=0, atol=16 * growth * np.finfo(dtype).eps * scale)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_pass_is_its_twin_for_every_shape_and_rule(kernels, dtype, shape, by_row, numbers):
+    x, z, v, weights, f = data(*shape, dtype)
+    check(kernels, dtype, x, z, v, f, NUMBERS[numbers], by_row=by_row)
+    if not by_row:
+        check(kernels, dtype, x, z, v, f, NUMBERS[numbers], weights=weights)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_subspace_products_are_their_twins_for_every_layout(kernels, dtype, shape, layout):
+    x, z, v, weights, f = data(*shape, dtype)
+    x, weights = LAYOUTS[layout](x), LAYOUTS[layout](weights)
+    q = v if v.shape[1] else None
+    check(kernels, dtype, x, z, v, f, NUMBERS["relaxed"], weights=weights, q=q)
+    left = np.ascontiguousarray(z @ v)
+    check(kernels, dtype, x, z, v, None, NUMBERS["relaxed"], weights=weights, q=q, left=left)
+
+
+@pytest.mark.parametrize("dual", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gram_of_input_and_multipliers_leaves_z_alone(kernels, dtype, shape, dual):
+    x, z, _, weights, _ = data(*shape, dtype)
+    before = z.copy()
+    check(kernels, dtype, x, z, None, None, NUMBERS["with noise"], weights=weights, dual=dual)
+    assert_array_equal(z, before)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
+def test_the_sparse_pass_is_its_twin(kernels, dtype, shape, index, by_row):
+    x, z, v, weights, _ = data(*shape, dtype)
+    seen = ~np.isnan(x)
+    s = sp.csr_array(seen)
+    csr = x[seen], s.indices.astype(index), s.indptr.astype(index), x.shape[1]
+    left = np.ascontiguousarray(z @ v)
+    weights = None if by_row else weights[seen]
+    results = []
+    for module, kind in ((kernels, dtype), (reference, np.float64)):
+        zs, out = z[seen].astype(kind), np.full(seen.sum(), np.nan, kind)
+        w = None if weights is None else weights.astype(kind)
+        matrix = (csr[0].astype(kind), *csr[1:])
+        sums = module.shrink_sparse(
+            matrix, w, zs, left.astype(kind), v.astype(kind), NUMBERS["with noise"], by_row, out, 2
+        )
+        results.append((zs, out, np.array(sums)))
+    for mine, theirs in zip(*results, strict=True):
+        scale = np.abs(theirs).max(initial=0)
+        assert_allclose(
+            mine, theirs, rtol=0, atol=16 * (np.sqrt(sum(x.shape)) + 4) * np.finfo(dtype).eps * scale
+        )
+
+
+def test_a_pass_is_the_same_bits_for_any_number_of_threads(compiled, dtype):
+    x, z, v, _, f = data(3000, 97, 8, dtype)
+    first = run(compiled, x, z, v, f, NUMBERS["relaxed"], n_threads=1)
+    second = run(compiled, x, z, v, f, NUMBERS["relaxed"], q=v, n_threads=1)
+    for n_threads in (2, 3, 7):
+        for one, options in ((first, {}), (second, {"q": v})):
+            other = run(compiled, x, z, v, f, NUMBERS["relaxed"], n_threads=n_threads, **options)
+            for a, b in zip(one, other, strict=True):
+                assert_array_equal(a, b)
+
+
+def test_shapes_that_do_not_fit_are_refused(compiled):
+    x, z, v, _, f = data(20, 8, 3, np.float64)
+    numbers, gram = NUMBERS["exact"], np.empty((8, 8))
+    for arguments, message in (
+        ((x, None, z[1:].copy(), v, f, None, numbers, False, False, gram, None, None, None, 1), "z must"),
+        ((x, None, z, v[1:], f, None, numbers, False, False, gram, None, None, None, 1), "v must"),
+        ((x, None, z, v, f[1:], None, numbers, False, False, gram, None, None, None, 1), "f must"),
+        ((x, None, z, v, None, None, numbers, False, False, gram, None, None, None, 1), "v needs"),
+        ((x, x[1:], z, v, f, None, numbers, False, False, gram, None, None, None, 1), "weights must"),
+        ((x, None, z, v, f, None, numbers, False, False, gram[1:].copy(), None, None, None, 1), "gram must"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compiled.shrink(*arguments)

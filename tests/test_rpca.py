@@ -1,0 +1,374 @@
+"""Robust PCA: recovery, the optimum beside a plain solver, the certificate, input, degenerate X."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
+
+import gramfold as gf
+
+
+def planted(m, n, rank, share, *, seed=0, observed=1.0, noise=0.0):
+    """Candes et al. 2011, section 4: L0 = XY' with entries N(0, 1/n), S0 of signs on a uniform support."""
+    rng = np.random.default_rng(seed)
+    L = rng.standard_normal((m, rank)) @ rng.standard_normal((rank, n)) / max(m, n)
+    S = np.zeros((m, n))
+    S.flat[rng.choice(m * n, int(share * m * n), replace=False)] = 1
+    S *= rng.choice([-1, 1], (m, n))
+    seen = rng.random((m, n)) < observed
+    X = np.where(seen, L + S + noise * rng.standard_normal((m, n)), np.nan)
+    return X, L, np.where(seen, S, 0)
+
+
+def error(model, L):
+    return np.linalg.norm(model.complete() - L) / np.linalg.norm(L)
+
+
+def dense(a):
+    return a.toarray() if sp.issparse(a) else a
+
+
+def objective(L, X, lam):
+    seen = ~np.isnan(X)
+    return np.linalg.norm(L, "nuc") + np.sum(np.broadcast_to(lam, X.shape)[seen] * np.abs((X - L)[seen]))
+
+
+def plain_admm(X, lam, iterations=2500):
+    """Alternating directions with a fixed step and full SVDs (Candes et al. 2011, algorithm 1), masked."""
+    seen = ~np.isnan(X)
+    x = np.where(seen, X, 0)
+    mu = seen.sum() / (4 * np.abs(x).sum())
+    Y, S, L = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
+    for _ in range(iterations):
+        U, s, Vt = np.linalg.svd(np.where(seen, x - S + Y / mu, L), full_matrices=False)
+        L = (U * np.maximum(s - 1 / mu, 0)) @ Vt
+        Z = np.where(seen, Y + mu * (x - L), 0)
+        Y = np.clip(Z, -lam, lam)
+        S = (Z - Y) / mu
+    return objective(L, X, lam)
+
+
+# Recovery
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1])
+@pytest.mark.parametrize("n", [500, 1000])
+def test_table_1_of_candes_rank_support_and_error(n, share):
+    X, L, S = planted(n, n, n // 20, share)
+    model = gf.RobustPCA().fit(X)
+    assert model.converged_
+    assert model.dual_gap_ <= 1e-6
+    assert model.rank_ == n // 20
+    assert model.sparse_.nnz == np.count_nonzero(S)
+    assert error(model, L) <= 1e-5
+
+
+@pytest.mark.parametrize(("observed", "rank"), [(1.0, 10), (0.8, 10), (0.5, 10), (0.3, 5)])
+def test_masked_recovery(observed, rank):
+    X, L, S = planted(500, 400, rank, 0.05, observed=observed)
+    model = gf.RobustPCA().fit(X)
+    assert model.rank_ == rank
+    assert error(model, L) <= 1e-4
+    assert_array_equal(np.abs(dense(model.sparse_)) > 0.5, S != 0)
+
+
+@pytest.mark.parametrize(("rank", "share", "recovered"), [(4, 0.05, True), (10, 0.2, True), (60, 0.4, False)])
+def test_the_phase_transition_is_where_candes_found_it(rank, share, recovered):
+    X, L, _ = planted(200, 200, rank, share)
+    assert (error(gf.RobustPCA(tol=1e-5).fit(X), L) <= 1e-3) == recovered
+
+
+@pytest.mark.parametrize("form", ["C", "F", "csr"])
+def test_every_form_of_the_same_entries_gives_the_same_matrix(form):
+    X, _, _ = planted(150, 90, 3, 0.05, observed=0.7)
+    expected = gf.RobustPCA(tol=1e-8).fit(X)
+    seen = ~np.isnan(X)
+    if form == "csr":
+        given = sp.coo_array((X[seen], np.nonzero(seen)), shape=X.shape).tocsr()
+    else:
+        given = np.asarray(X, order=form)
+    model = gf.RobustPCA(tol=1e-8).fit(given)
+    assert_allclose(model.complete(), expected.complete(), atol=1e-7)
+    assert_allclose(model.objective_, expected.objective_, rtol=1e-7)
+    masked = gf.RobustPCA(tol=1e-8).fit(np.ma.masked_array(np.where(seen, X, 7.0), ~seen))
+    by_mask = gf.RobustPCA(tol=1e-8).fit(np.where(seen, X, np.inf), mask=seen)
+    for model in (masked, by_mask):
+        assert_array_equal(model.complete(), expected.complete())
+
+
+def test_the_transpose_has_the_transposed_solution():
+    X, _, _ = planted(80, 50, 3, 0.1, observed=0.8)
+    one, other = gf.RobustPCA().fit(X), gf.RobustPCA().fit(X.T)
+    assert_allclose(one.complete(), other.complete().T, atol=1e-12)
+    assert_allclose(dense(one.sparse_), dense(other.sparse_).T, atol=1e-12)
+    assert_allclose(one.dual_, other.dual_.T, atol=1e-12)
+
+
+# The optimum and its certificate
+
+
+@pytest.mark.parametrize("observed", [1.0, 0.7], ids=["full", "masked"])
+@pytest.mark.parametrize("shape", [(36, 36), (80, 20), (15, 60)], ids=str)
+@pytest.mark.parametrize("kind", ["planted", "noise"])
+def test_the_objective_is_that_of_a_plain_solver(shape, observed, kind):
+    X, _, _ = planted(*shape, 3, 0.1, observed=observed, noise=0.05 if kind == "noise" else 0)
+    model = gf.RobustPCA(max_iter=5000).fit(X)
+    with threadpool_limits(1):
+        reached, reference = objective(model.complete(), X, model.lam_), plain_admm(X, model.lam_)
+    assert_allclose(model.objective_, reached, rtol=1e-10)
+    assert reached <= reference * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("form", ["dense", "masked", "weights", "csr", "wide"])
+def test_the_duality_gap_can_be_verified_from_what_the_fit_returns(form):
+    X, _, _ = planted(120, 70, 4, 0.1, observed=1.0 if form == "dense" else 0.7, noise=0.02)
+    X = X.T if form == "wide" else X
+    seen = ~np.isnan(X)
+    lam = np.random.default_rng(1).uniform(0.1, 0.2, X.shape) if form == "weights" else "auto"
+    given = sp.coo_array((X[seen], np.nonzero(seen)), shape=X.shape).tocsr() if form == "csr" else X
+    model = gf.RobustPCA(lam=lam).fit(given)
+    L, Y = model.low_rank_, dense(model.dual_)
+    assert_allclose(L.U.T @ L.U, np.eye(model.rank_), atol=1e-12)
+    assert_allclose(L.V.T @ L.V, np.eye(model.rank_), atol=1e-12)
+    assert np.linalg.norm(Y, 2) <= 1 + 1e-9
+    assert np.all(np.abs(Y) <= np.broadcast_to(model.lam_, X.shape) * (1 + 1e-12))
+    assert not Y[~seen].any()
+    upper = L.s.sum() + np.sum(np.broadcast_to(model.lam_, X.shape)[seen] * np.abs((X - L.dense())[seen]))
+    lower = np.sum(Y[seen] * X[seen])
+    assert_allclose((upper - lower) / upper, model.dual_gap_, atol=1e-9)
+    assert -1e-9 <= (upper - lower) / upper <= 1e-6
+    assert np.linalg.norm((X - L.dense() - dense(model.sparse_))[seen]) <= 1e-4 * np.linalg.norm(X[seen])
+
+
+def test_outlying_rows_are_found_and_the_rest_is_recovered():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3)) @ rng.standard_normal((3, 60))
+    outlying = rng.permutation(400)[:12]
+    L = X.copy()
+    X[outlying] = 5 * rng.standard_normal((12, 60))
+    for given in (X, sp.csr_array(X)):
+        model = gf.RobustPCA(lam=0.3, penalty="l21", max_iter=3000).fit(given)
+        assert model.dual_gap_ <= 1e-6
+        S = dense(model.sparse_)
+        assert_array_equal(np.flatnonzero(np.linalg.norm(S, axis=1) > 1e-3), np.sort(outlying))
+        good = np.delete(np.arange(400), outlying)
+        assert_allclose(model.complete()[good], L[good], atol=1e-3)
+        Y = dense(model.dual_)
+        assert np.linalg.norm(Y, axis=1).max() <= model.lam_ * (1 + 1e-12)
+        upper = model.singular_values_.sum() + model.lam_ * np.linalg.norm(X - model.complete(), axis=1).sum()
+        assert -1e-9 <= (upper - np.sum(Y * X)) / upper <= 1e-6
+
+
+@pytest.mark.parametrize("observed", [1.0, 0.7])
+def test_square_root_pursuit_needs_no_noise_level(observed):
+    X, L, _ = planted(200, 150, 4, 0.05, observed=observed, noise=0.002)
+    exact, model = gf.RobustPCA(max_iter=300, tol=1e-3).fit(X), gf.RobustPCA(noise="sqrt").fit(X)
+    assert model.dual_gap_ <= 1e-6
+    assert error(model, L) < error(exact, L)
+    seen, Y = ~np.isnan(X), model.dual_
+    weight = np.sqrt(seen.mean() * 150 / 2)
+    S = dense(model.sparse_)
+    noise = np.linalg.norm((X - model.complete() - S)[seen])
+    upper = model.singular_values_.sum() + model.lam_ * np.abs(S).sum() + weight * noise
+    assert max(np.linalg.norm(Y, 2), np.linalg.norm(Y) / weight) <= 1 + 1e-6
+    assert -1e-6 <= (upper - np.sum(Y[seen] * X[seen])) / upper <= 2e-6
+
+
+def test_stable_pursuit_leaves_the_noise_it_is_told():
+    X, _, _ = planted(200, 150, 4, 0.05, noise=0.003)
+    model = gf.RobustPCA(noise=0.003).fit(X)
+    assert model.dual_gap_ <= 1e-6
+    assert model.rank_ <= 8
+    rest = X - model.complete() - dense(model.sparse_)
+    assert_allclose(np.linalg.norm(rest), 0.003 * np.sqrt(X.size), rtol=1e-3)
+
+
+def test_max_rank_bounds_the_rank_and_ends():
+    X, _, _ = planted(120, 80, 4, 0.05, noise=0.01)
+    model = gf.RobustPCA(max_rank=4, tol=1e-5).fit(X)
+    assert model.converged_
+    assert model.rank_ == 4
+    free = gf.RobustPCA(max_rank=50).fit(planted(120, 80, 4, 0.05)[0])
+    assert free.rank_ == 4
+    assert free.dual_gap_ <= 1e-6
+
+
+# New rows, completion, warm start
+
+
+def test_transform_codes_corrupted_rows_with_gaps_exactly():
+    rng = np.random.default_rng(0)
+    X, _, _ = planted(300, 60, 3, 0.05)
+    model = gf.RobustPCA().fit(X)
+    codes = rng.standard_normal((40, 3))
+    new = codes @ model.components_
+    new[rng.random(new.shape) < 0.1] += 3
+    new[rng.random(new.shape) < 0.2] = np.nan
+    new[7] = np.nan
+    found = model.transform(new)
+    assert_allclose(np.delete(found, 7, 0), np.delete(codes, 7, 0), atol=1e-9)
+    assert_array_equal(found[7], 0)
+    seen = ~np.isnan(new)
+    sparse = sp.coo_array((new[seen], np.nonzero(seen)), shape=new.shape).tocsr()
+    assert_allclose(model.transform(sparse), found, atol=1e-12)
+    assert_allclose(model.inverse_transform(codes), codes @ model.components_)
+
+
+def test_single_entries_are_those_of_the_completed_matrix():
+    X, _, _ = planted(60, 40, 3, 0.05, observed=0.7)
+    model = gf.RobustPCA(tol=1e-4).fit(X)
+    rows, columns = [3, 59, 0], [1, 39, 2]
+    assert_allclose(model.low_rank_.entries(rows, columns), model.complete()[rows, columns], atol=1e-14)
+
+
+@pytest.mark.parametrize("form", ["dense", "wide", "csr"])
+def test_a_warm_start_reaches_the_same_optimum_in_fewer_iterations(form):
+    X, _, _ = planted(150, 100, 4, 0.1, observed=1.0 if form == "csr" else 0.8)
+    given = {"dense": X, "wide": np.ascontiguousarray(X.T), "csr": sp.csr_array(np.nan_to_num(X))}[form]
+    model = gf.RobustPCA(warm_start=True).fit(given)
+    model.set_params(lam=1.05 * model.lam_).fit(given)
+    cold = gf.RobustPCA(lam=model.lam_).fit(given)
+    assert model.dual_gap_ <= 1e-6
+    assert_allclose(model.objective_, cold.objective_, rtol=2e-6)
+    again = gf.RobustPCA(warm_start=True).fit(given)
+    first = again.n_iter_
+    assert again.fit(given).n_iter_ < first
+
+
+# As an estimator
+
+
+@parametrize_with_checks(
+    [
+        gf.RobustPCA(max_iter=5000),
+        gf.RobustPCA(penalty="l21", max_iter=5000),
+        gf.RobustPCA(noise="sqrt", tol=1e-3),
+    ]
+)
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("level_options", [{}, {"noise": "sqrt"}, {"penalty": "l21"}], ids=str)
+def test_results_are_the_same_bits_for_any_number_of_threads(level_options):
+    X, _, _ = planted(900, 150, 5, 0.05, observed=0.8)
+    models = [gf.RobustPCA(n_threads=n, max_iter=12, tol=0, **level_options).fit(X) for n in (1, 2, 5)]
+    for model in models[1:]:
+        assert_array_equal(model.complete(), models[0].complete())
+        assert_array_equal(model.dual_, models[0].dual_)
+        assert model.dual_gap_ == models[0].dual_gap_
+
+
+def test_float32_stays_float32():
+    X, L, _ = planted(200, 120, 4, 0.05)
+    model = gf.RobustPCA(tol=1e-5).fit(X.astype(np.float32))
+    for a in (
+        model.components_,
+        model.sparse_,
+        model.dual_,
+        model.complete(),
+        model.transform(X[:3].astype("f")),
+    ):
+        assert a.dtype == np.float32
+    assert model.dual_gap_ <= 1e-5
+    assert error(model, L) <= 1e-4
+
+
+def test_x_is_not_modified_and_a_read_only_x_is_taken():
+    X, _, _ = planted(60, 40, 3, 0.05, observed=0.8)
+    before = X.copy()
+    X.flags.writeable = False
+    gf.RobustPCA().fit(X)
+    assert_array_equal(X, before)
+
+
+def test_callback_time_and_iterations_end_a_fit():
+    X, _, _ = planted(60, 40, 3, 0.05)
+    seen = []
+    model = gf.RobustPCA(callback=lambda info: seen.append(info) or len(seen) == 3).fit(X)
+    assert model.n_iter_ == 3 == len(model.history_["objective"])
+    assert not model.converged_
+    assert np.isfinite(model.dual_gap_)
+    assert gf.RobustPCA(max_time=0.0).fit(X).n_iter_ == 1
+    with pytest.warns(ConvergenceWarning, match="Maximum number of iterations 2"):
+        gf.RobustPCA(max_iter=2).fit(X)
+
+
+# Degenerate and refused
+
+
+def test_zero_has_rank_zero():
+    for X in (np.zeros((6, 4)), sp.csr_array((np.zeros(3), ([0, 1, 2], [0, 1, 2])), shape=(6, 4))):
+        model = gf.RobustPCA().fit(X)
+        assert (model.rank_, model.dual_gap_, model.converged_) == (0, 0.0, True)
+        assert_array_equal(model.complete(), np.zeros((6, 4)))
+        assert model.transform(X).shape == (6, 0)
+
+
+@pytest.mark.parametrize(
+    "X", [np.ones((5, 1)), np.ones((1, 5)), [[3.0]], np.arange(12).reshape(4, 3)], ids=repr
+)
+def test_small_matrices_are_split_with_a_certificate(X):
+    model = gf.RobustPCA().fit(X)
+    assert model.dual_gap_ <= 1e-6
+    assert_allclose(model.complete() + dense(model.sparse_), X, atol=1e-4)
+
+
+def test_one_huge_outlier_is_an_outlier():
+    X, L, _ = planted(60, 50, 2, 0.0)
+    X[3, 4] = 1e8
+    model = gf.RobustPCA(tol=1e-12, max_iter=20000).fit(X)
+    assert_allclose(model.complete(), L, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_row_or_column_of_nothing_is_warned_of_and_zero(axis):
+    X, _, _ = planted(60, 50, 2, 0.05)
+    X = X if axis == 0 else X.T.copy()
+    np.moveaxis(X, axis, 0)[5] = np.nan
+    with pytest.warns(UserWarning, match=f"1 {('row', 'column')[axis]}"):
+        model = gf.RobustPCA().fit(X)
+    assert_allclose(np.moveaxis(model.complete(), axis, 0)[5], 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e100])
+def test_the_solution_scales_with_x(scale):
+    X, _, _ = planted(60, 40, 3, 0.05)
+    plain, scaled = gf.RobustPCA().fit(X), gf.RobustPCA().fit(scale * X)
+    assert_allclose(scaled.complete() / scale, plain.complete(), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lam": 0.0}, "lam must be above 0"), ({"lam": -1.0}, "lam"), ({"lam": "x"}, "lam must be 'auto'"),
+        ({"lam": np.ones((2, 2))}, "lam must have the shape of X"),
+        ({"lam": -np.ones((6, 4))}, "lam must be finite"),
+        ({"lam": np.ones((6, 4)), "penalty": "l21"}, "lam must be a number"),
+        ({"penalty": "l2"}, "penalty"),
+        ({"noise": "x"}, "noise"), ({"noise": 0.0}, "noise must be above 0"), ({"max_rank": 0}, "max_rank"),
+        ({"tol": -1}, "tol"), ({"max_iter": 0}, "max_iter"), ({"callback": 3}, "callback"),
+        ({"n_threads": 0}, "n_threads"), ({"warm_start": 1}, "warm_start"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wrong_parameter_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        gf.RobustPCA(**options).fit(np.ones((6, 4)))
+
+
+def test_infinity_and_sparse_nan_are_refused():
+    X = np.ones((6, 4))
+    X[2, 2] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        gf.RobustPCA().fit(X)
+    X[2, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        gf.RobustPCA().fit(sp.csr_array(X))
+    with pytest.raises(ValueError, match="no observed entry"):
+        gf.RobustPCA().fit(np.full((3, 3), np.nan))
+    with pytest.raises(ValueError, match="mask must be boolean"):
+        gf.RobustPCA().fit(np.ones((3, 3)), mask=np.full((3, 3), 2.0))
