@@ -15,6 +15,7 @@
 #include "kl_coordinate.hpp"
 #include "masked.hpp"
 #include "measure.hpp"
+#include "moments.hpp"
 #include "pass.hpp"
 #include "small.hpp"
 
@@ -222,8 +223,11 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
     });
 }
 
+#include "bind_moments.hpp"
+
 template <class T>
 void bind(py::module_& m) {
+    bind_moments<T>(m);
     m.def(
         "scan",
         [](const Strided<T>& x, int n_threads) {

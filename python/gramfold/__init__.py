@@ -8,17 +8,21 @@ from .encode import encode
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
+from .ridge import Ridge
+from .ridge_path import ridge_path
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "IterationInfo",
     "MiniBatchNMF",
+    "Ridge",
     "datasets",
     "encode",
     "non_negative_factorization",
     "patches",
     "plot",
     "progress",
+    "ridge_path",
     "show_config",
 ]

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_masked import masked_hals as masked_hals
+from .reference_moments import moments as moments
 
 
 def _matrix(x):
