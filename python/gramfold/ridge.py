@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._arguments import Seed
@@ -14,6 +15,12 @@ from .nmf_base import unchanged_on_error
 from .ridge_data import Data, check_parameters, read
 from .ridge_fit import solve
 from .ridge_moments import Moments
+
+
+def _takes_blocks(model: "Ridge") -> bool:
+    if model.solver not in ("svd", "dual", "sgd"):
+        return True
+    raise AttributeError(f"solver={model.solver!r} needs all rows at once; partial_fit takes 'cholesky', 'cg', ...")
 
 
 class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -62,8 +69,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-    intercept_ : float or ndarray of shape (n_targets,)
+    coef_ : ndarray of shape (n_features,) or, for several targets, (n_targets, n_features)
+    intercept_ : float, or ndarray of shape (n_targets,) if y has two dimensions
     solver_ : str
         The solver that gave the solution: 'svd' (X dense) or 'eigen' where 'cholesky' met a singular X'X.
     n_iter_ : int
@@ -143,6 +150,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._keep(data, solve(self, data))
         return self
 
+    @available_if(_takes_blocks)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take in another block of rows, and solve for all rows seen so far.
 
@@ -161,7 +169,9 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As `fit`, or if the solver needs all rows at once.
+            As `fit`.
+        AttributeError
+            If the solver needs all rows at once.
         """
         with unchanged_on_error(self):
             check_parameters(self)
@@ -173,7 +183,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return X @ coef_.T + intercept_, of shape (n_samples,) or (n_samples, n_targets)."""
+        """Return X @ coef_.T + intercept_, of shape (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)
         X = validate_data(
             self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=False
@@ -185,7 +195,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         intercept = mean[1] - mean[0] @ solution.coef
         coef = np.ascontiguousarray(solution.coef.T, dtype=data.x.dtype)
         single = data.single
-        self.coef_ = coef[0] if single else coef
+        self.coef_ = coef[0] if len(coef) == 1 else coef
         self.intercept_ = data.x.dtype.type(intercept[0]) if single else intercept.astype(data.x.dtype)
         self.duality_gap_ = float(solution.gap[0]) if single else solution.gap
         self.kkt_residual_, self.converged_ = solution.kkt, solution.converged

@@ -87,8 +87,6 @@ def choose(model: Any, data: Data, sums: Moments | None) -> str:
     rows, cols = data.x.rows, data.x.cols
     if name == "svd" and data.x.sparse:
         raise ValueError("solver='svd' needs a dense X; for a sparse one use 'cholesky', 'dual' or 'cg'")
-    if sums is not None and name in ("svd", "dual", "sgd"):
-        raise ValueError(f"solver={name!r} needs all rows at once; partial_fit takes 'cholesky', 'cg' and others")
     if name != "auto":
         return name
     if model.positive:

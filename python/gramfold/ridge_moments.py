@@ -70,7 +70,7 @@ def moments(x: Source, y: Array, weights: Array | None, centered: bool) -> Momen
     shift = None
     if centered:
         few = slice(None, None, max(1, x.rows // SAMPLE))
-        guess = np.zeros(p, x.dtype) if x.sparse else x.x[few].mean(axis=0)
+        guess = np.zeros(p, x.dtype) if x.sparse else x.x[few].copy(order="C").mean(axis=0)
         shift = np.concatenate([guess, y[few].mean(axis=0)]).astype(x.dtype)
     sums = _sums(x, y, shift, weights)
     total = sums[-1, -1]

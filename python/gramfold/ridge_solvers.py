@@ -15,6 +15,7 @@ from .ridge_forms import Form
 from .ridge_moments import Double
 
 DIVERGED = 1e12
+SINGULAR, TINY = 1e-12, float(np.finfo(np.float64).tiny)
 
 Iterates = Iterator[tuple[Double, Double]]
 
@@ -37,9 +38,9 @@ class Solution:
 def gradient_descent(
     form: Form, alpha: Double, step: float | None = None, start: Double | None = None
 ) -> Iterates:
-    """B <- B - step F'(B); with step 2 / (mu + L) errors shrink by (L - mu) / (L + mu) at least.
+    """B <- B - step F'(B); with the default step 2 / (mu + L) errors shrink by (L - mu) / (L + mu) at least.
 
-    mu and L are the extreme eigenvalues of X'X + alpha I.
+    mu and L are the extreme eigenvalues of X'X + alpha I; where mu is 0 to rounding the step is 1 / L.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def gradient_descent(
             f"step={step:g} diverges: gradient descent needs a step below 2/L = {2 / largest:g}, where "
             f"L = {largest:g} is the largest eigenvalue of X'X + alpha I"
         )
-    total = low + high + 2 * alpha
-    rate = np.divide(2, total, out=np.zeros_like(total), where=total > 0) if step is None else step
+    mu, L = low + alpha, high + alpha
+    rate = np.where(mu > SINGULAR * L, 2 / np.maximum(mu + L, TINY), 1 / np.maximum(L, TINY)) if step is None else step
     B, product = _start(form, start)
     while True:
         B = B - rate * (product + alpha * B - form.linear)
