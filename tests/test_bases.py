@@ -107,7 +107,10 @@ def test_signals_come_as_rows_as_one_or_as_a_stack(name):
 def test_cosines_are_scipys_and_the_constant_is_the_first_atom():
     x = signals(gf.OrthoBasis("dct", (9, 14))).reshape(5, 9, 14)
     assert_allclose(
-        gf.OrthoBasis("dct", (9, 14)).analyze(x), scipy.fft.dctn(x, axes=(1, 2), norm="ortho"), rtol=1e-12, atol=1e-12
+        gf.OrthoBasis("dct", (9, 14)).analyze(x),
+        scipy.fft.dctn(x, axes=(1, 2), norm="ortho"),
+        rtol=1e-12,
+        atol=1e-12,
     )
     for name in ("dct", "fourier", "haar"):
         first = gf.OrthoBasis(name, 16).synthesize(np.eye(16))[0]
@@ -162,9 +165,11 @@ def test_wrong_ways_to_encode_are_named(options, message):
         gf.OrthoBasis("dct", 8).encode(np.ones((1, 8)), **options)
 
 
-@pytest.mark.parametrize("x", [np.ones((2, 7)), np.ones(9), np.full((1, 8), np.nan), np.ones((1, 8), complex)])
+@pytest.mark.parametrize(
+    "x", [np.ones((2, 7)), np.ones(9), np.full((1, 8), np.nan), np.ones((1, 8), complex)]
+)
 def test_wrong_signals_are_refused(x):
-    with pytest.raises(ValueError, match="X|Complex"):
+    with pytest.raises(ValueError, match=r"X|Complex"):
         gf.OrthoBasis("dct", 8).analyze(x)
 
 

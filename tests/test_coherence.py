@@ -59,7 +59,9 @@ def test_no_dictionary_is_below_the_welch_bound_and_babel_is_between(K, m, seed)
 
 def test_the_welch_bound_is_attained_by_a_simplex():
     simplex = np.eye(4) - 0.25
-    assert gf.mutual_coherence(simplex @ np.linalg.svd(simplex)[0][:, :3]) == pytest.approx(gf.welch_bound(4, 3))
+    assert gf.mutual_coherence(simplex @ np.linalg.svd(simplex)[0][:, :3]) == pytest.approx(
+        gf.welch_bound(4, 3)
+    )
     assert gf.welch_bound(4, 3) == pytest.approx(1 / 3)
     assert gf.welch_bound(3, 3) == 0
 

@@ -11,6 +11,7 @@ from gramfold import cli
 
 image = pytest.importorskip("matplotlib.image")
 pytest.importorskip("skimage")
+pytest.importorskip("pywt")
 
 from gramfold import demo, demo_fits  # noqa: E402
 
@@ -32,6 +33,7 @@ def test_every_png_is_a_real_picture(small):
     files, _ = small
     sheets = {f"{d}-r{r}-{k}" for d in ("patches", "faces") for r in RANKS for k in KINDS}
     others = {"faces-reconstructed", "photograph-reconstructed", "convergence"}
+    others |= {"penalty-contours", "basis-comparison"}
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)
@@ -134,7 +136,7 @@ def test_the_command_passes_folder_and_threads_on(monkeypatch, tmp_path):
     assert calls == [(tmp_path, 3), (Path("gramfold-demo"), None)]
 
 
-@pytest.mark.parametrize("module", ["matplotlib.figure", "skimage.data"])
+@pytest.mark.parametrize("module", ["matplotlib.figure", "skimage.data", "pywt"])
 def test_a_missing_extra_is_named_on_stderr(module, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, module, None)
     assert cli.main(["demo", "-o", str(tmp_path / "new")]) == 1

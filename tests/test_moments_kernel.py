@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
 
-# rows, columns, targets: single ones; one past a band (24), a block (192) and a chunk (256); rows of 1024 bytes.
+# rows, columns, targets: single ones; one past a band (24), a block (192) and a chunk (256); 1024 bytes.
 SHAPES = [
     (1, 1, 1), (1, 5, 2), (9, 1, 1), (193, 23, 1), (257, 22, 1), (1100, 7, 3), (30, 47, 0), (5, 131, 1),
     (64, 126, 1), (700, 255, 1), (40, 300, 2), (49, 8, 4),

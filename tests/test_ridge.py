@@ -37,9 +37,7 @@ def problem(n, p, targets=2, seed=0, offset=3.0):
 def exact(X, Y, alpha, weights, intercept):
     """Coefficients and intercepts by least squares on the penalty written as further rows."""
     root = np.sqrt(weights)[:, None]
-    mean_x, mean_y = (
-        (weights @ a / weights.sum() if intercept else np.zeros(a.shape[1])) for a in (X, Y)
-    )
+    mean_x, mean_y = ((weights @ a / weights.sum() if intercept else np.zeros(a.shape[1])) for a in (X, Y))
     rows = np.vstack([root * (X - mean_x), np.sqrt(alpha) * np.eye(X.shape[1])])
     right = np.vstack([root * (Y - mean_y), np.zeros((X.shape[1], Y.shape[1]))])
     B = la.lstsq(rows, right)[0]
@@ -122,7 +120,9 @@ def test_the_gap_of_nonnegative_coefficients_bounds_what_is_left():
     X, Y, _ = problem(40, 15, 1, offset=0)
     y = Y[:, 0]
     best = gf.Ridge(0.5, positive=True, fit_intercept=False).fit(X, y)
-    rough = gf.Ridge(0.5, positive=True, solver="admm", fit_intercept=False, callback=lambda info: True).fit(X, y)
+    rough = gf.Ridge(0.5, positive=True, solver="admm", fit_intercept=False, callback=lambda info: True).fit(
+        X, y
+    )
     values = [0.5 * np.sum((y - X @ m.coef_) ** 2) + 0.25 * np.sum(m.coef_**2) for m in (rough, best)]
     assert 1e-6 < values[0] - values[1] <= rough.duality_gap_
     assert best.duality_gap_ < 1e-15 * values[1]
@@ -261,7 +261,7 @@ def test_inputs_of_any_layout_are_read_in_place_and_left_alone(dtype):
 def test_nan_and_infinity_are_refused(solver, bad):
     X, Y, _ = problem(40, 5)
     X[17, 3] = bad
-    with pytest.raises(ValueError, match="X contains|Input X"):
+    with pytest.raises(ValueError, match=r"X contains|Input X"):
         gf.Ridge(solver=solver).fit(X, Y)
     if solver != "svd":
         with pytest.raises(ValueError, match="contains"):
@@ -305,7 +305,7 @@ def test_wrong_weights_and_uses_are_named():
     X, Y, weights = problem(20, 3)
     with pytest.raises(ValueError, match="sample_weight must be at least 0"):
         gf.Ridge().fit(X, Y, -weights)
-    with pytest.raises(ValueError, match="non-zero|positive sum"):
+    with pytest.raises(ValueError, match=r"non-zero|positive sum"):
         gf.Ridge().fit(X, Y, 0 * weights)
     with pytest.raises(ValueError, match="needs a dense X"):
         gf.Ridge(solver="svd").fit(sp.csr_array(X), Y)

@@ -1,4 +1,4 @@
-"""The iterations of ridge regression converge as fast as theory says, no faster and no slower where it is exact."""
+"""The iterations of ridge regression converge at the rates of theory, exactly where those are exact."""
 
 import numpy as np
 import pytest

@@ -21,8 +21,9 @@ class OrthoBasis:
     Parameters
     ----------
     name : str
-        'dct': cosines (DCT-II). 'fourier': cosines and sines (real, in two dimensions their products). 'haar',
-        'db4', 'sym8', 'coif2', ...: a wavelet that PyWavelets calls orthogonal, needs the extra `wavelets`.
+        'dct': cosines (DCT-II). 'fourier': cosines and sines (real, in two dimensions their products).
+        'haar', 'db4', 'sym8', 'coif2', ...: a wavelet that PyWavelets calls orthogonal, needs the extra
+        `wavelets`.
     shape : int or tuple of one or two ints
         Samples of a signal, or (height, width) of an image.
 
@@ -38,15 +39,15 @@ class OrthoBasis:
     ImportError
         If a wavelet is asked for and PyWavelets is not installed.
     ValueError
-        If the name is unknown, the wavelet is not orthogonal ('bior2.4', 'dmey', ...), `shape` is not one or two
-        sizes, or every side is shorter than the wavelet's filter.
+        If the name is unknown, the wavelet is not orthogonal ('bior2.4', 'dmey', ...), `shape` is not one or
+        two sizes, or every side is shorter than the wavelet's filter.
 
     Notes
     -----
-    Wavelets are periodised, and split the long sides as long as they are at least as long as the filter. Of an odd
-    number of samples the last one goes on to the next level as it is, so that every size has an orthonormal
-    basis; even sizes represent smooth signals best. Coefficients are arranged as the signal is, coarse ones
-    first.
+    Wavelets are periodised, and split the long sides as long as they are at least as long as the filter. Of
+    an odd number of samples the last one goes on to the next level as it is, so that every size has an
+    orthonormal basis; even sizes represent smooth signals best. Coefficients are arranged as the signal is,
+    coarse ones first.
 
     References
     ----------
@@ -98,7 +99,7 @@ class OrthoBasis:
         return self._apply(X, "X", inverse=False)
 
     def synthesize(self, Z: Any) -> Array:
-        """Signals with the coefficients Z, the inverse of `analyze`; ``synthesize(np.eye(n))`` are the atoms."""
+        """Signals of coefficients Z, the inverse of `analyze`; ``synthesize(np.eye(n))`` are the atoms."""
         return self._apply(Z, "Z", inverse=True)
 
     def encode(
@@ -142,9 +143,7 @@ class OrthoBasis:
         return np.sign(Z) * np.maximum(np.abs(Z) - least, 0)
 
     def _apply(self, X: Any, name: str, *, inverse: bool) -> Array:
-        X = check_array(
-            X, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True, input_name=name
-        )
+        X = check_array(X, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True, input_name=name)
         sides = len(self.shape)
         flat = X.ndim == 2 and X.shape[1] == self.n_features
         if not flat and X.shape != self.shape and X.shape[1:] != self.shape:
@@ -168,7 +167,8 @@ class OrthoBasis:
         known = pywt.wavelist(kind="discrete")
         if self.name not in known:
             raise ValueError(
-                f"name must be 'dct', 'fourier' or an orthogonal wavelet such as 'haar' or 'db4', got {self.name!r}"
+                "name must be 'dct', 'fourier' or an orthogonal wavelet such as 'haar' or 'db4', "
+                f"got {self.name!r}"
             )
         low = np.array(pywt.Wavelet(self.name).dec_lo)
         if not pywt.Wavelet(self.name).orthogonal or np.abs(_overlaps(low)).max() > ORTHONORMAL:

@@ -48,9 +48,10 @@ class CoherenceReport:
     guaranteed_by_babel: int
 
     def __str__(self) -> str:
+        i, j = self.pair
         return (
-            f"{self.n_components} atoms in {self.n_features} dimensions: mutual coherence {self.coherence:.4g} "
-            f"(atoms {self.pair[0]} and {self.pair[1]}), Welch bound {self.welch_bound:.4g}; codes of up to "
+            f"{self.n_components} atoms in {self.n_features} dimensions: mutual coherence "
+            f"{self.coherence:.4g} (atoms {i} and {j}), Welch bound {self.welch_bound:.4g}; codes of up to "
             f"{self.guaranteed} atoms are found for certain, {self.guaranteed_by_babel} by the Babel function"
         )
 
@@ -176,7 +177,7 @@ def welch_bound(n_components: int, n_features: int) -> float:
     0.08874
     """
     K, m = whole(n_components, "n_components"), whole(n_features, "n_features")
-    return float(np.sqrt((K - m) / (m * (K - 1)))) if K > m else 0.0
+    return float(np.sqrt((K - m) / (m * (K - 1)))) if m < K else 0.0
 
 
 def unit_atoms(dictionary: Any) -> Double:

@@ -42,7 +42,8 @@ class LeastNorm:
 def least_norm(A: Any, b: Any) -> LeastNorm:
     """Minimise |x|^2 subject to Ax = b.
 
-    x = A'(AA')^-1 b and nu = -2 (AA')^-1 b (pseudo-inverses where rows depend on each other), by the SVD of A.
+    x = A'(AA')^-1 b and nu = -2 (AA')^-1 b (pseudo-inverses where rows depend on each other), by the SVD of
+    A.
 
     Parameters
     ----------

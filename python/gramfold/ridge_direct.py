@@ -21,7 +21,7 @@ class Singular(ValueError):
 
 
 def positive_definite(matrix: Double, rhs: Double, alpha: Double) -> Double:
-    """Solve (matrix + alpha_t I) b_t = rhs_t, by Cholesky for one alpha, by one eigendecomposition for several.
+    """Solve (matrix + alpha_t I) b_t = rhs_t, by Cholesky for one alpha, by eigenvalues for several.
 
     Raises
     ------
@@ -60,7 +60,9 @@ def singular_values(form: Form, x: Double, y: Double, alpha: Double) -> Solution
     U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
     shifted = (s**2)[:, None] + alpha
     kept = (s > max(x.shape) * EPS * s.max(initial=0))[:, None] | (alpha > 0)
-    shrunk = np.divide(s[:, None] * (U.T @ y), shifted, out=np.zeros_like(shifted), where=kept & (shifted > 0))
+    shrunk = np.divide(
+        s[:, None] * (U.T @ y), shifted, out=np.zeros_like(shifted), where=kept & (shifted > 0)
+    )
     return solution(form, alpha, Vt.T @ shrunk)
 
 
@@ -107,7 +109,13 @@ def nonnegative(form: GramForm, alpha: Double) -> Solution:
         products = np.ascontiguousarray(form.linear[:, same].T)
         sweeps = Sweeps(MOST_SWEEPS, tol=1e-12, polish=POLISH)
         result = solve_rows(
-            None, np.zeros((0, p)), form.gram, Penalty(l2=float(value)), sweeps, products=products, n_threads=1
+            None,
+            np.zeros((0, p)),
+            form.gram,
+            Penalty(l2=float(value)),
+            sweeps,
+            products=products,
+            n_threads=1,
         )
         B[:, same] = result.factor.T
         ended = ended and not result.open

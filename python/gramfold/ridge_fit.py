@@ -60,7 +60,7 @@ def solve(model: Any, data: Data, sums: Moments | None = None) -> Fitted:
     most = model.max_iter or (1000 if name == "sgd" else 10_000) if iterative else 1
     monitor = Monitor(most, model.verbose, model.callback, model.max_time)
     problem = Problem(model, data, penalties(model.alpha, data.y.shape[1]), monitor, sums)
-    if sums is None and name in ("svd", "dual", "sgd") or data.x.cols > MOST_COLUMNS:
+    if (sums is None and name in ("svd", "dual", "sgd")) or data.x.cols > MOST_COLUMNS:
         finite(data.x)
     with monitor:
         if iterative:
@@ -121,7 +121,7 @@ def _svd(
 
 def _dual(problem: Problem) -> tuple[Solution, tuple[Double, Double], str]:
     data = problem.data
-    form, mean = problem.rows_form()
+    _, mean = problem.rows_form()
     return direct.dual(data.x, data.y, data.weights, *mean, problem.alpha), mean, "dual"
 
 

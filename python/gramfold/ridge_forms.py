@@ -10,7 +10,6 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
 from .ridge_moments import Double, Moments
 
-
 ROWS_AT_ONCE = 4096
 
 
@@ -81,7 +80,9 @@ class RowsForm:
         p = self.x.cols
         if p < 3:
             return 0.0, float(la.norm(self.apply(np.eye(p)), 2))
-        operator = LinearOperator((p, p), matvec=lambda v: self.apply(v.reshape(-1, 1))[:, 0], dtype=np.float64)
+        operator = LinearOperator(
+            (p, p), matvec=lambda v: self.apply(v.reshape(-1, 1))[:, 0], dtype=np.float64
+        )
         start = np.random.default_rng(0).standard_normal(p)
         (largest,) = eigsh(operator, 1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)
         return 0.0, float(largest) * 1.01

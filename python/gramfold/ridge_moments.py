@@ -92,7 +92,9 @@ def _sums(x: Source, y: Array, shift: Array | None, weights: Array | None) -> Do
     sums = kernels.moments(x.kernel, y, shift, weights, x.n_threads)
     if not np.isfinite(sums).all():
         assert_all_finite(x.values, input_name="X")
-        raise ValueError(f"X, y or sample_weight is too large for {x.dtype}: the sum of its squares overflows")
+        raise ValueError(
+            f"X, y or sample_weight is too large for {x.dtype}: the sum of its squares overflows"
+        )
     return sums
 
 

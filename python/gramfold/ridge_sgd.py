@@ -23,9 +23,7 @@ class Rows:
         Taken off every row.
     """
 
-    def __init__(
-        self, x: Any, y: Array, weights: Array | None, x_mean: Double, y_mean: Double
-    ) -> None:
+    def __init__(self, x: Any, y: Array, weights: Array | None, x_mean: Double, y_mean: Double) -> None:
         self.x, self.y = x, y
         self.x_mean, self.y_mean = x_mean, y_mean
         self.weight = float(len(y)) if weights is None else float(weights.sum(dtype=np.float64))
@@ -51,7 +49,7 @@ class Rows:
 
 
 def decaying(form: Form, rows: Rows, alpha: Double, batch: int) -> Callable[[int], Double]:
-    """Steps c / (t + t0), c = 2 / mu: the expected squared error falls as 1 / t (Bottou, Curtis & Nocedal 2018).
+    """Steps c / (t + t0), c = 2 / mu: the mean squared error falls as 1 / t (Bottou et al. 2018).
 
     mu is the least curvature of F / weight, or 1e-4 of the largest if that is more; the first step is
     1 / L, L the largest curvature that a mean over `batch` rows can have, about.
@@ -75,8 +73,8 @@ def constant(form: Form, rows: Rows, alpha: Double, step: float) -> Callable[[in
     largest = (form.extremes()[1] + float(alpha.max())) / rows.weight
     if step * largest >= 2:
         raise ValueError(
-            f"step={step:g} diverges: 'sgd' needs a step below 2/L = {2 / largest:g}, where L = {largest:g} is "
-            "the largest eigenvalue of (X'X + alpha I) / (sum of weights)"
+            f"step={step:g} diverges: 'sgd' needs a step below 2/L = {2 / largest:g}, where L = {largest:g} "
+            "is the largest eigenvalue of (X'X + alpha I) / (sum of weights)"
         )
     return lambda t: step
 

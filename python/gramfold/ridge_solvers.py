@@ -1,4 +1,4 @@
-"""Iterations for ridge regression, each a generator of (coefficients, X'X coefficients), and what drives them.
+"""Iterations for ridge regression, generators of (coefficients, X'X coefficients), and their driver.
 
 They minimise F(B) = 1/2 |XB - Y|^2 + 1/2 sum_t alpha_t |B_t|^2 over the columns B_t of B, which share X'X.
 """
@@ -55,7 +55,11 @@ def gradient_descent(
             f"L = {largest:g} is the largest eigenvalue of X'X + alpha I"
         )
     mu, L = low + alpha, high + alpha
-    rate = np.where(mu > SINGULAR * L, 2 / np.maximum(mu + L, TINY), 1 / np.maximum(L, TINY)) if step is None else step
+    rate = (
+        np.where(mu > SINGULAR * L, 2 / np.maximum(mu + L, TINY), 1 / np.maximum(L, TINY))
+        if step is None
+        else step
+    )
     B, product = _start(form, start)
     while True:
         B = B - rate * (product + alpha * B - form.linear)
@@ -81,9 +85,10 @@ def conjugate_gradients(form: Form, alpha: Double, start: Double | None = None) 
 
 
 def best_rho(form: Form, alpha: Double) -> float:
-    """Give the rho of the fastest ADMM: the rate is (rho^2 + alpha q) / ((alpha + rho)(q + rho)) at eigenvalue q.
+    """Give the rho of the fastest ADMM.
 
-    Its largest value over [mu, L] is at mu for rho >= alpha, else at L; rho = alpha makes it 1/2 everywhere.
+    The rate is (rho^2 + alpha q) / ((alpha + rho)(q + rho)) at eigenvalue q of X'X. Its largest value over
+    [mu, L] is at mu for rho >= alpha, else at L; rho = alpha makes it 1/2 everywhere.
     """
     low, high = form.extremes()
     least = float(alpha.min())
@@ -115,9 +120,9 @@ def measure(
 ) -> tuple[float, float, Double]:
     """Objective, relative gradient, and duality gap per target, at B with product = X'X B.
 
-    With residuals t = y - Xb the dual value is y't - |t|^2 / 2 - |c|^2 / (2 alpha), c = X't (its positive part
-    for b >= 0), so that the gap is |F'(b)|^2 / (2 alpha) without any difference of objectives. It is infinite
-    for alpha = 0, unless the gradient is 0.
+    With residuals t = y - Xb the dual value is y't - |t|^2 / 2 - |c|^2 / (2 alpha), c = X't (its positive
+    part for b >= 0), so that the gap is |F'(b)|^2 / (2 alpha) without any difference of objectives. It is
+    infinite for alpha = 0, unless the gradient is 0.
     """
     pull = form.linear - product
     gradient = alpha * B - pull
@@ -138,7 +143,7 @@ def descend(
 ) -> Solution:  # fmt: skip
     """Take iterates until the relative gradient is at most tol, or the monitor or max_iter ends it."""
     n_iter = 0
-    for n_iter, (B, product) in enumerate(iterates, 1):  # noqa: B007
+    for n_iter, (B, product) in enumerate(iterates, 1):
         objective, kkt, gap = measure(form, alpha, B, product, positive)
         if not kkt < DIVERGED:
             raise ValueError(f"the iterations diverge: the gradient is {kkt:.1e} times that at 0; lower step")
