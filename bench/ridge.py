@@ -20,7 +20,7 @@ SPARSE_SOLVERS = ("sparse_cg", "lsqr")
 
 LEGEND = f"""\
 ours s: whole calls of fit with the default solver. peer s: the fastest of scikit-learn's {DENSE_SOLVERS}
-  (CSR: {SPARSE_SOLVERS}) at their defaults, each tried once ('svd', 'sag' and 'saga' take many times as long);
+  (CSR: {SPARSE_SOLVERS}) at their defaults, each tried once ('svd', 'sag', 'saga' take many times as long);
   path: one fit of 'cholesky' for each alpha.
 Objectives: 1/2 |Xb + c - y|^2 + alpha/2 |b|^2 in float64 from the returned coefficients, by NumPy.
 % FMA: n p (p + 1) / 2 FMA for the Gram matrix of a dense X at our seconds, of the measured peak.

@@ -120,6 +120,14 @@ def test_the_default_rho_is_the_best(alpha):
     assert best <= 0.5 + 1e-12
 
 
+def test_a_rho_too_small_for_a_singular_gram_matrix_is_named():
+    X = np.ones((10, 2))
+    with pytest.raises(ValueError, match="rho=1e-30 is too small"):
+        gf.Ridge(solver="admm", rho=1e-30, fit_intercept=False).fit(X, X[:, 0])
+    model = gf.Ridge(1e-25, solver="admm", fit_intercept=False, tol=1e-9).fit(X, X[:, 0])
+    assert_allclose(model.coef_, 0.5, rtol=1e-6)
+
+
 def stochastic(targets=64, n=30, noise=1.0):
     """Independent problems that share X: the mean over them stands for the mean over draws."""
     rng = np.random.default_rng(0)
@@ -142,7 +150,7 @@ def slope(t, e):
 
 def test_decaying_stochastic_steps_converge_as_one_over_t():
     form, rows, alpha, exact = stochastic()
-    epochs = 1000
+    epochs = 600
     t = 30.0 * np.arange(1, epochs + 1)
     e = mean_squares(form, rows, alpha, exact, decaying(form, rows, alpha, 1), epochs)
     late = t > 1000

@@ -9,10 +9,8 @@ import scipy.fft
 from sklearn.utils import check_array
 
 from ._arguments import choice, real, whole
-from ._extras import require
 from .fold import Array
-
-ORTHONORMAL = 1e-10  # a wavelet's filters may be off by this before they are corrected
+from .wavelets import orthogonal_wavelet, wavelet_transform
 
 
 class OrthoBasis:
@@ -158,42 +156,12 @@ class OrthoBasis:
             for axis in axes:
                 signals = transform(signals, axis)
         else:
-            signals = self._wavelets(signals, inverse)
+            signals = wavelet_transform(signals, self.shape, self._wavelet, inverse)
         return np.ascontiguousarray(signals, X.dtype).reshape(X.shape)
 
     @cached_property
     def _wavelet(self) -> Any:
-        pywt = require("pywt", extra="wavelets")
-        known = pywt.wavelist(kind="discrete")
-        if self.name not in known:
-            raise ValueError(
-                "name must be 'dct', 'fourier' or an orthogonal wavelet such as 'haar' or 'db4', "
-                f"got {self.name!r}"
-            )
-        low = np.array(pywt.Wavelet(self.name).dec_lo)
-        if not pywt.Wavelet(self.name).orthogonal or np.abs(_overlaps(low)).max() > ORTHONORMAL:
-            raise ValueError(f"the wavelet {self.name!r} is not orthogonal")
-        low = _orthonormal(low)
-        high = low[::-1] * (-1.0) ** np.arange(1, len(low) + 1)
-        return pywt.Wavelet(self.name, [low, high, low[::-1], high[::-1]])
-
-    def _levels(self) -> list[tuple[int, ...]]:
-        """The sizes of the blocks that are split, from fine to coarse."""
-        shape, filter_length, levels = self.shape, self._wavelet.dec_len, []
-        while any(side >= max(2, filter_length) for side in shape):
-            levels.append(shape)
-            shape = tuple(side - side // 2 if side >= max(2, filter_length) else side for side in shape)
-        return levels
-
-    def _wavelets(self, signals: Array, inverse: bool) -> Array:
-        out = np.array(signals)
-        levels = self._levels()
-        for shape in reversed(levels) if inverse else levels:
-            block = (slice(None), *(slice(side) for side in shape))
-            for axis, side in enumerate(shape, 1):
-                if side >= max(2, self._wavelet.dec_len):
-                    out[block] = (_join if inverse else _split)(out[block], self._wavelet, axis)
-        return out
+        return orthogonal_wavelet(self.name)
 
 
 def largest(magnitudes: Array, count: int) -> Array:
@@ -205,41 +173,6 @@ def largest(magnitudes: Array, count: int) -> Array:
     above, equal = magnitudes > last, magnitudes == last
     missing = count - above.sum(axis=1, keepdims=True)
     return above | (equal & (np.cumsum(equal, axis=1) <= missing))
-
-
-def _split(x: Array, wavelet: Any, axis: int) -> Array:
-    """One level along an axis: means, a last sample that is left over, then details."""
-    pywt = require("pywt", extra="wavelets")
-    even = x.shape[axis] // 2 * 2
-    pairs, rest = np.split(x, [even], axis)
-    low, high = pywt.dwt(pairs, wavelet, "periodization", axis)
-    return np.concatenate([low, rest, high], axis)
-
-
-def _join(z: Array, wavelet: Any, axis: int) -> Array:
-    pywt = require("pywt", extra="wavelets")
-    half = z.shape[axis] // 2
-    low, rest, high = np.split(z, [half, z.shape[axis] - half], axis)
-    return np.concatenate([pywt.idwt(low, high, wavelet, "periodization", axis), rest], axis)
-
-
-def _overlaps(low: Array) -> Array:
-    """Inner products of a filter with its even shifts, less those of an orthonormal one."""
-    products = np.correlate(low, low, "full")[len(low) - 1 :: 2]
-    products[0] -= 1
-    return products
-
-
-def _orthonormal(low: Array) -> Array:
-    """The filter corrected to orthonormal by Newton's steps of least norm; tables hold some to 1e-11 only."""
-    length = len(low)
-    for _ in range(2):
-        slopes = np.zeros((length // 2, length))
-        for i in range(length // 2):
-            slopes[i, 2 * i :] += low[: length - 2 * i]
-            slopes[i, : length - 2 * i] += low[2 * i :]
-        low = low - np.linalg.lstsq(slopes, _overlaps(low), rcond=None)[0]
-    return low
 
 
 def _fourier(x: Array, axis: int) -> Array:

@@ -42,7 +42,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     max_iter : int, optional
         Iterations of 'cg', 'gd', 'admm', by default 10,000, or epochs of 'sgd', by default 1,000.
     tol : float, default=1e-4
-        Iterations end when the gradient is at most `tol` times its size at 0. Direct solvers ignore it.
+        Iterations end when the gradient is at most `tol` times its size at 0; 0 is never. Direct solvers
+        ignore it.
     solver : str, default='auto'
         'cholesky' of X'X, or its eigenvalues for several alphas; 'svd' of a dense X; 'dual': the same as
         'cholesky' for XX', for fewer rows than columns; 'cg': conjugate gradients; 'gd': gradient descent;

@@ -71,7 +71,7 @@ def solve(model: Any, data: Data, sums: Moments | None = None) -> Fitted:
             solution, mean, name = DIRECT[name](problem)
             monitor.record(solution.objective, solution.kkt)
             problem.gaps.append(float(solution.gap.sum()))
-    if not solution.converged and solution.n_iter == most:
+    if not solution.converged and solution.n_iter == most and model.tol > 0:
         warnings.warn(
             f"solver {name!r} reached max_iter={most} at a relative gradient of {solution.kkt:.1e}, above "
             f"tol={model.tol:g}; raise max_iter or tol, or use a direct solver",
@@ -91,9 +91,9 @@ def choose(model: Any, data: Data, sums: Moments | None) -> str:
         return name
     if model.positive:
         return "cd"
-    if sums is not None or cols <= min(rows, SPARSE_COLUMNS if data.x.sparse else 2 * MOST_COLUMNS):
+    if sums is not None or cols <= min(rows, SPARSE_COLUMNS if data.x.sparse else MOST_COLUMNS):
         return "cholesky"
-    return "dual" if rows < cols and rows <= (SPARSE_COLUMNS if data.x.sparse else 2 * MOST_COLUMNS) else "cg"
+    return "dual" if rows < cols and rows <= (SPARSE_COLUMNS if data.x.sparse else MOST_COLUMNS) else "cg"
 
 
 def _cholesky(problem: Problem) -> tuple[Solution, tuple[Double, Double], str]:

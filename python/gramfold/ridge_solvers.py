@@ -16,6 +16,7 @@ from .ridge_moments import Double
 
 DIVERGED = 1e12
 SINGULAR, TINY = 1e-12, float(np.finfo(np.float64).tiny)
+LEAST_RHO = 1e-9  # times L: rounding of X'X grows by L / rho in an iteration
 
 Iterates = Iterator[tuple[Double, Double]]
 
@@ -93,17 +94,25 @@ def best_rho(form: Form, alpha: Double) -> float:
     low, high = form.extremes()
     least = float(alpha.min())
     if least == 0:
-        return max(low, 1e-6 * high) or 1.0
-    return float(np.sqrt(least * min(max(low, least), high))) or least
+        return max(low, LEAST_RHO * high) or 1.0
+    return float(max(np.sqrt(least * min(max(low, least), high)), LEAST_RHO * high)) or least
 
 
 def admm(form: Any, alpha: Double, rho: float | None = None, positive: bool = False) -> Iterates:
     """ADMM (Boyd et al. 2011) on 1/2 |XB - Y|^2 + alpha/2 |Z|^2, B = Z; one Cholesky factor of X'X + rho I.
 
     `form` is a `GramForm`; iterates are Z, non-negative on request.
+
+    Raises
+    ------
+    ValueError
+        If rho is so small that X'X + rho I is singular to rounding.
     """
     rho = best_rho(form, alpha) if rho is None else rho
-    factor = la.cho_factor(form.gram + rho * np.eye(len(form.gram)), lower=True)
+    try:
+        factor = la.cho_factor(form.gram + rho * np.eye(len(form.gram)), lower=True)
+    except la.LinAlgError:
+        raise ValueError(f"rho={rho:g} is too small: X'X + rho I is singular to rounding") from None
     Z = np.zeros_like(form.linear)
     U = np.zeros_like(Z)
     while True:
