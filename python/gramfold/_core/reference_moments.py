@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def moments(x, y, shift, weights, n_threads):
     """Sum a a' over rows a = sqrt(w) (x - shift, y - shift, 1), in float64; CSR x is not shifted."""
     sparse = isinstance(x, tuple)
