@@ -1,10 +1,13 @@
 """Ridge regression in one step: Cholesky or eigenvalues of X'X or XX', or the SVD of X."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import scipy.linalg as la
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from ._core import kernels
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
@@ -14,6 +17,7 @@ from .ridge_solvers import Solution, measure
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_SWEEPS, POLISH = 10_000, 8
+SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
 
 
 class Singular(ValueError):
@@ -33,7 +37,8 @@ def positive_definite(matrix: Double, rhs: Double, alpha: Double) -> Double:
     ridge = matrix + alpha[0] * np.eye(len(matrix))
     size = la.norm(ridge, 1)
     try:
-        factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
+        with blas_threads(len(matrix)):
+            factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
     reciprocal, _ = la.lapack.dpocon(factor[0], size, uplo="L")
@@ -44,10 +49,22 @@ def positive_definite(matrix: Double, rhs: Double, alpha: Double) -> Double:
 
 def by_eigenvalues(matrix: Double, rhs: Double, alpha: Double) -> Double:
     """The same from eigenvalues; those that are 0 to rounding count as 0, for the least norm."""
-    values, vectors = la.eigh(matrix, check_finite=False)
+    with blas_threads(len(matrix)):
+        values, vectors = la.eigh(matrix, check_finite=False)
     shifted = values[:, None] + alpha
     kept = shifted > len(matrix) * EPS * np.maximum(shifted.max(axis=0), 0)
     return vectors @ np.divide(vectors.T @ rhs, shifted, out=np.zeros_like(shifted), where=kept)
+
+
+def blas_threads(size: int) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread while a small matrix is factorised: the others would only wait."""
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= SMALL else None, user_api="blas")
+    return limit
+
+
+@cache
+def _blas() -> Any:
+    return ThreadpoolController()
 
 
 def primal(form: GramForm, alpha: Double) -> Solution:
