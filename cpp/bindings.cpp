@@ -10,6 +10,7 @@ void bind_rows(py::module_& m);
 void bind_beta(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_mixture(py::module_& m);
+void bind_moments(py::module_& m);
 void bind_pca(py::module_& m);
 
 namespace {
@@ -52,6 +53,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     bind_beta(m);
     bind_kmeans(m);
     bind_mixture(m);
+    bind_moments(m);
     bind_pca(m);
     m.def(
         "pseudoinverse",

@@ -11,6 +11,7 @@ from gramfold import cli
 
 image = pytest.importorskip("matplotlib.image")
 pytest.importorskip("skimage")
+pytest.importorskip("pywt")
 
 from gramfold import demo, demo_fits  # noqa: E402
 
@@ -33,6 +34,7 @@ def test_every_png_is_a_real_picture(small):
     sheets = {f"{d}-r{r}-{k}" for d in ("patches", "faces") for r in RANKS for k in KINDS}
     others = {"convergence", "counts"} | {f"photograph-{k}" for k in ("reconstructed", "colours")}
     others.add("faces-reconstructed")
+    others |= {"penalty-contours", "basis-comparison"}
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)
@@ -145,7 +147,7 @@ def test_the_command_passes_folder_and_threads_on(monkeypatch, tmp_path):
     assert calls == [(tmp_path, 3), (Path("gramfold-demo"), None)]
 
 
-@pytest.mark.parametrize("module", ["matplotlib.figure", "skimage.data"])
+@pytest.mark.parametrize("module", ["matplotlib.figure", "skimage.data", "pywt"])
 def test_a_missing_extra_is_named_on_stderr(module, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, module, None)
     assert cli.main(["demo", "-o", str(tmp_path / "new")]) == 1

@@ -3,17 +3,22 @@
 from importlib.metadata import version
 
 from . import datasets, patches, plot
+from .bases import OrthoBasis
+from .coherence import babel_function, coherence_report, mutual_coherence, welch_bound
 from .config import show_config
 from .encode import encode
 from .gaussian_mixture import GaussianMixture
 from .incremental_pca import IncrementalPCA
 from .kmeans import KMeans
+from .least_norm import least_norm
 from .minibatch_kmeans import MiniBatchKMeans
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .pca import PCA
 from .poisson_mixture import PoissonMixture
 from .progress import IterationInfo, progress
+from .ridge import Ridge
+from .ridge_path import ridge_path
 from .rpca import RobustPCA
 from .seeding import kmeans_plusplus
 from .truncated_svd import TruncatedSVD
@@ -28,15 +33,23 @@ __all__ = [
     "KMeans",
     "MiniBatchKMeans",
     "MiniBatchNMF",
+    "OrthoBasis",
     "PoissonMixture",
+    "Ridge",
     "RobustPCA",
     "TruncatedSVD",
+    "babel_function",
+    "coherence_report",
     "datasets",
     "encode",
     "kmeans_plusplus",
+    "least_norm",
+    "mutual_coherence",
     "non_negative_factorization",
     "patches",
     "plot",
     "progress",
+    "ridge_path",
     "show_config",
+    "welch_bound",
 ]

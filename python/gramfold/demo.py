@@ -58,6 +58,7 @@ def run(
         If the folder cannot be written to.
     """
     require("matplotlib.figure", extra="demo")
+    require("pywt", extra="demo")
     begun = time.perf_counter()
     data = problems(n_patches)
     folder.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,8 @@ def write(
     figures["faces-reconstructed"] = reconstructed_faces(plain)
     figures["photograph-reconstructed"] = reconstructed_photograph(plain, n_threads)
     figures["convergence"] = convergence(plain, longer)
+    figures["penalty-contours"] = penalty_contours()
+    figures["basis-comparison"] = basis_comparison()
     files = []
     for name, figure in figures.items():
         files.append(folder / f"{name}.png")
@@ -151,6 +153,20 @@ def _facts(row: Comparison) -> str:
     error = np.linalg.norm(row.problem.X - W @ H) / np.linalg.norm(row.problem.X)
     zeros = f"zeros: W {100 * np.mean(W == 0):.0f}%, H {100 * np.mean(H == 0):.0f}%"
     return f"error {100 * error:.1f}%; {zeros}"
+
+
+def penalty_contours() -> Any:
+    """What L1 and L2 penalties do to two coefficients."""
+    figure = _figure((9, 5), "Least squares within a budget of L1 and of L2")
+    plot.penalty_contours(axes=figure.subplots(1, 2))
+    return figure
+
+
+def basis_comparison() -> Any:
+    """A smooth and a spiky signal from their largest coefficients in four bases."""
+    figure = _figure((13, 5.4), "Two signals from their 24 largest coefficients")
+    plot.basis_comparison(axes=figure.subplots(2, 4))
+    return figure
 
 
 def _figure(size: tuple[float, float], title: str) -> Any:

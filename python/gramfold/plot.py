@@ -1,4 +1,4 @@
-"""Pictures of a fit: its components as images, and how it converged."""
+"""Pictures: components as images, how a fit converged, penalties, bases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._arguments import whole
 from ._extras import require
+from .plot_convex import basis_comparison, penalty_contours
+
+__all__ = ["atoms", "basis_comparison", "convergence", "penalty_contours"]
 
 Array = NDArray[Any]
 

@@ -1,0 +1,90 @@
+"""The kernel of second moments at every level against its NumPy twin."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gramfold._core import reference
+
+# rows, columns, targets: single ones; one past a band (24), a block (192) and a chunk (256); 1024 bytes.
+SHAPES = [
+    (1, 1, 1), (1, 5, 2), (9, 1, 1), (193, 23, 1), (257, 22, 1), (1100, 7, 3), (30, 47, 0), (5, 131, 1),
+    (64, 126, 1), (700, 255, 1), (40, 300, 2), (49, 8, 4),
+]  # fmt: skip
+
+
+def spread(x):
+    wide = np.full((x.shape[0] * 2, x.shape[1] * 3), np.nan, x.dtype)
+    wide[::2, ::3] = x
+    return wide[::2, ::3]
+
+
+def csr(index):
+    def convert(x):
+        s = sp.csr_array(x)
+        return s.data, s.indices.astype(index), s.indptr.astype(index), x.shape[1]
+
+    return convert
+
+
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "every other row and third column": spread,
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "csr, 32-bit indices": csr(np.int32),
+    "csr, 64-bit indices": csr(np.int64),
+}
+
+
+def data(n, p, t, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.6)
+    if n > 2 and p > 2:
+        x[n // 2], x[:, p // 2] = 0, 0
+    y, shift, weights = rng.standard_normal((n, t)), rng.standard_normal(p + t), rng.random(n)
+    weights[n // 3] = 0
+    return tuple(a.astype(dtype) for a in (x, y, shift, weights))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "p", "t"), SHAPES)
+def test_moments_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
+    x, y, shift, weights = data(n, p, t, dtype)
+    given = LAYOUTS[layout](x)
+    if isinstance(given, tuple):
+        shift[:p] = 0
+    for s, w in ((None, None), (shift, None), (shift, weights)):
+        found = kernels.moments(given, np.asfortranarray(y), s, w, 2)
+        tail = reference.moments(np.abs(x), np.abs(y), None if s is None else -np.abs(s), w, 1)
+        expected = reference.moments(given, y, s, w, 1)
+        assert found.dtype == np.float64
+        assert found.shape == (p + t + 1, p + t + 1)
+        # Half a rounding of the sum of the magnitudes for each of 192 additions, and a few more.
+        assert np.all(np.abs(found - expected) <= 128 * np.finfo(dtype).eps * tail)
+        assert_array_equal(found, found.T)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr, 32-bit indices"])
+def test_moments_are_the_same_bits_for_any_number_of_threads(compiled, dtype, layout):
+    x, y, shift, weights = data(5003, 37, 2, dtype)
+    if layout.startswith("csr"):
+        shift[:37] = 0
+    given = LAYOUTS[layout](x)
+    expected = compiled.moments(given, y, shift, weights, 1)
+    for n_threads in (2, 3, 8):
+        assert_array_equal(compiled.moments(given, y, shift, weights, n_threads), expected)
+
+
+def test_sizes_that_do_not_fit_are_refused(compiled):
+    x, y, shift, weights = data(10, 3, 1, np.float64)
+    for arguments, message in (
+        ((x, y[:9], shift, weights), "y must have a row"),
+        ((x, y, shift[:3], weights), "shift must have"),
+        ((x, y, shift, weights[:9]), "weights must have"),
+        ((x.astype(np.float32), y, shift, weights), "dtype"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            compiled.moments(*arguments, 1)
+    assert_allclose(compiled.moments(x[:0], y[:0], shift, None, 1), 0)
