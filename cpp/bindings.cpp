@@ -222,8 +222,15 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
     });
 }
 
+}  // namespace
+
+#include "bind_coding.hpp"
+
+namespace {
+
 template <class T>
 void bind(py::module_& m) {
+    bind_coding<T>(m);
     m.def(
         "scan",
         [](const Strided<T>& x, int n_threads) {

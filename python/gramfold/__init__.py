@@ -3,17 +3,23 @@
 from importlib.metadata import version
 
 from . import datasets, patches, plot
+from .certificate import Certificate, certify
+from .coding import sparse_encode
 from .config import show_config
 from .encode import encode
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
+from .sparse_coder import SparseCoder
 
 __version__ = version("gramfold")
 __all__ = [
     "NMF",
+    "Certificate",
     "IterationInfo",
     "MiniBatchNMF",
+    "SparseCoder",
+    "certify",
     "datasets",
     "encode",
     "non_negative_factorization",
@@ -21,4 +27,5 @@ __all__ = [
     "plot",
     "progress",
     "show_config",
+    "sparse_encode",
 ]
