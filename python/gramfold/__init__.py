@@ -6,7 +6,9 @@ from . import datasets, patches, plot
 from .certificate import Certificate, certify
 from .coding import sparse_encode
 from .config import show_config
+from .dictionary import DictionaryLearning
 from .encode import encode
+from .minibatch_dictionary import MiniBatchDictionaryLearning
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
 from .progress import IterationInfo, progress
@@ -16,7 +18,9 @@ __version__ = version("gramfold")
 __all__ = [
     "NMF",
     "Certificate",
+    "DictionaryLearning",
     "IterationInfo",
+    "MiniBatchDictionaryLearning",
     "MiniBatchNMF",
     "SparseCoder",
     "certify",

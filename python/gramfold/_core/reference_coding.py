@@ -49,7 +49,11 @@ def _to_face(z, signs, b, gram, l1):
     while np.any(signs):
         on = np.flatnonzero(signs)
         rest = (b - gram @ z)[on] - l1 * signs[on]
-        step = np.linalg.lstsq(gram[np.ix_(on, on)], rest, rcond=None)[0]
+        inner = gram[np.ix_(on, on)]
+        step = np.linalg.lstsq(inner, rest, rcond=1e-10)[0]
+        flat = rest - inner @ step
+        if np.linalg.norm(flat) > 1e-9 * np.linalg.norm(rest):  # no curvature: on until an atom leaves
+            step = flat * (1e9 / np.linalg.norm(flat))
         wrong = (z[on] == 0) & (step * signs[on] < 0) & joined[on]
         if wrong.any():
             signs[on[wrong]] = 0
