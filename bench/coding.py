@@ -114,8 +114,8 @@ def _data(make: Callable[[], Any], dtype: str, rows: int = ROWS) -> tuple[Any, A
 
 
 def _judge(
-    X: Any, D: Any, ours: Lap, peer: Lap | None, codes: Callable[[Any], Any], alpha: float, dtype: str, limits: Limits,
-    judged: bool = True, peer_rows: int = ROWS,
+    X: Any, D: Any, ours: Lap, peer: Lap | None, codes: Callable[[Any], Any], alpha: float, dtype: str,
+    limits: Limits, judged: bool = True, peer_rows: int = ROWS,
 ) -> Row:  # fmt: skip
     """Time both, and compare what they reached."""
     if peer is None:
@@ -201,8 +201,11 @@ def _learn(dtype: str, settings: Settings, limits: Limits) -> Row:
     if spams is None:
         return {"note": "spams not installed", "ratio": 0.0, "equal_quality": False}
     XF, DF = np.asfortranarray(train.T), np.asfortranarray(D.T)
-    peer = Lap(lambda: spams.trainDL(XF, D=DF, lambda1=ALPHA, mode=2, iter=STEPS, batchsize=BATCH,
-                                     numThreads=settings.threads, verbose=False), settings.repeat)  # fmt: skip
+    learn = partial(
+        spams.trainDL, XF, D=DF, lambda1=ALPHA, mode=2, iter=STEPS, batchsize=BATCH,
+        numThreads=settings.threads, verbose=False,
+    )  # fmt: skip
+    peer = Lap(learn, settings.repeat)
     model = gf.MiniBatchDictionaryLearning(
         256, alpha=ALPHA, batch_size=BATCH, max_iter=10, tol=0, max_no_improvement=None, dict_init=D,
         random_state=settings.seed, n_threads=settings.threads, callback=lambda info: info.iteration == STEPS,

@@ -163,7 +163,7 @@ def test_no_rows_give_empty_codes(kernels, dtype):
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (17, 64), (33, 100)], ids=str)
 def test_atoms_are_updated_as_by_the_twin(kernels, dtype, shape, nonneg):
     rng = np.random.default_rng(0)
-    k, m = shape
+    k = shape[0]
     atoms, products = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
     z = rng.standard_normal((3 * k, k)) * np.r_[0, np.ones(k - 1)] if k > 1 else np.ones((2, 1))
     found, expected = atoms.copy(), atoms.astype(float)

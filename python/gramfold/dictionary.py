@@ -18,8 +18,8 @@ class DictionaryLearning(BaseDictionaryLearning):
     """A dictionary D in which the rows of X have sparse codes Z, X ~ ZD.
 
     Minimises 1/2 |X - ZD|^2 + alpha |Z|_1 + l2/2 |Z|^2 over Z and atoms |d_j| <= 1, as
-    `sklearn.decomposition.DictionaryLearning`. One pass over X codes its rows and adds up Z'X and Z'Z, from which
-    the atoms are updated by block coordinate descent.
+    `sklearn.decomposition.DictionaryLearning`. One pass over X codes its rows and adds up Z'X and Z'Z, from
+    which the atoms are updated by block coordinate descent.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ class DictionaryLearning(BaseDictionaryLearning):
         with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
             for _ in range(self.max_iter):
                 done = self._code(x, atoms, coder)
-                assert done.gram is not None and done.sums is not None
+                assert done.gram is not None
+                assert done.sums is not None
                 before = atoms.copy()
                 replaced = self._update(atoms, Statistics(done.gram, done.sums), x.rows, x, rng)
                 objective = self._objective(x, done, atoms, coder, replaced)

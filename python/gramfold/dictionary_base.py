@@ -1,4 +1,4 @@
-"""What the learners of dictionaries share: checks, the start, one pass with the update of the atoms, repair."""
+"""What the learners of dictionaries share: checks, the start, a pass and the update of the atoms."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -22,7 +22,6 @@ from .sparse_coder import BaseCoder
 FIT_ALGORITHMS = {"lars": "lasso_lars", "cd": "lasso_cd", "omp": "omp", "ols": "ols"}
 UNUSED = 1e-6  # mean square of an atom's codes below which it is not used
 SAME = 0.9999  # cosine above which two atoms are one
-ATOM_SWEEPS = 1
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class BaseDictionaryLearning(BaseCoder):
     callback: Callback | None
     max_time: float | None
     components_: Array
+    _atom_sweeps = 1
 
     def transform(self, X: Any) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components)."""
@@ -89,7 +89,7 @@ class BaseDictionaryLearning(BaseCoder):
         )  # fmt: skip
 
     def _start(self, x: Source, rng: np.random.RandomState) -> Array:
-        """Give the atoms to start from (k, m), in the unit ball: `dict_init`, or singular vectors, then rows."""
+        """Give the atoms to start from (k, m): `dict_init`, or singular vectors, then rows of x."""
         k = x.cols if self.n_components is None else int(self.n_components)
         if self.dict_init is not None:
             atoms = check_array(self.dict_init, dtype=x.dtype, input_name="dict_init", copy=True, order="C")
@@ -130,11 +130,12 @@ class BaseDictionaryLearning(BaseCoder):
         `rows` is what the statistics are summed over. Returns which were replaced.
         """
         products = np.ascontiguousarray(kept.products.T, dtype=atoms.dtype)
-        kernels.update_atoms(atoms, kept.gram, products, self.positive_dict, UNUSED * rows, ATOM_SWEEPS)
+        kernels.update_atoms(atoms, kept.gram, products, self.positive_dict, UNUSED * rows, self._atom_sweeps)
         replaced = np.diag(kept.gram) <= UNUSED * rows
-        norms = np.linalg.norm(atoms, axis=1)
-        unit = atoms / np.maximum(norms, np.finfo(atoms.dtype).tiny)[:, None]
-        replaced |= (np.triu(np.abs(unit @ unit.T), 1) > SAME).any(axis=0)
+        gram = kernels.gram(np.ascontiguousarray(atoms.T), x.n_threads)
+        norms = np.sqrt(np.diag(gram))
+        close = np.abs(gram) > SAME * np.maximum(norms[:, None] * norms, np.finfo(np.float64).tiny)
+        replaced |= np.triu(close, 1).any(axis=0)
         if replaced.any():
             atoms[replaced] = self._some_rows(x, int(replaced.sum()), rng)
         return replaced

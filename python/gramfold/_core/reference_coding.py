@@ -79,7 +79,8 @@ def omp(x, p, f, gram, enough, out, sums, most, ols, n_threads):
     diagonal = np.diag(gram)
 
     def code(b, row, budget):
-        z, support, largest = np.zeros_like(b), [], 0.0
+        support: list[int] = []
+        z, largest = np.zeros_like(b), 0.0
         while len(support) < most and b @ z < budget:
             inner = gram[np.ix_(support, support)]
             c = b - gram[:, support] @ z[support]
@@ -92,7 +93,7 @@ def omp(x, p, f, gram, enough, out, sums, most, ols, n_threads):
             best = np.argmax(score)
             if score[best] <= (8 * eps) ** (2 if ols else 1) * largest or not usable[best]:
                 break
-            support.append(best)
+            support.append(int(best))
             z[support] = np.linalg.solve(gram[np.ix_(support, support)], b[support])
         return z, 0
 
