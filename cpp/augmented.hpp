@@ -5,6 +5,8 @@
 // Sums of up to moment_rows rows are formed in T, all others in double.
 #pragma once
 
+#include <cmath>
+
 #include "csr.hpp"
 #include "measure.hpp"
 

@@ -28,6 +28,38 @@ def hals(
     cross: bool,
     n_threads: int,
 ) -> tuple[_Double, _Double | None, float, float, float, float, float]: ...
+def lasso(
+    x: _Array | tuple[_Array, _Array, _Array, int] | None,
+    p: _Array | None,
+    f: _Array,
+    gram: _Double,
+    start: _Array | None,
+    enough: _Double | None,
+    out: _Array | None,
+    sums: _Array | None,
+    l1: float,
+    nonneg: bool,
+    most: int,
+    one_by_one: bool,
+    max_rounds: int,
+    tol: float,
+    n_threads: int,
+) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
+def omp(
+    x: _Array | tuple[_Array, _Array, _Array, int] | None,
+    p: _Array | None,
+    f: _Array,
+    gram: _Double,
+    enough: _Double | None,
+    out: _Array | None,
+    sums: _Array | None,
+    most: int,
+    ols: bool,
+    n_threads: int,
+) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
+def update_atoms(
+    atoms: _Array, gram: _Double, products: _Array, nonneg: bool, unused: float, sweeps: int
+) -> None: ...
 def masked_hals(
     x: _Array,
     weights: _Array | None,

@@ -1,0 +1,150 @@
+// One pass over X that codes its rows in a fixed dictionary: project, code, and if asked S += Z'X, gram += Z'Z.
+//
+// Codes are written to a dense Z (rows x k), or kept as the entries of a CSR matrix, group of rows by group.
+#pragma once
+
+#include "csr.hpp"
+#include "pass.hpp"
+#include "rows/omp.hpp"
+
+namespace gramfold {
+
+// Codes of the rows first .. of one block, in the order of their columns.
+template <class T>
+struct CodePiece {
+    std::vector<T> values;
+    std::vector<std::int32_t> columns;
+};
+
+// Where codes go: `dense`, or pieces by first row / row_group, and the entries of each row.
+template <class T>
+struct CodeSink {
+    Index rows, k;
+    T* dense;
+    std::vector<CodePiece<T>> pieces;
+    std::vector<Index> sizes;
+
+    CodeSink(Index rows, Index k, T* dense) : rows(rows), k(k), dense(dense) {
+        if (dense) return;
+        pieces.resize(static_cast<std::size_t>((rows + row_group - 1) / row_group));
+        sizes.resize(static_cast<std::size_t>(rows));
+    }
+
+    template <class Rows>
+    void put(Index row, CodePiece<T>* piece, const Rows& code, Index size) {
+        if (dense) {
+            T* to = dense + row * k;
+            std::fill_n(to, k, T(0));
+            for (Index a = 0; a < size; ++a) to[code.index(a)] = code.value(a);
+            return;
+        }
+        auto &columns = piece->columns;
+        auto &values = piece->values;
+        const std::size_t begin = columns.size();
+        for (Index a = 0; a < size; ++a) {
+            const auto j = static_cast<std::int32_t>(code.index(a));
+            const T value = code.value(a);
+            if (value == 0) continue;
+            std::size_t at = columns.size();
+            columns.push_back(j), values.push_back(value);
+            for (; at > begin && columns[at - 1] > j; --at) columns[at] = columns[at - 1], values[at] = values[at - 1];
+            columns[at] = j, values[at] = value;
+        }
+        sizes[static_cast<std::size_t>(row)] = static_cast<Index>(columns.size() - begin);
+    }
+};
+
+// What all rows of a pass share: who codes them, and what each is given.
+template <class T, class Rows>
+struct CodeTask {
+    const Packed<T>& f;
+    const Buffer<T>& gram;  // k rows of stride gp
+    Index gp;
+    typename Rows::Rule rule;
+    const T* start;        // rows x k or null
+    const double* enough;  // rows or null
+    Index depth;           // rows projected at once
+};
+
+template <class T, class Source, class Rows>
+class CodeWorker {
+  public:
+    CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
+        : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp), stride_(round_up<Index>(task.depth, row_group)),
+          rows_(task.gram.get(), k_, task.gp, task.rule), p_(kp_ * stride_),
+          by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0) {}
+
+    void operator()(Index first, Index count, PassSums<T>& sums) {
+        block_.open(first, count);
+        if (by_component_.size()) {
+            block_.project(task_.f.data, k_, kp_, by_component_.get(), stride_);
+            transpose(k_, count, by_component_.get(), stride_, p_.get(), kp_);
+        } else {
+            block_.project(task_.f.data, k_, kp_, p_.get(), kp_);
+        }
+        if (z_.size()) z_.zero();
+        CodePiece<T>* piece = sink_.dense ? nullptr : &sink_.pieces[static_cast<std::size_t>(first / row_group)];
+        for (Index r = 0; r < count; ++r) {
+            const Index row = first + r;
+            const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
+            const RowCode<T> done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
+            sink_.put(row, piece, rows_, done.size);
+            sums.stats.objective += done.objective;
+            sums.stats.open += done.open;
+            if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
+        }
+        if (sums.s.size()) block_.accumulate(z_.get(), k_, kp_, sums.s.get());
+    }
+
+  private:
+    void add(T* z, Index size, double* gram) const {
+        for (Index a = 0; a < size; ++a) {
+            const double value = double(rows_.value(a));
+            z[rows_.index(a)] = rows_.value(a);
+            for (Index b = 0; b < size; ++b) gram[rows_.index(a) * k_ + rows_.index(b)] += value * double(rows_.value(b));
+        }
+    }
+
+    typename Source::Block block_;
+    const CodeTask<T, Rows>& task_;
+    CodeSink<T>& sink_;
+    Index k_, kp_, stride_;
+    Rows rows_;
+    Buffer<T> p_, by_component_, z_;
+};
+
+// `s` (cols x k, or null) is overwritten with X'Z; Z'Z is summed if there is `s`.
+template <class T, class Rows, class Source>
+std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const double* gram, typename Rows::Rule rule,
+                                      const T* start, const double* enough, CodeSink<T>& sink, T* s, const Run& run) {
+    const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
+    Buffer<T> padded(k * gp);
+    for (Index i = 0; i < k; ++i)
+        for (Index j = 0; j < gp; ++j) padded.get()[i * gp + j] = j < k ? T(gram[i * k + j]) : T(0);
+    Plan plan = x.plan();
+    // The products of a block leave room for G in the second-level cache.
+    plan.block = std::clamp<Index>((Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group, row_group, plan.block);
+    plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);
+    const CodeTask<T, Rows> task{f, padded, gp, rule, start, enough, plan.block};
+    auto sums = fold(
+        plan, run,
+        [&] {
+            auto sums = std::make_unique<PassSums<T>>();
+            if (s) {
+                sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
+                sums->gram = Buffer<double>(k * k);
+            }
+            sums->clear();
+            return sums;
+        },
+        [&] { return CodeWorker<T, Source, Rows>(x, task, sink, s != nullptr); });
+    if (s) {
+        const T* from = sums->s.get();
+        const bool by_component = x.sums_by_component();
+        for (Index c = 0; c < x.cols(); ++c)
+            for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
+    }
+    return sums;
+}
+
+}  // namespace gramfold

@@ -1,0 +1,175 @@
+"""The coding kernels at every level against their NumPy twins, over shapes, layouts and types."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gramfold._core import reference
+
+# rows, columns, components: single ones, one past a row group and a block, several chunks, tails of vectors
+SHAPES = [(1, 1, 1), (3, 9, 1), (49, 12, 17), (97, 20, 33), (260, 24, 16), (20, 10, 70), (5, 40, 129)]
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "backwards": lambda x: np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
+    "csr, 32-bit indices": lambda x: csr(x, np.int32),
+    "csr, 64-bit indices": lambda x: csr(x, np.int64),
+}
+
+
+def csr(x, index):
+    s = sp.csr_array(x)
+    return s.data, s.indices.astype(index), s.indptr.astype(index), x.shape[1]
+
+
+def data(n, m, k, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    f = rng.standard_normal((m, k))
+    x = rng.standard_normal((n, m))
+    if n > 2:
+        x[n // 2] = 0
+    return x.astype(dtype), (f / np.linalg.norm(f, axis=0)).astype(dtype)
+
+
+def run(
+    kernels, name, x, f, *, dense=True, p=None, start=None, enough=None, with_sums=False, n_threads=2, **rule
+):  # fmt: skip
+    rows = len(p) if p is not None else x.shape[0] if isinstance(x, np.ndarray) else len(x[2]) - 1
+    gram = f.T.astype(np.float64) @ f
+    out = np.full((rows, f.shape[1]), np.nan, f.dtype) if dense else None
+    sums = np.full(f.shape, np.nan, f.dtype) if with_sums else None
+    if name == "lasso":
+        rule = {"l1": 0.3, "nonneg": False, "most": f.shape[1], "one_by_one": False, "max_rounds": 1000,
+                "tol": 1e-10 if f.dtype == np.float64 else 1e-6} | rule  # fmt: skip
+        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, *rule.values(), n_threads)
+    else:
+        rule = {"most": min(4, f.shape[1]), "ols": False} | rule
+        result = kernels.omp(x, p, f, gram, enough, out, sums, *rule.values(), n_threads)
+    if not dense:
+        out = sp.csr_matrix(result[0], shape=(rows, f.shape[1]))
+    return out, sums, result
+
+
+RULES = {
+    "lasso": ("lasso", {}),
+    "lasso, nonneg": ("lasso", {"nonneg": True}),
+    "nnls": ("lasso", {"nonneg": True, "l1": 0.0}),
+    "omp": ("omp", {}),
+    "ols": ("omp", {"ols": True}),
+    "nonneg omp": ("lasso", {"l1": 0.0, "nonneg": True, "one_by_one": True, "most": 4}),
+}
+
+
+def close(found, expected, dtype, growth=1.0):
+    atol = 200 * growth * np.finfo(dtype).eps * max(1.0, np.abs(expected).max(initial=0))
+    assert_allclose(found, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_codes_are_their_twins_for_every_shape(kernels, dtype, shape, rule):
+    name, options = RULES[rule]
+    x, f = data(*shape, dtype)
+    if rule == "nnls" and shape[2] > shape[1]:
+        pytest.skip("the minimiser is not unique")
+    out, _, result = run(kernels, name, x, f, **options)
+    expected, _, twin = run(reference, name, x.astype(float), f.astype(float), **options)
+    close(out, expected, dtype, 10)
+    assert_allclose(result[2], twin[2], rtol=1e-5 if dtype == np.float32 else 1e-10, atol=1e-12)
+    assert result[3] == 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["lasso", "omp"])
+def test_codes_are_the_same_for_every_layout_and_output(kernels, dtype, name, layout):
+    x, f = data(97, 20, 33, dtype)
+    plain, _, _ = run(kernels, name, x, f)
+    laid, sums, result = run(kernels, name, LAYOUTS[layout](x), f, with_sums=True)
+    close(laid, plain, dtype)
+    close(sums, x.T @ laid, dtype, 10)
+    close(result[1], laid.T.astype(float) @ laid, dtype)
+    kept, _, _ = run(kernels, name, LAYOUTS[layout](x), f, dense=False)
+    assert kept.has_sorted_indices
+    assert_array_equal(kept.toarray(), laid)
+    assert np.all(kept.data != 0)
+
+
+@pytest.mark.parametrize("name", ["lasso", "omp"])
+def test_known_products_stand_for_x(kernels, dtype, name):
+    x, f = data(97, 20, 33, dtype)
+    close(run(kernels, name, None, f, p=x @ f)[0], run(kernels, name, x, f)[0], dtype, 10)
+
+
+def test_a_start_leads_to_the_same_minimiser(kernels, dtype):
+    x, f = data(97, 20, 33, dtype)
+    start = np.random.default_rng(1).standard_normal((97, 33)).astype(dtype)
+    for nonneg in (False, True):
+        plain = run(kernels, "lasso", x, f, nonneg=nonneg)[0]
+        close(run(kernels, "lasso", x, f, nonneg=nonneg, start=start)[0], plain, dtype, 20)
+
+
+@pytest.mark.parametrize("name", ["lasso", "omp"])
+def test_codes_have_the_same_bits_for_any_number_of_threads_and_neighbours(compiled, dtype, name):
+    x, f = data(1500, 20, 70, dtype)
+    first, sums, result = run(compiled, name, x, f, with_sums=True, n_threads=1)
+    for n_threads in (2, 5):
+        other, other_sums, other_result = run(compiled, name, x, f, with_sums=True, n_threads=n_threads)
+        assert_array_equal(other, first)
+        assert_array_equal(other_sums, sums)
+        assert_array_equal(other_result[1], result[1])
+        assert other_result[2] == result[2]
+    for rows in (slice(7, 8), slice(100, 170)):
+        assert_array_equal(run(compiled, name, x[rows], f)[0], first[rows])
+
+
+@pytest.mark.parametrize("rule", ["omp", "ols", "nonneg omp"])
+def test_a_row_ends_as_soon_as_enough_is_explained(kernels, dtype, rule):
+    name, options = RULES[rule]
+    x, f = data(60, 20, 33, dtype)
+    norms = np.sum(x.astype(float) ** 2, axis=1)
+    share = np.linspace(-0.1, 0.5, 60)
+    out, _, _ = run(kernels, name, x, f, enough=share * norms, **options | {"most": 12})
+    explained = norms - np.sum((x - out @ f.T.astype(float)) ** 2, axis=1)
+    assert np.all(out[share <= 0] == 0)
+    assert np.all(explained >= share * norms - 1e-5 * norms)
+    sizes = np.count_nonzero(out, axis=1)
+    for size in range(1, 6):  # one atom less is not enough
+        less, _, _ = run(kernels, name, x, f, **options | {"most": size})
+        explained = norms - np.sum((x - less @ f.T.astype(float)) ** 2, axis=1)
+        assert np.all(explained[sizes > size] < (share * norms + 1e-5 * norms)[sizes > size])
+
+
+def test_atoms_that_repeat_or_are_zero_do_no_harm(kernels, dtype):
+    x, f = data(80, 20, 33, dtype)
+    f[:, 5], f[:, 20], f[:, 32] = f[:, 4], 0, -f[:, 1]
+    for rule, (name, options) in RULES.items():
+        out, _, result = run(kernels, name, x, f, **options | ({"most": 30} if name == "omp" else {}))
+        assert np.isfinite(out).all(), rule
+        assert np.all(out[:, 20] == 0), rule
+        assert result[3] == 0
+
+
+def test_no_rows_give_empty_codes(kernels, dtype):
+    _, f = data(1, 20, 33, dtype)
+    for name in ("lasso", "omp"):
+        out, sums, result = run(kernels, name, np.zeros((0, 20), dtype), f, dense=False, with_sums=True)
+        assert out.shape == (0, 33)
+        assert_array_equal(sums, 0)
+        assert result[2:] == (0, 0)
+
+
+@pytest.mark.parametrize("nonneg", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (17, 64), (33, 100)], ids=str)
+def test_atoms_are_updated_as_by_the_twin(kernels, dtype, shape, nonneg):
+    rng = np.random.default_rng(0)
+    k = shape[0]
+    atoms, products = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    z = rng.standard_normal((3 * k, k)) * np.r_[0, np.ones(k - 1)] if k > 1 else np.ones((2, 1))
+    found, expected = atoms.copy(), atoms.astype(float)
+    kernels.update_atoms(found, z.T @ z, products, nonneg, 1e-6, 3)
+    reference.update_atoms(expected, z.T @ z, products.astype(float), nonneg, 1e-6, 3)
+    close(found, expected, dtype)
+    if k > 1:
+        assert_array_equal(found[0], atoms[0])  # not used by any code
+    assert np.all(np.linalg.norm(found[1:], axis=1) <= 1 + 1e-6)
