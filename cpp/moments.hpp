@@ -53,7 +53,9 @@ class DenseMoments {
     }
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
-        for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
+        if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) fill_by_columns(first, count);
+        else
+            for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
         if constexpr (std::is_same_v<T, double>) {
             multiply(count, total.values.get(), true);
         } else {
@@ -75,6 +77,18 @@ class DenseMoments {
             for (Index c = 0; c < x_.cols; ++c) z[c] = scale * x[c];
         }
         in_.tail(row, scale, z + x_.cols);
+    }
+
+    void fill_by_columns(Index first, Index count) const {
+        T scale[moment_rows];
+        for (Index r = 0; r < count; ++r) {
+            scale[r] = in_.root(first + r);
+            in_.tail(first + r, scale[r], z_.get() + r * stride_ + x_.cols);
+        }
+        for (Index c = 0; c < x_.cols; ++c) {
+            const T *x = x_.row(first) + c * x_.col_stride, shift = in_.shift ? in_.shift[c] : T(0);
+            for (Index r = 0; r < count; ++r) z_.get()[r * stride_ + c] = scale[r] * (x[r * x_.row_stride] - shift);
+        }
     }
 
     void multiply(Index count, T* out, bool add) const {
