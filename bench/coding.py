@@ -47,7 +47,7 @@ def _spams() -> Any:
 
 @cache
 def _patches(k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """100,000 centred 8x8 patches of photographs, of norm 1 where they are not flat, and k of them as atoms."""
+    """100,000 centred 8x8 patches of photographs, of norm 1 unless flat, and k of them as atoms."""
     from gramfold.datasets import image_patches
 
     X = image_patches((8, 8), n_patches=ROWS, dtype=np.float64, random_state=0)

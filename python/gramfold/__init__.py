@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from . import datasets, patches, plot
+from . import datasets, patches, plot, restore
 from .certificate import Certificate, certify
 from .coding import sparse_encode
 from .config import show_config
@@ -30,6 +30,7 @@ __all__ = [
     "patches",
     "plot",
     "progress",
+    "restore",
     "show_config",
     "sparse_encode",
 ]
