@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from . import datasets, patches, plot
+from . import datasets, patches, plot, restore
 from .bases import OrthoBasis
 from .certificate import Certificate, certify
 from .coding import sparse_encode
@@ -59,6 +60,7 @@ __all__ = [
     "patches",
     "plot",
     "progress",
+    "restore",
     "ridge_path",
     "show_config",
     "sparse_encode",

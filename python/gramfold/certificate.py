@@ -25,6 +25,13 @@ class Certificate:
         Duality gap; infinite where alpha and l2 are 0, as no multiple of the residual need be feasible.
     kkt : ndarray of shape (n_samples,)
         The largest amount by which an optimality condition is missed, by the largest |x @ dictionary.T|.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> found = gf.certify([[2.0]], [[1.0]], [[1.0]], alpha=0.5)
+    >>> print(found.objective, found.gap, found.kkt)
+    [1.] [0.125] [0.25]
     """
 
     objective: NDArray[np.float64]
