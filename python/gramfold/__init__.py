@@ -2,7 +2,6 @@
 
 from importlib.metadata import version
 
-from . import datasets, patches, plot
 from . import datasets, patches, plot, restore
 from .bases import OrthoBasis
 from .certificate import Certificate, certify
