@@ -88,11 +88,11 @@ def cases() -> Iterator[Case]:
         ("F2 64x200", partial(_random, 64, 200), 10),
         ("F7 256x1024", partial(_random, 256, 1024), 32),
     ]
-    for name, make, size in omp_shapes:
-        for dtype in DTYPES:
-            for algorithm in ("ols", "omp"):
-                yield Case(algorithm, f"{name} L={size}", dtype, f"{algorithm}, spams", 2,
-                           partial(_pursuit, make, dtype, algorithm, size))  # fmt: skip
+    for algorithm in ("ols", "omp"):
+        for name, make, size in omp_shapes:
+            for dtype in DTYPES:
+                run = partial(_pursuit, make, dtype, algorithm, size)
+                yield Case(algorithm, f"{name} L={size}", dtype, f"{algorithm}, spams", 2, run)
     for dtype in DTYPES:
         yield Case("nnls", "64x32", dtype, "nnls, a loop over scipy", 100, partial(_nnls, dtype))
     for dtype in DTYPES:

@@ -150,3 +150,8 @@ def penalty_of(coder: Coder, codes: Any) -> float:
 def generator(random_state: Seed) -> np.random.RandomState:
     """Give scikit-learn's generator."""
     return check_random_state(random_state)
+
+
+def size_of(a: Array) -> float:
+    """Give the Frobenius norm; without BLAS, whose threads cost more than so small a sum."""
+    return float(np.sqrt(np.sum(np.square(a), dtype=np.float64)))

@@ -7,7 +7,7 @@ from sklearn.utils import gen_batches
 
 from ._arguments import Seed, flag, whole
 from .codes import Coder
-from .dictionary_base import BaseDictionaryLearning, Statistics, generator
+from .dictionary_base import BaseDictionaryLearning, Statistics, generator, size_of
 from .fold import Array, Source
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
@@ -152,8 +152,8 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
             for part in parts:
                 before = atoms.copy()
                 cost = self._step(part, coder, atoms, rng)
-                moved = float(np.linalg.norm(atoms - before))
-                stop = monitor.record(cost, moved / (float(np.linalg.norm(atoms)) or 1.0))
+                moved = size_of(atoms - before)
+                stop = monitor.record(cost, moved / (size_of(atoms) or 1.0))
                 if self.n_steps_ > min(100, rows / parts[0].rows):  # the first costs are too high to smooth
                     share = min(1.0, part.rows / (rows + 1))
                     smooth = cost if smooth is None else (1 - share) * smooth + share * cost
