@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 import sklearn
-from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench import machine
 from bench.frame import Row, Settings, measure, table, verdict

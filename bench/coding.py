@@ -176,7 +176,10 @@ def _pursuit(
     peer = spams and Lap(
         lambda: spams.omp(XF, DF, L=size, eps=0.0, numThreads=settings.threads), settings.repeat
     )
-    codes = lambda A: sp.csr_matrix(A.T).astype(np.float64)  # noqa: E731
+
+    def codes(A: Any) -> Any:
+        return sp.csr_matrix(A.T).astype(np.float64)
+
     return _judge(X, D, ours, peer, codes, 0.0, dtype, limits, algorithm == "ols", peer_rows=len(X))
 
 

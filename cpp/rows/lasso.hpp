@@ -10,6 +10,8 @@
 // Cost: a round is k |A| FMA for c, fused with the choice of the next atoms, and |A|^2 per atom that joins or leaves.
 #pragma once
 
+#include <cmath>
+
 #include "support.hpp"
 
 namespace gramfold {
@@ -42,7 +44,8 @@ class Lasso {
     // gram: k rows of stride gp, zero beyond k
     Lasso(const T* gram, Index k, Index gp, const Rule& rule)
         : gram_(gram), k_(k), gp_(gp), rule_(rule), most_(std::min(rule.most, k)), set_(gram, gp, std::max<Index>(1, most_)), c_(gp), bound_(gp),
-          values_(6 * room()), moved_(static_cast<std::size_t>(k + room())), by_(static_cast<std::size_t>(k + room())) {
+          values_(6 * room()), moved_(static_cast<std::size_t>(k + room())), by_(static_cast<std::size_t>(k + room())),
+          kept_(static_cast<std::size_t>(room())) {
         std::fill_n(bound_.get(), gp, std::numeric_limits<T>::infinity());
         std::fill_n(bound_.get(), k, rule.l1);
     }
@@ -77,7 +80,8 @@ class Lasso {
             descend();
             best_ = update();
         }
-        return {set_.size(), objective(b), open};
+        const double reached = objective(b);
+        return {set_.size(), reached, open || !std::isfinite(reached)};
     }
 
     Index index(Index a) const { return set_[a]; }
@@ -208,9 +212,10 @@ class Lasso {
         const Index j = set_[a], end = set_.size() - 1;
         if (from()[a] != 0) move(j, -from()[a]);
         bound_.get()[j] = rule_.l1;
-        set_.remove(a);
+        const bool sound = set_.remove(a);
         ++changes_;
         for (T* of : {z(), from(), sign(), r(), added()}) of[a] = of[end], of[end] = 0;
+        if (!sound) rebuild();
     }
 
     void move(Index j, T by) {
@@ -270,11 +275,11 @@ class Lasso {
     // The inverse anew, where rounding of many changes shows.
     void rebuild() {
         const Index n = set_.size();
-        for (Index a = 0; a < n; ++a) moved_[static_cast<std::size_t>(a)] = set_[a];
+        for (Index a = 0; a < n; ++a) kept_[static_cast<std::size_t>(a)] = set_[a];
         set_.clear();
         changes_ = 0;
         for (Index a = 0; a < n; ++a) {
-            const Index j = moved_[static_cast<std::size_t>(a)];
+            const Index j = kept_[static_cast<std::size_t>(a)];
             added()[a] = set_.add(j, set_.outside(j));
         }
     }
@@ -305,6 +310,7 @@ class Lasso {
     Buffer<T> c_, bound_, values_;
     std::vector<Index> moved_;
     std::vector<T> by_;
+    std::vector<Index> kept_;
     Index n_moved_ = 0, changes_ = 0;
     Best<T> best_;
 };

@@ -73,11 +73,13 @@ class Support {
         return left < least ? least - left : T(0);
     }
 
-    // The last atom takes the place of atom i.
-    void remove(Index i) {
+    // The last atom takes the place of atom i. False if rounding has spoiled the inverse, whose diagonal is at least
+    // 1 / G_ii: it must be built anew.
+    bool remove(Index i) {
         T* m = u_.get();
         std::copy_n(inverse_.get() + i * stride_, stride_, m);
-        const T d = T(1) / m[i];
+        const T d = T(1) / m[i], own = m[i] * gram_[(*this)[i] * (gp_ + 1)];
+        const bool sound = own > T(0.5) && own < T(1) / std::numeric_limits<T>::epsilon();
         const Index end = --size_;
         for (Index b = 0; b <= end; b += width) {
             const V md = load<V>(m + b) * d;
@@ -94,6 +96,7 @@ class Support {
             members_[static_cast<std::size_t>(i)] = members_[static_cast<std::size_t>(end)];
         }
         for (Index a = 0; a < end; ++a) inverse[a * stride_ + end] = 0;
+        return sound;
     }
 
     // out = G_AA^-1 r, zero up to padded().

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ._core import kernels
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Penalty, Source, Sweeps, row_count, solve_rows
 
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
 SIDE_BY_SIDE = 32
@@ -97,7 +97,7 @@ def code_rows(
         gram = np.eye(shared.shape[1])
         return _side_by_side(x, shared, coder, gram, products, None, sums, sparse, n_threads)
     source = None if x is None else x.kernel
-    rows = x.rows if products is None and x is not None else len(products)  # type: ignore[arg-type]
+    rows = row_count(x, products)
     k = shared.shape[1]
     out = None if sparse else np.empty((rows, k), shared.dtype)
     matching = coder.algorithm != "lasso"

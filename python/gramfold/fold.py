@@ -191,6 +191,14 @@ class Sweeps:
     polish: int = 0
 
 
+def row_count(x: Source | None, products: Array | None) -> int:
+    """Count the rows to solve: those of the known products, else those of x."""
+    if products is not None:
+        return len(products)
+    assert x is not None
+    return x.rows
+
+
 def solve_rows(
     x: Source | None,
     shared: Array,
@@ -238,8 +246,7 @@ def solve_rows(
     direct = not penalty.nonneg and penalty.l1 == 0
     from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
     if out is None:
-        rows = x.rows if products is None and x is not None else len(products)  # type: ignore[arg-type]
-        out = np.empty((rows, shared.shape[1]), shared.dtype)
+        out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
         kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,

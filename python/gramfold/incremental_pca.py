@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from ._arguments import flag, whole
 from .nmf_base import unchanged_on_error

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg as la
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from ._core import kernels
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
