@@ -6,7 +6,7 @@
 // minimiser over its support with the signs held, and atoms that reach 0 on the way leave (feature-sign search, Lee,
 // Battle, Raina & Ng 2007; with l1 = 0 and nonneg it is Lawson & Hanson 1974, chapter 23). Every round lowers the
 // objective and ends at the minimiser over its support, so the number of rounds is finite. A row ends when no
-// c_j misses its condition by more than tol max|b|.
+// c_j misses its condition by more than tol, or 16 roundings, times max|b|.
 // Cost: a round is k |A| FMA for c, fused with the choice of the next atoms, and |A|^2 per atom that joins or leaves.
 #pragma once
 
@@ -54,7 +54,8 @@ class Lasso {
     RowCode<T> solve(const T* b, const T* start, double enough) {
         reset(b, start);
         best_ = update();
-        const T scale = largest(b) * rule_.tol;
+        // Below some roundings of b, what is missed is noise, and along dependent atoms noise is followed far.
+        const T scale = largest(b) * std::max(rule_.tol, 16 * std::numeric_limits<T>::epsilon());
         const bool stops = enough < std::numeric_limits<double>::infinity();
         bool open = true;
         int fresh = 0;
