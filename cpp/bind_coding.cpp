@@ -64,7 +64,7 @@ void bind(py::module_& m) {
            const Optional<T>& start, const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums,
            double l1, bool nonneg, Index most, bool one_by_one, int max_rounds, double tol, int n_threads) {
             const LassoRule<T> rule{T(l1), nonneg, most, one_by_one, max_rounds, T(tol)};
-            return code_rows<Lasso<T>, T>(x, p, f, gram, start, enough, out, sums, rule, n_threads);
+            return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, rule, n_threads);
         },
         py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("start").noconvert(), py::arg("enough").noconvert(), py::arg("out").noconvert(),

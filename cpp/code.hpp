@@ -6,6 +6,7 @@
 #include "csr.hpp"
 #include "pass.hpp"
 #include "rows/omp.hpp"
+#include "rows/sound_lasso.hpp"
 
 namespace gramfold {
 
@@ -58,8 +59,7 @@ struct CodeSink {
 template <class T, class Rows>
 struct CodeTask {
     const Packed<T>& f;
-    const Buffer<T>& gram;  // k rows of stride gp
-    Index gp;
+    GramRows<T> gram;
     typename Rows::Rule rule;
     const T* start;        // rows x k or null
     const double* enough;  // rows or null
@@ -71,7 +71,7 @@ class CodeWorker {
   public:
     CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
         : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp), stride_(round_up<Index>(task.depth, row_group)),
-          rows_(task.gram.get(), k_, task.gp, task.rule), p_(kp_ * stride_),
+          rows_(task.gram, task.rule), p_(kp_ * stride_),
           by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0) {}
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
@@ -87,7 +87,7 @@ class CodeWorker {
         for (Index r = 0; r < count; ++r) {
             const Index row = first + r;
             const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
-            const RowCode<T> done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
+            const RowCode done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
             sink_.put(row, piece, rows_, done.size);
             sums.stats.objective += done.objective;
             sums.stats.open += done.open;
@@ -118,14 +118,12 @@ template <class T, class Rows, class Source>
 std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const double* gram, typename Rows::Rule rule,
                                       const T* start, const double* enough, CodeSink<T>& sink, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
-    Buffer<T> padded(k * gp);
-    for (Index i = 0; i < k; ++i)
-        for (Index j = 0; j < gp; ++j) padded.get()[i * gp + j] = j < k ? T(gram[i * k + j]) : T(0);
+    const Buffer<T> padded = padded_rows<T>(gram, k, gp);
     Plan plan = x.plan();
     // The products of a block leave room for G in the second-level cache.
     plan.block = std::clamp<Index>((Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group, row_group, plan.block);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);
-    const CodeTask<T, Rows> task{f, padded, gp, rule, start, enough, plan.block};
+    const CodeTask<T, Rows> task{f, {padded.get(), k, gp, gram}, rule, start, enough, plan.block};
     auto sums = fold(
         plan, run,
         [&] {

@@ -243,3 +243,35 @@ def test_sparse_coder_is_scikit_learns():
         assert_array_equal(kept.toarray(), codes)
         assert_allclose(ours.inverse_transform(kept), ours.inverse_transform(codes), atol=1e-12)
         assert len(ours.get_feature_names_out()) == codes.shape[1]
+
+
+def near_dependent(seed):
+    """More atoms than features, some of them all but equal; random rows, or rows made of few atoms."""
+    rng = np.random.default_rng(seed)
+    m, k = int(rng.integers(2, 40)), int(rng.integers(33, 150))
+    D = rng.standard_normal((k, m))
+    if seed % 3 == 0:
+        D = np.abs(D)
+    if seed % 5 == 0:
+        D[k // 2 :] = D[: k - k // 2] + 1e-4 * rng.standard_normal((k - k // 2, m))
+    D /= np.linalg.norm(D, axis=1, keepdims=True)
+    few = np.abs(rng.standard_normal((60, k)) * (rng.random((60, k)) < 0.1))
+    return (rng.standard_normal((60, m)) if seed % 2 else few @ D), D
+
+
+@pytest.mark.parametrize(("alpha", "positive"), [(0.0, True), (1e-6, True), (1e-6, False), (0.05, False)])
+@pytest.mark.parametrize("seed", range(0, 50, 2))
+def test_single_precision_is_not_led_astray_by_near_dependent_atoms(seed, alpha, positive):
+    X, D = near_dependent(seed + (seed % 4) // 2)
+    X32, D32 = X.astype(np.float32), D.astype(np.float32)
+    single = gf.sparse_encode(X32, D32, algorithm="lasso_cd", alpha=alpha, positive=positive)
+    double = gf.sparse_encode(
+        X32.astype(float), D32.astype(float), algorithm="lasso_cd", alpha=alpha, positive=positive
+    )
+
+    def objective(Z):
+        Z = Z.astype(float)
+        return 0.5 * np.sum((X32 - Z @ D32.astype(float)) ** 2) + alpha * np.abs(Z).sum()
+
+    assert np.isfinite(single).all()
+    assert objective(single) <= objective(double) + 1e-3 * (objective(double) + np.sum(X**2) * 1e-3)

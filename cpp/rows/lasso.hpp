@@ -6,7 +6,8 @@
 // minimiser over its support with the signs held, and atoms that reach 0 on the way leave (feature-sign search, Lee,
 // Battle, Raina & Ng 2007; with l1 = 0 and nonneg it is Lawson & Hanson 1974, chapter 23). Every round lowers the
 // objective and ends at the minimiser over its support, so the number of rounds is finite. A row ends when no
-// c_j misses its condition by more than tol, or 16 roundings, times max|b|.
+// c_j misses its condition by more than tol, or 16 roundings, times max|b|. A row whose objective rises, because
+// rounding has spoiled it along dependent atoms, stops there and counts as open.
 // Cost: a round is k |A| FMA for c, fused with the choice of the next atoms, and |A|^2 per atom that joins or leaves.
 #pragma once
 
@@ -26,8 +27,23 @@ struct LassoRule {
     T tol;
 };
 
-// What a coder gives back of a row.
+// G = F'F + l2 I: k rows of stride gp, zero beyond k; and as it came, k x k.
 template <class T>
+struct GramRows {
+    const T* data;
+    Index k, gp;
+    const double* exact;
+};
+
+template <class T>
+Buffer<T> padded_rows(const double* gram, Index k, Index gp) {
+    Buffer<T> padded(k * gp);
+    for (Index i = 0; i < k; ++i)
+        for (Index j = 0; j < gp; ++j) padded.get()[i * gp + j] = j < k ? T(gram[i * k + j]) : T(0);
+    return padded;
+}
+
+// What a coder gives back of a row.
 struct RowCode {
     Index size;
     double objective;  // without 1/2 |x|^2
@@ -41,21 +57,21 @@ class Lasso {
     static constexpr Index width = lanes<T>;
     using Rule = LassoRule<T>;
 
-    // gram: k rows of stride gp, zero beyond k
-    Lasso(const T* gram, Index k, Index gp, const Rule& rule)
-        : gram_(gram), k_(k), gp_(gp), rule_(rule), most_(std::min(rule.most, k)), set_(gram, gp, std::max<Index>(1, most_)), c_(gp), bound_(gp),
-          values_(6 * room()), moved_(static_cast<std::size_t>(k + room())), by_(static_cast<std::size_t>(k + room())),
+    Lasso(const GramRows<T>& gram, const Rule& rule)
+        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)), set_(gram_, gp_, std::max<Index>(1, most_)), c_(gp_), bound_(gp_),
+          values_(6 * room()), moved_(static_cast<std::size_t>(k_ + room())), by_(static_cast<std::size_t>(k_ + room())),
           kept_(static_cast<std::size_t>(room())) {
-        std::fill_n(bound_.get(), gp, std::numeric_limits<T>::infinity());
-        std::fill_n(bound_.get(), k, rule.l1);
+        std::fill_n(bound_.get(), gp_, std::numeric_limits<T>::infinity());
+        std::fill_n(bound_.get(), k_, rule.l1);
     }
 
     // b: k values; start: k values or null; the row ends early when it has explained `enough` of |x|^2 (l1 = 0).
-    RowCode<T> solve(const T* b, const T* start, double enough) {
+    RowCode solve(const T* b, const T* start, double enough) {
         reset(b, start);
         best_ = update();
         // Below some roundings of b, what is missed is noise, and along dependent atoms noise is followed far.
         const T scale = largest(b) * std::max(rule_.tol, 16 * std::numeric_limits<T>::epsilon());
+        double least = objective(b);
         const bool stops = enough < std::numeric_limits<double>::infinity();
         bool open = true;
         int fresh = 0;
@@ -80,9 +96,12 @@ class Lasso {
             }
             descend();
             best_ = update();
+            const double now = objective(b), rounding = std::sqrt(std::numeric_limits<T>::epsilon()) * std::abs(least);
+            if (!(now <= least + rounding)) break;
+            least = std::min(least, now);
         }
-        const double reached = objective(b);
-        return {set_.size(), reached, open || !std::isfinite(reached)};
+        if (!std::isfinite(objective(b))) set_.clear();
+        return {set_.size(), objective(b), open};
     }
 
     Index index(Index a) const { return set_[a]; }

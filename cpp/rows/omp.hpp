@@ -27,13 +27,13 @@ class Omp {
     static constexpr Index width = lanes<T>;
     using Rule = OmpRule<T>;
 
-    Omp(const T* gram, Index k, Index gp, const Rule& rule)
-        : gram_(gram), k_(k), gp_(gp), rule_(rule), most_(std::min(rule.most, k)), h_(most_ * gp), c_(gp), n_(gp), floor_(gp), lower_(most_ * most_),
+    Omp(const GramRows<T>& gram, const Rule& rule)
+        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)), h_(most_ * gp_), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_),
           gamma_(most_), atoms_(static_cast<std::size_t>(most_)) {
-        for (Index j = 0; j < gp; ++j) floor_.get()[j] = j < k ? T(32) * std::numeric_limits<T>::epsilon() * gram[j * gp + j] : T(0);
+        for (Index j = 0; j < gp_; ++j) floor_.get()[j] = j < k_ ? T(32) * std::numeric_limits<T>::epsilon() * gram_[j * gp_ + j] : T(0);
     }
 
-    RowCode<T> solve(const T* b, const T*, double enough) {
+    RowCode solve(const T* b, const T*, double enough) {
         std::copy_n(b, k_, c_.get());
         std::fill(c_.get() + k_, c_.get() + gp_, T(0));
         for (Index j = 0; j < gp_; ++j) n_.get()[j] = j < k_ ? gram_[j * gp_ + j] : T(0);

@@ -24,7 +24,7 @@ class Support {
 
     // gram: rows of length k and stride gp; at most `most` atoms at once.
     Support(const T* gram, Index gp, Index most)
-        : gram_(gram), gp_(gp), room_(round_up<Index>(most, width)), inverse_(room_ * room_), g_(room_), u_(room_),
+        : gram_(gram), gp_(gp), room_(round_up<Index>(most, width)), inverse_(room_ * room_), g_(room_), u_(room_), rho_(room_), du_(room_),
           members_(static_cast<std::size_t>(room_)) {
         clear();
     }
@@ -47,7 +47,8 @@ class Support {
         times(g, u);
         V gu = {};
         for (Index a = 0; a < size_; a += width) gu += load<V>(g + a) * load<V>(u + a);
-        return row[j] - add_lanes<T>(gu);
+        const T left = row[j] - add_lanes<T>(gu);
+        return left > row[j] * T(0.0625) ? left : refined(row[j]);
     }
     const T* combination() const { return u_.get(); }
     bool depends(Index j, T outside) const { return !(outside > gram_[j * gp_ + j] * root_eps_); }
@@ -112,6 +113,24 @@ class Support {
     }
 
   private:
+    // s as the least of |f_j - F_A u|^2, whose error is of second order in u's: what little is left tells apart an atom
+    // of its own and the rounding of the inverse.
+    T refined(T gjj) {
+        T *g = g_.get(), *u = u_.get(), *rho = rho_.get(), *du = du_.get();
+        T left = gjj;
+        for (Index a = 0; a < size_; ++a) {
+            const T* row = gram_ + (*this)[a] * gp_;
+            T rest = g[a];
+            for (Index b = 0; b < size_; ++b) rest -= row[(*this)[b]] * u[b];
+            rho[a] = rest;
+            left -= (g[a] + rest) * u[a];
+        }
+        for (Index a = size_; a < padded(); ++a) rho[a] = 0;
+        times(rho, du);
+        for (Index a = 0; a < size_; ++a) left -= rho[a] * du[a], u[a] += du[a];
+        return left;
+    }
+
     void widen() {
         const Index wide = std::min(room_, 2 * stride_);
         T* inverse = inverse_.get();
@@ -125,7 +144,7 @@ class Support {
     const T root_eps_ = std::sqrt(std::numeric_limits<T>::epsilon());
     const T* gram_;
     Index gp_, room_, stride_ = 0, size_ = 0;
-    Buffer<T> inverse_, g_, u_;
+    Buffer<T> inverse_, g_, u_, rho_, du_;
     std::vector<Index> members_;
 };
 

@@ -90,7 +90,7 @@ def code_rows(
     n_threads : int
     """
     if gram is None and coder.algorithm != "threshold":
-        gram = kernels.gram(shared, n_threads)
+        gram = kernels.gram(shared.astype(np.float64), n_threads)
     if coder.algorithm == "lasso" and (_free(coder) or shared.shape[1] <= SIDE_BY_SIDE):
         return _side_by_side(x, shared, coder, gram, products, start, sums, sparse, n_threads)
     if coder.algorithm == "threshold":
