@@ -6,14 +6,15 @@
 // Lloyd 1982. Scores are found in S, which may be narrower than the data: where the two best are closer than their
 // rounding, the row's distances are computed in double from the differences, and of equal ones the first wins. So a
 // label is that of a float64 computation, and depends on its row alone.
-// With `lower` (one number a row: no other centroid is nearer than this), a row whose own centroid is nearer than
-// that needs no search (Hamerly 2010). If that holds but for a few centroids that went far, it is searched among
-// these; rows of a kind are searched side by side.
-// Cost: 2 reads of a cached row and k d FMA per row that is searched.
+// With `lower` (rows x groups of centroids: no other centroid of the group is nearer than this), a row is searched in
+// its own group, those that may be nearer than its centroid, and among the centroids that went far; or not at all.
+// Rows wait until there are enough to be searched side by side; who needs most groups is packed once for all of them.
+// Cost: 2 reads of a cached row and k d FMA per row that is searched among all.
 #pragma once
 
 #include "assignment.hpp"
 #include "lanes.hpp"
+#include "rows/found.hpp"
 
 namespace gramfold {
 
@@ -22,11 +23,11 @@ class AssignWorker {
   public:
     static constexpr Index width = panel_rows<S>;
 
-    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const Moves& moves)
-        : x_(x), job_(job), centroids_(centroids), moves_(moves), to_lanes_(centroids.shift(), centroids.scale()),
+    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
+        : x_(x), job_(job), centroids_(centroids), groups_(groups), to_lanes_(centroids.shift(), centroids.scale()),
           panels_(std::clamp<Index>(block_bytes / 2 / (width * job.d * Index(sizeof(S))), 1, 8)),
-          waiting_(moves.stages(), Waiting(static_cast<std::size_t>(panels_ * width))),
-          packed_(panels_ * width * job.d), nearest_(static_cast<std::size_t>(panels_)),
+          at_(static_cast<std::size_t>(panels_ * width)), rows_(at_.size()), waiting_(std::size_t(groups.size() + 1)),
+          packed_(panels_ * width * job.d), nearest_(static_cast<std::size_t>(panels_ * (groups.size() + 1))),
           copy_(x.col_stride == 1 ? 0 : panels_ * width * job.d) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
@@ -34,31 +35,22 @@ class AssignWorker {
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             open(begin, block);
-            if (job_.search && !job_.moved) {
-                Waiting& list = waiting_.back();
-                for (Index r = 0; r < block; ++r)
-                    list.at[std::size_t(r)] = begin + r, list.rows[std::size_t(r)] = row(begin + r);
-                list.count = block;
-                search(waiting_.size() - 1, sums);
-                continue;
-            }
-            for (Index i = begin; i < begin + block; ++i) {
-                const std::size_t stage = sort(i, sums);
-                if (stage && ++waiting_[stage].count == most) search(stage, sums);
-            }
-            if (copy_.size()) search_all(sums);
+            for (Index i = begin; i < begin + block; ++i) sort(i, sums);
+            if (copy_.size()) finish(sums);
         }
-        search_all(sums);
+        finish(sums);
     }
 
   private:
-    // Rows that wait for a search among the tiles of one stage, and what is known of them.
-    struct Waiting {
-        explicit Waiting(std::size_t n) : at(n), rows(n), own(n), low(n) {}
-        std::vector<Index> at;
-        std::vector<const T*> rows;
-        std::vector<double> own, low;  // squared distance to its centroid; to all behind the tiles, at least
-        Index count = 0;
+    // A row that waits, and what has been found of it in the groups that are marked in `searched`.
+    struct Row {
+        Index at;
+        const T* x;
+        S norm, error, first, second, within;  // within: the second one of the best one's group
+        S far;                                 // the first one of those that went far
+        T at_most;                             // a bound of the row's old group, for what went far and was not searched
+        Index place, group;
+        std::uint64_t searched;
     };
 
     const T* row(Index i) const { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i); }
@@ -72,30 +64,21 @@ class AssignWorker {
             for (Index q = 0; q < job_.d; ++q) copy_.get()[r * job_.d + q] = x_(begin + r, q);
     }
 
-    // The stage that row i must wait for; 0 if it stays where it is without a search, and is in the sums already.
-    std::size_t sort(Index i, AssignSums<T>& sums) {
-        const std::size_t last = moves_.stages() - 1;
+    // Where row i must wait for its search, if it does not stay where it is; then it is in the sums already.
+    void sort(Index i, AssignSums<T>& sums) {
         const Index label = job_.labels[i];
         if (!job_.search) return keep(i, label, distance(row(i), job_.center(label), job_.d), sums);
-        std::size_t stage = last;
-        double own = 0, low = 0;
-        if (job_.moved && label >= 0) {
-            const double bound = double(job_.lower[i]);
-            read_ahead(i);
-            const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
-            own = squares.sum();
-            const double room = bound * below_ - std::sqrt(own * (1 + own_error()));
-            if (room > moves_.of_others(label)) {
-                job_.lower[i] = T((bound - moves_.of_others(label)) * below_);
-                return keep(i, label, squares, sums);
-            }
-            for (stage = 1; stage < last && !(room > moves_.beyond[stage]);) ++stage;
-            low = (bound - moves_.beyond[stage]) * below_;
-        }
-        Waiting& list = waiting_[stage];
-        const auto n = static_cast<std::size_t>(list.count);
-        list.at[n] = i, list.rows[n] = row(i), list.own[n] = own, list.low[n] = low;
-        return stage;
+        if (!job_.moved || label < 0) return wait_for_all(i, sums);
+        read_ahead(i);
+        const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
+        const T own = T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
+        const Near near = lower_bounds(job_.lower + i * groups_.size(), label, own);
+        if (!near.searched) return keep(i, label, squares, sums);
+        if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
+        const auto at = Index(pending_.size());
+        const std::uint64_t searched = near.searched | std::uint64_t(1) << groups_.place[std::size_t(label)];
+        pending_.push_back({i, row(i), 0, 0, infinity_, infinity_, infinity_, infinity_, near.at_most, 0, 0, searched});
+        for (std::uint64_t left = searched; left; left &= left - 1) waiting_[std::size_t(__builtin_ctzll(left))].push_back(at);
     }
     void read_ahead(Index i) const {
         if (copy_.size()) return;
@@ -105,113 +88,202 @@ class AssignWorker {
     }
     double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
 
-    std::size_t keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
+    // The groups that may have a centroid nearer than the row's own, and how many.
+    struct Near {
+        std::uint64_t searched;
+        Index count;
+        T at_most;
+    };
+
+    // Allows for the moves; for those that went far only if they are not to be searched.
+    Near lower_bounds(T* lower, Index label, T own) const {
+        const Index n = groups_.size();
+        const auto of = std::size_t(groups_.of[std::size_t(label)]);
+        const T *all = groups_.all.farthest.data(), *rest = groups_.rest.farthest.data();
+        const T own_all = (lower[of] - groups_.all.of_others(of, label)) * T(below_);
+        const T own_rest = (lower[of] - groups_.rest.of_others(of, label)) * T(below_);
+        T without_far[64];
+        int open = 0;
+        for (Index g = 0; g < n; ++g) {
+            without_far[g] = (lower[g] - rest[g]) * T(below_);
+            lower[g] = (lower[g] - all[g]) * T(below_);
+        }
+        without_far[of] = own_rest, lower[of] = own_all;
+        for (Index g = 0; g < n; ++g) open += !(lower[g] > own);
+        Near near{0, 0, none_};
+        if (!open) return near;
+        bool far = false;
+        for (Index g = 0; g < n; ++g) {
+            if (!(without_far[g] > own)) near.searched |= std::uint64_t(1) << g, ++near.count;
+            far |= groups_.has_far[std::size_t(g)] && !(lower[g] > own);
+        }
+        if (!far) {
+            if (groups_.has_far[of]) near.at_most = lower[of];
+            return near;
+        }
+        std::copy_n(without_far, n, lower);
+        near.searched |= std::uint64_t(1) << n;
+        return near;
+    }
+
+    void keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
         const double square = squares.sum(), weight = double(job_.weight(i));
         if (job_.distances) job_.distances[i] = T(square);
         sums.counts.get()[label] += weight;
         sums.inertia += square * weight;
-        return 0;
+    }
+
+    void wait_for_all(Index i, AssignSums<T>& sums) {
+        at_[std::size_t(n_all_)] = i, rows_[std::size_t(n_all_)] = row(i);
+        if (++n_all_ == Index(rows_.size())) search_all(sums);
+    }
+
+    void finish(AssignSums<T>& sums) {
+        search_all(sums);
+        for (Index g = 0; g <= groups_.size(); ++g) search_group(g, sums);
+        settle(Index(pending_.size()), [&](Index r) { return pending_[std::size_t(r)]; }, sums);
+        pending_.clear();
+        for (auto& list : waiting_) list.clear();
+    }
+
+    // Rows side by side, the last panel filled up with the first row.
+    template <class Rows>
+    Index pack(Index count, const Rows& rows) {
+        const Index panels = (count + width - 1) / width;
+        const T* side_by_side[width];
+        for (Index p = 0; p < panels; ++p) {
+            for (Index r = 0; r < width; ++r) side_by_side[r] = rows(p * width + r < count ? p * width + r : 0);
+            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, packed_.get() + p * width * job_.d);
+        }
+        return panels;
     }
 
     void search_all(AssignSums<T>& sums) {
-        for (std::size_t stage = 1; stage < waiting_.size(); ++stage) search(stage, sums);
-    }
-
-    void search(std::size_t stage, AssignSums<T>& sums) {
-        Waiting& list = waiting_[stage];
-        if (!list.count) return;
-        const Index panels = (list.count + width - 1) / width, tiles = moves_.tiles[stage];
-        std::fill(list.rows.begin() + list.count, list.rows.begin() + panels * width, list.rows[0]);
-        for (Index p = 0; p < panels; ++p)
-            to_lanes_.template operator()<lanes<S>>(list.rows.data() + p * width, job_.d, panel_vectors,
-                                                    packed_.get() + p * width * job_.d);
-        const T* next = list.rows[std::size_t(list.count - 1)] + job_.d;
-        centroids_.search(packed_.get(), panels, tiles, nearest_.data(), reinterpret_cast<const char*>(next),
-                          list.count * job_.d * Index(sizeof(T)));
-        for (Index p = 0; p < panels; ++p) settle(list, stage, p, sums);
-        sums.searched += list.count * tiles;
-        list.count = 0;
-    }
-
-    // Labels of the rows of a panel, which are then added to the sums.
-    void settle(const Waiting& list, std::size_t stage, Index panel, AssignSums<T>& sums) {
-        const Index count = std::min(width, list.count - panel * width);
-        const auto begin = static_cast<std::size_t>(panel * width);
-        Verdict verdict;
-        judge(panel, verdict);
-        Index labels[width], old[width];
-        for (Index r = 0; r < count; ++r) {
-            const std::size_t n = begin + std::size_t(r);
-            const Index i = list.at[n];
-            labels[r] = centroids_.at(Index(nearest_[std::size_t(panel)].index[r]));
-            if (stage + 1 < moves_.stages()) compare_own(list, stage, n, r, panel, labels[r], verdict);
-            if (!verdict.sure[r]) {
-                const Exact exact = exact_nearest(list.rows[n], job_.centers, job_.k, job_.d);
-                labels[r] = exact.label, verdict.low[r] = S(exact.second * centroids_.scale());
-                ++sums.rechecked;
+        if (!n_all_) return;
+        const Index n_groups = groups_.size() + 1, panels = pack(n_all_, [&](Index r) { return rows_[std::size_t(r)]; });
+        const T* next = rows_[std::size_t(n_all_ - 1)] + job_.d;
+        centroids_.search(packed_.get(), panels, 0, n_groups, nearest_.data(), reinterpret_cast<const char*>(next),
+                          n_all_ * job_.d * Index(sizeof(T)));
+        for (Index p = 0; p < panels; ++p) {
+            const Index begin = p * width, count = std::min(width, n_all_ - begin);
+            found_.open(packed_.get() + begin * job_.d, job_.d, centroids_);
+            for (Index g = 0; g < n_groups; ++g) {
+                const Nearest<S>& nearest = nearest_[std::size_t(p * n_groups + g)];
+                found_.merge(nearest, g);
+                bound(nearest, g, count, [&](Index r) { return at_[std::size_t(begin + r)]; });
             }
-            if (job_.lower) job_.lower[i] = T(double(verdict.low[r]) * below_ / centroids_.scale());
-            old[r] = job_.labels[i];
-            sums.changed += labels[r] != old[r];
-            job_.labels[i] = std::int32_t(labels[r]);
+            settle(count, [&](Index r) {
+                const auto n = std::size_t(begin + r);
+                return Row{at_[n], rows_[n], found_.norm[r], found_.error[r], found_.first[r], found_.second[r], found_.within[r],
+                           nearest_[std::size_t((p + 1) * n_groups - 1)].first[r], none_, Index(found_.place[r]), Index(found_.group[r]), ~std::uint64_t(0)};
+            }, sums);
         }
-        const Index together = std::clamp<Index>(1024 / job_.d, 1, width);  // rows whose squares are added up in T
-        for (Index first = 0; first < count; first += together) {
+        sums.searched += n_all_ * job_.k;
+        n_all_ = 0;
+    }
+
+    void search_group(Index g, AssignSums<T>& sums) {
+        const auto& list = waiting_[std::size_t(g)];
+        const Index most = panels_ * width;
+        for (Index begin = 0; begin < Index(list.size()); begin += most) {
+            const Index total = std::min(most, Index(list.size()) - begin);
+            const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(list[std::size_t(begin + r)])]; };
+            const Index panels = pack(total, [&](Index r) { return row_of(r).x; });
+            centroids_.search(packed_.get(), panels, g, g + 1, nearest_.data(), reinterpret_cast<const char*>(packed_.get()), 0);
+            for (Index p = 0; p < panels; ++p) {
+                const Nearest<S>& nearest = nearest_[std::size_t(p)];
+                const Index count = std::min(width, total - p * width);
+                found_.open(packed_.get() + p * width * job_.d, job_.d, centroids_);
+                bound(nearest, g, count, [&](Index r) { return row_of(p * width + r).at; });
+                for (Index r = 0; r < count; ++r) merge(row_of(p * width + r), nearest, r, g);
+            }
+            sums.searched += total * groups_.length(g);
+        }
+    }
+
+    void merge(Row& to, const Nearest<S>& nearest, Index r, Index g) const {
+        const S first = nearest.first[r], second = nearest.second[r];
+        to.norm = found_.norm[r], to.error = found_.error[r];
+        if (g == groups_.size()) to.far = first;
+        to.second = std::min(to.second, std::min(second, std::max(first, to.first)));
+        if (!(first < to.first)) return;
+        to.first = first, to.within = second, to.place = Index(nearest.index[r]), to.group = g;
+    }
+
+    // How near the centroids of group g may be to the rows of a panel.
+    template <class At>
+    void bound(const Nearest<S>& nearest, Index g, Index count, const At& at) {
+        if (!job_.lower || g == groups_.size()) return;
+        const auto set = [&](auto value) {
+            for (Index r = 0; r < count; ++r) job_.lower[at(r) * groups_.size() + g] = value(r);
+        };
+        if (!groups_.length(g)) return set([](Index) { return none_; });
+        if (centroids_.has_copies(g)) return set([](Index) { return T(0); });
+        found_.nearness(nearest.first, job_.d, low_);
+        const double unit = below_ / centroids_.scale();
+        set([&](Index r) { return T(double(low_[r]) * unit); });
+    }
+
+    // Labels of rows that have been searched, which are then added to the sums.
+    template <class RowOf>
+    void settle(Index count, const RowOf& row_of, AssignSums<T>& sums) {
+        const Index together = std::max<Index>(1, 1024 / job_.d);  // rows whose squares are added up in T
+        for (Index begin = 0; begin < count; begin += together) {
             Squares<T> squares;
-            for (Index r = first; r < std::min(count, first + together); ++r)
-                add(list.at[begin + std::size_t(r)], list.rows[begin + std::size_t(r)], labels[r], old[r], squares, sums);
+            for (Index r = begin; r < std::min(count, begin + together); ++r) {
+                const Row row = row_of(r);
+                Index label = centroids_.at(row.place);
+                const Index old = job_.labels[row.at];
+                if (!(row.second - row.first > row.error * S(2))) label = exact(row, sums);
+                else if (job_.lower) bound_own(row, row.group, nearness(row, row.within, row.group));
+                if (row.at_most < none_) hold(row, old);
+                sums.changed += label != old;
+                job_.labels[row.at] = std::int32_t(label);
+                add(row.at, row.x, label, old, squares, sums);
+            }
             sums.inertia += squares.sum();
         }
     }
 
-    struct Verdict {
-        S low[width], norm[width], error[width];
-        typename Nearest<S>::Id sure[width];
-    };
-
-    // Among a few centroids only: the row's own one competes with them by its distance, and the others are behind `low`.
-    void compare_own(const Waiting& list, std::size_t stage, std::size_t n, Index r, Index panel, Index& label,
-                     Verdict& verdict) const {
-        const Nearest<S>& nearest = nearest_[std::size_t(panel)];
-        const double scale = centroids_.scale(), norm = double(verdict.norm[r]);
-        double first = double(nearest.first[r]), second = double(nearest.second[r]), error = double(verdict.error[r]);
-        const Index own = job_.labels[list.at[n]];
-        if (moves_.rank[std::size_t(own)] >= centroids_.first(moves_.tiles[stage])) {
-            const double square = list.own[n] * scale * scale, score = (square - norm) / 2;
-            error += own_error() * square + norm * 2 * score_error<S>(job_.d);
-            if (score < first) second = first, first = score, label = own;
-            else second = std::min(second, score);
-        }
-        verdict.sure[r] = second - first > 2 * error;
-        const double square = norm * (1 - 2 * score_error<S>(job_.d)) + 2 * (second - error);
-        verdict.low[r] = S(std::min(std::sqrt(std::max(0.0, square)), list.low[n] * scale));
+    // How near a centroid with this score, searched in group g, may be.
+    double nearness(const Row& row, S score, Index g) const {
+        if (centroids_.has_copies(g)) return 0;
+        const double square = double(row.norm) * (1 - 2 * score_error<S>(job_.d)) + 2 * (double(score) - double(row.error));
+        return std::sqrt(std::max(0.0, square)) / centroids_.scale();
     }
 
-    // Whether the best centroid of a row is beyond doubt, and how near another one may at least be.
-    void judge(Index panel, Verdict& verdict) const {
-        using V = Vec<S>;
-        constexpr int w = lanes<S>;
-        const S* x = packed_.get() + panel * width * job_.d;
-        const Nearest<S>& nearest = nearest_[std::size_t(panel)];
-        V norms[panel_vectors] = {};
-        for (Index q = 0; q < job_.d; ++q)
-#pragma GCC unroll 4
-            for (int v = 0; v < panel_vectors; ++v) {
-                const V a = load<V>(x + q * width + v * w);
-                norms[v] += a * a;
+    // Bounds of a row whose centroid was found in group g, where all others are at least at a distance of `others`;
+    // centroids that went far count in their groups again.
+    void bound_own(const Row& row, Index g, double others) {
+        const Index n = groups_.size();
+        T* lower = job_.lower + row.at * n;
+        if (g < n) lower[g] = T(others * below_);
+        if (!(row.searched >> n & 1) || !groups_.length(n)) return;
+        const T far = T((g == n ? others : nearness(row, row.far, n)) * below_);
+        for (Index h = 0; h < n; ++h)
+            if (groups_.has_far[std::size_t(h)]) lower[h] = std::min(lower[h], far);
+    }
+
+    void hold(const Row& row, Index old) {
+        T& lower = job_.lower[row.at * groups_.size() + groups_.of[std::size_t(old)]];
+        lower = std::min(lower, row.at_most);
+    }
+
+    // The nearest centroid by distances in double, among the groups that have been searched.
+    Index exact(const Row& row, AssignSums<T>& sums) {
+        double first = infinity_, second = infinity_;
+        Index label = job_.k;
+        ++sums.rechecked;
+        for (Index g = 0; g <= groups_.size(); ++g)
+            for (Index i = groups_.starts[std::size_t(g)]; (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {
+                const Index j = groups_.order[std::size_t(i)];
+                const double a = exact_distance(row.x, job_.center(j), job_.d, second);
+                if (a < first || (a == first && j < label)) second = first, first = a, label = j;
+                else second = std::min(second, a);
             }
-        const S slope = S(centroids_.slope()), longest = S(centroids_.longest());
-        const S squares_error = S(score_error<S>(job_.d) * 2);
-        for (int v = 0; v < panel_vectors; ++v) {
-            const V first = load<V>(nearest.first + v * w), second = load<V>(nearest.second + v * w);
-            const V error = (root_above(norms[v]) + longest) * slope;
-            store(verdict.sure + v * w, second - first > error * S(2));
-            store(verdict.norm + v * w, norms[v]);
-            store(verdict.error + v * w, error);
-            if (!job_.lower) continue;
-            const V square = norms[v] * (1 - squares_error) + (second - error) * S(2);
-            store(verdict.low + v * w, root_above(square > V{} ? square : V{}));
-        }
+        const Index of = groups_.place[std::size_t(label)];
+        if (job_.lower) bound_own(row, of, centroids_.has_copies(of) ? 0 : std::sqrt(second));
+        return label;
     }
 
     void add(Index i, const T* x, Index label, Index old, Squares<T>& total, AssignSums<T>& sums) {
@@ -235,29 +307,36 @@ class AssignWorker {
 
     // What rounding may have added to a bound.
     static constexpr double below_ = 1 - 16 * std::max(double(std::numeric_limits<S>::epsilon()), double(std::numeric_limits<T>::epsilon()));
+    static constexpr S infinity_ = std::numeric_limits<S>::infinity();
+    static constexpr T none_ = std::numeric_limits<T>::infinity();
 
     Matrix<const T> x_;
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
-    const Moves& moves_;
+    const Groups<T>& groups_;
     ToLanes<T, S> to_lanes_;
-    Index panels_, opened_ = 0;
-    std::vector<Waiting> waiting_;
+    Index panels_, opened_ = 0, n_all_ = 0;
+    std::vector<Index> at_;       // rows that wait for a search of all groups
+    std::vector<const T*> rows_;
+    std::vector<Row> pending_;    // rows that wait for a search of some groups
+    std::vector<std::vector<Index>> waiting_;
     Buffer<S> packed_;
     std::vector<Nearest<S>> nearest_;
+    Found<S> found_;
+    alignas(64) S low_[width];
     Buffer<T> copy_;
 };
 
 // `sums`, if not null, (k x d) is overwritten with what the weighted sums of the clusters gained since `labels`.
 template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
-    const Moves moves(job.moved, job.k);
-    const Centroids<S> centroids(job.centers, job.k, job.d, moves.order);
+    const Groups<T> groups(job.order, job.n_groups, job.moved, job.n_far, job.k);
+    const Centroids<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     auto total = fold(
         assign_plan(source.rows(), work), run,
         [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); },
-        [&] { return AssignWorker<T, S>(source.matrix(), job, centroids, moves); });
+        [&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
             sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);

@@ -5,8 +5,9 @@
 // Cost: k FMA per stored entry.
 #pragma once
 
-#include "assign.hpp"
+#include "assignment.hpp"
 #include "csr.hpp"
+#include "rows/argmin.hpp"
 
 namespace gramfold {
 
@@ -39,8 +40,8 @@ struct GatheredCentroids {
 template <class T, class I>
 class AssignCsrWorker {
   public:
-    AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids, const Moves& moves)
-        : x_(x), job_(job), c_(centroids), moves_(moves), scores_(centroids.bias.size()) {}
+    AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids, const Groups<T>& groups)
+        : x_(x), job_(job), c_(centroids), groups_(groups), scores_(centroids.bias.size()) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         for (Index i = first; i < first + count; ++i) {
@@ -69,7 +70,7 @@ class AssignCsrWorker {
         }
         if (!job_.moved || label < 0) return false;
         constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
-        const double low = double(job_.lower[i]) - moves_.of_others(label);
+        const double low = double(job_.lower[i]) - double(groups_.all.of_others(0, label));
         job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));
         if (!(low > 0)) return false;
         const double own = distance(row, square, label);
@@ -84,7 +85,7 @@ class AssignCsrWorker {
     }
 
     void search(Index i, const Row& row, double square, AssignSums<T>& sums) {
-        sums.searched += moves_.tiles.back();
+        sums.searched += job_.k;
         project(row);
         T first, second;
         Index label = least(first, second);
@@ -180,20 +181,20 @@ class AssignCsrWorker {
     const Csr<T, I>& x_;
     const Assignment<T>& job_;
     const GatheredCentroids<T>& c_;
-    const Moves& moves_;
+    const Groups<T>& groups_;
     Buffer<T> scores_;
 };
 
 template <class S, class T, class I>
 std::unique_ptr<AssignSums<T>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const GatheredCentroids<T> centroids(job.centers, job.k, job.d);
-    const Moves moves(job.moved, job.k);
+    const Groups<T> groups(nullptr, 1, job.moved, 0, job.k);
     Plan plan = source.plan();
     plan.work = double(source.rows()) * double(source.work_per_row()) * double(job.k);
     auto total = fold(
         plan, run,
         [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); },
-        [&] { return AssignCsrWorker<T, I>(source, job, centroids, moves); });
+        [&] { return AssignCsrWorker<T, I>(source, job, centroids, groups); });
     for (Index i = 0; sums && i < job.k * job.d; ++i) sums[i] = double(total->s.get()[i]);
     return total;
 }

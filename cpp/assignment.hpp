@@ -1,8 +1,11 @@
-// What the passes of k-means share: their arguments, how far centroids moved, their sums.
+// What the passes of k-means share: their arguments, groups of centroids and how far they moved, their sums.
 #pragma once
 
 #include "distance.hpp"
-#include "rows/argmin.hpp"
+#include "fold.hpp"
+
+#include <cstdint>
+#include <numeric>
 
 namespace gramfold {
 
@@ -12,8 +15,11 @@ struct Assignment {
     Index k, d;
     const T *centers, *weights;  // weights: null for ones
     std::int32_t* labels;
-    T* lower;              // rows, or null
-    const double* moved;   // k: how far each centroid went since `lower` was found; or null: search every row
+    T* lower;              // rows x n_groups: no other centroid of the group is nearer than this; or null
+    Index n_groups;
+    const std::int64_t* order;  // k: the centroids, group by group, all groups as good as equally large; or null
+    const double* moved;        // k: how far each centroid went since `lower` was found; or null: search every row
+    Index n_far;                // how many of those that went farthest are searched apart
     T* distances;          // rows, squared, or null
     bool search, with_sums;
 
@@ -21,28 +27,58 @@ struct Assignment {
     const T* center(Index j) const { return centers + j * d; }
 };
 
-// How far the centroids went, the farthest first. A row whose bound allows for the moves of all but the first few needs
-// to be searched among these few only; how few is one of some stages.
+// How far the centroids of each group went: the farthest one, and the farthest but that one.
+template <class T>
 struct Moves {
-    std::vector<Index> order, rank;
-    std::vector<Index> tiles;     // of each stage: 0, then doubling up to all
-    std::vector<double> beyond;   // the farthest move of the centroids behind these tiles
-    double second = 0;            // the farthest move but one
+    std::vector<T> farthest, second;
+    std::vector<Index> mover;
 
-    Moves(const double* moved, Index k) : order(std::size_t(k)), rank(std::size_t(k)), tiles{0} {
-        std::iota(order.begin(), order.end(), Index(0));
-        if (moved)
-            std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return moved[a] > moved[b]; });
-        for (Index j = 0; j < k; ++j) rank[std::size_t(order[std::size_t(j)])] = j;
-        const Index all = (k + tile_centroids - 1) / tile_centroids;
-        for (Index t = all >= 16 ? 2 : 1; moved && t < all; t *= 2) tiles.push_back(t);
-        tiles.push_back(all);
-        for (Index t : tiles) beyond.push_back(moved && t < all ? moved[order[std::size_t(k * t / all)]] : 0);
-        if (moved && k > 1) second = moved[order[1]];
+    explicit Moves(Index n_groups) : farthest(std::size_t(n_groups)), second(farthest), mover(farthest.size(), -1) {}
+
+    void count(std::size_t g, Index j, T move) {
+        if (move > farthest[g] || mover[g] < 0) second[g] = farthest[g], farthest[g] = move, mover[g] = j;
+        else second[g] = std::max(second[g], move);
     }
-    std::size_t stages() const { return tiles.size(); }
-    // The largest move of the centroids that are not the row's own.
-    double of_others(Index label) const { return label == order[0] ? second : beyond[0]; }
+    T of_others(std::size_t g, Index label) const { return mover[g] == label ? second[g] : farthest[g]; }
+};
+
+// Centroids in groups, each a stretch of `order`. A row needs no search in a group if its bound there, less the
+// farthest move in the group, is beyond its own centroid (Yinyang k-means, Ding et al. 2015). The few centroids that
+// went farthest leave their groups for one pass and make up the last one, so that a row whose bounds allow for all
+// other moves is searched among these few only.
+template <class T>
+struct Groups {
+    std::vector<Index> order, starts;  // n + 2: the groups, and the far ones behind them
+    std::vector<Index> of, place;      // of each centroid: its group, and where it is searched
+    std::vector<char> has_far;
+    Moves<T> all, rest;                // of all centroids of a group, and of those that stay there
+
+    Groups(const std::int64_t* given, Index n_groups, const double* moved, Index n_far, Index k)
+        : starts{0}, of(std::size_t(k)), place(std::size_t(k)), has_far(std::size_t(n_groups)), all(n_groups), rest(n_groups) {
+        std::vector<Index> by_move = place, last;
+        std::iota(by_move.begin(), by_move.end(), Index(0));
+        if (n_far) std::stable_sort(by_move.begin(), by_move.end(), [&](Index a, Index b) { return moved[a] > moved[b]; });
+        for (Index i = 0; i < n_far; ++i) place[std::size_t(by_move[std::size_t(i)])] = n_groups;
+        for (Index g = 0; g < n_groups; ++g) {
+            for (Index i = k * g / n_groups; i < k * (g + 1) / n_groups; ++i) {
+                const Index j = given ? Index(given[i]) : i;
+                const T move = moved ? T(moved[j] * (1 + 2 * double(std::numeric_limits<T>::epsilon()))) : T(0);
+                const bool stays = place[std::size_t(j)] == 0;
+                of[std::size_t(j)] = g;
+                all.count(std::size_t(g), j, move);
+                if (stays) rest.count(std::size_t(g), j, move), order.push_back(j), place[std::size_t(j)] = g;
+                else last.push_back(j), has_far[std::size_t(g)] = 1;
+            }
+            starts.push_back(Index(order.size()));
+        }
+        order.insert(order.end(), last.begin(), last.end());
+        starts.push_back(k);
+    }
+
+    // Without the last one.
+    Index size() const { return Index(has_far.size()); }
+    Index length(Index g) const { return starts[std::size_t(g + 1)] - starts[std::size_t(g)]; }
+
 };
 
 template <class T>
@@ -50,7 +86,7 @@ struct AssignSums {
     Buffer<T> s;                   // sums of w (x - c) over the rows that came, less those that went
     Buffer<double> counts, moved;  // weights of all rows, and of those that came less those that went
     double inertia = 0;
-    Index changed = 0, searched = 0, rechecked = 0;  // searched: rows times tiles
+    Index changed = 0, searched = 0, rechecked = 0;  // searched: rows times centroids
 
     AssignSums(Index size, Index k) : s(size), counts(k), moved(k) { clear(); }
     void clear() {
@@ -68,27 +104,8 @@ struct AssignSums {
 
 // A chunk is one call of the worker, so that rows left over by one block are searched with those of the next.
 inline Plan assign_plan(Index rows, double work) {
-    const Index length = std::clamp<Index>(rows / 128, 256, 4096), chunks = rows / length;
+    const Index length = std::clamp<Index>(rows / 32, 256, 4096), chunks = rows / length;
     return {rows, std::max<Index>(1, rows), std::max<Index>(1, chunks >= 16 ? chunks / 16 * 16 : chunks / 2 * 2), work};
-}
-
-// The nearest centroid by distances in double, and the root of the second least one.
-struct Exact {
-    Index label = 0;
-    double second = std::numeric_limits<double>::infinity();
-};
-
-template <class T>
-Exact exact_nearest(const T* x, const T* centers, Index k, Index d) {
-    Exact found;
-    double first = std::numeric_limits<double>::infinity(), second = first;
-    for (Index j = 0; j < k; ++j) {
-        const double a = exact_distance(x, centers + j * d, d, second);
-        if (a < first) second = first, first = a, found.label = j;
-        else second = std::min(second, a);
-    }
-    found.second = std::sqrt(second);
-    return found;
 }
 
 }  // namespace gramfold

@@ -1,4 +1,5 @@
 // The boundary of k-means.
+#include "assign.hpp"
 #include "assign_csr.hpp"
 #include "seam.hpp"
 #include "seed.hpp"
@@ -7,22 +8,37 @@ using namespace gramfold;
 
 namespace {
 
+void check_order(const Optional<std::int64_t>& order, Index k) {
+    const std::int64_t* at = sized(order, k, "order must have an entry for each centroid");
+    std::vector<bool> seen(static_cast<std::size_t>(k));
+    for (Index i = 0; at && i < k; ++i) {
+        const std::int64_t j = at[i];
+        require(j >= 0 && j < k && !seen[std::size_t(j)], "order must have each centroid once");
+        seen[std::size_t(j)] = true;
+    }
+}
+
 template <class T>
 py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
-                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<double>& moved,
+                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far,
                       const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide, int n_threads) {
     require(centers.ndim() == 2 && centers.shape(0) > 0, "centers must be k x cols");
     const Index k = centers.shape(0), d = centers.shape(1);
+    const Index n_groups = lower && lower->ndim() == 2 ? lower->shape(1) : 1;
+    require(n_groups >= 1 && n_groups <= std::min<Index>(k, 63), "lower must have 1 to 63 columns, at most k");
+    check_order(order, k);
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "centers must have as many columns as x");
         Assignment<T> job{k, d, centers.data(), sized(weights, n, "weights must have an entry for each row"),
                           writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
-                          writable(lower, n, "lower must be writable, an entry for each row"),
-                          sized(moved, k, "moved must have an entry for each centroid"),
+                          writable(lower, n, n_groups, "lower must be a writable rows x groups"), n_groups,
+                          sized(order, k, "order must have an entry for each centroid"),
+                          sized(moved, k, "moved must have an entry for each centroid"), n_far,
                           writable(distances, n, "distances must be writable, an entry for each row"),
                           search, sums.has_value()};
         require(!job.moved || job.lower, "moved goes with lower");
+        require(n_far >= 0 && n_far < (job.moved ? k : 1), "n_far goes with moved and must be less than k");
         if (!search)
             for (Index i = 0; i < n; ++i)
                 require(job.labels[i] >= 0 && job.labels[i] < k, "labels must be at least 0 and less than k");
@@ -30,9 +46,8 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
         const auto total = without_gil(n_threads, [&](const Run& run) {
             return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
         });
-        const Index tiles = Centroids<T>::tiles(k);  // per row that was searched among all
         return py::make_tuple(vector(total->counts.get(), k), total->inertia, total->changed,
-                              double(total->searched) / double(tiles), total->rechecked);
+                              double(total->searched) / double(k), total->rechecked);
     });
 }
 
@@ -56,7 +71,7 @@ void seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optio
 template <class T>
 void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
-          py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("moved").noconvert(),
+          py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
           py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
           py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),

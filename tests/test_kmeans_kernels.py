@@ -25,12 +25,26 @@ def points(rows, cols, k, dtype, seed=0, offset=0.0):
 
 
 def run_assign(
-    kernels, x, c, *, weights=None, labels=None, lower=None, moved=None, search=True, wide=False, n_threads=2
+    kernels,
+    x,
+    c,
+    *,
+    weights=None,
+    labels=None,
+    lower=None,
+    order=None,
+    moved=None,
+    n_far=0,
+    search=True,
+    wide=False,
+    n_threads=2,
 ):
     rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
     labels = np.full(rows, -1, np.int32) if labels is None else labels.copy()
     distances, sums = np.full(rows, np.nan, c.dtype), np.full(c.shape, np.nan)
-    result = kernels.assign(x, c, weights, labels, lower, moved, distances, sums, search, wide, n_threads)
+    result = kernels.assign(
+        x, c, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads
+    )
     return labels, distances, sums, result
 
 
@@ -126,32 +140,52 @@ def test_nearly_equal_centroids_are_told_apart_in_float64(compiled, dtype):
     assert dtype == np.float64 or np.array_equal(labels, found)
 
 
-@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize(
+    ("sparse", "groups", "n_far"),
+    [(True, 1, 0), (False, 1, 0), (False, 1, 5), (False, 4, 0), (False, 4, 7), (False, 30, 12)],
+)
 @pytest.mark.parametrize("wide", [False, True], ids=["narrow", "wide"])
-def test_a_bound_spares_rows_their_search_and_changes_no_label(compiled, dtype, sparse, wide):
+def test_bounds_spare_rows_their_search_and_change_no_label(compiled, dtype, sparse, groups, n_far, wide):
     rng = np.random.default_rng(1)
     centers = 4 * rng.standard_normal((30, 6))
     x = (centers[rng.integers(30, size=3000)] + rng.standard_normal((3000, 6))).astype(dtype)
     given = csr(x, np.int32) if sparse else x
     c = centers.astype(dtype)
-    lower = np.empty(len(x), dtype)
-    labels, _, total, _ = run_assign(compiled, given, c, lower=lower, wide=wide)
-    spared = 0
-    for step in (0.0, 1e-3, 0.03, 0.3):
-        new = (c + step * rng.standard_normal(c.shape)).astype(dtype)
+    c[7] = c[3]
+    order = None if groups == 1 else rng.permutation(30)
+    kept = dict(lower=np.empty((len(x), groups), dtype), order=order, wide=wide)
+    labels, _, total, _ = run_assign(compiled, given, c, **kept)
+    starts = 30 * np.arange(groups) // groups
+    spared = 0.0
+    for step in (0.0, 1e-3, 0.03, 0.3, 3.0, 0.01):
+        far = 1 + 20 * (rng.random((30, 1)) < 0.1)
+        new = (c + step * far * rng.standard_normal(c.shape)).astype(dtype)
         moved = np.linalg.norm(new.astype(float) - c, axis=1) * (1 + 1e-12)
-        labels, _, sums, result = run_assign(
-            compiled, given, new, labels=labels, lower=lower, moved=moved, wide=wide
+        labels, distances, sums, result = run_assign(
+            compiled, given, new, labels=labels, moved=moved, n_far=n_far, **kept
         )
         plain = run_assign(compiled, given, new, wide=wide)
         assert_array_equal(labels, plain[0])
+        assert_allclose(distances, plain[1], rtol=1e-5)
         total = total + sums
         assert_allclose(total, plain[2], rtol=0, atol=1e-2 if dtype == np.float32 else 1e-10)
-        second = np.sqrt(np.sort(exact_labels(x, new)[1])[:, 1])
-        assert np.all(lower <= second)
+        others = np.sqrt(exact_labels(x, new)[1])
+        others[np.arange(len(x)), labels] = np.inf
+        others = others[:, np.arange(30) if order is None else order]
+        assert np.all(kept["lower"] <= np.minimum.reduceat(others, starts, axis=1))
         spared += len(x) - result[3]
         c = new
     assert spared > len(x)
+
+
+def test_bounds_of_the_twin_are_those_of_its_groups(compiled, dtype):
+    x, c, _ = points(700, 9, 24, dtype)
+    order = np.random.default_rng(0).permutation(24)
+    lower, twin = np.empty((700, 3), dtype), np.empty((700, 3))
+    run_assign(compiled, x, c, lower=lower, order=order, wide=dtype == np.float64)
+    run_assign(reference, as64(x), as64(c), lower=twin, order=order)
+    assert_allclose(lower, twin, rtol=1000 * np.finfo(dtype).eps)
+    assert np.all(lower <= twin)
 
 
 def test_known_labels_are_kept_without_a_search(kernels, dtype):

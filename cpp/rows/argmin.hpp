@@ -128,13 +128,15 @@ inline V root_above(V x) {
     return y * (1 + 2 * std::numeric_limits<S>::epsilon());
 }
 
-// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first.
+// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first. A group
+// is a stretch of the order, from starts[g] to starts[g + 1], and has tiles of its own.
 template <class S>
 class Centroids {
   public:
     template <class T>
-    Centroids(const T* c, Index k, Index d, const std::vector<Index>& order)
+    Centroids(const T* c, Index k, Index d, const std::vector<Index>& order, const std::vector<Index>& starts)
         : k_(k), d_(d), order_(order), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
+        cut_into_tiles(starts);
         for (Index j = 0; j < k; ++j)
             for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
         double reach = 0;
@@ -144,9 +146,9 @@ class Centroids {
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
         S* to = packed_.get();
-        for (Index t = 0; t < tiles(k); ++t)
+        for (const Tile& t : tiles_)
             for (Index q = 0; q < d; ++q)
-                for (Index i = first(t); i < first(t + 1); ++i) {
+                for (Index i = t.first; i < t.first + t.size; ++i) {
                     *to = S((double(c[order[std::size_t(i)] * d + q]) - shift_[std::size_t(q)]) * scale_);
                     squares[std::size_t(i)] += double(*to) * double(*to);
                     ++to;
@@ -158,9 +160,9 @@ class Centroids {
         drop_copies(c);
     }
 
-    // Where the centroids of a tile begin in the order; all tiles are as good as equally large.
-    Index first(Index tile) const { return k_ * tile / tiles(k_); }
-    static Index tiles(Index k) { return (k + tile_centroids - 1) / tile_centroids; }
+    // Whether a centroid of the group is left out, being a copy of another one: then nothing is known of how near the
+    // group may be once they part.
+    bool has_copies(Index group) const { return copies_[std::size_t(group)]; }
     Index at(Index place) const { return order_[std::size_t(place)]; }
     const std::vector<double>& shift() const { return shift_; }
     double scale() const { return scale_; }
@@ -169,25 +171,44 @@ class Centroids {
     double slope() const { return score_error<S>(d_) * longest_; }
     double longest() const { return longest_; }
 
-    // Finds the nearest of the centroids of the first `tiles` tiles, by their places in the order, for `panels` panels
-    // of rows, each depth x panel_rows. Centroids go by in groups
-    // that stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
-    void search(const S* x, Index panels, Index tiles, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+    // The nearest centroids of each of the groups from `begin` to `end`, by their places in the order, for `panels`
+    // panels of rows, each depth x panel_rows: nearest[p (end - begin) + g - begin]. Centroids go by in stretches that
+    // stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
+    void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
         static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
-        const Index group = std::max<Index>(1, block_bytes / (tile_centroids * d_ * Index(sizeof(S))));
-        for (Index p = 0; p < panels; ++p) nearest[p].clear();
+        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * d_ * Index(sizeof(S))));
+        const Index groups = end - begin, last = group_tiles_[std::size_t(end)];
+        for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
         const Index step = 64 * fetch_lines;
-        for (Index t = 0; t < tiles; t += group)
+        for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
             for (Index p = 0; p < panels; ++p)
-                for (Index u = t; u < std::min(tiles, t + group); ++u) {
-                    const Index j = first(u), r = first(u + 1) - j;
-                    tile[std::size_t(r - 1)]({d_, packed_.get() + j * d_, bias_.get() + j, x + p * d_ * panel_rows<S>, j,
-                                              nearest + p, fetch, bytes > 0 ? step : 0});
+                for (Index u = t; u < std::min(last, t + stretch); ++u) {
+                    const Tile& now = tiles_[std::size_t(u)];
+                    tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
+                                                     x + p * d_ * panel_rows<S>, now.first, nearest + p * groups + now.group - begin,
+                                                     fetch, bytes > 0 ? step : 0});
                     if (bytes > 0) fetch += step * d_, bytes -= step * d_;
                 }
     }
 
   private:
+    struct Tile {
+        Index first, size, group;
+    };
+
+    // The tiles of a group are as good as equally large.
+    void cut_into_tiles(const std::vector<Index>& starts) {
+        group_tiles_.push_back(0);
+        for (std::size_t g = 0; g + 1 < starts.size(); ++g) {
+            const Index size = starts[g + 1] - starts[g], count = (size + tile_centroids - 1) / tile_centroids;
+            for (Index t = 0; t < count; ++t) {
+                const Index from = size * t / count;
+                tiles_.push_back({starts[g] + from, size * (t + 1) / count - from, Index(g)});
+            }
+            group_tiles_.push_back(Index(tiles_.size()));
+        }
+    }
+
     // Of equal centroids the first one takes the rows: the others need no second look at every tie.
     template <class T>
     void drop_copies(const T* c) {
@@ -208,11 +229,17 @@ class Centroids {
                     break;
                 }
         }
+        copies_.assign(group_tiles_.size() - 1, false);
+        for (const Tile& t : tiles_)
+            for (Index i : copies)
+                if (i >= t.first && i < t.first + t.size) copies_[std::size_t(t.group)] = true;
         for (Index i : copies) bias_.get()[i] = std::numeric_limits<S>::infinity();
     }
 
     Index k_, d_;
-    std::vector<Index> order_;
+    std::vector<Index> order_, group_tiles_;  // the first tile of each group, and the end
+    std::vector<Tile> tiles_;
+    std::vector<bool> copies_;
     std::vector<double> shift_;
     double scale_ = 1, longest_ = 0;
     Buffer<S> packed_, bias_;

@@ -63,6 +63,12 @@ def sound(x: Any) -> Any:
     return x
 
 
+def dense_rows(x: Any, rows: Any) -> Array:
+    """Some rows of a dense or sparse x as a new C-ordered array."""
+    chosen = x[rows]
+    return np.ascontiguousarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen)
+
+
 class Source:
     """Rows of a dense or CSR matrix, as the kernels take them.
 

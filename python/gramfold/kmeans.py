@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._arguments import Seed, choice, flag
-from .fold import Source
+from .fold import Source, dense_rows
 from .kmeans_base import BaseKMeans
-from .lloyd import Assigner, Clustering, Prior, dense_rows, lloyd
+from .lloyd import Assigner, Clustering, Prior, lloyd
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .seeding import checked_weights

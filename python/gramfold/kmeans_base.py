@@ -13,8 +13,8 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._arguments import Seed, choice, real, whole
-from .fold import Array, Source, effective_threads
-from .lloyd import Assigned, Assigner, Prior, dense_rows
+from .fold import Array, Source, dense_rows, effective_threads
+from .lloyd import Assigned, Assigner, Prior
 from .monitor import Callback
 from .seeding import INITS, checked_weights, parallel, plus_plus, probabilities
 

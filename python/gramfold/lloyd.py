@@ -1,21 +1,17 @@
 """Lloyd's iteration: assign every row to its nearest centroid, then move the centroids to the means."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Array, Source
+from .bounds import UNBOUNDED, Bounds
+from .fold import Array, Source, dense_rows
 from .monitor import Monitor
 
 Double = NDArray[np.float64]
 
-# Bounds, which may spare rows their search, are kept where looking at one costs less than this share of it.
-WORTH = 0.5
-# Passes that search every row, after one in which bounds spared less than they cost.
-REST = 1
 # A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
 
@@ -51,9 +47,8 @@ class Assigner:
         self.x, self.weights = x, weights
         self.labels = np.full(x.rows, -1, np.int32)
         self.wide = False
-        self._lower: Array | None = None
-        self._previous: Array | None = None
-        self._rest = 2  # centroids move far at first
+        self._passes = 0
+        self._bounds: Bounds | None = None
         self._sums: Double | None = None
 
     def __call__(self, centers: Array, *, sums: bool = True) -> Assigned:
@@ -64,47 +59,30 @@ class Assigner:
         ValueError
             If squared distances overflow.
         """
-        k = len(centers)
-        if self._lower is None and self._cost(k) < WORTH:
-            self._lower = np.empty(self.x.rows, self.x.dtype)
-        moved = self._moved(centers) if self._lower is not None and not self._rest else None
+        # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
+        if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x.cols):
+            self._bounds = Bounds(self.x, centers)
+        self._passes += 1
+        lower, order, moved, n_far = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
         gain = np.empty(centers.shape) if sums else None
         counts, inertia, changed, searched, undecided = kernels.assign(
-            self.x.kernel, centers, self.weights, self.labels, self._lower, moved, None, gain, True,
+            self.x.kernel, centers, self.weights, self.labels, lower, order, moved, n_far, None, gain, True,
             self.wide, self.x.n_threads,
         )  # fmt: skip
         if not np.isfinite(inertia):
             advice = "; rescale X" + ", or pass float64" * (self.x.dtype == np.float32)
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow{advice}")
         self.wide = self.wide or undecided > UNDECIDED * self.x.rows
-        if moved is not None:
-            self._rest = REST if searched > (1 - self._cost(k)) * self.x.rows else 0
-        elif self._rest:
-            self._rest -= 1
-        self._previous = centers
         if gain is None:
             return Assigned(None, counts, inertia, changed, searched)
         self._sums = gain if self._sums is None else self._sums + gain
         return Assigned(self._sums.copy(), counts, inertia, changed, searched)
 
-    def _cost(self, k: int) -> float:
-        """What it takes to look at a row's bound, in searches: its own distance, and scalar work.
-
-        Measured on Zen 4 in float32, where a search multiplies k vectors for every 16 columns.
-        """
-        return (6 + 2300 / self.x.cols) / k
-
-    def _moved(self, centers: Array) -> Double | None:
-        if self._previous is None:
-            return None
-        step = centers.astype(np.float64) - self._previous
-        return np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
-
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""
         found = np.empty(self.x.rows, self.x.dtype)
         kernels.assign(
-            self.x.kernel, centers, self.weights, self.labels, None, None, found, None, False, self.wide,
+            self.x.kernel, centers, self.weights, self.labels, *UNBOUNDED, found, None, False, self.wide,
             self.x.n_threads,
         )  # fmt: skip
         return found
@@ -213,9 +191,3 @@ def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, fr
         counts[old] -= weight
         counts[cluster] = weight
     return True
-
-
-def dense_rows(x: Any, rows: Any) -> Array:
-    """Some rows of a dense or sparse x as a new C-ordered array."""
-    chosen = x[rows]
-    return np.ascontiguousarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ._arguments import Seed, flag, real, whole
-from .fold import Array, Source
+from .fold import Array, Source, dense_rows
 from .kmeans_base import BaseKMeans
-from .lloyd import Assigner, Prior, dense_rows
+from .lloyd import Assigner, Prior
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .seeding import checked_weights, probabilities

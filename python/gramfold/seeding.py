@@ -9,8 +9,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ._arguments import Seed, whole
 from ._core import kernels
-from .fold import Array, Source, effective_threads
-from .lloyd import Assigner, dense_rows
+from .fold import Array, Source, dense_rows, effective_threads
+from .lloyd import Assigner
 
 INITS = ("k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/seed.hpp

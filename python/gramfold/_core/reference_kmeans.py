@@ -23,7 +23,7 @@ def _distances(x, centers):
     return out
 
 
-def assign(x, centers, weights, labels, lower, moved, distances, sums, search, wide, n_threads):
+def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads):
     """Find the nearest centroid of each row; overwrites labels, lower, distances, and
     sums with what the weighted sums of the clusters gained since `labels`.
 
@@ -40,7 +40,10 @@ def assign(x, centers, weights, labels, lower, moved, distances, sums, search, w
         own = squares[rows, labels]
         if lower is not None:
             squares[rows, labels] = np.inf
-            lower[:] = np.sqrt(squares.min(axis=1)) * (1 - 8 * np.finfo(lower.dtype).eps)
+            order = np.arange(len(c)) if order is None else order
+            starts = len(c) * np.arange(lower.shape[1]) // lower.shape[1]
+            nearest = np.sqrt(np.minimum.reduceat(squares[:, order], starts, axis=1))
+            lower[:] = nearest * (1 - 8 * np.finfo(lower.dtype).eps)
     else:
         own = np.square(x - c[labels]).sum(axis=1)
     with np.errstate(over="ignore"):

@@ -1,0 +1,66 @@
+// What is known of the rows of a panel after some groups of centroids have been searched.
+#pragma once
+
+#include "argmin.hpp"
+
+namespace gramfold {
+
+// The rows of a panel: their norms, how far a score may be off, the least two scores, where the least one is, and the
+// second one of its group.
+template <class S>
+struct Found {
+    static constexpr Index width = panel_rows<S>;
+    using Id = typename Nearest<S>::Id;
+    using V = Vec<S>;
+    using J = Vec<Id>;
+    static constexpr int w = lanes<S>;
+
+    alignas(64) S norm[width], error[width], first[width], second[width], within[width];
+    alignas(64) Id place[width], group[width];
+
+    // x: depth x width
+    void open(const S* x, Index depth, const Centroids<S>& centroids) {
+        V norms[panel_vectors] = {};
+        for (Index q = 0; q < depth; ++q)
+#pragma GCC unroll 4
+            for (int v = 0; v < panel_vectors; ++v) {
+                const V a = load<V>(x + q * width + v * w);
+                norms[v] += a * a;
+            }
+        const S slope = S(centroids.slope()), longest = S(centroids.longest());
+        for (int v = 0; v < panel_vectors; ++v) {
+            store(norm + v * w, norms[v]);
+            store(error + v * w, (root_above(norms[v]) + longest) * slope);
+        }
+        std::fill_n(first, width, std::numeric_limits<S>::infinity());
+        std::fill_n(second, width, std::numeric_limits<S>::infinity());
+        std::fill_n(within, width, std::numeric_limits<S>::infinity());
+        std::fill_n(place, width, Id(0));
+        std::fill_n(group, width, Id(0));
+    }
+
+    void merge(const Nearest<S>& nearest, Index of_group) {
+        const J now = J{} + Id(of_group);
+        for (int v = 0; v < width; v += w) {
+            const V a = load<V>(nearest.first + v), b = load<V>(nearest.second + v);
+            const V best = load<V>(first + v), next = load<V>(second + v);
+            const V farther = a > best ? a : best, nearer = farther < b ? farther : b;
+            store(second + v, nearer < next ? nearer : next);
+            store(within + v, a < best ? b : load<V>(within + v));
+            store(place + v, a < best ? load<J>(nearest.index + v) : load<J>(place + v));
+            store(group + v, a < best ? now : load<J>(group + v));
+            store(first + v, a < best ? a : best);
+        }
+    }
+
+    // How near, at least, the centroids are whose scores these are, as little as they may be.
+    void nearness(const S* scores, Index depth, S* out) const {
+        const S norm_error = S(score_error<S>(depth) * 2);
+        for (int v = 0; v < width; v += w) {
+            const V square = load<V>(norm + v) * (1 - norm_error) + (load<V>(scores + v) - load<V>(error + v)) * S(2);
+            store(out + v, root_above(square > V{} ? square : V{}));
+        }
+    }
+};
+
+}  // namespace gramfold
