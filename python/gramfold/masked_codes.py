@@ -13,15 +13,18 @@ from .masked import solve_rows
 from .observed import Observed
 
 
-def encode(x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None) -> Array:
+def encode(
+    x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None, start: Array | None = None
+) -> Array:
     """Codes (rows, k) of x in `atoms` (k, cols); a row with nothing observed is 0.
 
-    The lasso by coordinate descent and steps on the face, in one pass; matching pursuits row by row.
+    The lasso by coordinate descent and steps on the face, in one pass, from `start` (rows, k); matching
+    pursuits row by row.
     """
     if coder.algorithm == "lasso":
         penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
-        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps)
+        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
         warn_if_open(result.open, x.rows, coder.max_iter, stacklevel=3)
         return result.factor
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
