@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
 
-# rows, columns, atoms: single ones, one past a block of atoms and a row group, tails of vectors, several chunks
+# rows, columns, atoms: single ones, one past a block of atoms and a row group, tails, several chunks
 SHAPES = [(1, 1, 1), (2, 5, 3), (49, 64, 17), (97, 20, 25), (600, 9, 33)]
 
 

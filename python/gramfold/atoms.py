@@ -68,7 +68,7 @@ def some_rows(x: Source | Observed, count: int, rule: AtomRule, rng: np.random.R
     """Random rows of x, a little perturbed, of norm 1."""
     if count == 0:
         return np.empty((0, x.cols), x.dtype)
-    rows = x.filled[rng.randint(x.rows, size=count)]
+    rows: Any = x.filled[rng.randint(x.rows, size=count)]
     rows = (rows.toarray() if sp.issparse(rows) else np.asarray(rows)).astype(np.float64)
     rows = rows + 0.01 * (rows.std(axis=1, keepdims=True) + (rows.std() or 1.0)) * rng.normal(size=rows.shape)
     if rule.nonneg:

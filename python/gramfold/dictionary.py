@@ -1,6 +1,7 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .observed import Observed, observe
 
-RESIDUAL = {"ksvd": KsvdSteps, "soup_l1": SoupSteps, "soup_l0": SoupSteps}
+RESIDUAL: dict[str, Callable[..., Steps]] = {"ksvd": KsvdSteps, "soup_l1": SoupSteps, "soup_l0": SoupSteps}
 MASKED_NOT = ("threshold", *RESIDUAL)
 
 
@@ -49,7 +50,8 @@ class DictionaryLearning(BaseDictionaryLearning):
         many as `transform_max_error` needs. 'threshold' : XD' shrunk by alpha.
         'ksvd' : approximate K-SVD, 'omp' with atoms of norm 1 that are updated along with their codes.
         'soup_l1', 'soup_l0' : SOUP-DIL, the penalty alpha |Z|_1 or alpha |Z|_0 (how many are not 0), with
-        atoms of norm 1: all codes of an atom, then the atom, each to its minimiser.
+        atoms of norm 1: all codes of an atom, then the atom, each to its minimiser. 'soup_l0' ends in the
+        nearest of many minima: start it from `dict_init` and `code_init` of another fit.
     transform_algorithm, transform_n_nonzero_coefs, transform_alpha, split_sign, positive_code,
     transform_max_iter, transform_l2, transform_max_error, transform_tol, output, n_jobs, n_threads
         As in `SparseCoder`; transform_alpha is alpha by default.
@@ -79,7 +81,8 @@ class DictionaryLearning(BaseDictionaryLearning):
 
     Notes
     -----
-    Atoms whose codes are (nearly) all 0, and all but one of the same atoms, are replaced by rows of X.
+    Atoms whose codes are (nearly) all 0, and all but one of the same atoms, are replaced by rows of X. Else
+    no iteration raises the objective, except by 'omp', 'ols' and 'threshold', which do not minimise it.
 
     Attributes
     ----------
@@ -255,8 +258,8 @@ class DictionaryLearning(BaseDictionaryLearning):
         errors = row_errors(self.transform_max_error if coder.algorithm in MATCHING else None, x.rows)
         if isinstance(x, Observed):
             return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
-        steps: type[Any] = RESIDUAL.get(self.fit_algorithm, GramSteps)
-        return steps(x, coder, rule, rng, enough=row_budgets(x.x, errors), start=start)
+        make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
+        return make(x, coder, rule, rng, enough=row_budgets(x.x, errors), start=start)
 
     def _run(self, steps: Steps, atoms: Array) -> tuple[bool, Monitor]:
         last = np.inf

@@ -23,8 +23,8 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
 
         1/2 |x - zD|^2 + alpha |z|_1 + l2/2 |z|^2,   plus dict_l1 |D|_1 + dict_l2/2 |D|^2,   |d_j| <= 1,
 
-    as `sklearn.decomposition.MiniBatchDictionaryLearning`, which has no l2, dict_l1 and dict_l2. Each batch is
-    coded in one pass, its Z'X and Z'Z join those of earlier batches, which fade, and the atoms are updated.
+    as `sklearn.decomposition.MiniBatchDictionaryLearning`, which has no l2, dict_l1 and dict_l2. Each batch
+    is coded in one pass, its Z'X and Z'Z join those of earlier batches, which fade, and atoms are updated.
 
     All columns share one Z'Z, so no entry may be missing; `DictionaryLearning` has missing='mask'.
 
@@ -38,7 +38,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         Penalties on the atoms, beside the mean over the rows: those of `DictionaryLearning` divided by
         n_samples.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit or `partial_fit`, with its sums and, if shuffled, in its order.
+        Whether `fit` goes on from the last fit or `partial_fit`, with its sums and in its shuffled order.
     n_jobs, n_threads, max_time, split_sign, output, transform_algorithm and all other transform_ parameters
         As in `DictionaryLearning`.
     max_iter : int, default=1000
@@ -158,7 +158,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         coder, rule = self._check_parameters(x.cols)
         atoms, rng = self._begin(x, rule, warm)
         error = self.transform_max_error if coder.algorithm in MATCHING else None
-        if np.ndim(error):
+        if error is not None and np.ndim(error) > 0:
             raise ValueError("transform_max_error must be one number to learn from mini-batches")
         if not warm:
             return Online(atoms, coder, rule, rng, max_error=error)

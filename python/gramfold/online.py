@@ -55,7 +55,7 @@ class Online:
         )  # fmt: skip
         assert done.gram is not None
         assert done.sums is not None
-        cost = (0.5 * x.squared_norm + done.objective) / rows + self.rule(atoms)
+        cost: float = (0.5 * x.squared_norm + done.objective) / rows + self.rule(atoms)
         fade = self._fade(rows)
         for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
             kept *= fade

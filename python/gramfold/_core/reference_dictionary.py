@@ -1,5 +1,7 @@
 """The NumPy twins of the dictionary kernels: atoms from sums, or through the residual R = X - ZD."""
 
+from itertools import pairwise
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -107,7 +109,7 @@ def soup_atoms(residual, codes, atoms, l, hard, nonneg_codes, nonneg_atoms, n_th
 
 def _columns(codes):
     data, indices, indptr = codes
-    for first, last in zip(indptr[:-1], indptr[1:], strict=True):
+    for first, last in pairwise(indptr):
         yield indices[first:last], data[first:last]
 
 
