@@ -56,20 +56,11 @@ def test_mini_batches_learn_atoms_as_good_as_those_of_spams_from_as_many_passes(
         *transposed(train.astype(dtype)), D=transposed(D.astype(dtype))[0], lambda1=0.15, mode=2, iter=80,
         batchsize=250, numThreads=1, verbose=False,
     ).T  # fmt: skip
-    ours = (
-        gf.MiniBatchDictionaryLearning(
-            100,
-            alpha=0.15,
-            batch_size=250,
-            max_iter=2,
-            tol=0,
-            max_no_improvement=None,
-            dict_init=D,
-            random_state=0,
-        )  # fmt: skip
-        .fit(train.astype(dtype))
-        .components_
-    )
+    model = gf.MiniBatchDictionaryLearning(
+        100, alpha=0.15, batch_size=250, max_iter=2, tol=0, max_no_improvement=None, dict_init=D,
+        random_state=0,
+    )  # fmt: skip
+    ours = model.fit(train.astype(dtype)).components_
     costs = []
     for atoms in (ours, theirs):
         atoms = np.ascontiguousarray(atoms, np.float64)

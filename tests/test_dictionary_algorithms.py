@@ -103,7 +103,7 @@ def test_codes_that_move_with_their_atoms_never_raise_the_objective(algorithm, s
 
 @pytest.mark.parametrize("algorithm", UNIT)
 def test_the_objective_of_codes_that_move_is_what_its_parts_give(algorithm):
-    X, D = planted(300)
+    X, _ = planted(300)
     Z = gf.sparse_encode(X, rows_of(X, 10), algorithm="omp", n_nonzero_coefs=3)
     model = learn(X, algorithm, 10, dict_init=rows_of(X, 10), code_init=Z, max_iter=0)
     assert len(model.error_) == 0
@@ -154,7 +154,8 @@ def test_ten_iterations_and_ten_more_are_twenty(algorithm):
 def test_ten_rounds_of_mini_batches_and_ten_more_are_twenty(shuffle):
     X, _ = planted(300)
     options = {
-        "alpha": 0.3, "batch_size": 64, "tol": 0, "max_no_improvement": None, "random_state": 0, "shuffle": shuffle,
+        "alpha": 0.3, "batch_size": 64, "tol": 0, "max_no_improvement": None, "random_state": 0,
+        "shuffle": shuffle,
     }  # fmt: skip
     whole = gf.MiniBatchDictionaryLearning(15, max_iter=20, **options).fit(X)
     half = gf.MiniBatchDictionaryLearning(15, max_iter=10, warm_start=True, **options).fit(X)
@@ -166,8 +167,8 @@ def test_ten_rounds_of_mini_batches_and_ten_more_are_twenty(shuffle):
 def test_fit_and_partial_fit_go_on_from_one_another():
     X, _ = planted(300)
     options = {
-        "alpha": 0.3, "batch_size": 100, "tol": 0, "max_no_improvement": None, "shuffle": False, "dict_init": X[:15],
-        "random_state": 0,
+        "alpha": 0.3, "batch_size": 100, "tol": 0, "max_no_improvement": None, "shuffle": False,
+        "dict_init": X[:15], "random_state": 0,
     }  # fmt: skip
     whole = gf.MiniBatchDictionaryLearning(15, max_iter=2, **options).fit(X)
     parts = gf.MiniBatchDictionaryLearning(15, max_iter=1, warm_start=True, **options)
