@@ -67,7 +67,7 @@ class AtomUpdate {
     }
 
   private:
-    static constexpr Index block = 24;
+    static constexpr Index block = 12;
 
     // Atom first + i, whose row of A is rows + i k and of A D is fit + i m.
     void move(const T* rows, Index first, Index i, Index count) {

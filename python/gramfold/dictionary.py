@@ -11,13 +11,13 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._arguments import Seed, choice
-from .atoms import AtomRule, size_of
+from .atoms import AtomRule
 from .codes import Coder
 from .coding import MATCHING, row_budgets, row_errors
 from .dictionary_base import FIT_ALGORITHMS, BaseDictionaryLearning
 from .dictionary_residual import KsvdSteps, SoupSteps
-from .dictionary_steps import GramSteps, MaskedSteps, Steps
-from .fold import Array, Source, effective_threads
+from .dictionary_steps import GramSteps, MaskedSteps, Steps, iterate
+from .fold import Source, effective_threads
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .observed import Observed, observe
@@ -179,7 +179,8 @@ class DictionaryLearning(BaseDictionaryLearning):
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
             steps = self._steps(x, coder, rule, rng, self._start_codes(x, len(atoms), warm))
-            self.converged_, monitor = self._run(steps, atoms)
+            with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
+                self.converged_ = iterate(steps, atoms, monitor, self.max_iter, self.tol)
             self.components_, self._codes, self._rng = atoms, steps.codes, rng
             self.history_, self.n_iter_ = monitor.history, len(monitor.rows)
             self.error_ = self.history_["objective"]
@@ -189,6 +190,10 @@ class DictionaryLearning(BaseDictionaryLearning):
                     ConvergenceWarning, stacklevel=2,
                 )  # fmt: skip
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, mask: Any = None) -> Any:
+        """`fit(X, mask=mask).transform(X, mask=mask)`."""
+        return self.fit(X, mask=mask).transform(X, mask=mask)
 
     def transform(self, X: Any, mask: Any = None) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components); `mask` as in `fit`."""
@@ -260,20 +265,6 @@ class DictionaryLearning(BaseDictionaryLearning):
             return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
         make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
         return make(x, coder, rule, rng, enough=row_budgets(x.x, errors), start=start)
-
-    def _run(self, steps: Steps, atoms: Array) -> tuple[bool, Monitor]:
-        last = np.inf
-        with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
-            for _ in range(self.max_iter):
-                before = atoms.copy()
-                objective, replaced = steps(atoms)
-                stop = monitor.record(objective, size_of(atoms - before) / (size_of(atoms) or 1.0))
-                if self.tol > 0 and not replaced.any() and last - objective <= self.tol * objective:
-                    return True, monitor
-                if stop:
-                    break
-                last = objective
-        return False, monitor
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -30,19 +30,20 @@ class ResidualSteps:
         self.values = x.x.toarray() if x.sparse else x.x
         self.residual = np.empty((x.rows, x.cols), x.dtype)
         self.codes = None if start is None else sp.csr_matrix(start)
+        self.errors: NDArray[np.float64] | None = None
 
     def _fit(self, codes: Any, atoms: Array) -> NDArray[np.float64]:
         """Set the residual of CSR codes, and give the squared norms of its rows."""
         return kernels.residual(self.values, None, parts(codes), atoms, self.residual, self.x.n_threads)
 
-    def _finish(self, codes: Any, atoms: Array) -> tuple[Any, float, Flags]:
-        """Replace bad atoms; gives the codes (CSR) without theirs, |X - ZD|^2, and which they were."""
+    def _finish(self, codes: Any, atoms: Array) -> tuple[Any, NDArray[np.float64], Flags]:
+        """Replace bad atoms; gives the codes (CSR) without theirs, their errors, and which they were."""
         squares = np.asarray(codes.astype(np.float64).power(2).sum(axis=0)).ravel()
         replaced = faulty(gram_of(atoms, self.x.n_threads), squares <= UNUSED * self.x.rows, self.rule)
         codes = without(codes, replaced).tocsr()
         if replaced.any():
             atoms[replaced] = some_rows(self.x, int(replaced.sum()), self.rule, self.rng)
-        return codes, float(self._fit(codes, atoms).sum()), replaced
+        return codes, self._fit(codes, atoms), replaced
 
 
 class KsvdSteps(ResidualSteps):
@@ -55,26 +56,28 @@ class KsvdSteps(ResidualSteps):
     def __call__(self, atoms: Array) -> tuple[float, Flags]:
         """Iterate once."""
         codes = self._coded(atoms).tocsc()
-        self._fit(codes.tocsr(), atoms)
         kernels.ksvd_atoms(
             self.residual, parts(codes), atoms, self.coder.nonneg, self.rule.nonneg, self.x.n_threads
         )
         codes.eliminate_zeros()
-        self.codes, squares, replaced = self._finish(codes, atoms)
-        return 0.5 * squares, replaced
+        self.codes, self.errors, replaced = self._finish(codes, atoms)
+        return 0.5 * float(self.errors.sum()), replaced
 
     def _coded(self, atoms: Array) -> Any:
+        """Give the codes (CSR) to go on with, and set their residual."""
         x, former = self.x, self.codes
+        if former is not None and self.errors is None:
+            self.errors = self._fit(former, atoms)
         codes = code_rows(
             x, np.ascontiguousarray(atoms.T), self.coder, gram=gram_of(atoms, x.n_threads),
             enough=self.enough, sparse=True, n_threads=x.n_threads,
         ).codes  # fmt: skip
-        if former is None or self.enough is not None:
+        errors = self._fit(codes, atoms)
+        if self.errors is None or self.enough is not None or not (worse := errors > self.errors).any():
             return codes
-        worse = self._fit(codes, atoms) > self._fit(former, atoms)
-        if not worse.any():
-            return codes
-        return sp.vstack([codes, former], format="csr")[np.arange(x.rows) + x.rows * worse]
+        codes = sp.vstack([codes, former], format="csr")[np.arange(x.rows) + x.rows * worse]
+        self._fit(codes, atoms)
+        return codes
 
 
 class SoupSteps(ResidualSteps):
@@ -93,6 +96,6 @@ class SoupSteps(ResidualSteps):
             self.residual, parts(codes.tocsc()), atoms, self.coder.l1, hard, self.coder.nonneg,
             self.rule.nonneg, self.x.n_threads,
         )  # fmt: skip
-        self.codes, squares, replaced = self._finish(sp.csc_matrix(found, shape=shape), atoms)
+        self.codes, errors, replaced = self._finish(sp.csc_matrix(found, shape=shape), atoms)
         sizes = self.codes.nnz if hard else np.abs(self.codes.data).sum(dtype=np.float64)
-        return 0.5 * squares + self.coder.l1 * float(sizes), replaced
+        return 0.5 * float(errors.sum()) + self.coder.l1 * float(sizes), replaced

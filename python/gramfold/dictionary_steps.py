@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from . import masked_codes
 from ._core import kernels
-from .atoms import UNUSED, AtomRule, faulty, gram_of, some_rows
+from .atoms import UNUSED, AtomRule, faulty, gram_of, size_of, some_rows
 from .codes import Coder, code_rows
 from .fold import Array, Source
+from .monitor import Monitor
 from .observed import Observed
 
 Flags = NDArray[np.bool_]
@@ -126,6 +127,24 @@ class MaskedSteps:
                 self.values, self.weights, parts(codes.tocsr()), atoms, self.residual, self.x.n_threads
             ).sum()
         )
+
+
+def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: float) -> bool:
+    """Iterate until converged (True) or stopped; atoms are overwritten.
+
+    Converged is an objective that falls by at most `tol` of itself, while no atom is replaced.
+    """
+    last = np.inf
+    for _ in range(max_iter):
+        before = atoms.copy()
+        objective, replaced = steps(atoms)
+        stop = monitor.record(objective, size_of(atoms - before) / (size_of(atoms) or 1.0))
+        if tol > 0 and not replaced.any() and last - objective <= tol * objective:
+            return True
+        if stop:
+            return False
+        last = objective
+    return False
 
 
 def update(
