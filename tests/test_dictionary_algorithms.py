@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.utils.estimator_checks import check_estimator
 from test_dictionary import planted
 
 import gramfold as gf
@@ -88,6 +89,21 @@ def test_one_batch_of_all_rows_has_the_penalties_divided_by_their_number():
     expected = start.copy()
     reference.update_atoms(expected, Z.T @ Z, Z.T @ X, 60.0, 200.0, False, True, 0.0, SWEEPS)
     assert_allclose(model.partial_fit(X).components_, expected, atol=1e-8)
+
+
+def test_mini_batches_keep_the_weight_of_the_penalties():
+    X, _ = planted(2000)
+    start = rows_of(X, 12)
+    whole = learn(X, "cd", dict_init=start, dict_l1=60.0, dict_l2=200.0, max_iter=60)
+    batches = gf.MiniBatchDictionaryLearning(
+        12, alpha=0.3, dict_init=start, dict_l1=0.03, dict_l2=0.1, max_iter=40, tol=0,
+        max_no_improvement=None, random_state=0,
+    ).fit(X)  # fmt: skip
+
+    def objective(D):
+        return total(X, gf.sparse_encode(X, D, alpha=0.3), D, l1=60.0, l2=200.0)
+
+    assert objective(batches.components_) <= 1.02 * objective(whole.components_)
 
 
 @pytest.mark.parametrize("algorithm", ["ksvd", "soup_l1", "soup_l0"])
@@ -200,6 +216,13 @@ def masked(X, share=0.3, seed=2):
     return np.where(np.random.default_rng(seed).random(X.shape) < share, np.nan, X)
 
 
+@pytest.mark.parametrize("options", [{"fit_algorithm": a} for a in UNIT] + [{"missing": "mask"}], ids=str)
+def test_every_algorithm_passes_scikit_learns_checks(options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_estimator(gf.DictionaryLearning(max_iter=5, transform_algorithm="lasso_lars", **options))
+
+
 @pytest.mark.parametrize("algorithm", ["cd", "omp"])
 def test_nothing_missing_is_the_fit_of_all(algorithm):
     X, _ = planted(200)
@@ -231,6 +254,8 @@ def test_what_is_not_observed_may_be_anything():
     fits.append(gf.DictionaryLearning(10, n_threads=3, **options).fit(X, mask=mask.astype(float)))
     for fit in fits[1:]:
         assert_array_equal(fit.components_, fits[0].components_)
+    columns = gf.DictionaryLearning(10, **options).fit(np.asfortranarray(gaps)).components_
+    assert_allclose(columns, fits[0].components_, atol=1e-9)
     codes = fits[0].set_params(transform_algorithm="lasso_cd").transform(gaps)
     assert_array_equal(codes, gf.sparse_encode(X, fits[0].components_, alpha=0.3, mask=mask))
 
@@ -326,6 +351,8 @@ def test_mini_batches_say_that_nothing_may_be_missing():
     X, _ = planted(50)
     with pytest.raises(ValueError, match=r"contains NaN.*DictionaryLearning\(missing='mask'\)"):
         gf.MiniBatchDictionaryLearning(5).fit(masked(X))
+    with pytest.raises(ValueError, match=r"contains NaN: missing='mask' leaves"):
+        gf.DictionaryLearning(5).fit(masked(X))
     with pytest.raises(ValueError, match="fit_algorithm must be one of"):
         gf.MiniBatchDictionaryLearning(5, fit_algorithm="ksvd").fit(X)
     with pytest.raises(ValueError, match="mask is only used with missing='mask'"):

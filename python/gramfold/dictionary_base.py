@@ -45,6 +45,7 @@ class BaseDictionaryLearning(BaseCoder):
     max_time: float | None
     components_: Array
     _rng: np.random.RandomState
+    _about_nan = "missing='mask' leaves such entries out"
     _algorithms: Mapping[str, str] = FIT_ALGORITHMS
 
     def transform(self, X: Any) -> Any:
@@ -62,7 +63,14 @@ class BaseDictionaryLearning(BaseCoder):
         return len(self.components_) * (2 if self.split_sign else 1)
 
     def _source(self, X: Any, *, reset: bool) -> Source:
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset)
+        try:
+            X = validate_data(
+                self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
+            )
+        except ValueError as error:
+            if "contains NaN" not in str(error):
+                raise
+            raise ValueError(f"Input X contains NaN: {self._about_nan}") from None
         return Source(X, effective_threads(self.n_threads))
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:

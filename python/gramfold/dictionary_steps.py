@@ -94,15 +94,15 @@ class MaskedSteps:
     ) -> None:  # fmt: skip
         self.x, self.coder, self.rule, self.rng = x, coder, rule, rng
         self.errors, self.start = errors, start
-        self.values = np.where(x.seen, x.x, x.dtype.type(0))
-        self.weights = np.where(x.seen, 1 if x.weights is None else x.weights, 0).astype(x.dtype)
-        self.residual = np.empty_like(self.values)
+        self.values = np.ascontiguousarray(np.where(x.seen, x.x, x.dtype.type(0)))
+        self.weights = np.where(x.seen, 1 if x.weights is None else x.weights, 0).astype(x.dtype, order="C")
+        self.residual = np.empty((x.rows, x.cols), x.dtype)
         self.codes = None
 
     def __call__(self, atoms: Array) -> tuple[float, Flags]:
         """Iterate once."""
         x, rule = self.x, self.rule
-        codes = sp.csc_matrix(masked_codes.encode(x, atoms, self.coder, self.errors, self.start))
+        codes = sp.csc_matrix(masked_codes.solve(x, atoms, self.coder, self.errors, self.start)[0])
         self.start = None
         squares = np.asarray(codes.astype(np.float64).power(2).sum(axis=0)).ravel()
         unused = squares <= (least := 0.0 if rule.penalised else UNUSED * x.rows)

@@ -76,6 +76,11 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
     (20, 16)
     """
 
+    _about_nan = (
+        "mini-batches have no form for missing entries, whose sums would be a Z'Z for each column; "
+        "DictionaryLearning(missing='mask') has"
+    )
+
     def __init__(
         self, n_components: int | None = None, *, alpha: float = 1, max_iter: int = 1000,
         fit_algorithm: str = "lars", n_jobs: int | None = None, batch_size: int = 256, shuffle: bool = True,
@@ -173,17 +178,6 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
     def _keep(self, online: Online) -> None:
         self.components_, self._rng, self._seen = online.atoms, online.rng, online.seen
         self._sums = online.gram, online.products
-
-    def _source(self, X: Any, *, reset: bool) -> Source:
-        try:
-            return super()._source(X, reset=reset)
-        except ValueError as error:
-            if "contains NaN" in str(error):
-                raise ValueError(
-                    "Input X contains NaN, and mini-batches have no form for missing entries, whose sums "
-                    "would be a Z'Z for each column: use DictionaryLearning(missing='mask')"
-                ) from None
-            raise
 
     def _run(self, batches: list[Source], online: Online, monitor: Monitor) -> bool:
         """Go round through the batches until converged or stopped."""
