@@ -110,6 +110,12 @@ class DictionaryLearning(BaseDictionaryLearning):
     >>> model = gf.DictionaryLearning(20, alpha=0.1, max_iter=5, tol=0, random_state=0).fit(X)
     >>> model.components_.shape
     (20, 16)
+
+    K-SVD with three atoms a patch:
+
+    >>> ksvd = gf.DictionaryLearning(20, fit_algorithm="ksvd", transform_n_nonzero_coefs=3, max_iter=5, tol=0)
+    >>> bool(ksvd.fit(X).error_[-1] < ksvd.error_[0])
+    True
     """
 
     _algorithms = FIT_ALGORITHMS | {"ksvd": "omp", "soup_l1": "lasso_cd", "soup_l0": "lasso_cd"}
