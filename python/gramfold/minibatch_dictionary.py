@@ -36,7 +36,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         As in `DictionaryLearning`.
     dict_l1, dict_l2 : float, default=0
         Penalties on the atoms, beside the mean over the rows: those of `DictionaryLearning` divided by
-        n_samples.
+        n_samples. With one, no atom is replaced, and those not used stay as they are.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit or `partial_fit`, with its sums and in its shuffled order.
     n_jobs, n_threads, max_time, split_sign, output, transform_algorithm and all other transform_ parameters
