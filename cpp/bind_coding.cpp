@@ -1,5 +1,4 @@
-// The boundary of sparse coding and dictionary learning.
-#include "atoms.hpp"
+// The boundary of sparse coding.
 #include "code.hpp"
 #include "seam.hpp"
 
@@ -81,20 +80,6 @@ void bind(py::module_& m) {
         py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("most"),
         py::arg("ols"), py::arg("n_threads"));
-    m.def(
-        "update_atoms",
-        [](const Contiguous<T>& atoms, const Contiguous<double>& gram, const Contiguous<T>& products, bool nonneg,
-           double unused, int sweeps) {
-            require(atoms.ndim() == 2, "atoms must have two dimensions");
-            const Index k = atoms.shape(0), cols = atoms.shape(1);
-            const double* a = sized(gram, k, k, "gram must be k x k");
-            const T* b = sized(products, k, cols, "products must have the shape of atoms");
-            T* d = writable(Optional<T>(atoms), k, cols, "atoms must be writable");
-            const py::gil_scoped_release release;
-            update_atoms(k, cols, a, b, d, nonneg, unused, sweeps);
-        },
-        py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(),
-        py::arg("nonneg"), py::arg("unused"), py::arg("sweeps"));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ using namespace gramfold;
 void bind_rows(py::module_& m);
 void bind_beta(py::module_& m);
 void bind_coding(py::module_& m);
+void bind_dictionary(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_mixture(py::module_& m);
 void bind_moments(py::module_& m);
@@ -53,6 +54,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     bind_rows(m);
     bind_beta(m);
     bind_coding(m);
+    bind_dictionary(m);
     bind_kmeans(m);
     bind_mixture(m);
     bind_moments(m);

@@ -159,19 +159,3 @@ def test_no_rows_give_empty_codes(kernels, dtype):
         assert out.shape == (0, 33)
         assert_array_equal(sums, 0)
         assert result[2:] == (0, 0)
-
-
-@pytest.mark.parametrize("nonneg", [False, True])
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (17, 64), (33, 100)], ids=str)
-def test_atoms_are_updated_as_by_the_twin(kernels, dtype, shape, nonneg):
-    rng = np.random.default_rng(0)
-    k = shape[0]
-    atoms, products = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
-    z = rng.standard_normal((3 * k, k)) * np.r_[0, np.ones(k - 1)] if k > 1 else np.ones((2, 1))
-    found, expected = atoms.copy(), atoms.astype(float)
-    kernels.update_atoms(found, z.T @ z, products, nonneg, 1e-6, 3)
-    reference.update_atoms(expected, z.T @ z, products.astype(float), nonneg, 1e-6, 3)
-    close(found, expected, dtype)
-    if k > 1:
-        assert_array_equal(found[0], atoms[0])  # not used by any code
-    assert np.all(np.linalg.norm(found[1:], axis=1) <= 1 + 1e-6)

@@ -116,7 +116,7 @@ def sparse_encode(
         x = observe(X, mask, n_threads=threads)
         atoms = _dictionary(dictionary, x.dtype, x.cols)
         codes = masked_codes.encode(
-            x, atoms, _with_default_size(coder, x.cols), _errors(max_error, coder, x.rows)
+            x, atoms, _with_default_size(coder, x.cols), row_errors(max_error, x.rows)
         )
         return sp.csr_matrix(codes) if output == "csr" else codes
     X = check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
@@ -125,7 +125,7 @@ def sparse_encode(
     if coder.algorithm == "lars":
         return _lars(X, atoms, coder, output)
     k, rows = len(atoms), X.shape[0]
-    enough = _enough(X, _errors(max_error, coder, rows))
+    enough = row_budgets(X, row_errors(max_error, rows))
     source = Source(X, threads)
     result = code_rows(
         source, np.ascontiguousarray(atoms.T), coder,
@@ -191,7 +191,7 @@ def _given(array: Any, name: str, shape: tuple[int, int], dtype: Any) -> Any:
     return array
 
 
-def _errors(max_error: Any, coder: Coder, rows: int) -> NDArray[np.float64] | None:
+def row_errors(max_error: Any, rows: int) -> NDArray[np.float64] | None:
     """Give the largest error of each row."""
     if max_error is None:
         return None
@@ -201,7 +201,7 @@ def _errors(max_error: Any, coder: Coder, rows: int) -> NDArray[np.float64] | No
     return np.ascontiguousarray(np.broadcast_to(errors, (rows,)))
 
 
-def _enough(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+def row_budgets(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
     """Give what of |x|^2 each code must explain."""
     if errors is None:
         return None

@@ -1,25 +1,40 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._arguments import Seed
+from ._arguments import Seed, choice
+from .atoms import AtomRule
 from .codes import Coder
-from .dictionary_base import BaseDictionaryLearning, Statistics, generator, penalty_of
-from .fold import Array, Source
+from .coding import MATCHING, row_budgets, row_errors
+from .dictionary_base import FIT_ALGORITHMS, BaseDictionaryLearning
+from .dictionary_residual import KsvdSteps, SoupSteps
+from .dictionary_steps import GramSteps, MaskedSteps, Steps, iterate
+from .fold import Source, effective_threads
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
+from .observed import Observed, observe
+
+RESIDUAL: dict[str, Callable[..., Steps]] = {"ksvd": KsvdSteps, "soup_l1": SoupSteps, "soup_l0": SoupSteps}
+MASKED_NOT = ("threshold", *RESIDUAL)
 
 
 class DictionaryLearning(BaseDictionaryLearning):
     """A dictionary D in which the rows of X have sparse codes Z, X ~ ZD.
 
-    Minimises 1/2 |X - ZD|^2 + alpha |Z|_1 + l2/2 |Z|^2 over Z and atoms |d_j| <= 1, as
-    `sklearn.decomposition.DictionaryLearning`. One pass over X codes its rows and adds up Z'X and Z'Z, from
-    which the atoms are updated by block coordinate descent.
+    Minimises over the codes Z and the atoms d_j, the rows of D,
+
+        1/2 |X - ZD|^2 + alpha |Z|_1 + l2/2 |Z|^2 + dict_l1 |D|_1 + dict_l2/2 |D|^2,   |d_j| <= 1,
+
+    as `sklearn.decomposition.DictionaryLearning`, which has no l2, dict_l1 and dict_l2. One pass over X codes
+    its rows and adds up Z'X and Z'Z, from which the atoms are updated by block coordinate descent.
 
     Parameters
     ----------
@@ -29,13 +44,20 @@ class DictionaryLearning(BaseDictionaryLearning):
     max_iter : int, default=1000
     tol : float, default=1e-8
         The fit ends when the objective falls by less than `tol` of itself.
-    fit_algorithm : {'lars', 'cd', 'omp', 'ols'}, default='lars'
-        'lars' and 'cd' : the lasso, to its minimiser. 'omp', 'ols' : `transform_n_nonzero_coefs` atoms a row.
+    fit_algorithm : str, default='lars'
+        'lars', 'cd', 'lasso_lars', 'lasso_cd' : the lasso, to its minimiser.
+        'omp', 'ols' : instead of the penalties on Z at most `transform_n_nonzero_coefs` atoms a row, or as
+        many as `transform_max_error` needs. 'threshold' : XD' shrunk by alpha.
+        'ksvd' : approximate K-SVD, 'omp' with atoms of norm 1 that are updated along with their codes.
+        'soup_l1', 'soup_l0' : SOUP-DIL, the penalty alpha |Z|_1 or alpha |Z|_0 (how many are not 0), with
+        atoms of norm 1: all codes of an atom, then the atom, each to its minimiser. 'soup_l0' ends in the
+        nearest of many minima: start it from `dict_init` and `code_init` of another fit.
     transform_algorithm, transform_n_nonzero_coefs, transform_alpha, split_sign, positive_code,
     transform_max_iter, transform_l2, transform_max_error, transform_tol, output, n_jobs, n_threads
         As in `SparseCoder`; transform_alpha is alpha by default.
-    code_init : ignored
-        Taken so that scikit-learn's calls work: codes are solved to their minimiser from any start.
+    code_init : array-like of shape (n_samples, n_components), optional
+        Codes to start from, together with `dict_init`; without that not used, as in scikit-learn. The lasso
+        reaches the same minimiser from any; 'omp' and 'ols' have no use for it.
     dict_init : array-like of shape (n_components, n_features), optional
         Atoms to start from. Default: right singular vectors of X, then rows of X.
     callback : callable, optional
@@ -46,8 +68,21 @@ class DictionaryLearning(BaseDictionaryLearning):
     positive_dict : bool, default=False
     l2 : float, default=0
         Ridge penalty on the codes in fit.
+    dict_l1, dict_l2 : float, default=0
+        Penalties on the atoms. With one, atoms that are not used become 0, and none is replaced.
+    unit_ball : bool, default=True
+        Whether |d_j| <= 1. False needs a penalty on the atoms.
+    missing : {'error', 'mask'}, default='error'
+        'mask' : NaN is unobserved, and so is what `mask` of `fit` says. For the lasso, 'omp' and 'ols'.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit: from its atoms and, for 'ksvd' and 'soup', its codes.
     max_time : float, optional
         Seconds after which no iteration begins.
+
+    Notes
+    -----
+    Atoms whose codes are (nearly) all 0, and all but one of the same atoms, are replaced by rows of X. Else
+    no iteration raises the objective, except by 'omp', 'ols' and 'threshold', which do not minimise it.
 
     Attributes
     ----------
@@ -62,6 +97,10 @@ class DictionaryLearning(BaseDictionaryLearning):
     References
     ----------
     Mairal, Bach, Ponce & Sapiro (2010), Online learning for matrix factorization and sparse coding, JMLR 11.
+    Rubinstein, Zibulevsky & Elad (2008), Efficient implementation of the K-SVD algorithm using batch
+    orthogonal matching pursuit, Technion.
+    Ravishankar, Nadakuditi & Fessler (2017), Efficient sum of outer products dictionary learning (SOUP-DIL)
+    and its application to inverse problems, IEEE Trans. Computational Imaging 3.
 
     Examples
     --------
@@ -71,7 +110,15 @@ class DictionaryLearning(BaseDictionaryLearning):
     >>> model = gf.DictionaryLearning(20, alpha=0.1, max_iter=5, tol=0, random_state=0).fit(X)
     >>> model.components_.shape
     (20, 16)
+
+    K-SVD with three atoms a patch:
+
+    >>> ksvd = gf.DictionaryLearning(20, fit_algorithm="ksvd", transform_n_nonzero_coefs=3, max_iter=5, tol=0)
+    >>> bool(ksvd.fit(X).error_[-1] < ksvd.error_[0])
+    True
     """
+
+    _algorithms = FIT_ALGORITHMS | {"ksvd": "omp", "soup_l1": "lasso_cd", "soup_l0": "lasso_cd"}
 
     def __init__(
         self, n_components: int | None = None, *, alpha: float = 1, max_iter: int = 1000, tol: float = 1e-8,
@@ -82,7 +129,8 @@ class DictionaryLearning(BaseDictionaryLearning):
         random_state: Seed = None, positive_code: bool = False, positive_dict: bool = False,
         transform_max_iter: int = 1000, l2: float = 0.0, transform_l2: float = 0.0,
         transform_max_error: Any = None, transform_tol: float | None = None, output: str = "dense",
-        n_threads: int | None = None, max_time: float | None = None,
+        dict_l1: float = 0.0, dict_l2: float = 0.0, unit_ball: bool = True, missing: str = "error",
+        warm_start: bool = False, n_threads: int | None = None, max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.alpha = alpha
@@ -107,16 +155,24 @@ class DictionaryLearning(BaseDictionaryLearning):
         self.transform_max_error = transform_max_error
         self.transform_tol = transform_tol
         self.output = output
+        self.dict_l1 = dict_l1
+        self.dict_l2 = dict_l2
+        self.unit_ball = unit_ball
+        self.missing = missing
+        self.warm_start = warm_start
         self.n_threads = n_threads
         self.max_time = max_time
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
         """Learn the atoms.
 
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
         y : ignored
+        mask : array-like of shape (n_samples, n_features), optional
+            With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 of the
+            squared error of each entry.
 
         Raises
         ------
@@ -124,43 +180,100 @@ class DictionaryLearning(BaseDictionaryLearning):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self):
-            x = self._source(X, reset=True)
-            coder = self._check_parameters(x.cols)
-            rng = generator(self.random_state)
-            self.components_, converged, monitor = self._run(x, coder, self._start(x, rng), rng)
-            self.history_, self.converged_ = monitor.history, converged
-            self.error_, self.n_iter_ = self.history_["objective"], len(monitor.rows)
-            if not converged and self.tol > 0 and 0 < self.n_iter_ == self.max_iter:
+            warm = bool(self.warm_start) and hasattr(self, "components_")
+            x = self._given(X, mask, reset=not warm)
+            coder, rule = self._check_parameters(x.cols)
+            atoms, rng = self._begin(x, rule, warm)
+            steps = self._steps(x, coder, rule, rng, self._start_codes(x, len(atoms), warm))
+            with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
+                self.converged_ = iterate(steps, atoms, monitor, self.max_iter, self.tol)
+            self.components_, self._codes, self._rng = atoms, steps.codes, rng
+            self.history_, self.n_iter_ = monitor.history, len(monitor.rows)
+            self.error_ = self.history_["objective"]
+            if not self.converged_ and self.tol > 0 and 0 < self.n_iter_ == self.max_iter:
                 warnings.warn(
                     f"Maximum number of iterations {self.max_iter} reached before convergence",
                     ConvergenceWarning, stacklevel=2,
                 )  # fmt: skip
         return self
 
-    def _run(
-        self, x: Source, coder: Coder, atoms: Array, rng: np.random.RandomState
-    ) -> tuple[Array, bool, Monitor]:
-        last = np.inf
-        with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
-            for _ in range(self.max_iter):
-                done = self._code(x, atoms, coder)
-                assert done.gram is not None
-                assert done.sums is not None
-                before = atoms.copy()
-                replaced = self._update(atoms, Statistics(done.gram, done.sums), x.rows, x, rng)
-                objective = self._objective(x, done, atoms, coder, replaced)
-                moved = float(np.linalg.norm(atoms - before) / (np.linalg.norm(atoms) or 1.0))
-                stop = monitor.record(objective, moved)
-                if self.tol > 0 and not replaced.any() and last - objective < self.tol * objective:
-                    return atoms, True, monitor
-                if stop:
-                    break
-                last = objective
-        return atoms, False, monitor
+    def fit_transform(self, X: Any, y: Any = None, mask: Any = None) -> Any:
+        """`fit(X, mask=mask).transform(X, mask=mask)`."""
+        return self.fit(X, mask=mask).transform(X, mask=mask)
+
+    def transform(self, X: Any, mask: Any = None) -> Any:
+        """Codes of X by `transform_algorithm`, of shape (n_samples, n_components); `mask` as in `fit`."""
+        check_is_fitted(self)
+        if self.missing != "mask":
+            self._refuse_mask(mask)
+            return self._encode(X, self.components_)
+        x = self._given(X, mask, reset=False)
+        assert isinstance(x, Observed)
+        return self._encode(x.x, self.components_, x.seen if x.weights is None else x.weights)
+
+    def _given(self, X: Any, mask: Any, *, reset: bool) -> Source | Observed:
+        """Check X, with its mask if entries may be missing."""
+        if choice(self.missing, "missing", ("error", "mask")) == "error":
+            self._refuse_mask(mask)
+            return self._source(X, reset=reset)
+        if isinstance(X, np.ma.MaskedArray):
+            X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset)
+        return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     @staticmethod
-    def _objective(x: Source, done: Any, atoms: Array, coder: Coder, replaced: Array) -> float:
-        """Objective of the codes with the new atoms; codes of replaced ones count as 0."""
-        D = np.where(replaced[:, None], 0, atoms).astype(np.float64)
-        fit = 0.5 * x.squared_norm - np.vdot(done.sums.T, D) + 0.5 * np.vdot(done.gram, D @ D.T)
-        return float(fit) + penalty_of(coder, done.codes)
+    def _refuse_mask(mask: Any) -> None:
+        if mask is not None:
+            raise ValueError("mask is only used with missing='mask'")
+
+    def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
+        coder, rule = super()._check_parameters(n_features)
+        name = self.fit_algorithm
+        if name in MASKED_NOT and self.missing == "mask":
+            raise ValueError(
+                f"missing='mask' does not go with fit_algorithm={name!r}; 'cd' and 'omp' have it"
+            )
+        if name not in RESIDUAL:
+            return coder, rule
+        if rule.penalised or not rule.ball:
+            raise ValueError(
+                f"fit_algorithm={name!r} keeps atoms of norm 1: dict_l1, dict_l2 and unit_ball=False do not "
+                "go with it"
+            )
+        if name != "ksvd":
+            if coder.l2 > 0:
+                raise ValueError(f"l2 does not go with fit_algorithm={name!r}")
+            coder = replace(coder, algorithm=name)
+        return coder, replace(rule, unit=True)
+
+    def _start_codes(self, x: Source | Observed, k: int, warm: bool) -> Any:
+        """Give the codes of the last fit, or code_init, or None."""
+        if warm:
+            codes = getattr(self, "_codes", None)
+            if codes is not None and codes.shape != (x.rows, k):
+                raise ValueError(
+                    f"warm_start=True goes on with the codes of the {codes.shape[0]} rows learned from, "
+                    f"but X has {x.rows}"
+                )
+            return None if codes is None else codes.astype(x.dtype)
+        if self.code_init is None or self.dict_init is None:
+            return None
+        codes = check_array(self.code_init, dtype=x.dtype, order="C", input_name="code_init")
+        if codes.shape != (x.rows, k):
+            raise ValueError(f"code_init must have shape {(x.rows, k)}, got {codes.shape}")
+        return codes
+
+    def _steps(
+        self, x: Source | Observed, coder: Coder, rule: AtomRule, rng: np.random.RandomState, start: Any
+    ) -> Steps:
+        errors = row_errors(self.transform_max_error if coder.algorithm in MATCHING else None, x.rows)
+        if isinstance(x, Observed):
+            return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
+        make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
+        return make(x, coder, rule, rng, enough=row_budgets(x.x, errors), start=start)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.missing != "mask"
+        tags.input_tags.allow_nan = self.missing == "mask"
+        return tags

@@ -14,23 +14,31 @@ from .observed import Observed
 
 
 def encode(x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None) -> Array:
-    """Codes (rows, k) of x in `atoms` (k, cols); a row with nothing observed is 0.
+    """Codes (rows, k) of x in `atoms` (k, cols), with a warning where rows did not end; see `solve`."""
+    codes, n_open = solve(x, atoms, coder, errors)
+    warn_if_open(n_open, x.rows, coder.max_iter, stacklevel=3)
+    return codes
 
-    The lasso by coordinate descent and steps on the face, in one pass; matching pursuits row by row.
+
+def solve(
+    x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None, start: Array | None = None
+) -> tuple[Array, float]:
+    """Codes (rows, k) of x in `atoms` (k, cols), and how many rows did not end.
+
+    A row with nothing observed is 0. The lasso by coordinate descent and steps on the face, in one pass, from
+    `start` (rows, k); matching pursuits row by row.
     """
     if coder.algorithm == "lasso":
         penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
-        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps)
-        warn_if_open(result.open, x.rows, coder.max_iter, stacklevel=3)
-        return result.factor
+        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
+        return result.factor, result.open
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
     n_open = 0.0
     for row in range(x.rows):
-        result = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
-        codes[row], n_open = result.codes[0], n_open + result.open
-    warn_if_open(n_open, x.rows, coder.max_iter, stacklevel=3)
-    return codes
+        done = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
+        codes[row], n_open = done.codes[0], n_open + done.open
+    return codes, n_open
 
 
 def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | None) -> Any:

@@ -29,15 +29,18 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     output: str
     n_threads: int | None
 
-    def _encode(self, X: Any, dictionary: Array) -> Any:
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=False)
+    def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
+        if mask is None:
+            X = validate_data(
+                self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=False
+            )
         alpha = self.transform_alpha
         codes = sparse_encode(
             X, dictionary, algorithm=self.transform_algorithm,
             n_nonzero_coefs=self.transform_n_nonzero_coefs,
             alpha=getattr(self, "alpha", None) if alpha is None else alpha, l2=self.transform_l2,
             max_error=self.transform_max_error, max_iter=self.transform_max_iter, tol=self.transform_tol,
-            positive=self.positive_code, output=self.output, n_threads=self.n_threads,
+            positive=self.positive_code, output=self.output, mask=mask, n_threads=self.n_threads,
         )  # fmt: skip
         if not flag(self.split_sign, "split_sign"):
             return codes

@@ -58,8 +58,55 @@ def omp(
     n_threads: int,
 ) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
 def update_atoms(
-    atoms: _Array, gram: _Double, products: _Array, nonneg: bool, unused: float, sweeps: int
+    atoms: _Array,
+    gram: _Double,
+    products: _Array,
+    l1: float,
+    l2: float,
+    nonneg: bool,
+    ball: bool,
+    unused: float,
+    sweeps: int,
 ) -> None: ...
+def repeated_atoms(gram: _Double, same: float) -> NDArray[np.bool_]: ...
+def residual(
+    x: _Array,
+    weights: _Array | None,
+    codes: tuple[_Array, _Array, _Array],
+    atoms: _Array,
+    out: _Array,
+    n_threads: int,
+) -> _Double: ...
+def masked_atoms(
+    residual: _Array,
+    weights: _Array,
+    codes: tuple[_Array, _Array, _Array],
+    atoms: _Array,
+    l1: float,
+    l2: float,
+    nonneg: bool,
+    ball: bool,
+    unused: float,
+    n_threads: int,
+) -> None: ...
+def ksvd_atoms(
+    residual: _Array,
+    codes: tuple[_Array, _Array, _Array],
+    atoms: _Array,
+    nonneg_codes: bool,
+    nonneg_atoms: bool,
+    n_threads: int,
+) -> None: ...
+def soup_atoms(
+    residual: _Array,
+    codes: tuple[_Array, _Array, _Array],
+    atoms: _Array,
+    l: float,
+    hard: bool,
+    nonneg_codes: bool,
+    nonneg_atoms: bool,
+    n_threads: int,
+) -> tuple[_Array, _Array, _Array]: ...
 def masked_hals(
     x: _Array,
     weights: _Array | None,

@@ -13,7 +13,12 @@ from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_coding import lasso as lasso
 from .reference_coding import omp as omp
-from .reference_coding import update_atoms as update_atoms
+from .reference_dictionary import ksvd_atoms as ksvd_atoms
+from .reference_dictionary import masked_atoms as masked_atoms
+from .reference_dictionary import repeated_atoms as repeated_atoms
+from .reference_dictionary import residual as residual
+from .reference_dictionary import soup_atoms as soup_atoms
+from .reference_dictionary import update_atoms as update_atoms
 from .reference_kmeans import assign as assign
 from .reference_kmeans import seed as seed
 from .reference_masked import masked_hals as masked_hals

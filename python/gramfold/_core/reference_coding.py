@@ -120,16 +120,3 @@ def _rows(x, p, f, gram, enough, out, sums, l1, code):
         return None, squares, float(objective), float(n_open)
     kept = sp.csr_matrix(codes)
     return (kept.data, kept.indices, kept.indptr.astype(np.int64)), squares, float(objective), float(n_open)
-
-
-def update_atoms(atoms, gram, products, nonneg, unused, sweeps):
-    """Minimise 1/2 tr(D'AD) - tr(D'B) over atoms in the unit ball, one after the other, in place.
-
-    A = Z'Z is `gram`, B = Z'X are `products`; Mairal, Bach, Ponce & Sapiro (2010), algorithm 2.
-    """
-    for _ in range(sweeps):
-        for j in np.flatnonzero(np.diag(gram) > unused):
-            atoms[j] += (products[j] - gram[j] @ atoms) / gram[j, j]
-            if nonneg:
-                np.maximum(atoms[j], 0, out=atoms[j])
-            atoms[j] /= max(1.0, np.linalg.norm(atoms[j]))

@@ -1,0 +1,80 @@
+"""One step of online dictionary learning: code a batch, let its sums join, update the atoms."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .atoms import UNUSED, AtomRule, faulty, gram_of, some_rows
+from .codes import Coder, code_rows
+from .coding import row_budgets, row_errors
+from .dictionary_steps import update
+from .fold import Array, Source
+
+# A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
+SWEEPS = 4
+
+# The sums are means over the rows with weights about (number of the batch)^(FORGETTING - 1): earlier codes
+# are those of worse atoms (Mairal et al. 2010, section 3.4.2). After 200 batches of 512 patches and 256 atoms
+# 5 ends 0.7% lower than 2, which is scikit-learn's.
+FORGETTING = 5
+
+
+class Online:
+    """Atoms (k, m) and the sums that they are updated by: means over the rows, of which earlier ones fade.
+
+    Parameters
+    ----------
+    atoms : ndarray of shape (k, m)
+        Overwritten.
+    coder : Coder
+    rule : AtomRule
+    rng : RandomState
+    gram, products : ndarray of shape (k, k) and (m, k), optional
+        Means of z'z and x'z over earlier rows; overwritten.
+    seen : int
+        Rows so far.
+    max_error : float, optional
+        At which 'omp' and 'ols' end a row.
+    """
+
+    def __init__(
+        self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,
+        gram: NDArray[np.float64] | None = None, products: NDArray[np.float64] | None = None,
+        seen: int = 0, max_error: float | None = None,
+    ) -> None:  # fmt: skip
+        self.max_error = max_error
+        self.atoms, self.coder, self.rule, self.rng, self.seen = atoms, coder, rule, rng, seen
+        k, m = atoms.shape
+        self.gram = np.zeros((k, k)) if gram is None else gram
+        self.products = np.zeros((m, k)) if products is None else products
+        self._between: NDArray[np.float64] | None = None  # DD'
+
+    def step(self, x: Source) -> float:
+        """Learn from a batch; gives its cost per row, for the atoms before."""
+        atoms, rows = self.atoms, x.rows
+        if self._between is None:
+            self._between = gram_of(atoms, x.n_threads)
+        shared = np.ascontiguousarray(atoms.T)
+        done = code_rows(
+            x, shared, self.coder, gram=self._between, sums=np.empty_like(shared), sparse=True,
+            enough=row_budgets(x.x, row_errors(self.max_error, rows)), n_threads=x.n_threads,
+        )  # fmt: skip
+        assert done.gram is not None
+        assert done.sums is not None
+        cost: float = (0.5 * x.squared_norm + done.objective) / rows + self.rule(atoms)
+        self.seen += rows
+        weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)
+        for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
+            kept *= 1 - weight
+            kept += new * (weight / rows)
+        self._update(x)
+        return cost
+
+    def _update(self, x: Source) -> None:
+        unused = np.diag(self.gram) <= UNUSED
+        update(self.atoms, self.gram, self.products, self.rule, UNUSED, SWEEPS)
+        self._between = gram_of(self.atoms, x.n_threads)
+        replaced = faulty(self._between, unused, self.rule)
+        if replaced.any():
+            self.atoms[replaced] = some_rows(x, int(replaced.sum()), self.rule, self.rng)
+            self.gram[replaced], self.gram[:, replaced], self.products[:, replaced] = 0, 0, 0
+            self._between = None
