@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
 
 from ._arguments import real
 from .fold import sound
@@ -158,6 +159,14 @@ def pieces(rows: int, columns: int) -> list[slice]:
     """Rows, some thousands of entries at a time."""
     step = max(1, PIECE // max(1, columns))
     return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
+
+
+def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:
+    """X as scikit-learn checks it for `model`, masked entries as NaN."""
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+    accepted, kinds = ("csr", "csc") if sparse else False, [np.float64, np.float32]
+    return validate_data(model, X, accept_sparse=accepted, dtype=kinds, ensure_all_finite=False, reset=reset)
 
 
 def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
