@@ -48,7 +48,7 @@ def test_a_drifting_subspace_is_followed_where_one_fit_to_all_rows_cannot():
 
 
 def test_a_lasting_change_of_a_few_columns_is_learned():
-    X, low, _ = stream(500, 200, 2, gaps=0)
+    X, _, _ = stream(500, 200, 2, gaps=0)
     X[100:, :5] += 3
     model = gf.OnlineRobustPCA(3, threshold="auto").fit(X)
     assert_allclose(np.median(model.sparse_[-20:, :5], axis=0), 0, atol=1e-12)

@@ -47,7 +47,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         sqrt(p min(n_samples, n_features) / 2) |N|_F is added to the objective.
     max_rank : int or None
         Largest rank of L. If it binds, the problem is not convex any more: the fit ends when the residuals
-        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound.
+        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound. Give it
+        where few entries of a large X are observed: without, iterates of high rank come before the last.
     tol : float, default=1e-6
         The fit has converged when the relative duality gap is at most this. In float32 rounding
         allows about 1e-5. 0: never.

@@ -5,8 +5,8 @@ recursive least squares: with the energies A = sum_i f^(n-i) c_i c_i', a new row
 (y - basis c) (A^-1 c)'. Where nothing is observed y is taken to be basis c, and the basis stays.
 
 What is an outlier is told by the scale of the residuals: of the row, by their median, and of the column,
-by a step up or down after each row. A column that deviates all the time so gets a larger scale until the basis
-takes notice of it, where a scale of the row alone would leave it an outlier for ever.
+by a step up or down after each row. A column that deviates all the time so gets a larger scale until the
+basis takes notice of it, where a scale of the row alone would leave it an outlier for ever.
 """
 
 from dataclasses import dataclass, replace
@@ -80,8 +80,8 @@ class Track:
 
     def _adapt(self, size: Array, seen: Array, least: float) -> None:
         """Scales a step towards the median of the residuals of their columns."""
-        step = np.where(DEVIATIONS * size > self.scale, np.exp(STEP), np.exp(-STEP)).astype(size.dtype)
-        self.scale = np.where(seen, np.maximum(self.scale * step, least), self.scale)
+        step: Array = np.where(DEVIATIONS * size > self.scale, np.exp(STEP), np.exp(-STEP))
+        self.scale = np.where(seen, np.maximum(self.scale * step.astype(size.dtype), least), self.scale)
 
     def principal(self) -> tuple[Array, Array]:
         """Orthonormal directions as rows, the one of most energy first, and the energies."""
@@ -124,7 +124,8 @@ def code(x: Array, basis: Array, scale: Any, n_threads: int) -> Coded:
     """
     seen = ~np.isnan(x)
     given = np.where(seen, x, 0)
-    codes, k = np.zeros(basis.shape[1]), basis.shape[1]
+    k = basis.shape[1]
+    codes: Array = np.zeros(k)
     rest, follow, reached = given, np.ndim(scale) > 0, scale
     if not given.any():
         return Coded(codes, rest, scale, 0.0)
