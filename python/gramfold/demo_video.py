@@ -101,8 +101,8 @@ def _sheet(lines: dict[str, Array], shown: Any, size: float, title: str) -> Any:
         for ax, i in zip(line, shown, strict=True):
             picture = np.ma.masked_invalid(pictures[i])
             low, high, colours = (-1, 1, "RdBu_r") if signed else (0, 1.2 if size > 2 else 1, "gray")
-            image = ax.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            image.cmap.set_bad("tab:red")
+            ax.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            ax.set_facecolor("tab:red")  # shows through where masked
             ax.set_xticks([])
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
