@@ -26,8 +26,8 @@ gap), pyrpca to its defaults (a relative residual of 1e-7). err L: |L - L0| / |L
 % FMA: 4 n m (rank + 8) flop an iteration at our s/it, of the measured peak. % read: X and z read, z written,
 twice an iteration, at our s/it, of the measured read bandwidth; above 100 where both stay in cache.
 Completion: 20,000 x 2,000 of rank 10, 5% observed, 2% of these corrupted. Objective: the error of held-out
-entries relative to their size; cmfrec at k=10 and its defaults. MiB: growth of the peak memory of the
-process in our fit."""
+entries relative to their size. Both are told the rank; cmfrec runs its defaults. MiB: growth of the peak
+memory of the process in our fit."""
 
 
 def _digits(value: float) -> str:
@@ -123,7 +123,7 @@ def _complete(settings: Settings, limits: Limits) -> Row:
     kept, held = slice(0, seen), slice(seen, None)
     given = values[kept] + np.where(rng.random(seen) < 0.02, rng.choice([-20.0, 20.0], seen), 0)
     X = sparse.coo_array((given, (rows[kept], columns[kept])), shape=(n, m)).tocsr()
-    model = gf.RobustPCA(tol=1e-4, n_threads=settings.threads)
+    model = gf.RobustPCA(max_rank=rank, tol=1e-3, n_threads=settings.threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ours = Lap(lambda: model.fit(X))
     ours.run()

@@ -1,7 +1,6 @@
 // G += W'W for a block of rows, the upper triangle, in bands of rows of G.
 //
-// The block is laid out twice: transposed (columns contiguous along the depth) as the broadcast side, and packed
-// in panels as the vector side. A band of the first stays in the second-level cache, a panel of the other in the first.
+// W is read where it lies: as the broadcast side along its rows, as the vector side across them.
 // Cost: rows * n * (n + band) / 2 FMA.
 #pragma once
 
@@ -14,22 +13,17 @@ class Symmetric {
   public:
     static constexpr Index depth = 4 * row_group;  // rows at a time; G passes through the caches once for each
 
-    explicit Symmetric(Index n)
-        : n_(n), band_(n >= 1024 ? 288 : 96), columns_(n * stride), panels_(n * depth),
-          part_(std::is_same_v<T, double> ? 0 : band_ * n) {}
+    explicit Symmetric(Index n) : n_(n), part_(std::is_same_v<T, double> ? 0 : band * n) {}
 
     // w: count x n with row stride w_row; g: n x n, its upper triangle is added to.
     void add(const T* w, Index w_row, Index count, double* g) {
-        transpose(count, n_, w, w_row, columns_.get(), stride);
-        pack(count, n_, w, w_row, 1, n_, panels_.get());
-        for (Index i = 0; i < n_; i += band_) {
-            const Index rows = std::min(band_, n_ - i), cols = n_ - i;
-            const T *a = columns_.get() + i * stride, *b = panels_.get() + i * count;
+        for (Index i = 0; i < n_; i += band) {
+            const Index rows = std::min(band, n_ - i), cols = n_ - i;
             double* to = g + i * n_ + i;
             if constexpr (std::is_same_v<T, double>) {
-                product(rows, cols, count, a, stride, 1, b, packed, to, n_, true);
+                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, to, n_, true);
             } else {
-                product(rows, cols, count, a, stride, 1, b, packed, part_.get(), cols, false);
+                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, part_.get(), cols, false);
                 for (Index r = 0; r < rows; ++r)
                     for (Index c = r; c < cols; ++c) to[r * n_ + c] += double(part_.get()[r * cols + c]);
             }
@@ -46,11 +40,10 @@ class Symmetric {
     }
 
   private:
-    static constexpr Index stride = depth + 16;
-    static_assert(depth <= depth_piece);
+    static constexpr Index band = 24;
 
-    Index n_, band_;
-    Buffer<T> columns_, panels_, part_;
+    Index n_;
+    Buffer<T> part_;
 };
 
 }  // namespace gramfold

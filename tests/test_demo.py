@@ -34,7 +34,7 @@ def test_every_png_is_a_real_picture(small):
     sheets = {f"{d}-r{r}-{k}" for d in ("patches", "faces") for r in RANKS for k in KINDS}
     others = {"convergence", "counts"} | {f"photograph-{k}" for k in ("reconstructed", "colours")}
     others.add("faces-reconstructed")
-    others |= {"penalty-contours", "basis-comparison"}
+    others |= {"penalty-contours", "basis-comparison", "video", "faces-restored"}
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)

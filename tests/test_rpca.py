@@ -67,18 +67,56 @@ def test_table_1_of_candes_rank_support_and_error(n, share):
 
 
 @pytest.mark.parametrize(("observed", "rank"), [(1.0, 10), (0.8, 10), (0.5, 10), (0.3, 5)])
-def test_masked_recovery(observed, rank):
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_masked_recovery(observed, rank, form):
     X, L, S = planted(500, 400, rank, 0.05, observed=observed)
-    model = gf.RobustPCA().fit(X)
+    seen = ~np.isnan(X)
+    given = sp.coo_array((X[seen], np.nonzero(seen)), shape=X.shape).tocsr() if form == "csr" else X
+    model = gf.RobustPCA().fit(given)
+    assert model.dual_gap_ <= 1e-6
+    assert_allclose(model.lam_, 1 / np.sqrt(seen.mean() * 500), rtol=1e-12)
     assert model.rank_ == rank
     assert error(model, L) <= 1e-4
     assert_array_equal(np.abs(dense(model.sparse_)) > 0.5, S != 0)
+
+
+def test_few_observed_entries_are_completed_with_a_bounded_rank():
+    rng = np.random.default_rng(0)
+    L = rng.standard_normal((1500, 4)) @ rng.standard_normal((4, 400))
+    row, column = np.nonzero(rng.random(L.shape) < 0.15)
+    values = L[row, column] + np.where(rng.random(len(row)) < 0.02, rng.choice([-20.0, 20.0], len(row)), 0)
+    given = sp.coo_array((values, (row, column)), shape=L.shape).tocsr()
+    model = gf.RobustPCA(max_rank=4, tol=1e-4).fit(given)
+    assert model.converged_
+    assert error(model, L) <= 1e-3
 
 
 @pytest.mark.parametrize(("rank", "share", "recovered"), [(4, 0.05, True), (10, 0.2, True), (60, 0.4, False)])
 def test_the_phase_transition_is_where_candes_found_it(rank, share, recovered):
     X, L, _ = planted(200, 200, rank, share)
     assert (error(gf.RobustPCA(tol=1e-5).fit(X), L) <= 1e-3) == recovered
+
+
+# Candes et al. 2011, figure 1, at 400 x 400: (rank / n, corrupted share) deep in the white of each panel, and
+# deep in its black.
+RECOVERED = [(0.05, 0.05), (0.05, 0.2), (0.1, 0.1), (0.2, 0.05)]
+LOST = [(0.05, 0.5), (0.2, 0.3), (0.3, 0.2), (0.4, 0.1), (0.4, 0.4)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signs", ["random", "coherent"])
+@pytest.mark.parametrize(("rank", "share"), RECOVERED + LOST, ids=str)
+def test_the_phase_transition_grid_of_candes(rank, share, signs):
+    recovered = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        L = rng.standard_normal((2, 400, int(400 * rank))) / 20
+        L = L[0] @ L[1].T
+        wrong = rng.random(L.shape) < share
+        sign = np.sign(L) if signs == "coherent" else rng.choice([-1, 1], L.shape)
+        model = gf.RobustPCA(tol=1e-6).fit(L + wrong * sign)
+        recovered += error(model, L) <= 1e-3
+    assert recovered == (3 if (rank, share) in RECOVERED else 0)
 
 
 @pytest.mark.parametrize("form", ["C", "F", "csr"])
@@ -184,6 +222,46 @@ def test_stable_pursuit_leaves_the_noise_it_is_told():
     assert model.rank_ <= 8
     rest = X - model.complete() - dense(model.sparse_)
     assert_allclose(np.linalg.norm(rest), 0.003 * np.sqrt(X.size), rtol=1e-3)
+
+
+def plain_noisy(X, lam, noise, iterations=3000):
+    """The least |L|_* + lam |S|_1 with noise N, by ADMM between the terms and L + S + N = X."""
+    seen = ~np.isnan(X)
+    x, n = np.where(seen, X, 0), np.count_nonzero(seen)
+    weight, mu = np.sqrt(n / max(X.shape) / 2), n / (4 * np.nansum(np.abs(X)))
+    parts, duals = np.zeros((3, *x.shape)), np.zeros((3, *x.shape))
+    for _ in range(iterations):
+        L, S, N = parts - duals
+        U, s, Vt = np.linalg.svd(L, full_matrices=False)
+        L = (U * np.maximum(s - 1 / mu, 0)) @ Vt
+        S = np.where(seen, np.sign(S) * np.maximum(np.abs(S) - lam / mu, 0), 0)
+        size = np.linalg.norm(N[seen])
+        N = np.where(seen, N, 0) * (max(0, 1 - weight / mu / size) if noise == "sqrt" else
+                                    min(1, noise * np.sqrt(n) / size)) if size else N  # fmt: skip
+        reached = np.array([L, S, N]) + duals
+        parts = reached + np.where(seen, x - reached.sum(axis=0), 0) / 3
+        parts[1:, ~seen] = 0
+        duals = reached - parts
+    S = np.where(seen, x - L - N, 0)  # feasible
+    value = np.linalg.norm(L, "nuc") + lam * np.abs(S).sum()
+    return value + weight * np.linalg.norm(N) if noise == "sqrt" else value
+
+
+@pytest.mark.parametrize("noise", ["sqrt", 0.1])
+@pytest.mark.parametrize("observed", [1.0, 0.7], ids=["full", "masked"])
+@pytest.mark.parametrize("shape", [(36, 36), (60, 20), (15, 50)], ids=str)
+def test_the_objective_with_noise_is_that_of_a_plain_solver(shape, observed, noise):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((shape[0], 2)) @ rng.standard_normal((2, shape[1]))
+    X += 0.1 * rng.standard_normal(shape) + np.where(
+        rng.random(shape) < 0.05, 10 * rng.choice([-1, 1], shape), 0
+    )
+    X[rng.random(shape) >= observed] = np.nan
+    model = gf.RobustPCA(noise=noise, tol=1e-8, max_iter=5000).fit(X)
+    with threadpool_limits(1):
+        reference = plain_noisy(X, model.lam_, noise)
+    assert model.rank_ >= 2
+    assert_allclose(model.objective_, reference, rtol=2e-7)
 
 
 def test_max_rank_bounds_the_rank_and_ends():

@@ -18,6 +18,7 @@ from .minibatch_dictionary import MiniBatchDictionaryLearning
 from .minibatch_kmeans import MiniBatchKMeans
 from .minibatch_nmf import MiniBatchNMF
 from .nmf import NMF, non_negative_factorization
+from .online_rpca import OnlineRobustPCA
 from .pca import PCA
 from .poisson_mixture import PoissonMixture
 from .progress import IterationInfo, progress
@@ -41,6 +42,7 @@ __all__ = [
     "MiniBatchDictionaryLearning",
     "MiniBatchKMeans",
     "MiniBatchNMF",
+    "OnlineRobustPCA",
     "OrthoBasis",
     "PoissonMixture",
     "Ridge",

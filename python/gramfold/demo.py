@@ -1,4 +1,4 @@
-"""`gramfold demo`: dictionaries of photographs and faces, and colours, beside scikit-learn."""
+"""`gramfold demo`: dictionaries of photographs and faces, colours, a video; beside scikit-learn."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import datasets, demo_colours, demo_counts, demo_pictures, demo_report
+from . import datasets, demo_colours, demo_counts, demo_pictures, demo_report, demo_video
 from ._extras import require
 from .demo_fits import PENALTIES, PLAIN, SEED, SIGNS, Problem, compare, fastest, fit_ours
 from .fold import effective_threads
@@ -26,7 +26,7 @@ def run(
     folder: Path,
     *,
     n_threads: int | None = None,
-    n_patches: int = 4000,
+    n_patches: int = 3000,
     ranks: Sequence[int] = RANKS,
     iterations: int = 100,
 ) -> list[Path]:
@@ -82,6 +82,7 @@ def run(
     print(demo_colours.report(colours))
     files.append(folder / "photograph-colours.png")
     demo_colours.figure(image, colours).savefig(files[-1], dpi=demo_pictures.DPI)
+    files += demo_video.write(folder, n_threads)
     files.append(demo_counts.write(folder, n_threads))
     print(demo_report.closing(rows, files, time.perf_counter() - begun))
     return files

@@ -18,7 +18,7 @@ SEED = 0
 # scikit-learn reports nothing while it runs. Its solver keeps no state but W and H, so going on
 # from them makes the same iterates as one long run, and the objective is seen between the pieces.
 PIECES = (1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 56, 80)
-REPEATS, LONG = 3, 0.2
+REPEATS, LONG = 3, 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class PCA(GaussianComponents):
         gaps = self.missing == "mask"
         X = validate_data(
             self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, ensure_min_samples=2,
-            ensure_all_finite=not gaps,
+            ensure_all_finite=self.svd_solver == "full" or (sp.issparse(X) and not gaps),  # else by the fold
             ensure_min_features=1 + gaps,
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
 
 from ._core import kernels
 from .fold import Penalty, Source, Sweeps, aligned, solve_rows
@@ -56,15 +57,18 @@ class Rows:
 
     def gram(self) -> Array:
         """The matrix of second moments about the mean, which is found in the same read."""
-        features = self.x.shape[1]
-        shift = self._shift()
-        gram, total = np.empty((features, features)), np.empty(features)
-        squares = self._pass(shift, gram=gram, total=total)
-        if not self.centre:
+        shift, dtype = self._shift(), self.x.dtype
+        near = None if shift is None else shift.astype(dtype)
+        weights = None if self.weights is None else self.weights.astype(dtype)
+        nothing = np.empty((self.x.shape[0], 0), dtype)
+        sums = kernels.moments(aligned(self.x), nothing, near, weights, self.n_threads)
+        gram, total = sums[:-1, :-1].copy(), sums[-1, :-1]
+        squares = self._finite(float(np.trace(gram)))
+        if near is None:
             self.mean, self.squares = None, squares
             return gram
         off = total / self.total_weight
-        self.mean = shift + off
+        self.mean = near + off
         self.squares = max(0.0, squares - self.total_weight * float(off @ off))
         gram -= self.total_weight * np.outer(off, off)
         return gram
@@ -72,7 +76,7 @@ class Rows:
     def measure(self) -> None:
         """Find mean and squares in one read."""
         shift, total = self._shift(), np.empty(self.x.shape[1])
-        squares = self._pass(shift, total=total)
+        squares = self._finite(self._pass(shift, total=total))
         off = total / self.total_weight if self.centre else np.zeros_like(total)
         self.mean = shift + off if self.centre else None
         self.squares = max(0.0, squares - self.total_weight * float(off @ off))
@@ -95,6 +99,13 @@ class Rows:
         gram = np.empty((q.shape[1], q.shape[1]))
         self._pass(self.mean, q=np.ascontiguousarray(q, self.x.dtype), gram=gram)
         return gram
+
+    def _finite(self, squares: float) -> float:
+        """The sum of all squares, which tells without a read of its own that X is finite."""
+        if not np.isfinite(squares):
+            assert_all_finite(self.x, input_name="X")
+            raise ValueError("X is too large: the sum of its squares overflows")
+        return squares
 
     def _shift(self) -> Any:
         """Near the mean, so that subtracting it later does not cancel."""

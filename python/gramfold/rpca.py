@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ._arguments import choice, flag, real, whole
@@ -19,7 +19,7 @@ from .least_absolute import least_absolute
 from .low_rank import LowRank
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
-from .rpca_data import Problem, decode, observed_entries, penalty, pieces
+from .rpca_data import Problem, decode, observed_entries, penalty, pieces, validated
 from .rpca_numbers import Numbers
 from .rpca_solve import Driver, Solution
 
@@ -47,7 +47,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         sqrt(p min(n_samples, n_features) / 2) |N|_F is added to the objective.
     max_rank : int or None
         Largest rank of L. If it binds, the problem is not convex any more: the fit ends when the residuals
-        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound.
+        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound. Give it
+        where few entries of a large X are observed: without, iterates of high rank come before the last.
     tol : float, default=1e-6
         The fit has converged when the relative duality gap is at most this. In float32 rounding
         allows about 1e-5. 0: never.
@@ -185,7 +186,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ndarray of shape (n_samples, rank_)
         """
         check_is_fitted(self)
-        x = observed_entries(self._validate(X, reset=False), mask, rows_only=True)
+        x = observed_entries(validated(self, X, reset=False), mask, rows_only=True)
         V = self.components_.T.astype(np.float64)
         codes = np.empty((x.shape[0], V.shape[1]), x.dtype)
         with threadpool_limits(1, user_api="blas"):
@@ -245,17 +246,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _problem(self, X: Any, mask: Any) -> Problem:
         by_row = self.penalty == "l21"
-        x = observed_entries(self._validate(X, reset=True), mask)
+        x = observed_entries(validated(self, X, reset=True), mask)
         x, weights, lam = penalty(x, self.lam, by_row)
         return Problem(x, weights, lam, by_row, self.noise, effective_threads(self.n_threads))
-
-    def _validate(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, np.ma.MaskedArray):
-            X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-        kinds = [np.float64, np.float32]
-        return validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=kinds, ensure_all_finite=False, reset=reset
-        )
 
     def _check_parameters(self) -> None:
         choice(self.penalty, "penalty", ("l1", "l21"))

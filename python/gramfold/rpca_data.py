@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
 
 from ._arguments import real
 from .fold import sound
@@ -16,7 +17,7 @@ from .rpca_decode import multipliers, outliers, row_scale
 from .rpca_dense import DenseState
 from .rpca_noise import Level, Noise, NoNoise, SquareRoot
 from .rpca_numbers import Numbers
-from .rpca_solve import GROWTH, HOLD, Driver, Solution
+from .rpca_solve import BALANCE, GROWTH, HOLD, Driver, Solution
 from .rpca_sparse import SparseState
 
 Array = NDArray[Any]
@@ -55,6 +56,16 @@ class Problem:
         """Number of observed entries."""
         return int(self.values.size - np.count_nonzero(np.isnan(self.values)))
 
+    def _share(self, most: int) -> float:
+        """How much smaller the best mu is where few entries are observed and the rank is bounded.
+
+        L then gets away from zero where nothing is observed by about 1 / mu an iteration. Unbounded,
+        so small a mu did not pay in any problem tried.
+        """
+        if not sp.issparse(self.x) or most >= min(self.x.shape):
+            return 1.0
+        return self.observed / (self.x.shape[0] * self.x.shape[1])
+
     def state(self) -> DenseState | SparseState:
         """The state, at zero."""
         if sp.issparse(self.x):
@@ -75,7 +86,9 @@ class Problem:
             state.x.data if sp.issparse(self.x) else state.x, scale, out=state.z, where=self._seen(state)
         )
         state.scale_input(1 + 1 / (scale * mu))
-        return self._driver(state, Numbers(self.lam, 1.0, mu, GROWTH * mu), most, HOLD * mu)
+        return self._driver(
+            state, Numbers(self.lam, 1.0, mu, GROWTH * mu), most, max(1.0, HOLD * self._share(most)) * mu
+        )
 
     def warm_driver(
         self, state: DenseState | SparseState, most: int, low: LowRank, sparse: Any, dual: Any, mu: float
@@ -96,7 +109,7 @@ class Problem:
 
     def _driver(self, state: Any, numbers: Numbers, most: int, hold: float) -> Driver:
         size = float(np.sqrt(np.nansum(np.square(self.values, dtype=np.float64))))
-        return Driver(state, numbers, size, self._noise_term(size), most, hold)
+        return Driver(state, numbers, size, self._noise_term(size), most, hold, BALANCE * self._share(most))
 
     def _noise_term(self, size: float) -> Noise:
         if self.noise is None:
@@ -158,6 +171,14 @@ def pieces(rows: int, columns: int) -> list[slice]:
     """Rows, some thousands of entries at a time."""
     step = max(1, PIECE // max(1, columns))
     return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
+
+
+def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:
+    """X as scikit-learn checks it for `model`, masked entries as NaN."""
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+    accepted, kinds = ("csr", "csc") if sparse else False, [np.float64, np.float32]
+    return validate_data(model, X, accept_sparse=accepted, dtype=kinds, ensure_all_finite=False, reset=reset)
 
 
 def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:

@@ -78,6 +78,8 @@ class Driver:
         The largest rank allowed.
     hold : float
         The mu at which growth ends.
+    balance : float
+        The ratio of dual to primal residual that is kept.
     """
 
     state: State
@@ -86,6 +88,7 @@ class Driver:
     noise: Noise
     most: int
     hold: float
+    balance: float = BALANCE
     held: int = -1
     every: int = EVERY
     last_change: float = 1.0
@@ -142,7 +145,7 @@ class Driver:
         else:
             self.held += 1
             if self.held % self.every == self.every - 1:
-                ratio = BALANCE * primal / max(dual, TINY)
+                ratio = self.balance * primal / max(dual, TINY)
                 change = 2.0 if ratio > SLACK else 0.5 if ratio < 1 / SLACK else 1.0
                 if change * self.last_change == 1 and change != 1:
                     self.every *= 2

@@ -1,0 +1,214 @@
+"""Robust PCA of a stream: a subspace that follows the rows, without a certificate."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from ._arguments import real, whole
+from .fold import effective_threads
+from .nmf_base import unchanged_on_error
+from .rpca import RobustPCA
+from .rpca_data import observed_entries, validated
+from .rpca_track import WIDE, Track, code
+
+Array = NDArray[Any]
+
+START_TOL = 1e-4
+
+
+class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Split rows that come one by one, such as frames of a video, into low rank and outliers.
+
+    Unlike `RobustPCA` this is a method for streams that proves nothing: there is no common objective, no
+    duality gap, and what was split is not looked at again. Memory is that of n_components rows, and a row
+    costs a few reads of those.
+
+    The first rows are split by `RobustPCA`. Each later row x is coded by Huber's estimate, which minimises
+    sum_j h(x_j - v_j'c) over the observed entries with h quadratic up to a threshold and linear beyond. The
+    basis then takes one step of recursive least squares towards the row without its outliers. These are
+    the two steps of Feng, Xu & Yan (2013), whose outlier with its L1 price is the linear part of h.
+
+    Parameters
+    ----------
+    n_components : int, default=5
+        Dimension of the subspace.
+    forgetting : float in (0, 1], default=0.98
+        Weight that a row keeps with each row that follows. 1 forgets nothing; 0.98 looks back about 50
+        rows, and follows a subspace that changes slowly.
+    threshold : 'auto' or float, default='auto'
+        An entry further than this from the subspace is an outlier. 'auto': three standard deviations of
+        the noise, by the median of the absolute residuals of the row.
+    n_start : int, default=50
+        As many of the first rows, if the first call brings them, are split by `RobustPCA` for a start.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+
+    Attributes
+    ----------
+    low_rank_, sparse_ : ndarray of shape (n_rows, n_features)
+        The two parts of the rows of the last call. `sparse_` is 0 where nothing is observed and up to the
+        threshold; noise is in neither.
+    components_ : ndarray of shape (n_components, n_features)
+        Orthonormal rows, the direction of most energy first.
+    singular_values_ : ndarray of shape (n_components,)
+        Roots of the energies, old rows counted as much as they are remembered.
+    n_samples_seen_, n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+
+    References
+    ----------
+    Feng, Xu & Yan (2013), Online robust PCA via stochastic optimization. Chi, Eldar & Calderbank (2013),
+    PETRELS: parallel subspace estimation and tracking by recursive least squares. Huber (1981), Robust
+    statistics, chapter 7.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> frames, background, moving = gf.datasets.make_video(90, (24, 32), random_state=0)
+    >>> X = frames.reshape(90, -1)
+    >>> model = gf.OnlineRobustPCA(3, n_start=30).partial_fit(X[:30])
+    >>> for frame in X[30:]:
+    ...     model = model.partial_fit(frame[None])
+    >>> bool(abs(model.low_rank_ - background[-1].ravel()).max() < 0.02)
+    True
+    """
+
+    low_rank_: Array
+    sparse_: Array
+    components_: Array
+    singular_values_: Array
+
+    def __init__(
+        self, n_components: int = 5, *, forgetting: float = 0.98, threshold: float | str = "auto",
+        n_start: int = 50, n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.forgetting = forgetting
+        self.threshold = threshold
+        self.n_start = n_start
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
+        """Forget what was seen, and learn the rows of X in order; see `partial_fit`."""
+        with unchanged_on_error(self):
+            if hasattr(self, "n_samples_seen_"):
+                del self.n_samples_seen_
+            self.partial_fit(X, mask=mask)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
+        """Split further rows, and let the subspace follow them.
+
+        Parameters
+        ----------
+        X : array-like or numpy masked array of shape (n_rows, n_features)
+            NaN and masked entries are unobserved.
+        y : ignored
+        mask : array-like of bool of shape (n_rows, n_features), optional
+            True where X is observed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        first = not hasattr(self, "n_samples_seen_")
+        with unchanged_on_error(self):
+            self._check_parameters()
+            x = self._observed(X, mask, reset=first)
+            n_threads, threshold = effective_threads(self.n_threads), self._threshold()
+            low, sparse, start = np.empty_like(x), np.empty_like(x), 0
+            with threadpool_limits(1, user_api="blas"):
+                if first:
+                    start = min(len(x), self.n_start)
+                    track = self._started(x[:start], n_threads)
+                else:
+                    track = self._track.copy()
+                for i in range(len(x)):
+                    low[i], sparse[i] = track.split(
+                        x[i], threshold, self.forgetting, n_threads, learn=i >= start
+                    )
+                components, energies = track.principal()
+            self._track, self.low_rank_, self.sparse_ = track, low, sparse
+            self.components_, self.singular_values_ = components, np.sqrt(energies).astype(x.dtype)
+            self.n_samples_seen_ = len(x) + (0 if first else self.n_samples_seen_)
+        return self
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Code rows robustly in the subspace of now, which is left as it is.
+
+        Parameters
+        ----------
+        X, mask
+            As in `partial_fit`; a row with nothing observed has code 0.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components)
+        """
+        check_is_fitted(self)
+        x = self._observed(X, mask, reset=False)
+        basis = np.ascontiguousarray(self.components_.T, x.dtype)
+        n_threads, threshold = effective_threads(self.n_threads), self._threshold()
+        scale = self._track.scale if threshold is None else threshold / WIDE
+        with threadpool_limits(1, user_api="blas"):
+            codes = [code(row, basis, scale, n_threads).codes for row in x]
+        return np.array(codes, x.dtype)
+
+    def inverse_transform(self, codes: Any) -> Array:
+        """Return codes @ components_, of shape (n_rows, n_features)."""
+        check_is_fitted(self)
+        codes = check_array(codes, dtype=[np.float64, np.float32], input_name="codes")
+        if codes.shape[1] != len(self.components_):
+            raise ValueError(f"codes must have {len(self.components_)} columns, got {codes.shape[1]}")
+        product: Array = codes @ self.components_
+        return product
+
+    def _started(self, x: Array, n_threads: int) -> Track:
+        """The subspace of the first rows; directions that they do not have are left for later rows."""
+        k = min(self.n_components, x.shape[1])
+        if not np.any(x[~np.isnan(x)]):
+            return Track.of(np.zeros((x.shape[1], 0), x.dtype), np.zeros(0), k)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a start need neither be exact nor know every column
+            low = RobustPCA(max_rank=k, tol=START_TOL, max_iter=200, n_threads=n_threads).fit(x).low_rank_
+        return Track.of(low.V, low.s, k)
+
+    def _observed(self, X: Any, mask: Any, *, reset: bool) -> Array:
+        x: Array = observed_entries(validated(self, X, reset=reset, sparse=False), mask, rows_only=True)
+        return x
+
+    def _threshold(self) -> float | None:
+        return None if isinstance(self.threshold, str) else float(self.threshold)
+
+    def _check_parameters(self) -> None:
+        whole(self.n_components, "n_components")
+        whole(self.n_start, "n_start")
+        if real(self.forgetting, "forgetting", high=1.0) == 0:
+            raise ValueError("forgetting must be above 0, got 0")
+        if isinstance(self.threshold, str):
+            if self.threshold != "auto":
+                raise ValueError(f"threshold must be 'auto' or a number, got {self.threshold!r}")
+        elif real(self.threshold, "threshold") == 0:
+            raise ValueError("threshold must be above 0 or 'auto', got 0")
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
