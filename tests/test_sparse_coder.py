@@ -6,8 +6,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import gramfold as gf
 
-# A coder takes X with as many features as its atoms have: as scikit-learn does for its own, each check is given
-# atoms of the size of its data.
+# A coder takes X with as many features as its atoms have: as scikit-learn does for its own, each check is
+# given atoms of the size of its data.
 FEATURES = {
     "check_estimators_overwrite_params": 2,
     "check_estimators_fit_returns_self": 2,
