@@ -175,3 +175,13 @@ def test_atoms_are_updated_as_by_the_twin(kernels, dtype, shape, nonneg):
     if k > 1:
         assert_array_equal(found[0], atoms[0])  # not used by any code
     assert np.all(np.linalg.norm(found[1:], axis=1) <= 1 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (49, 17), (100, 64)], ids=str)
+def test_what_is_not_zero_is_kept_as_csr_by_the_twin(kernels, dtype, shape):
+    rng = np.random.default_rng(0)
+    dense = (rng.standard_normal(shape) * (rng.random(shape) < 0.4)).astype(dtype)
+    dense[::3] = 0
+    for found, expected in zip(kernels.nonzeros(dense), reference.nonzeros(dense), strict=True):
+        assert found.dtype == expected.dtype
+        assert_array_equal(found, expected)

@@ -122,6 +122,12 @@ def _rows(x, p, f, gram, enough, out, sums, l1, code):
     return (kept.data, kept.indices, kept.indptr.astype(np.int64)), squares, float(objective), float(n_open)
 
 
+def nonzeros(dense):
+    """Give (data, indices, indptr) of the CSR matrix of `dense`."""
+    kept = sp.csr_matrix(dense)
+    return kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64)
+
+
 def update_atoms(atoms, gram, products, nonneg, unused, sweeps):
     """Minimise 1/2 tr(D'AD) - tr(D'B) over atoms in the unit ball, one after the other, in place.
 
