@@ -12,8 +12,8 @@ import scipy.sparse as sp
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_coding import lasso as lasso
-from .reference_coding import omp as omp
 from .reference_coding import nonzeros as nonzeros
+from .reference_coding import omp as omp
 from .reference_coding import update_atoms as update_atoms
 from .reference_kmeans import assign as assign
 from .reference_kmeans import seed as seed
