@@ -23,7 +23,7 @@ template <class T>
 class Exact {
   public:
     static constexpr int width = Hals<T>::width, across = Hals<T>::across, wide = width * across;
-    static constexpr int max_face_steps = 8, dual_sweeps = 4, rounds = 8;
+    static constexpr int max_face_steps = 8, rounds = 8;
     using V = Vec<T>;
     using Lanes = typename Hals<T>::Lanes;
 
@@ -40,8 +40,10 @@ class Exact {
         return rows_.with_prox([&](auto prox) {
             Index open = count_;
             if (prox == Prox::nonneg && from_dual && rows_.inverse) {
-                for (Index r = 0; r < count_; r += wide) start(r);
-                open = pivot();
+                // Single precision ends well-conditioned rows of few components by a sweep or two: 0.14 us, not 0.20.
+                const bool pivots = sizeof(T) == 8 || rows_.k > 24;
+                for (Index r = 0; r < count_; r += wide) pivots ? start(r, 4, T(0.1)) : start(r, 8, T(1e-3));
+                if (pivots) open = pivot();
             }
             return descend<prox>(open);
         });
@@ -100,13 +102,13 @@ class Exact {
         }
     }
 
-    void start(Index r) {
+    void start(Index r, int dual_sweeps, T shrink) {
         const Index k = rows_.k;
         T *negative = scratch_, *y = scratch_ + k * wide, *z = z_ + r;
         const T* b = rows_.inverse->gram();
         product(k, Index{wide}, k, b, k, 1, p_ + r, stride_, negative, Index{wide}, false);
         for (Index i = 0; i < k * wide; ++i) negative[i] = -negative[i], y[i] = 0;
-        Hals<T>(*rows_.inverse, nullptr, T(0), true, dual_sweeps, T(0.1), T(0)).solve(y, negative, wide, wide, nullptr);
+        Hals<T>(*rows_.inverse, nullptr, T(0), true, dual_sweeps, shrink, T(0)).solve(y, negative, wide, wide, nullptr);
         product(k, Index{wide}, k, b, k, 1, y, Index{wide}, z, stride_, false);
         for (Index t = 0; t < k; ++t)
             for (Index i = 0; i < wide; ++i) {
