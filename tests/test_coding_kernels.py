@@ -159,3 +159,13 @@ def test_no_rows_give_empty_codes(kernels, dtype):
         assert out.shape == (0, 33)
         assert_array_equal(sums, 0)
         assert result[2:] == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (49, 17), (100, 64)], ids=str)
+def test_what_is_not_zero_is_kept_as_csr_by_the_twin(kernels, dtype, shape):
+    rng = np.random.default_rng(0)
+    dense = (rng.standard_normal(shape) * (rng.random(shape) < 0.4)).astype(dtype)
+    dense[::3] = 0
+    for found, expected in zip(kernels.nonzeros(dense), reference.nonzeros(dense), strict=True):
+        assert found.dtype == expected.dtype
+        assert_array_equal(found, expected)

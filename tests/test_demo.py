@@ -35,6 +35,7 @@ def test_every_png_is_a_real_picture(small):
     others = {"convergence", "counts"} | {f"photograph-{k}" for k in ("reconstructed", "colours")}
     others.add("faces-reconstructed")
     others |= {"penalty-contours", "basis-comparison", "video", "faces-restored"}
+    others |= {"penalty-contours", "basis-comparison", "dictionaries", "photograph-restored"}
     assert {file.stem for file in files} == sheets | others
     for file in files:
         pixels = image.imread(file)
@@ -129,6 +130,20 @@ def test_more_colours_come_closer_to_the_photograph_and_as_close_as_scikit_learn
         np.testing.assert_allclose(one.inertia, one.peer_inertia, rtol=1e-4)
         np.testing.assert_allclose(np.square(image - one.picture).sum(), one.inertia, rtol=1e-4)
         assert len(np.unique(one.picture.reshape(-1, 3), axis=0)) == one.k == len(one.palette)
+
+
+def test_learned_atoms_restore_a_photograph_better_than_cosines(small):
+    lines = {line.split(":")[0].strip(): line.split(":")[1] for line in small[1].splitlines() if ":" in line}
+    for task in ("denoised", "inpainted"):
+        values = dict(part.split() for part in lines[task].split(", "))
+        assert float(values["learned"]) > float(values["cosines"]) + 0.3 > float(values.get("noise", 20)) + 5
+
+
+def test_cosine_atoms_are_centred_and_of_norm_1():
+    atoms = demo.demo_coding.cosine_atoms(6, 9)
+    assert atoms.shape == (80, 36)
+    np.testing.assert_allclose(atoms.sum(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), 1, rtol=1e-6)
 
 
 def test_info_prints_the_configuration(capsys):

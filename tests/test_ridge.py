@@ -339,3 +339,14 @@ def test_callback_and_time_limit_stop_without_a_warning(caplog):
     assert not model.converged_
     assert len(caplog.records) == 4
     assert gf.Ridge(solver="gd", tol=1e-14, max_time=1e-9).fit(X, Y).n_iter_ == 1
+
+
+def test_the_residual_of_float32_passes_over_x_is_the_true_one():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4200), dtype=np.float32)
+    y = X @ rng.standard_normal(4200, dtype=np.float32)
+    model = gf.Ridge(solver="cg", tol=1e-9, max_iter=60, fit_intercept=False).fit(X, y)
+    X, y, b = X.astype(float), y.astype(float), model.coef_.astype(float)
+    true = np.linalg.norm(X.T @ (X @ b - y) + b) / np.linalg.norm(X.T @ y)
+    assert true > 1e-8  # single precision cannot reach tol
+    assert true / 4 < model.kkt_residual_ < 4 * true

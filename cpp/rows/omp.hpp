@@ -24,11 +24,11 @@ template <class T>
 class Omp {
   public:
     using V = Vec<T>;
-    static constexpr Index width = lanes<T>;
+    static constexpr Index width = lanes<T>, strip = 4 * width;
     using Rule = OmpRule<T>;
 
     Omp(const GramRows<T>& gram, const Rule& rule)
-        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)), h_(most_ * gp_), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_),
+        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)), h_(most_ * round_up<Index>(gp_, strip)), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_),
           gamma_(most_), atoms_(static_cast<std::size_t>(most_)) {
         for (Index j = 0; j < gp_; ++j) floor_.get()[j] = j < k_ ? T(32) * std::numeric_limits<T>::epsilon() * gram_[j * gp_ + j] : T(0);
     }
@@ -65,12 +65,15 @@ class Omp {
     T value(Index a) const { return gamma_.get()[a]; }
 
   private:
+    // h_s from component `at` on, in strips of four vectors: all h of a strip lie side by side, to be read in order.
+    T* h(Index s, Index at) const { return h_.get() + at / strip * strip * most_ + s * strip + at % strip; }
+
     // What of f_j lies outside the support; leaves h_i[j] in lower_.
     T own_part(Index j) {
         T part = gram_[j * gp_ + j];
         T* l = lower_.get() + size_ * most_;
         for (Index i = 0; i < size_; ++i) {
-            l[i] = h_.get()[i * gp_ + j];
+            l[i] = *h(i, j);
             part -= l[i] * l[i];
         }
         return part;
@@ -98,22 +101,21 @@ class Omp {
         const T* l = lower_.get() + size_ * most_;
         by_four_vectors(gp_ / width, [&](auto count, Index v) {
             constexpr int N = decltype(count)::value;
-            V h[N];
+            V sum[N];
 #pragma GCC unroll 4
-            for (int i = 0; i < N; ++i) h[i] = load<V>(gram_ + j * gp_ + (v + i) * width);
-            const T* old = h_.get() + v * width;
-            for (Index s = 0; s < size_; ++s, old += gp_)
+            for (int i = 0; i < N; ++i) sum[i] = load<V>(gram_ + j * gp_ + (v + i) * width);
+            const T* old = h(0, v * width);
+            for (Index s = 0; s < size_; ++s, old += strip)
 #pragma GCC unroll 4
-                for (int i = 0; i < N; ++i) h[i] -= load<V>(old + i * width) * l[s];
+                for (int i = 0; i < N; ++i) sum[i] -= load<V>(old + i * width) * l[s];
 #pragma GCC unroll 4
             for (int i = 0; i < N; ++i) {
                 const Index at = (v + i) * width;
-                h[i] *= inverse_nu;
-                const V c = load<V>(c_.get() + at) - h[i] * gamma;
+                const V hs = sum[i] * inverse_nu, c = load<V>(c_.get() + at) - hs * gamma;
                 V n = load<V>(n_.get() + at);
-                store(h_.get() + size_ * gp_ + at, h[i]);
+                store(h(size_, at), hs);
                 store(c_.get() + at, c);
-                if (ols) store(n_.get() + at, n = n < V{} ? n : n - h[i] * h[i]);
+                if (ols) store(n_.get() + at, n = n < V{} ? n : n - hs * hs);
                 best.offer(score<ols>(c, n, v + i), v + i);
             }
         });

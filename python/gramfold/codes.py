@@ -133,7 +133,8 @@ def _side_by_side(
     result = solve_rows(
         x, shared, gram, penalty, sweeps, products=products, start=start, sums=sums, n_threads=n_threads
     )
-    codes = sp.csr_matrix(result.factor) if sparse else result.factor
+    dense = result.factor
+    codes = sp.csr_matrix(kernels.nonzeros(dense), shape=dense.shape) if sparse else dense
     return Coded(codes, sums, result.gram, result.objective, 0.0 if once else result.open)
 
 

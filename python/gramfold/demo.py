@@ -8,7 +8,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import datasets, demo_colours, demo_counts, demo_pictures, demo_report, demo_video
+from . import datasets, demo_coding, demo_colours, demo_counts, demo_pictures, demo_report, demo_video
 from ._extras import require
 from .demo_fits import PENALTIES, PLAIN, SEED, SIGNS, Problem, compare, fastest, fit_ours
 from .fold import effective_threads
@@ -84,5 +84,6 @@ def run(
     demo_colours.figure(image, colours).savefig(files[-1], dpi=demo_pictures.DPI)
     files += demo_video.write(folder, n_threads)
     files.append(demo_counts.write(folder, n_threads))
+    files += demo_coding.write(folder, n_threads)
     print(demo_report.closing(rows, files, time.perf_counter() - begun))
     return files

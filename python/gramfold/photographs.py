@@ -73,7 +73,7 @@ def image_patches(
     (1000, 64)
     """
     kept, rng = floating(dtype), check_random_state(random_state)
-    images = [_grey(name, kept) for name in PHOTOGRAPHS]
+    images = [grey(name, kept) for name in PHOTOGRAPHS]
     grids = [corners(image.shape, patch_shape, stride=stride) for image in images]
     shares = np.array([len(rows) * len(columns) for rows, columns in grids])
     if n_patches is not None:
@@ -122,7 +122,8 @@ def faces() -> Array:
     return cast(Array, stored[:100].reshape(100, -1))
 
 
-def _grey(name: str, dtype: np.dtype[Any]) -> Array:
+def grey(name: str, dtype: np.dtype[Any]) -> Array:
+    """One of `PHOTOGRAPHS`, (height, width), values in [0, 1]."""
     image = getattr(require("skimage.data", extra="demo"), name)()
     grey = image @ LUMINANCE if image.ndim == 3 else image
     return cast(Array, np.minimum(grey / 255, 1).astype(dtype))

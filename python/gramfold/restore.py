@@ -17,6 +17,8 @@ from .coding import sparse_encode
 from .fold import Array
 from .patches import Pair, average, extract
 
+INPAINT_TOL = 1e-4  # of a patch's codes: far below one of 256 grey levels
+
 
 def denoise(
     image: Any, dictionary: Any, patch_shape: Pair, *, sigma: float, stride: int | Pair = 1,
@@ -127,7 +129,9 @@ def inpaint(
     counts = seen.sum(axis=1, keepdims=True)
     means = np.where(counts > 0, rows.sum(axis=1, keepdims=True) / np.maximum(counts, 1), image[mask].mean())
     means = means.astype(rows.dtype)
-    codes = sparse_encode(rows - means, dictionary, alpha=alpha, mask=seen, n_threads=n_threads)
+    codes = sparse_encode(
+        rows - means, dictionary, alpha=alpha, mask=seen, tol=INPAINT_TOL, n_threads=n_threads
+    )
     filled = average(
         codes @ np.asarray(dictionary, dtype=rows.dtype) + means, image.shape, patch_shape, stride=stride
     )

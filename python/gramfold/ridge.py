@@ -79,7 +79,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int
         1 for direct solvers.
     duality_gap_ : float or ndarray of shape (n_targets,)
-        At least what the objective is above its minimum; infinite for alpha=0, where no dual point is known.
+        At least what the objective is above its minimum, for coefficients before they are rounded to the
+        dtype of X; infinite for alpha=0, where no dual point is known.
     kkt_residual_ : float
         Gradient at the solution, relative to that at 0.
     converged_ : bool

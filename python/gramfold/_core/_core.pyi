@@ -57,6 +57,7 @@ def omp(
     ols: bool,
     n_threads: int,
 ) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
+def nonzeros(dense: _Array) -> tuple[_Array, NDArray[np.int32], NDArray[np.int64]]: ...
 def update_atoms(
     atoms: _Array,
     gram: _Double,

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_coding import lasso as lasso
+from .reference_coding import nonzeros as nonzeros
 from .reference_coding import omp as omp
 from .reference_dictionary import ksvd_atoms as ksvd_atoms
 from .reference_dictionary import masked_atoms as masked_atoms
