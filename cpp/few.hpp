@@ -242,14 +242,16 @@ class FewWorker {
     template <bool Weighted>
     void add_by_masks(const Id* label, const Id* old, const T* weights) {
         for (Index j = 0; j < job_.k; ++j) {
-            V by[across];
+            V by[across], whole = {};
             Doubles moved = load<Doubles>(moved_.get() + j * w);
             for (int v = 0; v < across; ++v) {
-                const I now = load<I>(label + v * w) == Id(j), then = load<I>(old + v * w) == Id(j);
                 const V weight = Weighted ? load<V>(weights + v * w) : V{} + 1;
-                by[v] = (now & ~then) ? weight : (then & ~now) ? -weight : V{};
-                moved += pairs(by[v]);
+                by[v] = load<I>(label + v * w) == Id(j) ? weight : V{};
+                by[v] = load<I>(old + v * w) == Id(j) ? by[v] - weight : by[v];
+                if constexpr (Weighted) moved += pairs(by[v]);
+                else whole += by[v];
             }
+            moved += pairs(whole);
             store(moved_.get() + j * w, moved);
             for (Index q = 0; q < job_.d; ++q) {
                 T* to = sums_.get() + (j * job_.d + q) * w;
