@@ -13,8 +13,10 @@
 
 namespace gramfold {
 
-// Beyond this a tile of scores, which needs one FMA where a distance needs two operations, is as fast.
-inline constexpr Index few_terms = 64;
+// Beyond so many k d a tile of scores, which needs one FMA where a distance needs two operations, is as fast; measured
+// on Zen 4.
+template <class T>
+inline constexpr Index few_terms = 16 * lanes<T>;
 
 namespace few_detail {
 
@@ -288,7 +290,7 @@ class FewWorker {
 
 template <class T>
 bool few(const Dense<T>& source, const Assignment<T>& job) {
-    return job.search && !job.lower && job.k * job.d <= few_terms && source.matrix().col_stride == 1;
+    return job.search && !job.lower && job.k * job.d <= few_terms<T> && source.matrix().col_stride == 1;
 }
 
 // The sums of a pass over few clusters and columns, in `fold_with(make_worker)`.
