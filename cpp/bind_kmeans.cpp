@@ -39,7 +39,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
 template <class T>
 Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
                 const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums,
-                const Optional<std::int8_t>& codes, const Optional<float>& errors, const Optional<T>& shift, double step,
+                const Optional<std::int32_t>& codes, const Optional<float>& errors, const Optional<T>& shift, double step,
                 int n_threads) {
     require(candidates.ndim() == 2, "candidates must be n_candidates x cols");
     const Index l = candidates.shape(0), d = candidates.shape(1);
@@ -52,7 +52,8 @@ Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Opti
                        writable<double>(sums, (n + seed_block - 1) / seed_block, l,
                                         "sums must be a writable blocks x n_candidates")};
         const T* mean = sized(shift, d, "shift must have an entry for each column");
-        const Sketch sketch{sized(codes, round_up(n, seed_block) * d, "codes must be of the size of blocks x 96 x cols"),
+        const Sketch sketch{sized(codes, round_up(n, seed_block) * sketch_words(d),
+                                  "codes must have an entry for each four columns of blocks of 96 rows"),
                             sized(errors, round_up(n, seed_block), "errors must have an entry for each row of codes"),
                             mean ? std::vector<double>(mean, mean + d) : std::vector<double>(), step};
         if (sketch.codes) {
@@ -64,12 +65,13 @@ Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Opti
 }
 
 template <class T>
-void sketch_rows_of(const Strided<T>& x, const Contiguous<T>& shift, double step, const Contiguous<std::int8_t>& codes,
+void sketch_rows_of(const Strided<T>& x, const Contiguous<T>& shift, double step, const Contiguous<std::int32_t>& codes,
                     const Contiguous<float>& errors, int n_threads) {
     const Matrix<const T> source = strided(x);
     const Index n = source.rows, d = source.cols, padded = round_up(n, seed_block);
     require(shift.ndim() == 1 && shift.shape(0) == d, "shift must have an entry for each column");
-    std::int8_t* to = writable<std::int8_t>(codes, padded * d, "codes must be writable, of the size of blocks x 96 x cols");
+    std::int32_t* to = writable<std::int32_t>(codes, padded * sketch_words(d),
+                                                "codes must be writable, an entry for each four columns of blocks of 96 rows");
     float* bounds = writable<float>(errors, padded, "errors must be writable, an entry for each row of codes");
     const std::vector<double> mean(shift.data(), shift.data() + d);
     without_gil(n_threads, [&](const Run& run) { sketch(source, mean, step, to, bounds, run); return 0; });

@@ -193,7 +193,7 @@ def run_seed(kernels, x, candidates, closest, weights, sketch=(None, None, None,
 
 def make_sketch(kernels, x, shift, step, n_threads=2):
     padded = -(-len(x) // 96) * 96
-    codes, errors = np.empty(padded * x.shape[1], np.int8), np.empty(padded, np.float32)
+    codes, errors = np.empty(padded * -(-x.shape[1] // 4), np.int32), np.empty(padded, np.float32)
     kernels.sketch(x, shift.astype(x.dtype), step, codes, errors, n_threads)
     return codes, errors, shift.astype(x.dtype), step
 

@@ -32,11 +32,11 @@ class Sketch:
         self.codes = self.errors = None
         if np.isfinite(self.step) and self.step**2 > 1e12 * np.finfo(x.dtype).tiny:
             padded = -(-x.rows // BLOCK) * BLOCK
-            self.codes, self.errors = np.empty(padded * x.cols, np.int8), np.empty(padded, np.float32)
+            self.codes, self.errors = np.empty(padded * -(-x.cols // 4), np.int32), np.empty(padded, np.float32)
             kernels.sketch(x.x, self.shift, self.step, self.codes, self.errors, x.n_threads)
         self._seeds, self._rest = 0, 0
 
-    def arguments(self) -> tuple[NDArray[np.int8] | None, NDArray[np.float32] | None, Array, float]:
+    def arguments(self) -> tuple[NDArray[np.int32] | None, NDArray[np.float32] | None, Array, float]:
         """What the kernel takes."""
         self._seeds += 1
         self._rest -= 1

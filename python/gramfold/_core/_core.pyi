@@ -161,7 +161,7 @@ def seed(
     weights: _Array | None,
     out: _Array,
     sums: _Double,
-    codes: NDArray[np.int8] | None,
+    codes: NDArray[np.int32] | None,
     errors: NDArray[np.float32] | None,
     shift: _Array | None,
     step: float,
@@ -171,7 +171,7 @@ def sketch(
     x: _Array,
     shift: _Array,
     step: float,
-    codes: NDArray[np.int8],
+    codes: NDArray[np.int32],
     errors: NDArray[np.float32],
     n_threads: int,
 ) -> None: ...

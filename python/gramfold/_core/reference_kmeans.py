@@ -73,8 +73,9 @@ def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step,
 
 def sketch(x, shift, step, codes, errors, n_threads):
     """Overwrite codes with x in steps, in an order of the level's own, and errors with bounds of what is lost."""
-    steps = np.zeros((len(errors), x.shape[1]))
-    steps[: len(x)] = (x.astype(np.float64) - shift) / step
+    cols = x.shape[1]
+    steps = np.zeros((len(errors), -(-cols // 4) * 4))
+    steps[: len(x), :cols] = (x.astype(np.float64) - shift) / step
     rounded = np.clip(np.rint(steps), -127, 127)
-    codes[:] = rounded.astype(np.int8).ravel()
+    codes[:] = rounded.astype(np.int8).view(np.int32).ravel()
     errors[:] = np.linalg.norm(steps - rounded, axis=1) * (1 + 1e-6)
