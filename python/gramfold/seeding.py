@@ -15,7 +15,8 @@ from .lloyd import Assigner, dense_rows
 INITS = ("k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/seed.hpp
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
-# A sketch of X is made for at least so many seeds still to come and columns, and rests once it spares less than SPARED.
+# A sketch of X in float64 (float32 is as fast without) is made for at least so many seeds still to come and
+# columns, and rests once it spares less than SPARED.
 SKETCH_SEEDS, SKETCH_COLUMNS, SPARED = 16, 16, 0.25
 
 
@@ -32,7 +33,10 @@ class Sketch:
         self.codes = self.errors = None
         if np.isfinite(self.step) and self.step**2 > 1e12 * np.finfo(x.dtype).tiny:
             padded = -(-x.rows // BLOCK) * BLOCK
-            self.codes, self.errors = np.empty(padded * -(-x.cols // 4), np.int32), np.empty(padded, np.float32)
+            self.codes, self.errors = (
+                np.empty(padded * -(-x.cols // 4), np.int32),
+                np.empty(padded, np.float32),
+            )
             kernels.sketch(x.x, self.shift, self.step, self.codes, self.errors, x.n_threads)
         self._seeds, self._rest = 0, 0
 
@@ -69,7 +73,9 @@ class Potential:
         x = self.x
         out = self._take(len(candidates))
         sums = np.empty((-(-x.rows // BLOCK), len(candidates)))
-        given = self.sketch.arguments() if self.sketch and self.closest is not None else (None, None, None, 0.0)
+        given = (
+            self.sketch.arguments() if self.sketch and self.closest is not None else (None, None, None, 0.0)
+        )
         read = kernels.seed(
             x.kernel, candidates, self.closest, self.weights, out, sums, *given, x.n_threads
         )  # fmt: skip
@@ -126,7 +132,8 @@ def plus_plus(
     else:
         chosen.append(int(rng.choice(x.rows, p=probabilities(x.rows, weights))))
         potential.reduce(dense_rows(x.x, chosen))
-    if k - len(chosen) >= SKETCH_SEEDS and x.cols >= SKETCH_COLUMNS and isinstance(x.x, np.ndarray):
+    long_rows = isinstance(x.x, np.ndarray) and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
+    if long_rows and k - len(chosen) >= SKETCH_SEEDS:
         potential.sketch = Sketch(x)
     while len(chosen) < k:
         candidates = potential.draw(rng.uniform(size=n_trials))
