@@ -73,11 +73,12 @@ class Potential:
         x = self.x
         out = self._take(len(candidates))
         sums = np.empty((-(-x.rows // BLOCK), len(candidates)))
-        given = (
-            self.sketch.arguments() if self.sketch and self.closest is not None else (None, None, None, 0.0)
-        )
+        codes, errors, shift, step = None, None, None, 0.0
+        if self.sketch and self.closest is not None:
+            codes, errors, shift, step = self.sketch.arguments()
         read = kernels.seed(
-            x.kernel, candidates, self.closest, self.weights, out, sums, *given, x.n_threads
+            x.kernel, candidates, self.closest, self.weights, out, sums, codes, errors, shift, step,
+            x.n_threads,
         )  # fmt: skip
         if self.sketch:
             self.sketch.learn(read / x.rows)
