@@ -13,6 +13,7 @@
 #pragma once
 
 #include "assignment.hpp"
+#include "few.hpp"
 #include "lanes.hpp"
 #include "rows/found.hpp"
 
@@ -333,10 +334,14 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
     const Groups<T> groups(job.order, job.n_groups, job.moved, job.n_far, job.k);
     const Centroids<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
-    auto total = fold(
-        assign_plan(source.rows(), work), run,
-        [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); },
-        [&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
+    const auto fold_with = [&](auto make_worker) {
+        return fold(
+            assign_plan(source.rows(), work), run,
+            [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); }, make_worker);
+    };
+    auto total = sizeof(S) <= sizeof(T) && few(source, job)
+                     ? with_few_worker(source, job, fold_with)
+                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
             sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);

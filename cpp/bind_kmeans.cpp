@@ -52,20 +52,44 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
 }
 
 template <class T>
-void seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
-               const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums, int n_threads) {
+Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
+                const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums,
+                const Optional<std::int32_t>& codes, const Optional<float>& errors, const Optional<T>& shift, double step,
+                int n_threads) {
     require(candidates.ndim() == 2, "candidates must be n_candidates x cols");
     const Index l = candidates.shape(0), d = candidates.shape(1);
-    with_source<T>(x, [&](const auto& source) {
+    return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "candidates must have as many columns as x");
-        const Seeding<T> job{l, d, candidates.data(), sized(closest, n, "closest must have an entry for each row"),
-                             sized(weights, n, "weights must have an entry for each row"),
-                             writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
-                             writable<double>(sums, (n + seed_block - 1) / seed_block, l,
-                                              "sums must be a writable blocks x n_candidates")};
-        without_gil(n_threads, [&](const Run& run) { seed(source, job, run); return 0; });
+        Seeding<T> job{l, d, candidates.data(), sized(closest, n, "closest must have an entry for each row"),
+                       sized(weights, n, "weights must have an entry for each row"),
+                       writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
+                       writable<double>(sums, (n + seed_block - 1) / seed_block, l,
+                                        "sums must be a writable blocks x n_candidates")};
+        const T* mean = sized(shift, d, "shift must have an entry for each column");
+        const Sketch sketch{sized(codes, round_up(n, seed_block) * sketch_words(d),
+                                  "codes must have an entry for each four columns of blocks of 96 rows"),
+                            sized(errors, round_up(n, seed_block), "errors must have an entry for each row of codes"),
+                            mean ? std::vector<double>(mean, mean + d) : std::vector<double>(), step};
+        if (sketch.codes) {
+            require(sketch.errors && mean && job.closest, "codes go with errors, shift and closest");
+            job.sketch = &sketch;
+        }
+        return without_gil(n_threads, [&](const Run& run) { return seed(source, job, run); });
     });
+}
+
+template <class T>
+void sketch_rows_of(const Strided<T>& x, const Contiguous<T>& shift, double step, const Contiguous<std::int32_t>& codes,
+                    const Contiguous<float>& errors, int n_threads) {
+    const Matrix<const T> source = strided(x);
+    const Index n = source.rows, d = source.cols, padded = round_up(n, seed_block);
+    require(shift.ndim() == 1 && shift.shape(0) == d, "shift must have an entry for each column");
+    std::int32_t* to = writable<std::int32_t>(codes, padded * sketch_words(d),
+                                                "codes must be writable, an entry for each four columns of blocks of 96 rows");
+    float* bounds = writable<float>(errors, padded, "errors must be writable, an entry for each row of codes");
+    const std::vector<double> mean(shift.data(), shift.data() + d);
+    without_gil(n_threads, [&](const Run& run) { sketch(source, mean, step, to, bounds, run); return 0; });
 }
 
 template <class T>
@@ -75,7 +99,11 @@ void bind(py::module_& m) {
           py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
           py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
-          py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("n_threads"));
+          py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),
+          py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
+          py::arg("n_threads"));
+    m.def("sketch", &sketch_rows_of<T>, py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
+          py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace

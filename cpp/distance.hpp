@@ -40,6 +40,18 @@ double exact_distance(const T* x, const T* c, Index d, double most) {
     return total;
 }
 
+// The nearest centroid by these distances; of equally near ones the first.
+template <class T>
+Index exact_nearest(const T* x, const T* centers, Index k, Index d) {
+    double first = std::numeric_limits<double>::infinity();
+    Index label = 0;
+    for (Index j = 0; j < k; ++j) {
+        const double a = exact_distance(x, centers + j * d, d, first);
+        if (a < first) first = a, label = j;
+    }
+    return label;
+}
+
 // The sum of all lanes, in pairs.
 template <class T>
 inline T sum_lanes(Vec<T> v) {

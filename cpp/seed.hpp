@@ -4,16 +4,17 @@
 //
 // Arthur & Vassilvitskii 2007, with greedy trials. The sums of short blocks are what the potential of a candidate and
 // the draw of the next ones need. Dense distances come from the differences, so that a row is 0 from itself.
+// With a sketch of X (sketch.hpp), rows that it shows to be no nearer to any candidate than `closest` are not read: the
+// same bits come out.
 // Cost: 2 rows cols candidates operations.
 #pragma once
 
 #include "csr.hpp"
 #include "lanes.hpp"
 #include "rows/argmin.hpp"
+#include "sketch.hpp"
 
 namespace gramfold {
-
-inline constexpr Index seed_block = 96;
 
 template <class T>
 struct Seeding {
@@ -21,6 +22,7 @@ struct Seeding {
     const T *candidates, *closest, *weights;  // closest, weights: null for infinity, ones
     T* out;        // n_candidates x rows
     double* sums;  // blocks x n_candidates
+    const Sketch* sketch = nullptr;  // with it goes closest
 
     // out has the distances of rows first to first + count; takes the minima and adds them up.
     void settle(Index first, Index count, Index rows) const {
@@ -50,9 +52,13 @@ struct Seeding {
     }
 };
 
-struct NoSums {
-    void clear() {}
-    NoSums& operator+=(const NoSums&) { return *this; }
+struct RowsRead {
+    Index count = 0;
+    void clear() { count = 0; }
+    RowsRead& operator+=(const RowsRead& o) {
+        count += o.count;
+        return *this;
+    }
 };
 
 template <class T, int R>
@@ -88,39 +94,74 @@ class SeedWorker {
     SeedWorker(Matrix<const T> x, const Seeding<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
           packed_(width * job.d), candidates_(job.n_candidates * job.d), found_(most * width),
-          copy_(x.col_stride == 1 ? 0 : width * job.d) {
+          copy_(x.col_stride == 1 ? 0 : width * job.d), filter_(job.sketch, job.candidates, job.n_candidates, job.d) {
         T* to = candidates_.get();
         for (Index l = 0; l < job.n_candidates; l += most)
             for (Index q = 0; q < job.d; ++q)
                 for (Index i = l; i < std::min(job.n_candidates, l + most); ++i) *to++ = job.candidates[i * job.d + q];
     }
 
-    void operator()(Index first_block, Index blocks, NoSums&) {
-        for (Index b = first_block; b < first_block + blocks; ++b) {
-            const Index first = b * seed_block, count = std::min(seed_block, x_.rows - first);
-            for (Index r = 0; r < count; r += width) panel(first + r, std::min(width, count - r));
-            job_.settle(first, count, x_.rows);
+    void operator()(Index first_block, Index blocks, RowsRead& read) {
+        const Index begin = first_block * seed_block, end = std::min(x_.rows, begin + blocks * seed_block);
+        if (job_.sketch) {
+            read.count += panels_of_open_rows(begin, end);
+        } else {
+            for (Index i = begin; i < end; i += width) {
+                const Index count = std::min(width, end - i);
+                for (Index r = 0; r < width; ++r) at_[r] = i + std::min(r, count - 1);
+                panel(count, [&](Index l, const T* found) { std::copy_n(found, count, job_.out + l * x_.rows + i); });
+            }
+            read.count += end - begin;
         }
+        for (Index i = begin; i < end; i += seed_block) job_.settle(i, std::min(seed_block, end - i), x_.rows);
     }
 
   private:
-    void panel(Index first, Index count) {
+    // Rows that the sketch cannot place beyond `closest` are read, side by side; the others stay where they are.
+    Index panels_of_open_rows(Index begin, Index end) {
+        for (Index l = 0; l < job_.n_candidates; ++l)
+            std::copy_n(job_.closest + begin, end - begin, job_.out + l * x_.rows + begin);
+        Index waiting = 0, read = 0;
+        const auto go = [&] {
+            read += waiting;
+            std::fill(at_ + waiting, at_ + width, at_[0]);
+            panel(waiting, [&](Index l, const T* found) {
+                for (Index r = 0; r < waiting; ++r) job_.out[l * x_.rows + at_[r]] = found[r];
+            });
+            waiting = 0;
+        };
+        for (Index i = begin; i < end; i += sketch_rows) {
+            unsigned char open[sketch_rows];
+            const Index count = std::min<Index>(sketch_rows, end - i);
+            filter_.open(job_.closest, i, count, open);
+            for (Index r = 0; r < count; ++r) {
+                at_[waiting] = i + r, waiting += open[r];
+                if (waiting == width) go();
+            }
+        }
+        if (waiting) go();
+        return read;
+    }
+
+    // Distances of the rows at_; f(candidate, distances of the rows).
+    template <class F>
+    void panel(Index count, F f) {
         const T* rows[width];
-        for (Index r = 0; r < width; ++r) rows[r] = row(first, std::min(r, count - 1));
+        for (Index r = 0; r < width; ++r) rows[r] = row(at_[r], r);
         to_lanes_.template operator()<lanes<T>>(rows, job_.d, panel_vectors, packed_.get());
         const char* next = reinterpret_cast<const char*>(rows[count - 1] + job_.d);
         static constexpr auto tiles = tiles_of(std::make_integer_sequence<int, most>{});
         for (Index l = 0; l < job_.n_candidates; l += most) {
             const Index r = std::min<Index>(most, job_.n_candidates - l);
             tiles[std::size_t(r - 1)](job_.d, packed_.get(), candidates_.get() + l * job_.d, found_.get(), width, next);
-            for (Index i = 0; i < r; ++i) std::copy_n(found_.get() + i * width, count, job_.out + (l + i) * x_.rows + first);
+            for (Index i = 0; i < r; ++i) f(l + i, found_.get() + i * width);
         }
     }
 
-    const T* row(Index first, Index r) {
-        if (!copy_.size()) return x_.row(first + r);
-        T* to = copy_.get() + r * job_.d;
-        for (Index q = 0; q < job_.d; ++q) to[q] = x_(first + r, q);
+    const T* row(Index i, Index place) {
+        if (!copy_.size()) return x_.row(i);
+        T* to = copy_.get() + place * job_.d;
+        for (Index q = 0; q < job_.d; ++q) to[q] = x_(i, q);
         return to;
     }
 
@@ -133,6 +174,8 @@ class SeedWorker {
     const Seeding<T>& job_;
     ToLanes<T, T> to_lanes_;
     Buffer<T> packed_, candidates_, found_, copy_;
+    SketchFilter filter_;
+    Index at_[width + 1];  // the rows of a panel
 };
 
 // Distances as |x|^2 - 2 x'c + |c|^2 in double, each added up in the order of the entries: 0 for a row and itself.
@@ -151,10 +194,11 @@ class SeedCsrWorker {
             }
     }
 
-    void operator()(Index first_block, Index blocks, NoSums&) {
+    void operator()(Index first_block, Index blocks, RowsRead& read) {
         for (Index b = first_block; b < first_block + blocks; ++b) {
             const Index first = b * seed_block, count = std::min(seed_block, x_.rows() - first);
             for (Index i = first; i < first + count; ++i) row(i);
+            read.count += count;
             job_.settle(first, count, x_.rows());
         }
     }
@@ -189,12 +233,13 @@ SeedCsrWorker<T, I> seed_worker(const Csr<T, I>& x, const Seeding<T>& job) {
     return {x, job};
 }
 
+// How many rows were read.
 template <class Source, class T>
-void seed(const Source& x, const Seeding<T>& job, const Run& run) {
+Index seed(const Source& x, const Seeding<T>& job, const Run& run) {
     const Index blocks = (x.rows() + seed_block - 1) / seed_block;
     const double work = double(x.rows()) * double(x.work_per_row()) * double(job.n_candidates);
-    fold({blocks, blocks, std::max<Index>(1, blocks / row_group), work}, run, [] { return std::make_unique<NoSums>(); },
-         [&] { return seed_worker(x, job); });
+    return fold({blocks, blocks, std::max<Index>(1, blocks / row_group), work}, run,
+                [] { return std::make_unique<RowsRead>(); }, [&] { return seed_worker(x, job); })->count;
 }
 
 }  // namespace gramfold

@@ -153,7 +153,7 @@ def test_bounds_spare_rows_their_search_and_change_no_label(compiled, dtype, spa
     c = centers.astype(dtype)
     c[7] = c[3]
     order = None if groups == 1 else rng.permutation(30)
-    kept = dict(lower=np.empty((len(x), groups), dtype), order=order, wide=wide)
+    kept = {"lower": np.empty((len(x), groups), dtype), "order": order, "wide": wide}
     labels, _, total, _ = run_assign(compiled, given, c, **kept)
     starts = 30 * np.arange(groups) // groups
     spared = 0.0
@@ -217,12 +217,19 @@ def test_a_label_depends_on_its_row_alone(compiled, dtype):
     assert_array_equal([run_assign(compiled, x[i : i + 1], c)[0][0] for i in range(50)], whole[:50])
 
 
-def run_seed(kernels, x, candidates, closest, weights, n_threads=2):
+def run_seed(kernels, x, candidates, closest, weights, sketch=(None, None, None, 0.0), n_threads=2):
     rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
     out = np.full((len(candidates), rows), np.nan, candidates.dtype)
     sums = np.full((-(-rows // 96), len(candidates)), np.nan)
-    kernels.seed(x, candidates, closest, weights, out, sums, n_threads)
-    return out, sums
+    read = kernels.seed(x, candidates, closest, weights, out, sums, *sketch, n_threads)
+    return out, sums, read
+
+
+def make_sketch(kernels, x, shift, step, n_threads=2):
+    padded = -(-len(x) // 96) * 96
+    codes, errors = np.empty(padded * -(-x.shape[1] // 4), np.int32), np.empty(padded, np.float32)
+    kernels.sketch(x, shift.astype(x.dtype), step, codes, errors, n_threads)
+    return codes, errors, shift.astype(x.dtype), step
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -231,8 +238,9 @@ def test_seed_is_its_twin(kernels, dtype, shape, layout):
     x, candidates, weights = points(*shape, dtype)
     for closest in (None, 5 * weights):
         for w in (None, weights):
-            out, sums = run_seed(kernels, LAYOUTS[layout](x), candidates, closest, w)
-            exact, exact_sums = run_seed(reference, as64(x), as64(candidates), as64(closest), as64(w))
+            out, sums, read = run_seed(kernels, LAYOUTS[layout](x), candidates, closest, w)
+            assert read == len(x)
+            exact, exact_sums, _ = run_seed(reference, as64(x), as64(candidates), as64(closest), as64(w))
             eps = (
                 64 * np.finfo(dtype).eps * (1 + np.square(x).sum(axis=1).max() + np.square(candidates).sum())
             )
@@ -244,7 +252,7 @@ def test_seed_is_its_twin(kernels, dtype, shape, layout):
 def test_a_row_is_at_distance_zero_from_itself(kernels, dtype, layout):
     x, _, _ = points(500, 23, 1, dtype, offset=100)
     chosen = [3, 77, 333]
-    out, _ = run_seed(kernels, LAYOUTS[layout](x), np.ascontiguousarray(x[chosen]), None, None)
+    out = run_seed(kernels, LAYOUTS[layout](x), np.ascontiguousarray(x[chosen]), None, None)[0]
     assert_array_equal(out[np.arange(3), chosen], 0)
 
 
@@ -252,8 +260,46 @@ def test_a_row_is_at_distance_zero_from_itself(kernels, dtype, layout):
 def test_seed_has_the_same_bits_for_any_number_of_threads(compiled, dtype, layout):
     x, candidates, weights = points(15000, 5, 6, dtype)
     laid = LAYOUTS[layout](x)
-    out, sums = run_seed(compiled, laid, candidates, None, weights, n_threads=1)
+    out, sums, _ = run_seed(compiled, laid, candidates, None, weights, n_threads=1)
     for n_threads in (2, 3):
         other = run_seed(compiled, laid, candidates, None, weights, n_threads=n_threads)
         assert_array_equal(other[0], out)
         assert_array_equal(other[1], sums)
+
+
+DENSE_LAYOUTS = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
+
+
+@pytest.mark.parametrize("layout", DENSE_LAYOUTS)
+@pytest.mark.parametrize("offset", [0, 3000.0])
+@pytest.mark.parametrize("step", [1e-3, 0.03, 1.0])
+@pytest.mark.parametrize("shape", [(1, 3, 2), (97, 1, 4), (2000, 40, 7), (700, 130, 9)], ids=str)
+def test_a_sketch_changes_no_bit_of_the_distances(kernels, dtype, layout, offset, step, shape):
+    rows, cols, n = shape
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((20, cols))[rng.integers(20, size=rows)] + rng.standard_normal((rows, cols))
+    laid = DENSE_LAYOUTS[layout]((x + offset).astype(dtype))
+    weights = rng.random(rows).astype(dtype)
+    seeds = np.ascontiguousarray(laid[rng.integers(rows, size=40)])
+    closest = run_seed(kernels, laid, seeds, None, None)[0].min(axis=0)
+    candidates = np.ascontiguousarray(laid[rng.integers(rows, size=n)])
+    sketch = make_sketch(kernels, laid, laid.mean(axis=0, dtype=np.float64), step)
+    for w in (None, weights):
+        plain = run_seed(kernels, laid, candidates, closest, w)
+        sketched = run_seed(kernels, laid, candidates, closest, w, sketch)
+        assert_array_equal(sketched[0], plain[0])
+        assert_array_equal(sketched[1], plain[1])
+
+
+def test_a_sketch_spares_most_rows_and_decides_none_at_the_edge(compiled, dtype):
+    x, _, _ = points(5000, 64, 1, dtype)
+    x = (4 * np.eye(64)[np.arange(5000) % 64] + x).astype(dtype)
+    sketch = make_sketch(compiled, x, x.mean(axis=0, dtype=np.float64), 0.06)
+    exact = run_seed(compiled, x, np.ascontiguousarray(x[:1]), None, None)[0][0]
+    for closest in (exact, np.nextafter(exact, dtype(np.inf)), np.nextafter(exact, dtype(0))):
+        out, sums, _ = run_seed(compiled, x, np.ascontiguousarray(x[:1]), closest, None, sketch)
+        plain = run_seed(compiled, x, np.ascontiguousarray(x[:1]), closest, None)
+        assert_array_equal(out, plain[0])
+        assert_array_equal(sums, plain[1])
+    reads = [run_seed(compiled, x, x[:1].copy(), dtype(0.8) * exact, None, sketch, t)[2] for t in (1, 3)]
+    assert reads[0] == reads[1] < len(x) / 10

@@ -15,6 +15,42 @@ from .lloyd import Assigner
 INITS = ("k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/seed.hpp
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
+# A sketch of X in float64 (float32 is as fast without) is made for at least so many seeds still to come and
+# columns, and rests once it spares less than SPARED.
+SKETCH_SEEDS, SKETCH_COLUMNS, SPARED = 16, 16, 0.25
+
+
+class Sketch:
+    """X in one byte an entry: which rows are too far from some points to be read; see cpp/sketch.hpp.
+
+    Where it spares few rows it is left alone for as many seeds again.
+    """
+
+    def __init__(self, x: Source) -> None:
+        sample = x.x[:: max(1, x.rows // 1000)].astype(np.float64)
+        self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
+        self.step = 4 * float(np.sqrt(np.mean(np.square(sample - self.shift)))) / 127
+        self.codes = self.errors = None
+        if np.isfinite(self.step) and self.step**2 > 1e12 * np.finfo(x.dtype).tiny:
+            padded = -(-x.rows // BLOCK) * BLOCK
+            self.codes, self.errors = (
+                np.empty(padded * -(-x.cols // 4), np.int32),
+                np.empty(padded, np.float32),
+            )
+            kernels.sketch(x.x, self.shift, self.step, self.codes, self.errors, x.n_threads)
+        self._seeds, self._rest = 0, 0
+
+    def arguments(self) -> tuple[NDArray[np.int32] | None, NDArray[np.float32] | None, Array, float]:
+        """What the kernel takes."""
+        self._seeds += 1
+        self._rest -= 1
+        use = self._rest < 0
+        return (self.codes if use else None, self.errors if use else None, self.shift, self.step)
+
+    def learn(self, share_read: float) -> None:
+        """Note how many rows the kernel read."""
+        if self._rest < 0 and share_read > 1 - SPARED:
+            self._rest = self._seeds
 
 
 class Potential:
@@ -24,6 +60,7 @@ class Potential:
         self.x, self.weights = x, weights
         self.closest: Array | None = None
         self.sums: NDArray[np.float64] = np.empty(0)
+        self.sketch: Sketch | None = None
         self._room: list[Array] = []
 
     @property
@@ -36,7 +73,15 @@ class Potential:
         x = self.x
         out = self._take(len(candidates))
         sums = np.empty((-(-x.rows // BLOCK), len(candidates)))
-        kernels.seed(x.kernel, candidates, self.closest, self.weights, out, sums, x.n_threads)
+        codes, errors, shift, step = None, None, None, 0.0
+        if self.sketch and self.closest is not None:
+            codes, errors, shift, step = self.sketch.arguments()
+        read = kernels.seed(
+            x.kernel, candidates, self.closest, self.weights, out, sums, codes, errors, shift, step,
+            x.n_threads,
+        )  # fmt: skip
+        if self.sketch:
+            self.sketch.learn(read / x.rows)
         best = int(np.argmin(sums.sum(axis=0)))
         self.closest, self.sums = out[best], np.ascontiguousarray(sums[:, best])
         return best
@@ -76,7 +121,8 @@ def plus_plus(
 ) -> tuple[Array, NDArray[np.intp]]:
     """Greedy k-means++ with scikit-learn's draws: k rows and their numbers, given `fixed` seeds.
 
-    One read of X for each seed, whatever the number of trials.
+    One read of X for each seed, whatever the number of trials; of many seeds, a read of a sketch of X and of
+    the rows that it leaves open. Neither changes a bit.
     """
     n_trials = 2 + int(np.log(k)) if n_local_trials is None else n_local_trials
     potential = Potential(x, weights)
@@ -87,6 +133,9 @@ def plus_plus(
     else:
         chosen.append(int(rng.choice(x.rows, p=probabilities(x.rows, weights))))
         potential.reduce(dense_rows(x.x, chosen))
+    long_rows = isinstance(x.x, np.ndarray) and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
+    if long_rows and k - len(chosen) >= SKETCH_SEEDS:
+        potential.sketch = Sketch(x)
     while len(chosen) < k:
         candidates = potential.draw(rng.uniform(size=n_trials))
         chosen.append(int(candidates[potential.reduce(dense_rows(x.x, candidates))]))

@@ -211,6 +211,18 @@ def seed(
     weights: _Array | None,
     out: _Array,
     sums: _Double,
+    codes: NDArray[np.int32] | None,
+    errors: NDArray[np.float32] | None,
+    shift: _Array | None,
+    step: float,
+    n_threads: int,
+) -> int: ...
+def sketch(
+    x: _Array,
+    shift: _Array,
+    step: float,
+    codes: NDArray[np.int32],
+    errors: NDArray[np.float32],
     n_threads: int,
 ) -> None: ...
 def shrink(

@@ -60,11 +60,25 @@ def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, s
     return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
 
-def seed(x, candidates, closest, weights, out, sums, n_threads):
-    """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks."""
+def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
+    """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
+
+    Returns how many rows were read; with a sketch (codes, errors, shift, step) they may be fewer than all.
+    """
     out[:] = _distances(_dense(x), candidates.astype(np.float64)).T
     if closest is not None:
         np.minimum(out, closest, out=out)
     weighted = out.astype(np.float64) * (1 if weights is None else weights)
     starts = np.arange(0, out.shape[1], SEED_BLOCK)
     sums[:] = np.add.reduceat(weighted, starts, axis=1).T
+    return out.shape[1]
+
+
+def sketch(x, shift, step, codes, errors, n_threads):
+    """Overwrite codes with x in steps, in the level's own order, and errors with bounds of what is lost."""
+    cols = x.shape[1]
+    steps = np.zeros((len(errors), -(-cols // 4) * 4))
+    steps[: len(x), :cols] = (x.astype(np.float64) - shift) / step
+    rounded = np.clip(np.rint(steps), -127, 127)
+    codes[:] = rounded.astype(np.int8).view(np.int32).ravel()
+    errors[:] = np.linalg.norm(steps - rounded, axis=1) * (1 + 1e-6)
