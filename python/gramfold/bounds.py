@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .fold import Array, Source, dense_rows
+from .fold import Array, Source
 
 # Bounds are kept where looking at those of a row costs less than this share of a search.
 WORTH = 0.5
 # At most so many groups, of so many centroids or more.
 MOST_GROUPS, GROUP = 63, 16
 # Rows in the sample; how many centroids may be searched apart, because they went far.
-SAMPLE = 512
+SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
 # What `kernels.assign` takes for a search without bounds: lower, order, moved, n_far.
 UNBOUNDED: tuple[None, None, None, int] = (None, None, None, 0)
@@ -38,27 +38,29 @@ class Bounds:
         self._starts = len(centers) * np.arange(groups) // groups
         self._sizes = np.diff(self._starts, append=len(centers))
         self._sample = np.linspace(0, x.rows - 1, min(x.rows, SAMPLE)).astype(np.intp)
-        self._rows = dense_rows(x.x, self._sample).astype(np.float64)
+        self._rows = x.x[self._sample]
         self._sparse = x.sparse
+        self._entries = x.values.size / max(1, x.rows)
         self._previous: Array | None = None
 
     @staticmethod
-    def look(k: int, cols: int) -> float:
-        """What it takes to look at a row's bounds, in searches: its own distance, and scalar work.
+    def look(k: int, entries: float) -> float:
+        """What it takes to look at the bounds of a row of `entries` numbers, in searches.
 
-        Measured on Zen 4 in float32, where a search multiplies k vectors for every 16 columns.
+        That is its own distance and scalar work. Measured on Zen 4 in float32, where a search multiplies
+        k vectors for every 16 columns.
         """
-        return (6 + 2300 / cols) / k
+        return (6 + 2300 / max(1.0, entries)) / k
 
     @staticmethod
-    def turn(cols: int) -> float:
+    def turn(entries: float) -> float:
         """What it takes to sort out, pack and settle a row for a search in one group, in centroids."""
-        return 8 + 2000 / cols
+        return 8 + 2000 / max(1.0, entries)
 
     @classmethod
-    def worth(cls, k: int, cols: int) -> bool:
+    def worth(cls, k: int, x: Source) -> bool:
         """Whether bounds may pay at all."""
-        return cls.look(k, cols) < WORTH
+        return cls.look(k, x.values.size / max(1, x.rows)) < WORTH
 
     def plan(self, centers: Array, labels: NDArray[np.int32]) -> tuple[Any, Any, Any, int]:
         """Give lower, order, moved and n_far for the next pass; without moved every row is searched."""
@@ -68,14 +70,14 @@ class Bounds:
         step = centers.astype(np.float64) - previous
         moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
         own = labels[self._sample]
-        apart = np.square(self._rows - centers[own]).sum(axis=1)
+        apart = _distances(self._rows, centers, own)
         costs = [
-            (self._searched(moved, n_far, own, np.sqrt(apart)), n_far)
+            (self._searched(moved, n_far, own, apart), n_far)
             for n_far in FAR[: 1 if self._sparse else None]
             if n_far <= len(centers) // 4
         ]
         cost, n_far = min(costs)
-        if cost / len(centers) + self.look(len(centers), centers.shape[1]) > 1:
+        if cost / len(centers) + self.look(len(centers), self._entries) > 1:
             return self.lower, self.order, None, 0
         return self.lower, self.order, moved, n_far
 
@@ -94,10 +96,22 @@ class Bounds:
         group[self.order] = np.repeat(np.arange(len(self._starts)), self._sizes)
         searched = near.any(axis=1) | aside
         near[np.flatnonzero(searched), group[own[searched]]] = True
-        turn = self.turn(self._rows.shape[1])
+        turn = self.turn(self._entries)
         compared = near @ (self._sizes + turn) + aside * (n_far + turn)
         all_of_them = 2 * near.sum(axis=1) >= len(self._sizes)
         return float(np.mean(np.where(all_of_them & searched, len(moved), np.minimum(compared, len(moved)))))
+
+
+def _distances(rows: Any, centers: Array, labels: Any) -> Array:
+    """Estimate how far a few dense or CSR rows are from the centroids that they are labelled with."""
+    own = centers[labels]
+    if not hasattr(rows, "indptr"):
+        squares = np.square(rows - own).sum(axis=1)
+    else:
+        of = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        shared = np.bincount(of, rows.data * (rows.data - 2 * own[of, rows.indices]), rows.shape[0])
+        squares = shared + np.square(centers).sum(axis=1)[labels]
+    return np.sqrt(np.maximum(squares, 0))
 
 
 def neighbours(centers: Array, groups: int) -> NDArray[np.int64]:

@@ -60,7 +60,7 @@ class Assigner:
             If squared distances overflow.
         """
         # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
-        if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x.cols):
+        if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers)
         self._passes += 1
         lower, order, moved, n_far = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
