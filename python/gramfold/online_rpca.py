@@ -84,6 +84,8 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     sparse_: Array
     components_: Array
     singular_values_: Array
+    n_samples_seen_: int
+    _track: Track
 
     def __init__(
         self, n_components: int = 5, *, forgetting: float = 0.98, threshold: float | str = "auto",

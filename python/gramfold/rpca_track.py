@@ -80,8 +80,10 @@ class Track:
 
     def _adapt(self, size: Array, seen: Array, least: float) -> None:
         """Scales a step towards the median of the residuals of their columns."""
-        step: Array = np.where(DEVIATIONS * size > self.scale, np.exp(STEP), np.exp(-STEP))
-        self.scale = np.where(seen, np.maximum(self.scale * step.astype(size.dtype), least), self.scale)
+        step = np.exp(np.where(DEVIATIONS * size > self.scale, STEP, -STEP)).astype(size.dtype)
+        adapted = self.scale.copy()
+        adapted[seen] = np.maximum(self.scale * step, least)[seen]
+        self.scale = adapted
 
     def principal(self) -> tuple[Array, Array]:
         """Orthonormal directions as rows, the one of most energy first, and the energies."""
