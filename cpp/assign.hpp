@@ -73,7 +73,7 @@ class AssignWorker {
         read_ahead(i);
         const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
         const T own = T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
-        const Near near = lower_bounds(job_.lower + i * groups_.size(), label, own);
+        const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(below_));
         if (!near.searched) return keep(i, label, squares, sums);
         if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
         const auto at = Index(pending_.size());
@@ -88,44 +88,6 @@ class AssignWorker {
             __builtin_prefetch(next + 64 * line, 0, 2);
     }
     double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
-
-    // The groups that may have a centroid nearer than the row's own, and how many.
-    struct Near {
-        std::uint64_t searched;
-        Index count;
-        T at_most;
-    };
-
-    // Allows for the moves; for those that went far only if they are not to be searched.
-    Near lower_bounds(T* lower, Index label, T own) const {
-        const Index n = groups_.size();
-        const auto of = std::size_t(groups_.of[std::size_t(label)]);
-        const T *all = groups_.all.farthest.data(), *rest = groups_.rest.farthest.data();
-        const T own_all = (lower[of] - groups_.all.of_others(of, label)) * T(below_);
-        const T own_rest = (lower[of] - groups_.rest.of_others(of, label)) * T(below_);
-        T without_far[64];
-        int open = 0;
-        for (Index g = 0; g < n; ++g) {
-            without_far[g] = (lower[g] - rest[g]) * T(below_);
-            lower[g] = (lower[g] - all[g]) * T(below_);
-        }
-        without_far[of] = own_rest, lower[of] = own_all;
-        for (Index g = 0; g < n; ++g) open += !(lower[g] > own);
-        Near near{0, 0, none_};
-        if (!open) return near;
-        bool far = false;
-        for (Index g = 0; g < n; ++g) {
-            if (!(without_far[g] > own)) near.searched |= std::uint64_t(1) << g, ++near.count;
-            far |= groups_.has_far[std::size_t(g)] && !(lower[g] > own);
-        }
-        if (!far) {
-            if (groups_.has_far[of]) near.at_most = lower[of];
-            return near;
-        }
-        std::copy_n(without_far, n, lower);
-        near.searched |= std::uint64_t(1) << n;
-        return near;
-    }
 
     void keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
         const double square = squares.sum(), weight = double(job_.weight(i));

@@ -42,6 +42,14 @@ struct Moves {
     T of_others(std::size_t g, Index label) const { return mover[g] == label ? second[g] : farthest[g]; }
 };
 
+// The groups that may have a centroid nearer than a row's own, and how many.
+template <class T>
+struct Near {
+    std::uint64_t searched;
+    Index count;
+    T at_most;  // a bound of the row's own group, for what went far and is not searched
+};
+
 // Centroids in groups, each a stretch of `order`. A row needs no search in a group if its bound there, less the
 // farthest move in the group, is beyond its own centroid (Yinyang k-means, Ding et al. 2015). The few centroids that
 // went farthest leave their groups for one pass and make up the last one, so that a row whose bounds allow for all
@@ -77,6 +85,37 @@ struct Groups {
 
     // Without the last one.
     Index size() const { return Index(has_far.size()); }
+    // Allows for the moves; for those that went far only if they are not to be searched.
+    Near<T> near(T* lower, Index label, T own, T below) const {
+        const Index n = size();
+        const auto mine = std::size_t(of[std::size_t(label)]);
+        const T *moves = all.farthest.data(), *moves_of_rest = rest.farthest.data();
+        const T own_all = (lower[mine] - all.of_others(mine, label)) * below;
+        const T own_rest = (lower[mine] - rest.of_others(mine, label)) * below;
+        T without_far[64];
+        int open = 0;
+        for (Index g = 0; g < n; ++g) {
+            without_far[g] = (lower[g] - moves_of_rest[g]) * below;
+            lower[g] = (lower[g] - moves[g]) * below;
+        }
+        without_far[mine] = own_rest, lower[mine] = own_all;
+        for (Index g = 0; g < n; ++g) open += !(lower[g] > own);
+        Near<T> near{0, 0, std::numeric_limits<T>::infinity()};
+        if (!open) return near;
+        bool far = false;
+        for (Index g = 0; g < n; ++g) {
+            if (!(without_far[g] > own)) near.searched |= std::uint64_t(1) << g, ++near.count;
+            far |= has_far[std::size_t(g)] && !(lower[g] > own);
+        }
+        if (!far) {
+            if (has_far[mine]) near.at_most = lower[mine];
+            return near;
+        }
+        std::copy_n(without_far, n, lower);
+        near.searched |= std::uint64_t(1) << n;
+        return near;
+    }
+
     Index length(Index g) const { return starts[std::size_t(g + 1)] - starts[std::size_t(g)]; }
 
 };
