@@ -17,6 +17,22 @@ void bind_pca(py::module_& m);
 
 namespace {
 
+template <class I>
+void bind_repeats(py::module_& m) {
+    m.def(
+        "repeats",
+        [](const Contiguous<I>& columns, const Contiguous<I>& starts, Index cols, int n_threads) {
+            require(columns.ndim() == 1 && starts.ndim() == 1 && starts.size() > 0, "columns and starts must be vectors");
+            const Index rows = starts.size() - 1;
+            for (Index r = 0; r < rows; ++r) require(starts.data()[r] >= 0 && starts.data()[r] <= starts.data()[r + 1], "starts must rise");
+            require(Index(starts.data()[rows]) <= columns.size(), "starts must end with the columns");
+            for (Index e = 0; e < columns.size(); ++e)
+                require(columns.data()[e] >= 0 && Index(columns.data()[e]) < cols, "a column is out of range");
+            return without_gil(n_threads, [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
+        },
+        py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));
+}
+
 template <class T>
 void bind(py::module_& m) {
     m.def(
@@ -51,6 +67,8 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     fold_detail::watch_fork();
     bind<float>(m);
     bind<double>(m);
+    bind_repeats<std::int32_t>(m);
+    bind_repeats<std::int64_t>(m);
     bind_rows(m);
     bind_beta(m);
     bind_coding(m);

@@ -73,6 +73,25 @@ struct VectorSum {
     }
 };
 
+// Whether a row of a CSR matrix has a column more than once; columns in any order.
+template <class I>
+bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Run& run) {
+    const Index entries = Index(starts[rows]), chunks = std::clamp<Index>(entries / (16 * std::max<Index>(1, cols)), 1, 64);
+    const auto found = fold(
+        {rows, std::max<Index>(1, rows), chunks, double(entries)}, run, [] { return std::make_unique<VectorSum<Index>>(1); },
+        [&] {
+            return [&, last = std::vector<Index>(std::size_t(cols), -1)](Index first, Index count, VectorSum<Index>& total) mutable {
+                for (Index r = first; r < first + count; ++r)
+                    for (Index e = Index(starts[r]); e < Index(starts[r + 1]); ++e) {
+                        Index& seen = last[std::size_t(columns[e])];
+                        total.values.get()[0] += seen == r;
+                        seen = r;
+                    }
+            };
+        });
+    return found->values.get()[0] > 0;
+}
+
 // F'F (k x k, double): short sums in T, across blocks in double.
 template <class T>
 Buffer<double> gram(Matrix<const T> f, const Run& run) {

@@ -394,3 +394,20 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype, name):
 def test_a_compiled_measure_refuses_what_does_not_fit(compiled, kernel, arguments):
     with pytest.raises((ValueError, TypeError)):
         getattr(compiled, kernel)(*arguments)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (500, 40), (3000, 7)], ids=str)
+def test_repeated_columns_of_a_row_are_found(kernels, shape, index):
+    rng = np.random.default_rng(0)
+    rows, cols = shape
+    counts = rng.integers(0, cols + 1, size=rows)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(index)
+    columns = np.concatenate([np.zeros(0, int)] + [rng.permutation(cols)[:n] for n in counts]).astype(index)
+    assert not kernels.repeats(columns, starts, cols, 2)
+    assert kernels.repeats(columns, starts, cols, 2) == reference.repeats(columns, starts, cols, 2)
+    for row in np.flatnonzero(counts > 1)[[0, -1]] if np.any(counts > 1) else []:
+        doubled = columns.copy()
+        doubled[starts[row]] = doubled[starts[row + 1] - 1]
+        assert kernels.repeats(doubled, starts, cols, 3)
+        assert reference.repeats(doubled, starts, cols, 3)

@@ -34,8 +34,10 @@ def aligned(x: Array) -> Array:
     return x if whole else x.copy()
 
 
-def sound(x: Any) -> Any:
+def sound(x: Any, n_threads: int = 1) -> Any:
     """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
+
+    Columns of CSR rows may stay in any order: sorting them can take longer than a pass.
 
     Raises
     ------
@@ -57,7 +59,9 @@ def sound(x: Any) -> Any:
         raise ValueError(f"X.indices must be at least 0 and less than {minor}")
     if used < len(x.data) or used < len(indices):
         x = type(x)((x.data[:used], indices[:used], pointers), shape=x.shape)
-    if not x.has_canonical_format:
+    if x.has_canonical_format:
+        return x
+    if x.format != "csr" or kernels.repeats(x.indices, x.indptr, minor, n_threads):
         x = x.copy()
         x.sum_duplicates()
     return x
@@ -80,7 +84,7 @@ class Source:
     """
 
     def __init__(self, x: Any, n_threads: int) -> None:
-        self.x: Any = sound(x).tocsr() if sp.issparse(x) else aligned(x)
+        self.x: Any = sound(x, n_threads).tocsr() if sp.issparse(x) else aligned(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape

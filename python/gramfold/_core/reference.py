@@ -171,6 +171,12 @@ def scan(x, n_threads):
     )
 
 
+def repeats(columns, starts, cols, n_threads):
+    """Whether a row of a CSR matrix has a column more than once."""
+    at = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * cols + columns[: starts[-1]]
+    return len(np.unique(at)) < len(at)
+
+
 def gram(f, n_threads):
     """F'F in float64."""
     return f.T.astype(np.float64) @ f
