@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -54,11 +55,14 @@ def _peers(k: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     for solver in ("covariance_eigh", "randomized", "full"):
         yield f"scikit-learn {solver}", partial(decomposition.PCA, k, svd_solver=solver, random_state=0)
     try:
-        from sklearnex.decomposition import PCA  # type: ignore[import-not-found]
-
-        yield "sklearnex covariance_eigh", partial(PCA, k, svd_solver="covariance_eigh")
+        peer = import_module("sklearnex.decomposition").PCA
+        yield "sklearnex covariance_eigh", partial(peer, k, svd_solver="covariance_eigh")
     except ImportError:
         print("  scikit-learn-intelex is not installed", flush=True)
+
+
+def _peer_fit(maker: Callable[[], Any], X: Any) -> Any:
+    return maker().fit(X)
 
 
 def _dense(make: Callable[[], Any], k: int, settings: Settings, limits: Limits) -> Row:
@@ -69,7 +73,7 @@ def _dense(make: Callable[[], Any], k: int, settings: Settings, limits: Limits) 
     for name, maker in _peers(k):
         if name.endswith("full") and X.size * min(X.shape) > 1e10:
             continue
-        laps[name] = Lap(lambda maker=maker: maker().fit(X))  # type: ignore[misc]
+        laps[name] = Lap(partial(_peer_fit, maker, X))
         try:
             laps[name].run()
         except MemoryError:

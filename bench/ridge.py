@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -86,9 +87,7 @@ def _peer_fit(X: Any, y: Any, intercept: bool, solver: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if solver == "intelex":
-            from sklearnex.linear_model import Ridge  # type: ignore[import-not-found]
-
-            return Ridge(fit_intercept=intercept).fit(X, y)
+            return import_module("sklearnex.linear_model").Ridge(fit_intercept=intercept).fit(X, y)
         return SklearnRidge(fit_intercept=intercept, solver=solver).fit(X, y)
 
 

@@ -114,18 +114,18 @@ void bind(py::module_& m) {
         py::arg("nonneg_atoms"), py::arg("n_threads"));
     m.def(
         "soup_atoms",
-        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, double l, bool hard, bool nonneg_codes,
+        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, double penalty, bool hard, bool nonneg_codes,
            bool nonneg_atoms, int n_threads) {
             T *to = residual_of(r), *d = atoms_of(atoms, r.shape(1));
             const CompressedArrays<T> z(codes, atoms.shape(0), r.shape(0));
-            const SoupRule<T> rule{T(l), hard, nonneg_codes, nonneg_atoms};
+            const SoupRule<T> rule{T(penalty), hard, nonneg_codes, nonneg_atoms};
             const auto out = without_gil(n_threads, [&](const Run& run) {
                 const auto view = z.view();
                 return Soup<T>(r.shape(0), r.shape(1), atoms.shape(0), to, view, d, rule, run).sweep();
             });
             return py::make_tuple(array(out.values), array(out.rows), array(out.starts));
         },
-        py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("l"), py::arg("hard"),
+        py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("penalty"), py::arg("hard"),
         py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));
 }
 

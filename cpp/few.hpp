@@ -87,7 +87,7 @@ class FewWorker {
         }
         for (int l = 0; l < pairs_; ++l) sums.inertia += total[l];
         flush(sums);
-        sums.searched += count * ((job_.k + tile_centroids - 1) / tile_centroids);
+        sums.searched += count * job_.k;
     }
 
   private:

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gramfold as gf
+from gramfold import seeding
 from gramfold.fold import Source
 from gramfold.kmeans import mean_variance
 
@@ -160,6 +161,20 @@ def test_the_cosine_metric_is_spherical_kmeans():
         assert_array_equal(model.labels_, np.argmax(unit @ model.cluster_centers_.T, axis=1))
         assert_allclose(model.inertia_, 2 * np.sum(1 - np.max(unit @ model.cluster_centers_.T, axis=1)))
         assert_array_equal(model.predict(form(5 * X)), model.labels_)
+
+
+def test_a_sketch_of_the_rows_changes_no_draw_of_kmeans_plusplus(monkeypatch):
+    X = make_blobs(20_000, 32, centers=40, cluster_std=3, random_state=0)[0]
+    shares = []
+    monkeypatch.setattr(seeding.Sketch, "learn", lambda self, share: shares.append(share))
+    drawn = [gf.kmeans_plusplus(X, 120, random_state=1, n_threads=n)[1] for n in (1, 2, 3)]
+    assert min(shares) < 0.5
+    assert len(shares) == 3 * 119
+    monkeypatch.setattr(seeding, "SKETCH_SEEDS", 10**6)
+    plain = gf.kmeans_plusplus(X, 120, random_state=1)[1]
+    assert len(shares) == 3 * 119
+    for rows in drawn:
+        assert_array_equal(rows, plain)
 
 
 def test_kmeans_plusplus_draws_scikit_learns_rows(X):

@@ -67,7 +67,7 @@ def check_assign(kernels, x, c, **options):
     assert_allclose(sums, twin[2], rtol=0, atol=eps * np.sqrt(size) * most)
     assert_allclose(result[0], twin[3][0], rtol=1e-12)
     assert_allclose(result[1], twin[3][1], rtol=0, atol=eps * size * len(labels))
-    assert result[2] == twin[3][2]
+    assert result[2:4] == twin[3][2:4]
     return labels, result
 
 

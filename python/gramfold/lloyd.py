@@ -24,7 +24,6 @@ class Assigned:
     counts: Double
     inertia: float
     changed: int
-    searched: float
 
 
 class Assigner:
@@ -65,7 +64,7 @@ class Assigner:
         self._passes += 1
         lower, order, moved, n_far = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
         gain = np.empty(centers.shape) if sums else None
-        counts, inertia, changed, searched, undecided = kernels.assign(
+        counts, inertia, changed, _, undecided = kernels.assign(
             self.x.kernel, centers, self.weights, self.labels, lower, order, moved, n_far, None, gain, True,
             self.wide, self.x.n_threads,
         )  # fmt: skip
@@ -74,9 +73,9 @@ class Assigner:
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow{advice}")
         self.wide = self.wide or undecided > UNDECIDED * self.x.rows
         if gain is None:
-            return Assigned(None, counts, inertia, changed, searched)
+            return Assigned(None, counts, inertia, changed)
         self._sums = gain if self._sums is None else self._sums + gain
-        return Assigned(self._sums.copy(), counts, inertia, changed, searched)
+        return Assigned(self._sums.copy(), counts, inertia, changed)
 
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""

@@ -102,7 +102,7 @@ def soup_atoms(
     residual: _Array,
     codes: tuple[_Array, _Array, _Array],
     atoms: _Array,
-    l: float,
+    penalty: float,
     hard: bool,
     nonneg_codes: bool,
     nonneg_atoms: bool,

@@ -84,11 +84,12 @@ def ksvd_atoms(residual, codes, atoms, nonneg_codes, nonneg_atoms, n_threads):
         residual[rows] = error - np.outer(z, atoms[j])
 
 
-def soup_atoms(residual, codes, atoms, l, hard, nonneg_codes, nonneg_atoms, n_threads):  # noqa: E741
+def soup_atoms(residual, codes, atoms, penalty, hard, nonneg_codes, nonneg_atoms, n_threads):
     """One sweep of SOUP-DIL over atoms of norm 1; residual and atoms are updated, new codes returned.
 
-    b = E d: z_j <- b where b^2 / 2 > l if `hard`, else b shrunk by l; d_j <- E'z_j / |E'z_j| (Ravishankar,
-    Nadakuditi & Fessler 2017, algorithm 1). Codes come and go as (data, indices, indptr) by columns.
+    b = E d: z_j <- b where b^2 / 2 > penalty if `hard`, else b shrunk by it; d_j <- E'z_j / |E'z_j|
+    (Ravishankar, Nadakuditi & Fessler 2017, algorithm 1). Codes come and go as (data, indices, indptr) by
+    columns.
     """
     found = []
     for j, (rows, old) in enumerate(_columns(codes)):
@@ -97,9 +98,9 @@ def soup_atoms(residual, codes, atoms, l, hard, nonneg_codes, nonneg_atoms, n_th
         error = residual + np.outer(z, atoms[j])
         b = error @ atoms[j]
         if hard:
-            z = np.where((b**2 > 2 * l) & ~(nonneg_codes & (b < 0)), b, 0)
+            z = np.where((b**2 > 2 * penalty) & ~(nonneg_codes & (b < 0)), b, 0)
         else:
-            z = _shrunk(b, l, nonneg_codes)
+            z = _shrunk(b, penalty, nonneg_codes)
         _to_sphere(error.T @ z, nonneg_atoms, atoms[j])
         residual[:] = error - np.outer(z, atoms[j])
         found.append(z)
