@@ -28,7 +28,8 @@ Matrix<const T> columns(const std::optional<Strided<T>>& a, Index rows, const ch
     return m;
 }
 
-// f without left: nothing is kept of W V; left without f: it is known. gram is P'P if there is q.
+// f without left: nothing is kept of W V; left without f: it is known. With q, gram is P'P; without, products are given
+// if there is an image.
 template <class T>
 py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
                       const std::optional<Strided<T>>& v, const std::optional<Contiguous<double>>& f,
@@ -44,14 +45,16 @@ py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weig
     require(!v || f || left, "v needs f or left");
     require(!f || (f->ndim() == 1 && f->size() == k), "f must have k entries");
     require(!kq || gram, "q needs gram");
+    require(!image || kq || (v && products), "an image needs q, or v and products");
+    const Index p = kq ? kq : image && products->ndim() == 2 ? products->shape(1) : 0;
     const ShrinkInput<T> in{xm, wm, writable<T>(z, xm.rows, n, "z must be writable and have the shape of x"),
                             v.has_value(), dual, vm, f ? f->data() : nullptr,
                             writable(left, xm.rows, k, "left must be a writable rows x k"), qm,
-                            writable(products, xm.rows, kq, "products must be a writable rows x k")};
+                            writable(products, xm.rows, p, "products must be a writable rows x k"), p};
     const auto rows = shrink_rule<T>(numbers, by_row);
     const Index g = kq ? kq : n;
     double* gs = writable(gram, g, g, "gram must be a writable square");
-    T* to = writable(image, kq, n, "image must be a writable k x cols");
+    T* to = writable(image, p, n, "image must be a writable k x cols");
     return totals(without_gil(n_threads, [&](const Run& run) { return shrink_pass(in, rows, gs, to, run); }));
 }
 

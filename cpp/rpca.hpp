@@ -1,12 +1,12 @@
 // One pass of robust PCA over X and the state z (rows x cols): threshold, shrink, and what the next threshold needs.
 //
 //     W_b = input(x, z)    L_b = (W_b V) diag(f) V'    z, W_b <- shrink(x, z, L_b)
-//     G += W_b'W_b         or     P_b = W_b Q,  image += P_b'W_b,  gram += P_b'P_b
+//     G += W_b'W_b    or    P_b = W_b Q,  gram += P_b'P_b    and    image += P_b'W_b
 //
-// V (cols x k) holds the singular vectors above the threshold, f = 1 - threshold / value. G serves any rank; for a low
-// one, two passes of the second kind are one warm subspace iteration with its Rayleigh-Ritz step, where the products
-// W V of the one are the left factor of L in the other. Cost per row: cols (2 k + cols / 2) or, for both passes, 4 k cols
-// FMA; X is read once a pass, z is read and written once. See rows/shrink.hpp.
+// V (cols x k) holds the singular vectors above the threshold, f = 1 - threshold / value. G serves any rank. For a low
+// one P is given: the left singular vectors of the last W, whose image spans the right ones of the new W; in a second
+// pass P = W Q, and its Rayleigh-Ritz step gives L = left V'. Cost per row: cols (2 k + cols / 2) or, for both passes,
+// 3 k cols FMA; X is read once a pass, z is read and written once. See rows/shrink.hpp.
 #pragma once
 
 #include <vector>
@@ -27,7 +27,8 @@ struct ShrinkInput {
     const double* f;     // or null: left is known
     T* left;             // rows x k, W V diag(f), so that L = left V'; overwritten unless known; or null
     Matrix<const T> q;   // subspace; no columns: none
-    T* products;         // rows x q's columns, overwritten with W Q, or null
+    T* products;         // P, rows x any: overwritten with W Q if there is a Q, else given; or null
+    Index n_products;    // columns of P
 };
 
 template <class T>
@@ -56,6 +57,14 @@ struct BothWays {
     Buffer<T> back;
     explicit BothWays(Matrix<const T> v) : forth(v, true), back(v.rows * v.cols) {
         pack(v.cols, v.rows, v.data, v.col_stride, v.row_stride, v.rows, back.get());
+    }
+
+    // out (rows x cols) = b V' from its column c on; c a multiple of a panel.
+    void from_columns(Index c, Index cols, Index rows, const T* b, Index b_row, T* out, Index out_row) const {
+        for (Index t = 0; t < forth.k; t += depth_piece) {
+            const Index piece = std::min(depth_piece, forth.k - t);
+            product(rows, cols, piece, b + t, b_row, 1, back.get() + t * forth.rows + c * piece, packed, out, out_row, t > 0);
+        }
     }
 };
 
@@ -87,55 +96,84 @@ class RowLines {
 template <class T>
 class ShrinkWorker {
   public:
+    // Rows and columns at a time: of V' and image a panel goes through the caches once for each block of rows.
+    static constexpr Index block = Symmetric<T>::depth, panel = 128;
+
     ShrinkWorker(const ShrinkInput<T>& in, const BothWays<T>& v, const Packed<T>& q, const Shrink<T>& rows, bool full)
-        : in_(in), v_(v), q_(q), rows_(rows), n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16),
-          x_(in.x, row_group), weights_(in.weights, row_group), w_((full ? Symmetric<T>::depth : row_group) * stride_),
-          l_(in.advance ? row_group * stride_ : 0), b_(row_group * v.forth.kp), p_(row_group * q.kp), small_(q.k * q.kp) {
+        : in_(in), v_(v), q_(q), rows_(rows), n_(in.x.cols), panel_(rows.by_row ? n_ : std::min(panel, n_)),
+          whole_(full || in.f || q.k), stride_(round_up<Index>(whole_ ? n_ : panel_, 16) + 16),
+          l_row_(round_up<Index>(panel_, 16) + 16), x_(in.x, block), weights_(in.weights, block), w_(block * stride_),
+          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), p_(block * q.kp), given_(q.k ? 0 : block * in.n_products), small_(q.k * q.kp) {
         if (full) symmetric_ = std::make_unique<Symmetric<T>>(n_);
-        l_.zero();
+        if (!v.forth.k) l_.zero();
     }
 
     void operator()(Index first, Index count, ShrinkTotals<T>& totals) {
-        for (Index r = 0; r < count; r += row_group) {
-            const Index some_rows = std::min(row_group, count - r);
-            T* w = w_.get() + (symmetric_ ? r * stride_ : 0);
-            some(first + r, some_rows, w, totals.sums);
-            if (q_.k) project(first + r, some_rows, w, totals);
-        }
+        x_.open(first, count), weights_.open(first, count);
+        if (!in_.advance || in_.f)
+            for (Index r = 0; r < count; ++r)
+                rows_.open(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
+        if (in_.advance) advance(first, count, totals);
+        if (q_.k) project(first, count, totals);
         if (symmetric_) symmetric_->add(w_.get(), stride_, count, totals.gram.get());
     }
 
   private:
-    void some(Index first, Index count, T* w, ShrinkSums& sums) {
-        x_.open(first, count), weights_.open(first, count);
-        if (!in_.advance || in_.f)
-            for (Index r = 0; r < count; ++r)
-                rows_.open(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w + r * stride_);
-        if (!in_.advance) return;
-        if (v_.forth.k) low_rank(first, count, w);
-        for (Index r = 0; r < count; ++r)
-            rows_.advance(n_, x_[r], in_.z + (first + r) * n_, weights_[r], l_.get() + r * stride_, w + r * stride_, sums);
-    }
-
-    void low_rank(Index first, Index count, const T* w) {
-        const Index k = v_.forth.k, kp = v_.forth.kp;
+    void advance(Index first, Index count, ShrinkTotals<T>& totals) {
+        const Index k = v_.forth.k;
         const T* b = in_.left + first * k;
         Index b_row = k;
-        if (in_.f) {
-            times_factor(count, v_.forth.k, kp, n_, w, stride_, v_.forth.data, b_.get(), kp);
+        if (in_.f && k) b = left_factor(first, count), b_row = v_.forth.kp;
+        if (given_.size()) pack_products(first, count);
+        for (Index c = 0; c < n_; c += panel_) {
+            const Index some = std::min(panel_, n_ - c);
+            T* w = w_.get() + (whole_ ? c : 0);
+            if (k) v_.from_columns(c, some, count, b, b_row, l_.get(), l_row_);
             for (Index r = 0; r < count; ++r)
-                for (Index t = 0; t < k; ++t) b_.get()[r * kp + t] *= T(in_.f[t]);
-            for (Index r = 0; in_.left && r < count; ++r) std::copy_n(b_.get() + r * kp, k, in_.left + (first + r) * k);
-            b = b_.get(), b_row = kp;
+                rows_.advance(some, x_[r] + c, in_.z + (first + r) * n_ + c, weights_[r] ? weights_[r] + c : nullptr,
+                              l_.get() + r * l_row_, w + r * stride_, totals.sums);
+            if (given_.size()) add_image(count, c, some, w, totals);
         }
-        product(count, n_, k, b, b_row, 1, v_.back.get(), packed, l_.get(), stride_, false);
     }
 
-    void project(Index first, Index count, const T* w, ShrinkTotals<T>& totals) {
+    const T* left_factor(Index first, Index count) {
+        const Index k = v_.forth.k, kp = v_.forth.kp;
+        times_factor(count, k, kp, n_, w_.get(), stride_, v_.forth.data, b_.get(), kp);
+        for (Index r = 0; r < count; ++r)
+            for (Index t = 0; t < k; ++t) b_.get()[r * kp + t] *= T(in_.f[t]);
+        for (Index r = 0; in_.left && r < count; ++r) std::copy_n(b_.get() + r * kp, k, in_.left + (first + r) * k);
+        return b_.get();
+    }
+
+    // P as given, in bands of components whose rows lie together.
+    void pack_products(Index first, Index count) {
+        const Index k = in_.n_products;
+        T* to = given_.get();
+        each_band(k, [&](Index t, Index some) {
+            for (Index r = 0; r < count; ++r, to += some) std::copy_n(in_.products + (first + r) * k + t, some, to);
+        });
+    }
+
+    void add_image(Index count, Index c, Index cols, const T* w, ShrinkTotals<T>& totals) {
+        each_band(in_.n_products, [&](Index t, Index some) {
+            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.image.get() + t * n_ + c, n_, true);
+        });
+    }
+
+    template <class F>
+    static void each_band(Index k, F f) {
+        for (Index t = 0, bands = (k + tile_rows - 1) / tile_rows; t < k; --bands) {
+            const Index some = (k - t + bands - 1) / bands;
+            f(t, some);
+            t += some;
+        }
+    }
+
+    void project(Index first, Index count, ShrinkTotals<T>& totals) {
         const Index k = q_.k, kp = q_.kp;
         T* p = p_.get();
-        times_factor(count, q_.k, kp, n_, w, stride_, q_.data, p, kp);
-        if (totals.image.size()) product(k, n_, count, p, 1, kp, w, stride_, totals.image.get(), n_, true);
+        times_factor(count, k, kp, n_, w_.get(), stride_, q_.data, p, kp);
+        if (totals.image.size()) product(k, n_, count, p, 1, kp, w_.get(), stride_, totals.image.get(), n_, true);
         product(k, kp, count, p, 1, kp, p, kp, small_.get(), kp, false);
         for (Index s = 0; s < k; ++s)
             for (Index t = 0; t < k; ++t) totals.gram.get()[s * k + t] += double(small_.get()[s * kp + t]);
@@ -146,13 +184,15 @@ class ShrinkWorker {
     const BothWays<T>& v_;
     const Packed<T>& q_;
     const Shrink<T>& rows_;
-    Index n_, stride_;
+    Index n_, panel_;
+    bool whole_;
+    Index stride_, l_row_;
     RowLines<T> x_, weights_;
-    Buffer<T> w_, l_, b_, p_, small_;
+    Buffer<T> w_, l_, b_, p_, given_, small_;
     std::unique_ptr<Symmetric<T>> symmetric_;
 };
 
-// gram: cols x cols, or the products' k x k; image: k x cols. Overwritten; each may be null.
+// gram: cols x cols, or the products' k x k; image: products' columns x cols. Overwritten; each may be null.
 template <class T>
 ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* gram, T* image, const Run& run) {
     const Index n = in.x.cols, k = in.q.cols;
@@ -160,14 +200,14 @@ ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* 
     const BothWays<T> v(in.v);
     const Packed<T> q(in.q, true);
     Plan plan = gramfold::plan(in.x.rows, n * Index(sizeof(T)), n > 1024 ? 512 : 256);
-    plan.block = full ? Symmetric<T>::depth : row_group;
-    plan.work = double(in.x.rows) * double(n) * (20 + 2 * double(in.v.cols + k) + (full ? double(n) / 2 : 0.0));
+    plan.block = ShrinkWorker<T>::block;
+    plan.work = double(in.x.rows) * double(n) * (20 + 2 * double(in.v.cols + std::max(k, in.n_products)) + (full ? double(n) / 2 : 0.0));
     const auto totals = fold(
-        plan, run, [&] { return std::make_unique<ShrinkTotals<T>>(k ? k * k : full ? n * n : 0, image ? k * n : 0); },
+        plan, run, [&] { return std::make_unique<ShrinkTotals<T>>(k ? k * k : full ? n * n : 0, image ? (k ? k : in.n_products) * n : 0); },
         [&] { return ShrinkWorker<T>(in, v, q, rows, full); });
     if (gram) std::copy_n(totals->gram.get(), totals->gram.size(), gram);
     if (full) Symmetric<T>::mirror(gram, n);
-    if (image) std::copy_n(totals->image.get(), k * n, image);
+    if (image) std::copy_n(totals->image.get(), totals->image.size(), image);
     return totals->sums;
 }
 

@@ -8,7 +8,7 @@ from test_kernels import spread
 
 from gramfold._core import reference
 
-# single ones; past a row group (48), a block (192), a chunk (256), a band of the Gram (96); tall, wide
+# single ones; past a row group, a block (192), a chunk (256), a panel (128), a piece of depth (512); wide
 SHAPES = [
     (1, 1, 1),
     (1, 9, 3),
@@ -18,6 +18,7 @@ SHAPES = [
     (300, 97, 8),
     (700, 130, 9),
     (40, 200, 0),
+    (20, 530, 515),
 ]
 NUMBERS = {
     "exact": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.0),
@@ -45,15 +46,16 @@ def data(rows, cols, k, dtype):
 
 
 def run(
-    kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False, q=None, left=None, n_threads=2
-):
+    kernels, x, z, v, f, numbers, *, weights=None, by_row=False, dual=False, q=None, left=None, given=None,
+    n_threads=2,
+):  # fmt: skip
     """One call; z, left, gram, products, image and sums after it."""
     z = z.copy()
     rows, cols = x.shape
     side = cols if q is None else q.shape[1]
     gram = np.full((side, side), np.nan)
-    products = None if q is None else np.full((rows, side), np.nan, x.dtype)
-    image = None if q is None else np.full((side, cols), np.nan, x.dtype)
+    products = given if q is None else np.full((rows, side), np.nan, x.dtype)
+    image = None if products is None else np.full((products.shape[1], cols), np.nan, x.dtype)
     if v is not None and left is None:
         left = np.full((rows, v.shape[1]), np.nan, x.dtype)
     sums = kernels.shrink(
@@ -98,6 +100,19 @@ def test_subspace_products_are_their_twins_for_every_layout(kernels, dtype, shap
     check(kernels, dtype, x, z, v, None, NUMBERS["relaxed"], weights=weights, q=q, left=left)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_image_of_given_rows_is_its_twin(kernels, dtype, shape, by_row, layout):
+    x, z, v, _, f = data(*shape, dtype)
+    left = np.ascontiguousarray(z @ v)
+    for k in (1, 12, 30):
+        given = np.random.default_rng(k).standard_normal((shape[0], k)).astype(dtype)
+        options = {"by_row": by_row, "given": given}
+        check(kernels, dtype, LAYOUTS[layout](x), z, v, None, NUMBERS["exact"], left=left, **options)
+        check(kernels, dtype, LAYOUTS[layout](x), z, v, f, NUMBERS["with noise"], **options)
+
+
 @pytest.mark.parametrize("dual", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gram_of_input_and_multipliers_leaves_z_alone(kernels, dtype, shape, dual):
@@ -137,8 +152,10 @@ def test_a_pass_is_the_same_bits_for_any_number_of_threads(compiled, dtype):
     x, z, v, _, f = data(3000, 97, 8, dtype)
     first = run(compiled, x, z, v, f, NUMBERS["relaxed"], n_threads=1)
     second = run(compiled, x, z, v, f, NUMBERS["relaxed"], q=v, n_threads=1)
+    given = np.random.default_rng(0).standard_normal((3000, 30)).astype(dtype)
+    third = run(compiled, x, z, v, f, NUMBERS["relaxed"], given=given, n_threads=1)
     for n_threads in (2, 3, 7):
-        for one, options in ((first, {}), (second, {"q": v})):
+        for one, options in ((first, {}), (second, {"q": v}), (third, {"given": given})):
             other = run(compiled, x, z, v, f, NUMBERS["relaxed"], n_threads=n_threads, **options)
             for a, b in zip(one, other, strict=True):
                 assert_array_equal(a, b)

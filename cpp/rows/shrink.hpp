@@ -38,7 +38,7 @@ class Shrink {
         const T over_old = 1 / mu_old, over_mu = 1 / mu;
         each(n, [&](auto part) {
             const V xs = part.x(x), zs = part(z);
-            const V y = clip(zs, c_old, lams(part, weights), bound);
+            const V y = clip<true>(zs, c_old, lams(part, weights), bound);
             const V seen = dual ? y : xs - (zs - y) * over_old + y * over_mu;
             part.put(w, xs == xs ? seen : dual ? V{} : zs);
         });
@@ -46,47 +46,8 @@ class Shrink {
 
     // z and w of the row are overwritten.
     void advance(Index n, const T* x, T* z, const T* weights, const T* l, T* w, ShrinkSums& sums) const {
-        const T over_old = 1 / mu_old, over_mu = 1 / mu, over_next = 1 / mu_next, over_c = 1 / c, keep = 1 - relax;
-        const V old_bound = by_row ? V{} + row_scale(squares(n, x, z), c_old) : V{};
-        const auto step = [&](V xs, V zs, V ls, V limit) {
-            const V y = clip(zs, c_old, limit, old_bound), t = (zs - y) * over_old;
-            return Step{t, y + mu * (relax * (xs - ls) + keep * t)};
-        };
-        V bound = {};
-        if (by_row) {
-            V total = {};
-            each(n, [&](auto part) {
-                const V xs = part.x(x), z_next = step(xs, part(z), part(l), V{}).z;
-                total += xs == xs ? z_next * z_next : V{};
-            });
-            bound = V{} + row_scale(sum(total), c);
-        }
-        V acc[ShrinkSums::size] = {};
-        Index vectors = 0;
-        each(n, [&](auto part) {
-            const V xs = part.x(x), zs = part(z), ls = part(l), limit = lams(part, weights);
-            const auto seen = xs == xs;
-            const Step next = step(xs, zs, ls, limit);
-            const V y = clip(next.z, c, limit, bound), t = (next.z - y) * over_mu;
-            const V free = relax * ls + keep * zs;
-            part.put(z, seen ? next.z : free);
-            part.put(w, seen ? xs - t + y * over_next : free);
-            const auto out = by_row ? bound < c : (next.z < 0 ? -next.z : next.z) * c > limit;
-            const V s = out ? (next.z - y * over_c) * over_mu : V{};  // 0 exactly where nothing was clipped
-            const V r = xs - ls, rest = r - t, noise = r - s, moved = seen ? t - next.t : free - zs;
-            const auto add = [&](int i, V term) { acc[i] += seen ? term : V{}; };
-            add(ShrinkSums::misfit, size(r, limit));
-            add(ShrinkSums::dot, y * xs);
-            add(ShrinkSums::dual, y * y);
-            acc[ShrinkSums::moved] += moved * moved;
-            add(ShrinkSums::residual, rest * rest);
-            add(ShrinkSums::noise, noise * noise);
-            add(ShrinkSums::outlying, size(s, limit));
-            add(ShrinkSums::unexplained, size(noise, limit));
-            add(ShrinkSums::count, out ? V{} + T(1) : V{});
-            if (!by_row && ++vectors % 32 == 0) flush(acc, sums);
-        });
-        flush(acc, sums);
+        if (c == 1 && c_old == 1 && !by_row) advance<false>(n, x, z, weights, l, w, sums);
+        else advance<true>(n, x, z, weights, l, w, sums);
     }
 
   private:
@@ -121,17 +82,74 @@ class Shrink {
         if (i < n) f(Part<false>{i, n - i});
     }
 
+    // Without noise r - t and r - s are one, and some sums with them.
+    template <bool noisy>
+    void advance(Index n, const T* x, T* z, const T* weights, const T* l, T* w, ShrinkSums& sums) const {
+        const T over_old = 1 / mu_old, over_mu = 1 / mu, over_next = 1 / mu_next, over_c = 1 / c, keep = 1 - relax;
+        const V old_bound = by_row ? V{} + row_scale(squares(n, x, z), c_old) : V{};
+        const auto step = [&](V xs, V zs, V ls, V limit) {
+            const V y = clip<noisy>(zs, c_old, limit, old_bound), t = (zs - y) * over_old;
+            return Step{t, y + mu * (relax * (xs - ls) + keep * t)};
+        };
+        V bound = {};
+        if (by_row) {
+            V total = {};
+            each(n, [&](auto part) {
+                const V xs = part.x(x), z_next = step(xs, part(z), part(l), V{}).z;
+                total += xs == xs ? z_next * z_next : V{};
+            });
+            bound = V{} + row_scale(sum(total), c);
+        }
+        const double residual = sums.v[ShrinkSums::residual];
+        V acc[ShrinkSums::size] = {};
+        Index vectors = 0;
+        each(n, [&](auto part) {
+            const V given = part.x(x), before = part(z), ls = part(l), limit = lams(part, weights);
+            const auto seen = given == given;
+            const V xs = seen ? given : ls, zs = seen ? before : V{};  // unobserved: r, y and t are 0
+            const Step next = step(xs, zs, ls, limit);
+            const V y = clip<noisy>(next.z, c, limit, bound), t = (next.z - y) * over_mu;
+            const V free = relax * ls + keep * before;
+            part.put(z, seen ? next.z : free);
+            part.put(w, seen ? xs - t + y * over_next : free);
+            const V r = xs - ls, rest = r - t, moved = seen ? t - next.t : free - before;
+            acc[ShrinkSums::misfit] += size(r, limit);
+            acc[ShrinkSums::dot] += y * xs;
+            acc[ShrinkSums::dual] += y * y;
+            acc[ShrinkSums::moved] += moved * moved;
+            acc[ShrinkSums::residual] += rest * rest;
+            if constexpr (noisy) {
+                const auto out = by_row ? bound < c : magnitude(next.z) * c > limit;
+                const V s = out ? (next.z - y * over_c) * over_mu : V{};  // 0 exactly where nothing was clipped
+                const V noise = r - s;
+                acc[ShrinkSums::noise] += seen ? noise * noise : V{};
+                acc[ShrinkSums::outlying] += seen ? size(s, limit) : V{};
+                acc[ShrinkSums::unexplained] += seen ? size(noise, limit) : V{};
+                acc[ShrinkSums::count] += seen & out ? V{} + T(1) : V{};
+            } else {
+                acc[ShrinkSums::outlying] += size(t, limit);
+                acc[ShrinkSums::unexplained] += size(rest, limit);
+                acc[ShrinkSums::count] += next.z == y ? V{} : V{} + T(1);
+            }
+            if (!by_row && ++vectors % 32 == 0) flush(acc, sums);
+        });
+        flush(acc, sums);
+        if constexpr (!noisy) sums.v[ShrinkSums::noise] += sums.v[ShrinkSums::residual] - residual;
+    }
+
     template <class P>
     V lams(const P& part, const T* weights) const {
         return by_row || !weights ? V{} + lam : part(weights);
     }
+    template <bool noisy>
     V clip(V z, T scale, V limit, V bound) const {
         if (by_row) return z * bound;
-        const V y = z * scale, low = -limit;
+        const V y = noisy ? z * scale : z, low = -limit;
         return y > limit ? limit : y < low ? low : y;
     }
     // Of rows, the squares add up first: see flush.
-    V size(V v, V limit) const { return by_row ? v * v : limit * (v < 0 ? -v : v); }
+    V size(V v, V limit) const { return by_row ? v * v : limit * magnitude(v); }
+    static V magnitude(V v) { return v < 0 ? -v : v; }
     T row_scale(T squares, T scale) const { return squares > 0 ? std::min(scale, lam / std::sqrt(squares)) : scale; }
 
     T squares(Index n, const T* x, const T* z) const {

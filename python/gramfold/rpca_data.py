@@ -22,7 +22,7 @@ from .rpca_sparse import SparseState
 
 Array = NDArray[Any]
 
-FIRST_MU, PIECE = 1.25, 1 << 20
+FIRST_MU, PIECE = 1.25, 1 << 17
 
 
 @dataclass(slots=True)
@@ -82,13 +82,12 @@ class Problem:
         if norm == 0:
             return None
         mu, scale = FIRST_MU / norm, max(norm, self._largest())
-        np.divide(
-            state.x.data if sp.issparse(self.x) else state.x, scale, out=state.z, where=self._seen(state)
-        )
-        state.scale_input(1 + 1 / (scale * mu))
-        return self._driver(
-            state, Numbers(self.lam, 1.0, mu, GROWTH * mu), most, max(1.0, HOLD * self._share(most)) * mu
-        )
+        x: Any = state.x.data if sp.issparse(self.x) else state.x
+        for some in _parts(x):
+            state.z[some] = np.where(np.isnan(x[some]), 0, x[some] / scale)
+        numbers = Numbers(self.lam, 1.0, mu, GROWTH * mu)
+        state.scale_input(1 + 1 / (scale * mu), numbers)
+        return self._driver(state, numbers, most, max(1.0, HOLD * self._share(most)) * mu)
 
     def warm_driver(
         self, state: DenseState | SparseState, most: int, low: LowRank, sparse: Any, dual: Any, mu: float
@@ -108,7 +107,8 @@ class Problem:
         return self._driver(state, Numbers(self.lam, mu, mu, mu), most, 0.0)
 
     def _driver(self, state: Any, numbers: Numbers, most: int, hold: float) -> Driver:
-        size = float(np.sqrt(np.nansum(np.square(self.values, dtype=np.float64))))
+        squares = (np.nansum(np.square(self.values[p], dtype=np.float64)) for p in _parts(self.values))
+        size = float(np.sqrt(sum(squares)))
         return Driver(state, numbers, size, self._noise_term(size), most, hold, BALANCE * self._share(most))
 
     def _noise_term(self, size: float) -> Noise:
@@ -124,16 +124,16 @@ class Problem:
     def _largest(self) -> float:
         """The largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
         if not self.by_row:
-            bound = self.lam if self.weights is None else self.weights
-            return float(np.nanmax(np.abs(self.values) / bound))
+            ratios = (np.abs(self.values[p]) / self._bound(p) for p in _parts(self.values))
+            return float(np.fmax.reduce([np.fmax.reduce(some, axis=None) for some in ratios]))
         squares = np.square(np.nan_to_num(self.values, nan=0.0), dtype=np.float64)
         if sp.issparse(self.x):
             rows = np.repeat(np.arange(self.x.shape[0]), np.diff(self.x.indptr))
             return float(np.sqrt(np.bincount(rows, squares).max()) / self.lam)
         return float(np.sqrt(squares.sum(axis=1).max()) / self.lam)
 
-    def _seen(self, state: Any) -> Any:
-        return True if sp.issparse(self.x) else ~np.isnan(state.x)
+    def _bound(self, some: slice) -> Any:
+        return self.lam if self.weights is None else self.weights[some]
 
 
 def decode(problem: Problem, state: DenseState | SparseState, solution: Solution) -> tuple[LowRank, Any, Any]:
@@ -171,6 +171,11 @@ def pieces(rows: int, columns: int) -> list[slice]:
     """Rows, some thousands of entries at a time."""
     step = max(1, PIECE // max(1, columns))
     return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
+
+
+def _parts(values: Array) -> list[slice]:
+    """Some thousands of entries at a time, of a matrix or of the data of one."""
+    return pieces(len(values), values.shape[1] if values.ndim == 2 else 1)
 
 
 def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:

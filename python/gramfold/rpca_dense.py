@@ -1,6 +1,7 @@
 """The state of robust PCA for a dense X: one array of its size, and what the next threshold needs."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,22 +9,23 @@ from numpy.typing import NDArray
 
 from ._core import kernels
 from .rpca_numbers import Numbers, Totals
-from .spectrum import SMALL, Leading, eigenpairs, orthonormal, spectral_norm
+from .spectrum import DENSE_NORM, SMALL, Leading, eigenpairs, largest, orthonormal, spectral_norm
 
 Array = NDArray[Any]
 
-# A subspace of k columns costs 4 k products per entry, the Gram matrix cols / 2 + 2 k and a larger
+# A subspace of k columns costs 3 k products per entry, the Gram matrix cols / 2 + 2 k and a larger
 # eigenproblem.
 SUBSPACE_SHARE = 0.12
-LOOSE, MOST_STEPS = 10.0, 4
+LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 1e-2
+FAINT = 1e-24  # of the largest square: smaller ones are rounding
 
 
 class DenseState:
     """See cpp/rpca.hpp. X is taken tall: rows are those of X or, where it is wide, its columns.
 
     The input W of the threshold is never stored, but made from X and z in each pass. Its leading singular
-    vectors come from its Gram matrix or, where few are wanted of many, from one step per iteration of a
-    subspace that is kept.
+    vectors come from its Gram matrix or, where few are wanted of many, from half a step per iteration of a
+    subspace that is kept: the right vectors are sought in the image of the last left ones.
 
     Parameters
     ----------
@@ -44,35 +46,42 @@ class DenseState:
         self.z = np.zeros(x.shape, x.dtype)
         self.left, self.right = np.empty((self.rows, 0), x.dtype), np.empty((self.cols, 0), x.dtype)
         self.gram: Array | None = None
-        self.image: Array | None = None  # (W'W basis)', once the Gram matrix is not formed any more
+        self.image: Array | None = None  # spans the basis to come, where no Gram matrix is formed
+        self._lefts: Array | None = None  # left singular vectors, those of the guards too
         self._factors: Array | None = None
         self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
         self._leading = Leading(self.cols)
         self._restless = False  # whether the subspace took more than one step the last time
 
     def open(self, numbers: Numbers) -> None:
-        """Make the input of the first threshold from z."""
-        self._numbers, self.gram, self.image = numbers, np.empty((self.cols, self.cols)), None
-        self._pass(numbers, gram=self.gram)
+        """Take the input of the first threshold from z."""
+        self._numbers, self.gram, self.image, self._lefts = numbers, None, None, None
 
     def norm(self) -> float:
         """The spectral norm of the input that was opened."""
-        assert self.gram is not None
-        return spectral_norm(self.gram)
+        if self.cols <= DENSE_NORM:
+            self.gram = self._gram()
+            return spectral_norm(self.gram)
+        self._leading.keep(self._leading.basis, self._leading.found)
+        square, self._leading.basis, image = largest(self._image_of, self._leading.basis, ROUGH)
+        self.image = self._cast(image.T)
+        return float(np.sqrt(square))
 
-    def scale_input(self, factor: float) -> None:
-        """Multiply that input by `factor`."""
-        assert self.gram is not None
-        self.gram *= factor**2
+    def scale_input(self, factor: float, numbers: Numbers) -> None:
+        """Multiply that input by `factor`, which makes it that of z and `numbers`."""
+        self._numbers = numbers
+        if self.gram is not None:
+            self.gram *= factor**2
 
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""
+        if self.image is None and self.gram is None and self.cols > DENSE_NORM:
+            self._leading.keep(self._leading.basis, self._leading.found)
+            self.image = self._cast(self._image_of(self._leading.basis).T)
         values = None if self.image is None else self._from_subspace(tau, accuracy, most)
         if values is None:
-            if self.gram is None:
-                self.open(self._numbers)
-            assert self.gram is not None
-            squares, vectors = self._leading.above(self.gram, tau * tau, accuracy, most)
+            gram = self._gram() if self.gram is None else self.gram
+            squares, vectors = self._leading.above(gram, tau * tau, accuracy, most)
             values = np.sqrt(squares)
             self.right = self._cast(vectors)
             self.left, self._factors = self._rows_by(len(values)), 1 - tau / values
@@ -85,21 +94,35 @@ class DenseState:
         given: dict[str, Any] = {"v": self.right, "f": self._factors, "left": self.left}
         if many:
             self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
+            self._lefts = None
             totals = self._pass(numbers, gram=self.gram, **given)
         else:
             k = basis.shape[1]
             self.gram, self.image = None, np.empty((k, self.cols), self.x.dtype)
-            totals = self._pass(
-                numbers, gram=np.empty((k, k)), q=self._cast(basis), image=self.image, **given
-            )
+            if self._lefts is None:
+                given |= {"q": self._cast(basis), "gram": np.empty((k, k))}
+            totals = self._pass(numbers, products=self._lefts, image=self.image, **given)
         self._numbers = replace(numbers.after(), mu=numbers.mu_next)
         return totals
 
-    def dual_norm(self) -> float:
-        """The spectral norm of the multipliers."""
+    def dual_norm(self, accuracy: float) -> float:
+        """The spectral norm of the multipliers, off by at most `accuracy` of itself."""
+        if self.cols <= DENSE_NORM:
+            return spectral_norm(self._gram(dual=True))
+        self._leading.keep(self._leading.basis, self._leading.found)
+        return float(np.sqrt(largest(partial(self._image_of, dual=True), self._leading.basis, accuracy)[0]))
+
+    def _gram(self, *, dual: bool = False) -> Array:
         gram = np.empty((self.cols, self.cols))
-        self._pass(self._numbers, gram=gram, dual=True)
-        return spectral_norm(gram)
+        self._pass(self._numbers, gram=gram, dual=dual)
+        return gram
+
+    def _image_of(self, basis: Array, *, dual: bool = False) -> Array:
+        """W'W basis."""
+        k = basis.shape[1]
+        image = np.empty((k, self.cols), self.x.dtype)
+        self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(basis), image=image, dual=dual)
+        return image.T.astype(np.float64)
 
     def _from_subspace(self, tau: float, accuracy: float, most: int) -> Array | None:
         """One step of the subspace, or more until it holds still; None if it gets too large for that."""
@@ -118,21 +141,35 @@ class DenseState:
             kept, vectors = min(found, most), basis @ rotation
             complete = found < k or k == self.cols or found > most
             values, wanted = np.sqrt(squares[:kept]), vectors[:, :kept]
-            tilt = wanted - leading.basis @ (leading.basis.T @ wanted)
-            still = np.linalg.norm(tilt * (values - tau)) <= LOOSE * accuracy
+            still = self._error(wanted, values, tau, float(squares[-1])) <= LOOSE * accuracy
             leading.keep(vectors, kept if complete else found)
             self._restless = step > 0 or not still
             if complete and (still or step == MOST_STEPS - 1):
+                self._lefts = self._left_vectors(products, rotation, squares)
                 self.right, self._factors = self._cast(wanted), None
-                self.left = products @ (rotation[:, :kept] * (1 - tau / values)).astype(self.x.dtype)
+                self.left = self._lefts[:, :kept] * (values - tau).astype(self.x.dtype)
                 return values
             if ahead is not None and complete:
                 image = (rotation.T.astype(ahead.dtype) @ ahead)[: leading.basis.shape[1]]
                 continue
-            k = leading.basis.shape[1]
-            image = np.empty((k, self.cols), self.x.dtype)
-            self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(leading.basis), image=image)
+            image = self._cast(self._image_of(leading.basis).T)
         return None
+
+    def _error(self, wanted: Array, values: Array, tau: float, last: float) -> float:
+        """About how far L is from convergence: what it moved by, less each half step by last / value."""
+        tilt = wanted - self._leading.basis @ (self._leading.basis.T @ wanted)
+        return float(np.linalg.norm(tilt * ((values - tau) * np.sqrt(last) / values)))
+
+    def _left_vectors(self, products: Array, rotation: Array, squares: Array) -> Array:
+        """As many as the basis has columns; random ones where those are new."""
+        k, least = self._leading.basis.shape[1], max(FAINT * squares[0], np.finfo(np.float64).tiny)
+        known = min(k, len(squares))
+        scale = 1 / np.sqrt(np.maximum(squares[:known], least))
+        lefts: Array = products @ (rotation[:, :known] * scale).astype(self.x.dtype)
+        if known == k:
+            return lefts
+        new = np.random.default_rng(0).standard_normal((self.rows, k - known)) / np.sqrt(self.rows)
+        return np.hstack([lefts, new.astype(self.x.dtype)])
 
     def _rows_by(self, k: int) -> Array:
         same = self.left.shape[1] == k
@@ -142,7 +179,7 @@ class DenseState:
         return np.ascontiguousarray(vectors, dtype=self.x.dtype)
 
     def _pass(
-        self, numbers: Numbers, *, gram: Array, v: Array | None = None, f: Array | None = None,
+        self, numbers: Numbers, *, gram: Array | None = None, v: Array | None = None, f: Array | None = None,
         left: Array | None = None, q: Array | None = None, products: Array | None = None,
         image: Array | None = None, dual: bool = False,
     ) -> Totals:  # fmt: skip

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ._core import kernels
 from .fold import Penalty, Source, Sweeps, solve_rows
 from .rpca_decode import multipliers, row_scale
 from .rpca_numbers import Numbers, Totals
-from .spectrum import Leading, spectral_norm
+from .spectrum import Leading, largest
 
 Array = NDArray[Any]
 
-FEW, PIECE, LOOSE = 200, 1 << 18, 10.0
+PIECE, LOOSE, ROUGH = 1 << 18, 10.0, 1e-2
 
 
 class SparseState:
@@ -62,18 +61,12 @@ class SparseState:
 
     def norm(self) -> float:
         """The spectral norm of the input that was opened, without its low-rank part."""
-        forth, back = self._rest.x, self._rest_back.x
-        if not forth.data.any():
-            return 0.0
-        gram = LinearOperator((self.cols, self.cols), matvec=lambda q: back @ (forth @ q), dtype=np.float64)
-        if self.cols <= FEW:
-            return spectral_norm(gram @ np.eye(self.cols))
-        start = np.random.default_rng(0).standard_normal(self.cols)
-        return float(np.sqrt(eigsh(gram, k=1, v0=start, tol=1e-9, ncv=48, return_eigenvectors=False)[0]))
+        return self._norm_of_rest(ROUGH)
 
-    def scale_input(self, factor: float) -> None:
-        """Multiply that input by `factor`."""
+    def scale_input(self, factor: float, numbers: Numbers) -> None:
+        """Multiply that input by `factor`, which makes it that of z and `numbers`."""
         self._set(self._rest.x.data * factor)
+        self._numbers = numbers
 
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""
@@ -99,13 +92,22 @@ class SparseState:
         unobserved = 1 - len(self.z) / (self.rows * self.cols)  # what L moved by there, as by its share
         return replace(totals, moved=totals.moved + unobserved * self._change)
 
-    def dual_norm(self) -> float:
-        """The spectral norm of the multipliers."""
+    def dual_norm(self, accuracy: float) -> float:
+        """The spectral norm of the multipliers, off by at most `accuracy` of itself."""
         kept = self._rest.x.data.copy()
         self._set(self.multipliers(self._numbers))
-        norm = self.norm()
+        norm = self._norm_of_rest(accuracy)
         self._set(kept)
         return norm
+
+    def _norm_of_rest(self, accuracy: float) -> float:
+        if not self._rest.x.data.any():
+            return 0.0
+        self._leading.keep(self._leading.basis, self._leading.found)
+        return float(np.sqrt(largest(self._rest_product, self._leading.basis, accuracy)[0]))
+
+    def _rest_product(self, q: Array) -> Array:
+        return _times(self._rest_back, _times(self._rest, q))
 
     def multipliers(self, numbers: Numbers) -> Array:
         """Y on the stored entries."""

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.sparse.linalg import eigsh
 
 Array = NDArray[Any]
 
 # Measured at n = 200 to 1000: LAPACK's whole spectrum costs about as much as 3 filters of n / 5 columns.
-SMALL, DENSE_SHARE, LANCZOS = 128, 0.2, 600
-GUARD, DEGREE = 8, 6
+SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
+GUARD, DEGREE, MOST_STEPS = 8, 6, 200
 WELL = 1e-6  # of the pivots: above it two rounds of Cholesky QR are orthonormal to rounding
+NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones: below it one round is enough
 
 
 def eigenpairs(gram: Array) -> tuple[Array, Array]:
@@ -23,25 +23,53 @@ def eigenpairs(gram: Array) -> tuple[Array, Array]:
 
 
 def orthonormal(a: Array) -> Array:
-    """An orthonormal basis of the columns: Cholesky's twice where it is sound, else Householder's."""
+    """An orthonormal basis of the columns: Cholesky's, twice unless they nearly are, else Householder's."""
     q = a / np.maximum(np.linalg.norm(a, axis=0), np.finfo(np.float64).tiny)
     for _ in range(2):
-        r, failed = scipy.linalg.lapack.dpotrf(q.T @ q, clean=1)
+        gram = q.T @ q
+        r, failed = scipy.linalg.lapack.dpotrf(gram, clean=1)
         if failed or np.min(np.diag(r)) < WELL * np.max(np.diag(r)):
             return np.asarray(scipy.linalg.qr(a, mode="economic", check_finite=False)[0])
         q = scipy.linalg.blas.dtrsm(1.0, r, q, side=1)
+        if np.linalg.norm(gram) ** 2 < len(gram) + NEARLY:  # of eigenvalues 1 +- sqrt(NEARLY)
+            break
     return q
 
 
 def spectral_norm(gram: Array) -> float:
     """The root of the largest eigenvalue of a Gram matrix."""
-    n = len(gram)
-    if n <= LANCZOS or not gram.any():
-        top = scipy.linalg.eigh(gram, eigvals_only=True, subset_by_index=[n - 1, n - 1], check_finite=False)
-    else:
-        start = np.random.default_rng(0).standard_normal(n)
-        top = eigsh(gram, k=1, which="LA", v0=start, tol=1e-9, ncv=48, return_eigenvectors=False)
+    last = [len(gram) - 1] * 2
+    top = scipy.linalg.eigh(gram, eigvals_only=True, subset_by_index=last, check_finite=False)
     return float(np.sqrt(max(0.0, top[0])))
+
+
+def largest(apply: Callable[[Array], Array], basis: Array, accuracy: float) -> tuple[float, Array, Array]:
+    """The largest eigenvalue, and the subspace that it comes from with its image.
+
+    With Ritz values t and residuals R it is at most that of diag(t) + R'R / (t_1 - c) if c bounds the rest
+    of the spectrum (a Schur complement), and at most t_1 + |R|_2 in any case. Half way to the last Ritz value
+    is taken for c, so that the start should have been applied to before, and have columns to spare.
+
+    Parameters
+    ----------
+    apply : callable
+        Of the matrix, to (n, k) arrays.
+    basis : ndarray of shape (n, k), orthonormal
+        The start.
+    accuracy : float
+        That it may be off by, relative.
+    """
+    for _ in range(MOST_STEPS):
+        image = apply(basis)
+        values, rotation = eigenpairs(basis.T @ image)
+        rest = image @ rotation - basis @ (rotation * values)
+        squares, gap = rest.T @ rest, max((values[0] - values[-1]) / 2, np.finfo(np.float64).tiny)
+        safe = values[0] + np.sqrt(eigenpairs(squares)[0][0])
+        bound = min(safe, eigenpairs(np.diag(values) + squares / gap)[0][0])
+        if bound - values[0] <= accuracy * values[0]:
+            break
+        basis = orthonormal(image)
+    return float(bound), basis, image
 
 
 class Leading:

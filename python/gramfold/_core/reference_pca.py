@@ -28,10 +28,10 @@ def shrink(x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, 
     if gram is not None:
         p64 = p.astype(np.float64)
         gram[:] = p64.T @ p64
-    if products is not None:
+    if q is not None and products is not None:
         products[:] = p
     if image is not None:
-        image[:] = p.T @ w
+        image[:] = (products if q is None else p).T @ w
     return sums
 
 
