@@ -57,7 +57,7 @@ def largest(apply: Callable[[Array], Array], basis: Array, accuracy: float) -> t
     basis : ndarray of shape (n, k), orthonormal
         The start.
     accuracy : float
-        That it may be off by, relative.
+        That it may be off by, relative; by more, from above, if that takes more than `MOST_STEPS`.
     """
     for _ in range(MOST_STEPS):
         image = apply(basis)
