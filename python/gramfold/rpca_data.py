@@ -76,7 +76,7 @@ class Problem:
         return DenseState(self.x, weights, self.by_row, self.n_threads)
 
     def driver(self, state: DenseState | SparseState, most: int) -> Driver | None:
-        """Start from zero; None if X is zero."""
+        """Start from L = 0, and S and Y for that; None if X is zero."""
         state.open(Numbers(self.lam, 1.0, 1.0, 1.0))
         norm = state.norm()
         if norm == 0:
@@ -85,9 +85,9 @@ class Problem:
         x: Any = state.x.data if sp.issparse(self.x) else state.x
         for some in _parts(x):
             state.z[some] = np.where(np.isnan(x[some]), 0, x[some] / scale)
-        numbers = Numbers(self.lam, 1.0, mu, GROWTH * mu)
-        state.scale_input(1 + 1 / (scale * mu), numbers)
-        return self._driver(state, numbers, most, max(1.0, HOLD * self._share(most)) * mu)
+        state.advance(Numbers(self.lam, 1.0, mu, mu))
+        hold = max(1.0, HOLD * self._share(most)) * mu
+        return self._driver(state, Numbers(self.lam, mu, mu, GROWTH * mu), most, hold)
 
     def warm_driver(
         self, state: DenseState | SparseState, most: int, low: LowRank, sparse: Any, dual: Any, mu: float

@@ -16,7 +16,7 @@ Array = NDArray[Any]
 # A subspace of k columns costs 3 k products per entry, the Gram matrix cols / 2 + 2 k and a larger
 # eigenproblem.
 SUBSPACE_SHARE = 0.12
-LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 1e-2
+LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 0.1
 FAINT = 1e-24  # of the largest square: smaller ones are rounding
 
 
@@ -67,12 +67,6 @@ class DenseState:
         self.image = self._cast(image.T)
         return float(np.sqrt(square))
 
-    def scale_input(self, factor: float, numbers: Numbers) -> None:
-        """Multiply that input by `factor`, which makes it that of z and `numbers`."""
-        self._numbers = numbers
-        if self.gram is not None:
-            self.gram *= factor**2
-
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""
         if self.image is None and self.gram is None and self.cols > DENSE_NORM:
@@ -82,6 +76,7 @@ class DenseState:
         if values is None:
             gram = self._gram() if self.gram is None else self.gram
             squares, vectors = self._leading.above(gram, tau * tau, accuracy, most)
+            self._lefts = None
             values = np.sqrt(squares)
             self.right = self._cast(vectors)
             self.left, self._factors = self._rows_by(len(values)), 1 - tau / values
@@ -90,18 +85,18 @@ class DenseState:
     def advance(self, numbers: Numbers) -> Totals:
         """Shrink and update the multipliers, for the L that `threshold` made."""
         basis = self._leading.basis
-        many = self.cols <= SMALL or basis.shape[1] > SUBSPACE_SHARE * self.cols
+        few = self.cols > SMALL and 0 < basis.shape[1] <= SUBSPACE_SHARE * self.cols
         given: dict[str, Any] = {"v": self.right, "f": self._factors, "left": self.left}
-        if many:
-            self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
-            self._lefts = None
-            totals = self._pass(numbers, gram=self.gram, **given)
-        else:
+        if few:
             k = basis.shape[1]
             self.gram, self.image = None, np.empty((k, self.cols), self.x.dtype)
             if self._lefts is None:
                 given |= {"q": self._cast(basis), "gram": np.empty((k, k))}
             totals = self._pass(numbers, products=self._lefts, image=self.image, **given)
+        else:
+            self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
+            self._lefts = None
+            totals = self._pass(numbers, gram=self.gram, **given)
         self._numbers = replace(numbers.after(), mu=numbers.mu_next)
         return totals
 

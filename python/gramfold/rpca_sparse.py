@@ -19,7 +19,7 @@ from .spectrum import Leading, largest
 
 Array = NDArray[Any]
 
-PIECE, LOOSE, ROUGH = 1 << 18, 10.0, 1e-2
+PIECE, LOOSE, ROUGH = 1 << 18, 10.0, 0.1
 
 
 class SparseState:
@@ -62,11 +62,6 @@ class SparseState:
     def norm(self) -> float:
         """The spectral norm of the input that was opened, without its low-rank part."""
         return self._norm_of_rest(ROUGH)
-
-    def scale_input(self, factor: float, numbers: Numbers) -> None:
-        """Multiply that input by `factor`, which makes it that of z and `numbers`."""
-        self._set(self._rest.x.data * factor)
-        self._numbers = numbers
 
     def threshold(self, tau: float, accuracy: float, most: int) -> Array:
         """The singular values of the input above tau; `left` and `right` become L for `advance`."""

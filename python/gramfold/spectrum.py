@@ -11,7 +11,8 @@ Array = NDArray[Any]
 
 # Measured at n = 200 to 1000: LAPACK's whole spectrum costs about as much as 3 filters of n / 5 columns.
 SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
-GUARD, DEGREE, MOST_STEPS = 8, 6, 200
+GUARD, DEGREE = 8, 6
+MOST_STEPS = 200  # then rounding is in the way
 WELL = 1e-6  # of the pivots: above it two rounds of Cholesky QR are orthonormal to rounding
 NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones: below it one round is enough
 
@@ -131,7 +132,7 @@ class Leading:
         """
         self.keep(self.basis, self.found)
         basis = self.basis
-        while True:
+        for step in range(MOST_STEPS):
             image = apply(basis)
             values, rotation = eigenpairs(basis.T @ image)
             basis, image = basis @ rotation, image @ rotation
@@ -146,11 +147,12 @@ class Leading:
                 rest = np.linalg.norm(image[:, :wanted] - basis[:, :wanted] * values[:wanted], axis=0)
                 rounding = 8 * np.finfo(np.float64).eps * values[0] / np.sqrt(threshold)
                 size = np.sqrt(np.sum(rest**2 / np.maximum(values[:wanted], threshold)))
-                if size <= max(accuracy, rounding):
+                if size <= max(accuracy, rounding) or step == MOST_STEPS - 1:
                     self.keep(basis, wanted)
                     return values[:wanted], basis[:, :wanted]
                 low = max(low, float(values[min(most, len(values) - 1)]) if above > most else 0)
             basis = orthonormal(_filter(apply, basis, low, degree))
+        return None
 
     def keep(self, basis: Array, found: int) -> None:
         """Hold on to a basis, with as many guard vectors as `found` asks for, random if they are new."""
