@@ -122,14 +122,12 @@ class DenseState:
     def _from_subspace(self, tau: float, accuracy: float, most: int) -> Array | None:
         """One step of the subspace, or more until it holds still; None if it gets too large for that."""
         assert self.image is not None
-        leading, image = self._leading, self.image
-        for step in range(MOST_STEPS):
-            if image.shape[0] > SUBSPACE_SHARE * self.cols:
-                return None
+        leading, image, steps = self._leading, self.image, 0
+        while image.shape[0] <= SUBSPACE_SHARE * self.cols:
             basis = orthonormal(image.T.astype(np.float64))
             k = basis.shape[1]
             products, small = self._rows_by(k), np.empty((k, k))
-            ahead = np.empty((k, self.cols), self.x.dtype) if self._restless and step == 0 else None
+            ahead = np.empty((k, self.cols), self.x.dtype) if self._restless and steps == 0 else None
             self._pass(self._numbers, gram=small, q=self._cast(basis), products=products, image=ahead)
             squares, rotation = eigenpairs(small)
             found = int(np.count_nonzero(squares > tau * tau))
@@ -138,8 +136,9 @@ class DenseState:
             values, wanted = np.sqrt(squares[:kept]), vectors[:, :kept]
             still = self._error(wanted, values, tau, float(squares[-1])) <= LOOSE * accuracy
             leading.keep(vectors, kept if complete else found)
-            self._restless = step > 0 or not still
-            if complete and (still or step == MOST_STEPS - 1):
+            self._restless = steps > 0 or not still
+            steps += complete
+            if complete and (still or steps == MOST_STEPS):
                 self._lefts = self._left_vectors(products, rotation, squares)
                 self.right, self._factors = self._cast(wanted), None
                 self.left = self._lefts[:, :kept] * (values - tau).astype(self.x.dtype)
