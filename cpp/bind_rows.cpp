@@ -28,8 +28,9 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         return without_gil(n_threads, [&](const Run& run) {
             const HalsShared<T> shared(g, k), inverse_shared(gi ? gi : g, k);
+            const Dual dual(g, gi, k);
             return run_pass(source, Packed<T>(fm, source.reads_panels()),
-                            Hals<T>(shared, gi ? &inverse_shared : nullptr, T(l1), nonneg, max_sweeps, T(shrink), T(tol), polish), z, cross, s, run);
+                            Hals<T>(shared, gi ? &inverse_shared : nullptr, T(l1), nonneg, max_sweeps, T(shrink), T(tol), polish, &dual), z, cross, s, run);
         });
     };
     const auto result = p ? run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k))

@@ -13,9 +13,9 @@
 
 #include <numeric>
 
+#include "dual.hpp"
 #include "face.hpp"
 #include "hals.hpp"
-#include "pivot.hpp"
 
 namespace gramfold {
 
@@ -32,19 +32,15 @@ class Exact {
     // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way.
     Exact(const Hals<T>& rows, T* z, T* p, Index stride, Index count, T* scratch)
         : rows_(rows), z_(z), p_(p), stride_(stride), count_(count), scratch_(scratch),
-          order_(static_cast<std::size_t>(count)), open_(static_cast<std::size_t>(count)) {
+          order_(static_cast<std::size_t>(count)), open_(static_cast<std::size_t>(count)),
+          single_(static_cast<std::size_t>(DualStart<T>::scratch_size(rows.k))) {
         std::iota(order_.begin(), order_.end(), Index{0});
     }
 
     RowStats solve(bool from_dual) {
         return rows_.with_prox([&](auto prox) {
             Index open = count_;
-            if (prox == Prox::nonneg && from_dual && rows_.inverse) {
-                // Single precision ends well-conditioned rows of few components by a sweep or two: 0.14 us, not 0.20.
-                const bool pivots = sizeof(T) == 8 || rows_.k > 24;
-                for (Index r = 0; r < count_; r += wide) pivots ? start(r, 4, T(0.1)) : start(r, 8, T(1e-3));
-                if (pivots) open = pivot();
-            }
+            if (prox == Prox::nonneg && from_dual && rows_.inverse) open = pivot();
             return descend<prox>(open);
         });
     }
@@ -52,13 +48,22 @@ class Exact {
   private:
     // Solves on supports and sweeps in turn; returns how many rows did not end.
     Index pivot() {
-        Pivot<T> support(rows_.gram, rows_.k, scratch_);
+        Supports supports(rows_.k, count_);
+        const auto positive = [](V z) { return z > V{}; };
+        if (rows_.dual && rows_.dual->sound) {
+            const DualStart<T> start(*rows_.dual, single_.data());
+            for (Index r = 0; r < count_; r += start.wide) start.solve(p_ + r, stride_, supports, r);
+        } else {
+            for (Index r = 0; r < count_; r += wide) start(r, 4, T(0.1));
+            supports.mark(z_, stride_, count_, 0, positive);
+        }
+        Pivot<T> pivot(rows_.gram, rows_.k, scratch_);
         Index open = count_;
         for (int s = 0; s < std::min(rounds, rows_.max_sweeps) && open > 0; ++s) {
+            if (s > 0) supports.mark(z_, stride_, round_up<Index>(open, width), 0, positive);
+            pivot.step(supports, z_, p_, stride_, open);
             for (Index r = 0; r < open; r += wide) {
                 Lanes active = first_lanes(open - r), none, unused;
-                for (int v = 0; v < across; ++v)
-                    if (r + v * width < open) support.step(z_ + r + v * width, p_ + r + v * width, stride_, active.x[v]);
                 active = rows_.template sweep<Prox::nonneg>(z_ + r, p_ + r, stride_, active, false, none, unused);
                 for (int v = 0; v < across; ++v) store(open_.data() + r + v * width, active.x[v]);
             }
@@ -154,6 +159,7 @@ class Exact {
     T* scratch_;
     std::vector<Index> order_;
     std::vector<T> open_;
+    std::vector<float> single_;
 };
 
 }  // namespace gramfold

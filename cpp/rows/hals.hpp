@@ -16,6 +16,8 @@
 
 namespace gramfold {
 
+struct Dual;
+
 enum class Prox { nonneg, soft, none };
 
 struct RowStats {
@@ -64,10 +66,10 @@ class Hals {
 
     // `inverse`, of the pseudoinverse of G, may be null.
     Hals(const HalsShared<T>& shared, const HalsShared<T>* inverse, T l1, bool nonneg, int max_sweeps, T shrink, T tol,
-         int polish = 0)
+         int polish = 0, const Dual* dual = nullptr)
         : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
           inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps),
-          shrink(shrink), tol(tol), polish(polish) {}
+          shrink(shrink), tol(tol), polish(polish), dual(dual) {}
 
     const T *gram, *diagonal, *inverse_diagonal;
     const HalsShared<T>* inverse;
@@ -76,7 +78,8 @@ class Hals {
     bool nonneg;
     int max_sweeps;
     T shrink, tol;
-    int polish;  // for exact.hpp
+    int polish;  // for exact.hpp, as is
+    const Dual* dual;
 
     bool direct() const { return inverse && !nonneg && l1 == 0; }
     Index scratch_size() const { return k * width * across; }
