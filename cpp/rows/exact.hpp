@@ -38,16 +38,19 @@ class Exact {
     }
 
     RowStats solve(bool from_dual) {
-        return rows_.with_prox([&](auto prox) {
+        RowStats stats;
+        rows_.with_prox([&](auto prox) {
             Index open = count_;
-            if (prox == Prox::nonneg && from_dual && rows_.inverse) open = pivot();
-            return descend<prox>(open);
+            if (prox == Prox::nonneg && from_dual && rows_.inverse) open = pivot(stats);
+            descend<prox>(open, stats);
+            restore_order();
         });
+        return stats;
     }
 
   private:
     // Solves on supports and sweeps in turn; returns how many rows did not end.
-    Index pivot() {
+    Index pivot(RowStats& stats) {
         Supports supports(rows_.k, count_);
         const auto positive = [](V z) { return z > V{}; };
         if (rows_.dual && rows_.dual->sound) {
@@ -63,8 +66,7 @@ class Exact {
             if (s > 0) supports.mark(z_, stride_, round_up<Index>(open, width), 0, positive);
             pivot.step(supports, z_, p_, stride_, open);
             for (Index r = 0; r < open; r += wide) {
-                Lanes active = first_lanes(open - r), none, unused;
-                active = rows_.template sweep<Prox::nonneg>(z_ + r, p_ + r, stride_, active, false, none, unused);
+                const Lanes active = rows_.check(z_ + r, p_ + r, stride_, first_lanes(open - r), stats);
                 for (int v = 0; v < across; ++v) store(open_.data() + r + v * width, active.x[v]);
             }
             open = bring_open_forward(open);
@@ -73,8 +75,8 @@ class Exact {
     }
 
     template <Prox prox>
-    RowStats descend(Index open) {
-        RowStats stats;
+    void descend(const Index count, RowStats& stats) {
+        Index open = count;
         for (int s = 0; s < rows_.max_sweeps && open > 0; ++s) {
             for (Index r = 0; r < open; r += wide) {
                 Lanes active = first_lanes(open - r), first, violation;
@@ -87,9 +89,7 @@ class Exact {
             if (due(s + 1)) to_face(open);
         }
         stats.open = double(open);
-        restore_order();
-        for (Index r = 0; r < count_; r += wide) rows_.template finish<prox>(z_ + r, p_ + r, stride_, stats);
-        return stats;
+        for (Index r = 0; r < count; r += wide) rows_.template finish<prox>(z_ + r, p_ + r, stride_, first_lanes(count - r), stats);
     }
 
     // After 16 times ever more rarely, so that the rounding of a nearly singular G cannot keep a row from ending.
