@@ -27,13 +27,15 @@ class Exact {
     using V = Vec<T>;
     using Lanes = typename Hals<T>::Lanes;
 
-    static Index scratch_size(Index k) { return std::max(Face<T>::scratch_size(k), 2 * k * wide); }
+    static Index scratch_size(Index k) {
+        const Index dual = DualStart<T>::scratch_size(k) * Index(sizeof(float)) / Index(sizeof(T));
+        return std::max({Face<T>::scratch_size(k), 2 * k * wide, dual});
+    }
 
-    // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way.
+    // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way, p for good.
     Exact(const Hals<T>& rows, T* z, T* p, Index stride, Index count, T* scratch)
         : rows_(rows), z_(z), p_(p), stride_(stride), count_(count), scratch_(scratch),
-          order_(static_cast<std::size_t>(count)), open_(static_cast<std::size_t>(count)),
-          single_(static_cast<std::size_t>(DualStart<T>::scratch_size(rows.k))) {
+          order_(static_cast<std::size_t>(count)), open_(static_cast<std::size_t>(count)) {
         std::iota(order_.begin(), order_.end(), Index{0});
     }
 
@@ -54,7 +56,7 @@ class Exact {
         Supports supports(rows_.k, count_);
         const auto positive = [](V z) { return z > V{}; };
         if (rows_.dual && rows_.dual->sound) {
-            const DualStart<T> start(*rows_.dual, single_.data());
+            const DualStart<T> start(*rows_.dual, reinterpret_cast<float*>(scratch_));
             for (Index r = 0; r < count_; r += start.wide) start.solve(p_ + r, stride_, supports, r);
         } else {
             for (Index r = 0; r < count_; r += wide) start(r, 4, T(0.1));
@@ -118,7 +120,7 @@ class Exact {
         for (Index t = 0; t < k; ++t)
             for (Index i = 0; i < wide; ++i) {
                 const T free = z[t * stride_ + i] - negative[t * wide + i];
-                z[t * stride_ + i] = y[t * wide + i] > 0 || free < 0 ? T(0) : free;
+                z[t * stride_ + i] = y[t * wide + i] > 0 || free < 0 || rows_.inverse_diagonal[t] == 0 ? T(0) : free;
             }
     }
 
@@ -142,7 +144,11 @@ class Exact {
 
     void restore_order() {
         for (Index i = 0; i < count_; ++i)
-            while (order_[static_cast<std::size_t>(i)] != i) exchange(i, order_[static_cast<std::size_t>(i)]);
+            while (order_[static_cast<std::size_t>(i)] != i) {
+                const Index j = order_[static_cast<std::size_t>(i)];
+                for (Index t = 0; t < rows_.k; ++t) std::swap(z_[t * stride_ + i], z_[t * stride_ + j]);
+                std::swap(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
+            }
     }
 
     void exchange(Index i, Index j) {
@@ -159,7 +165,6 @@ class Exact {
     T* scratch_;
     std::vector<Index> order_;
     std::vector<T> open_;
-    std::vector<float> single_;
 };
 
 }  // namespace gramfold

@@ -34,10 +34,15 @@ class Ldl {
         return active;
     }
 
-    // What factorise left of y to the solution.
+    // What factorise left of y to the solution; two rows at a time, the same ones whatever follows.
     void solve() const {
         for (Index i = 0; i < n_; ++i) put(y(i), get(y(i)) * get(lower(i, i)));
         Index i = n_ - 1;
+        if (i % 2 == 0) {
+            const V last = get(y(i));
+            for (Index s = 0; s < i; ++s) put(y(s), get(y(s)) - get(lower(i, s)) * last * get(lower(s, s)));
+            --i;
+        }
         for (; i >= 1; i -= 2) {
             const V last = get(y(i)), next = get(y(i - 1)) - get(lower(i, i - 1)) * last * get(lower(i - 1, i - 1));
             put(y(i - 1), next);

@@ -116,16 +116,20 @@ class Pivot {
         }
     }
 
+    static constexpr int some = std::min(width, 8);  // whose rows of G fit in the integer registers
+
     // Shorter supports are followed by rows of the identity.
     void fill(const Ldl<T>& ldl, Index most, const Index* sizes) const {
         const Index* at = members_.data();
         for (Index r = 0; r < most; ++r) {
-            const T* row[width];
-            for (int i = 0; i < width; ++i) row[i] = gram_ + at[r * width + i] * k_;
             T* a = ldl.lane(Ldl<T>::lower(r, 0));
-            for (Index c = 0; c <= r; ++c)
-#pragma GCC unroll 16
-                for (int i = 0; i < width; ++i) a[c * width + i] = row[i][at[c * width + i]];
+            for (int first = 0; first < width; first += some) {
+                const T* row[some];
+                for (int i = 0; i < some; ++i) row[i] = gram_ + at[r * width + first + i] * k_;
+                for (Index c = 0; c <= r; ++c)
+#pragma GCC unroll 8
+                    for (int i = 0; i < some; ++i) a[c * width + first + i] = row[i][at[c * width + first + i]];
+            }
             if (r < sizes[0]) continue;  // the shortest
             for (int i = 0; i < width; ++i)
                 if (r >= sizes[i])

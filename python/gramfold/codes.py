@@ -43,8 +43,8 @@ class Coder:
 class Coded:
     """What one pass gives back.
 
-    The codes, dense or CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2; the rows that
-    did not end.
+    The codes, dense or CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
+    the rows that did not end.
     """
 
     codes: Any
@@ -135,8 +135,9 @@ def _side_by_side(
         squares=sums is not None, n_threads=n_threads,
     )  # fmt: skip
     dense = result.factor
-    codes = sp.csr_matrix(kernels.nonzeros(dense), shape=dense.shape) if sparse else dense
-    return Coded(codes, sums, None if sums is None else result.gram, result.objective, 0.0 if once else result.open)
+    codes = sp.csr_matrix(kernels.nonzeros(dense, n_threads), shape=dense.shape) if sparse else dense
+    squares = None if sums is None else result.gram
+    return Coded(codes, sums, squares, result.objective, 0.0 if once else result.open)
 
 
 def warn_if_open(n_open: float, rows: int, max_iter: int, *, stacklevel: int) -> None:
