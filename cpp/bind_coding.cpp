@@ -1,6 +1,5 @@
 // The boundary of sparse coding.
 #include "code.hpp"
-#include "measure.hpp"
 #include "seam.hpp"
 
 using namespace gramfold;
@@ -25,48 +24,29 @@ py::tuple csr_parts(const CodeSink<T>& sink) {
     return py::make_tuple(data, indices, indptr);
 }
 
-// f(first, count) for blocks of rows of k entries.
-template <class F>
-void by_rows(Index rows, Index k, const Run& run, F f) {
-    fold({rows, row_group, std::clamp<Index>(rows / 512, 1, 256), double(rows) * double(k)}, run,
-         [] { return std::make_unique<VectorSum<Index>>(0); },
-         [&] { return [&](Index first, Index count, VectorSum<Index>&) { f(first, count); }; });
-}
-
 // (data, indices, indptr) of a dense matrix.
 template <class T>
-py::tuple nonzeros(const Contiguous<T>& dense, int n_threads) {
+py::tuple nonzeros(const Contiguous<T>& dense) {
     require(dense.ndim() == 2 && dense.shape(1) < std::numeric_limits<std::int32_t>::max(), "dense must be rows x k");
     const Index rows = dense.shape(0), k = dense.shape(1);
     const T* from = dense.data();
     py::array_t<std::int64_t> indptr(rows + 1);
     std::int64_t* to = indptr.mutable_data();
     to[0] = 0;
-    without_gil(n_threads, [&](const Run& run) {
-        by_rows(rows, k, run, [&](Index first, Index count) {
-            for (Index r = first; r < first + count; ++r) to[r + 1] = k - std::count(from + r * k, from + (r + 1) * k, T(0));
-        });
-        for (Index r = 0; r < rows; ++r) to[r + 1] += to[r];
-    });
+    for (Index r = 0; r < rows; ++r) to[r + 1] = to[r] + (k - std::count(from + r * k, from + (r + 1) * k, T(0)));
     py::array_t<T> data(to[rows]);
     py::array_t<std::int32_t> indices(to[rows]);
-    T* kept = data.mutable_data();
-    std::int32_t* at = indices.mutable_data();
-    without_gil(n_threads, [&](const Run& run) {
-        by_rows(rows, k, run, [&](Index first, Index count) {
-            std::vector<T> values(static_cast<std::size_t>(k) + 1);
-            std::vector<std::int32_t> columns(values.size());
-            for (Index r = first; r < first + count; ++r) {
-                std::size_t n = 0;
-                for (Index t = 0; t < k; ++t) {
-                    values[n] = from[r * k + t], columns[n] = std::int32_t(t);
-                    n += values[n] != 0;  // a branch would be mispredicted at every third entry
-                }
-                std::copy_n(values.data(), n, kept + to[r]);
-                std::copy_n(columns.data(), n, at + to[r]);
-            }
-        });
-    });
+    std::vector<T> values(static_cast<std::size_t>(k) + 1);
+    std::vector<std::int32_t> columns(values.size());
+    for (Index r = 0; r < rows; ++r) {
+        std::size_t n = 0;
+        for (Index t = 0; t < k; ++t) {
+            values[n] = from[r * k + t], columns[n] = std::int32_t(t);
+            n += values[n] != 0;  // a branch would be mispredicted at every third entry
+        }
+        std::copy_n(values.data(), n, data.mutable_data() + to[r]);
+        std::copy_n(columns.data(), n, indices.mutable_data() + to[r]);
+    }
     return py::make_tuple(data, indices, indptr);
 }
 
@@ -126,7 +106,7 @@ void bind(py::module_& m) {
         py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("most"),
         py::arg("ols"), py::arg("n_threads"));
-    m.def("nonzeros", &nonzeros<T>, py::arg("dense").noconvert(), py::arg("n_threads"));
+    m.def("nonzeros", &nonzeros<T>, py::arg("dense").noconvert());
 }
 
 }  // namespace

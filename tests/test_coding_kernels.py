@@ -166,6 +166,6 @@ def test_what_is_not_zero_is_kept_as_csr_by_the_twin(kernels, dtype, shape):
     rng = np.random.default_rng(0)
     dense = (rng.standard_normal(shape) * (rng.random(shape) < 0.4)).astype(dtype)
     dense[::3] = 0
-    for found, expected in zip(kernels.nonzeros(dense, 2), reference.nonzeros(dense, 1), strict=True):
+    for found, expected in zip(kernels.nonzeros(dense), reference.nonzeros(dense), strict=True):
         assert found.dtype == expected.dtype
         assert_array_equal(found, expected)

@@ -135,7 +135,7 @@ def _side_by_side(
         squares=sums is not None, n_threads=n_threads,
     )  # fmt: skip
     dense = result.factor
-    codes = sp.csr_matrix(kernels.nonzeros(dense, n_threads), shape=dense.shape) if sparse else dense
+    codes = sp.csr_matrix(kernels.nonzeros(dense), shape=dense.shape) if sparse else dense
     squares = None if sums is None else result.gram
     return Coded(codes, sums, squares, result.objective, 0.0 if once else result.open)
 

@@ -122,7 +122,7 @@ def _rows(x, p, f, gram, enough, out, sums, l1, code):
     return (kept.data, kept.indices, kept.indptr.astype(np.int64)), squares, float(objective), float(n_open)
 
 
-def nonzeros(dense, n_threads):
+def nonzeros(dense):
     """Give (data, indices, indptr) of the CSR matrix of `dense`."""
     kept = sp.csr_matrix(dense)
     return kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64)
