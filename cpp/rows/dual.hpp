@@ -13,7 +13,7 @@
 
 namespace gramfold {
 
-// What all rows share: B and the scale of p, where B is known well enough.
+// What all rows share: B and the scale of p, where single precision says enough of B.
 struct Dual {
     Index k;
     bool sound;
@@ -52,26 +52,26 @@ class DualStart {
 
     // p: k x wide, row stride `stride`; the supports of these rows, from `first` on, are marked.
     void solve(const T* p, Index stride, Supports& supports, Index first) const {
-        float some[wide];
-        scaled(p, stride, some);
+        bool any[wide];
+        scaled(p, stride, any);
         product(k_, Index{wide}, k_, b_, k_, 1, p_, Index{wide}, q_, Index{wide}, false);
         sweep(true);
         for (int s = 1; s < sweeps; ++s) sweep(false);
         supports.mark(y_, Index{wide}, Index{wide}, first, [](V y) { return y <= V{}; });
         for (int i = 0; i < wide; ++i)
-            if (!(some[i] > 0)) supports.clear(first + i);
+            if (!any[i]) supports.clear(first + i);
     }
 
   private:
-    // p_ = p scaled; `largest`: what by.
-    void scaled(const T* p, Index stride, float* some) const {
+    // p_ = p scaled; `any`: the rows with an entry other than 0.
+    void scaled(const T* p, Index stride, bool* any) const {
         T most[wide] = {}, by[wide];
         for (Index t = 0; t < k_; ++t)
             for (int i = 0; i < wide; ++i) {
                 const T value = std::abs(p[t * stride + i] * T(scale_[t]));
                 most[i] = most[i] < value ? value : most[i];
             }
-        for (int i = 0; i < wide; ++i) by[i] = most[i] > 0 ? 1 / most[i] : T(0), some[i] = most[i] > 0;
+        for (int i = 0; i < wide; ++i) by[i] = most[i] > 0 ? 1 / most[i] : T(0), any[i] = most[i] > 0;
         for (Index t = 0; t < k_; ++t)
             for (int i = 0; i < wide; ++i) p_[t * wide + i] = float(p[t * stride + i] * T(scale_[t]) * by[i]);
     }

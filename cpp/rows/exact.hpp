@@ -4,8 +4,9 @@
 // Non-negative rows without a start begin at the solution of the dual,
 //     minimise 1/2 y'By + y'Bp  over y >= 0,   B = G^-1,   z = B (p + y),   z_t = 0 where y_t > 0
 // after a few sweeps over y: dictionaries of many nearly dependent atoms have codes with few zeros, where B restricted to
-// the zeros is far better conditioned than G restricted to the rest. They go on by solves on their supports and sweeps in
-// turn (pivot.hpp), which end nearly all of them; the rest take the safe way of all other rows.
+// the zeros is far better conditioned than G restricted to the rest. Where B is known well enough, only the support is
+// taken from it, in single precision (dual.hpp). They go on by solves on their supports and sweeps in turn (pivot.hpp),
+// which end nearly all of them; the rest take the safe way of all other rows.
 //
 // Open rows are kept together, in front of the block, so that no vector waits for one row. What happens to a row does
 // not depend on its place, nor on its neighbours.
