@@ -260,7 +260,7 @@ def solve_rows(
     from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
     if out is None:
         out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
-    squared, *result = kernels.hals(
+    result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
         kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
         start, previous, beta, out, sums if gathered is None else None, penalty.l1, penalty.nonneg,
@@ -268,7 +268,8 @@ def solve_rows(
     )  # fmt: skip
     if gathered is not None and sums is not None:
         sums[:] = gathered.transposed_product(out)
-    return Pass(out, sums, np.empty((0, 0)) if squared is None else squared, *result)
+    squared = np.empty((0, 0)) if result[0] is None else result[0]
+    return Pass(out, sums, squared, *result[1:])
 
 
 def _in_order(
