@@ -12,7 +12,7 @@ template <class T>
 py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
                const Optional<double>& inverse, const Optional<T>& start, const Optional<T>& previous, double beta,
                const Contiguous<T>& out, const Optional<T>& sums, double l1, bool nonneg, int max_sweeps,
-               int polish, double shrink, double tol, bool cross, int n_threads) {
+               int polish, double shrink, double tol, bool cross, bool squares, int n_threads) {
     const auto fm = strided(f);
     const Index k = fm.cols;
     require(k > 0, "f must have a column");
@@ -28,8 +28,9 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         return without_gil(n_threads, [&](const Run& run) {
             const HalsShared<T> shared(g, k), inverse_shared(gi ? gi : g, k);
+            const Dual dual(g, gi, k);
             return run_pass(source, Packed<T>(fm, source.reads_panels()),
-                            Hals<T>(shared, gi ? &inverse_shared : nullptr, T(l1), nonneg, max_sweeps, T(shrink), T(tol), polish), z, cross, s, run);
+                            Hals<T>(shared, gi ? &inverse_shared : nullptr, T(l1), nonneg, max_sweeps, T(shrink), T(tol), polish, &dual), z, cross, squares, s, run);
         });
     };
     const auto result = p ? run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k))
@@ -40,7 +41,9 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     py::object crossed = py::none();
     if (cross) crossed = square(result->cross, k);
     const RowStats& t = result->stats;
-    return py::make_tuple(square(result->gram, k), crossed, t.violation, t.step, t.objective, t.residual, t.open);
+    py::object squared = py::none();
+    if (squares) squared = square(result->gram, k);
+    return py::make_tuple(squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
 }
 
 // w as x, or None; returns violation, step, objective, residual, open, before.
@@ -69,7 +72,7 @@ void bind(py::module_& m) {
           py::arg("gram").noconvert(), py::arg("inverse").noconvert(), py::arg("start").noconvert(),
           py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
           py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
-          py::arg("tol"), py::arg("cross"), py::arg("n_threads"));
+          py::arg("tol"), py::arg("cross"), py::arg("squares"), py::arg("n_threads"));
     m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
           py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
           py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),

@@ -82,7 +82,7 @@ class PassWorker {
         sums.stats += solve(padded);
         finish(first, count);
         if (sums.s.size()) block_.accumulate(zb_.get(), k_, kp_, sums.s.get());
-        add_product(zb_.get(), kp_, kp_, count, sums.gram);
+        if (sums.gram.size()) add_product(zb_.get(), kp_, kp_, count, sums.gram);
         if (sums.cross.size()) add_product(z_.a + first * k_, k_, k_, count, sums.cross);
     }
 
@@ -161,7 +161,7 @@ class PassWorker {
 // `s` (cols x k, or null) is overwritten with X'Z.
 template <class T, class Source>
 std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z,
-                                      bool cross, T* s, const Run& run) {
+                                      bool cross, bool squares, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp;
     Plan plan = x.plan();
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + double(k) * (1 + rows.max_sweeps));
@@ -170,7 +170,7 @@ std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const
         [&] {
             auto sums = std::make_unique<PassSums<T>>();
             if (s) sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
-            sums->gram = Buffer<double>(k * k);
+            if (squares) sums->gram = Buffer<double>(k * k);
             if (cross) sums->cross = Buffer<double>(k * k);
             sums->clear();
             return sums;

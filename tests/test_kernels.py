@@ -80,7 +80,7 @@ def run_hals(
     sums = np.full(f.shape, np.nan, f.dtype) if with_sums and p is None else None
     result = kernels.hals(
         x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
-        shrink, tol, cross, n_threads,
+        shrink, tol, cross, True, n_threads,
     )  # fmt: skip
     return out, sums, result
 
@@ -333,7 +333,7 @@ def hals_arguments(dtype):
         "x": x, "p": None, "f": f, "gram": f.T.astype(float) @ f, "inverse": np.eye(3),
         "start": start, "previous": previous, "beta": 0.5, "out": np.empty((6, 3), dtype),
         "sums": np.empty((5, 3), dtype), "l1": 0.0, "nonneg": True, "max_sweeps": 1, "polish": 0,
-        "shrink": 0.0, "tol": 0.0, "cross": True, "n_threads": 1,
+        "shrink": 0.0, "tol": 0.0, "cross": True, "squares": True, "n_threads": 1,
     }  # fmt: skip
 
 

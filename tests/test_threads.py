@@ -149,7 +149,7 @@ def interrupt(number, frame):
 signal.signal(signal.SIGALRM, interrupt)
 try:
     _core.kernels.hals(x, None, f, f.T @ f, None, None, None, 0.0, out, None, 0.0, True, 2000, 0, 0.0, 0.0,
-                       False, {n_threads})
+                       False, True, {n_threads})
 except KeyboardInterrupt:
     print("interrupted", bool((out[-1] == 0).all()))
 """
@@ -251,7 +251,7 @@ out, sums = np.empty((rows, k)), np.empty((cols, k))
 gram = f.T @ f
 def call(x, f, sums, n_threads):
     return _core.kernels.hals(x, None, f, gram, None, None, None, 0.0, out, sums, 0.0, True, 1, 0, 0.0, 0.0,
-                              False, n_threads)[2:]
+                              False, True, n_threads)[2:]
 few = (np.ones((rows, 30)), f[:30], sums[:30])
 expected = call(*few, 2)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

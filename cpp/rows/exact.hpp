@@ -4,8 +4,9 @@
 // Non-negative rows without a start begin at the solution of the dual,
 //     minimise 1/2 y'By + y'Bp  over y >= 0,   B = G^-1,   z = B (p + y),   z_t = 0 where y_t > 0
 // after a few sweeps over y: dictionaries of many nearly dependent atoms have codes with few zeros, where B restricted to
-// the zeros is far better conditioned than G restricted to the rest. They go on by solves on their supports and sweeps in
-// turn (pivot.hpp), which end nearly all of them; the rest take the safe way of all other rows.
+// the zeros is far better conditioned than G restricted to the rest. Where B is known well enough, only the support is
+// taken from it, in single precision (dual.hpp). They go on by solves on their supports and sweeps in turn (pivot.hpp),
+// which end nearly all of them; the rest take the safe way of all other rows.
 //
 // Open rows are kept together, in front of the block, so that no vector waits for one row. What happens to a row does
 // not depend on its place, nor on its neighbours.
@@ -13,9 +14,9 @@
 
 #include <numeric>
 
+#include "dual.hpp"
 #include "face.hpp"
 #include "hals.hpp"
-#include "pivot.hpp"
 
 namespace gramfold {
 
@@ -27,9 +28,12 @@ class Exact {
     using V = Vec<T>;
     using Lanes = typename Hals<T>::Lanes;
 
-    static Index scratch_size(Index k) { return std::max(Face<T>::scratch_size(k), 2 * k * wide); }
+    static Index scratch_size(Index k) {
+        const Index dual = DualStart<T>::scratch_size(k) * Index(sizeof(float)) / Index(sizeof(T));
+        return std::max({Face<T>::scratch_size(k), 2 * k * wide, dual});
+    }
 
-    // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way.
+    // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way, p for good.
     Exact(const Hals<T>& rows, T* z, T* p, Index stride, Index count, T* scratch)
         : rows_(rows), z_(z), p_(p), stride_(stride), count_(count), scratch_(scratch),
           order_(static_cast<std::size_t>(count)), open_(static_cast<std::size_t>(count)) {
@@ -37,29 +41,35 @@ class Exact {
     }
 
     RowStats solve(bool from_dual) {
-        return rows_.with_prox([&](auto prox) {
+        RowStats stats;
+        rows_.with_prox([&](auto prox) {
             Index open = count_;
-            if (prox == Prox::nonneg && from_dual && rows_.inverse) {
-                // Single precision ends well-conditioned rows of few components by a sweep or two: 0.14 us, not 0.20.
-                const bool pivots = sizeof(T) == 8 || rows_.k > 24;
-                for (Index r = 0; r < count_; r += wide) pivots ? start(r, 4, T(0.1)) : start(r, 8, T(1e-3));
-                if (pivots) open = pivot();
-            }
-            return descend<prox>(open);
+            if (prox == Prox::nonneg && from_dual && rows_.inverse) open = pivot(stats);
+            descend<prox>(open, stats);
+            restore_order();
         });
+        return stats;
     }
 
   private:
     // Solves on supports and sweeps in turn; returns how many rows did not end.
-    Index pivot() {
-        Pivot<T> support(rows_.gram, rows_.k, scratch_);
+    Index pivot(RowStats& stats) {
+        Supports supports(rows_.k, count_);
+        const auto positive = [](V z) { return z > V{}; };
+        if (rows_.dual && rows_.dual->sound) {
+            const DualStart<T> start(*rows_.dual, reinterpret_cast<float*>(scratch_));
+            for (Index r = 0; r < count_; r += start.wide) start.solve(p_ + r, stride_, supports, r);
+        } else {
+            for (Index r = 0; r < count_; r += wide) start(r, 4, T(0.1));
+            supports.mark(z_, stride_, count_, 0, positive);
+        }
+        Pivot<T> pivot(rows_.gram, rows_.k, scratch_);
         Index open = count_;
         for (int s = 0; s < std::min(rounds, rows_.max_sweeps) && open > 0; ++s) {
+            if (s > 0) supports.mark(z_, stride_, round_up<Index>(open, width), 0, positive);
+            pivot.step(supports, z_, p_, stride_, open);
             for (Index r = 0; r < open; r += wide) {
-                Lanes active = first_lanes(open - r), none, unused;
-                for (int v = 0; v < across; ++v)
-                    if (r + v * width < open) support.step(z_ + r + v * width, p_ + r + v * width, stride_, active.x[v]);
-                active = rows_.template sweep<Prox::nonneg>(z_ + r, p_ + r, stride_, active, false, none, unused);
+                const Lanes active = rows_.check(z_ + r, p_ + r, stride_, first_lanes(open - r), stats);
                 for (int v = 0; v < across; ++v) store(open_.data() + r + v * width, active.x[v]);
             }
             open = bring_open_forward(open);
@@ -68,8 +78,8 @@ class Exact {
     }
 
     template <Prox prox>
-    RowStats descend(Index open) {
-        RowStats stats;
+    void descend(const Index count, RowStats& stats) {
+        Index open = count;
         for (int s = 0; s < rows_.max_sweeps && open > 0; ++s) {
             for (Index r = 0; r < open; r += wide) {
                 Lanes active = first_lanes(open - r), first, violation;
@@ -82,9 +92,7 @@ class Exact {
             if (due(s + 1)) to_face(open);
         }
         stats.open = double(open);
-        restore_order();
-        for (Index r = 0; r < count_; r += wide) rows_.template finish<prox>(z_ + r, p_ + r, stride_, stats);
-        return stats;
+        for (Index r = 0; r < count; r += wide) rows_.template finish<prox>(z_ + r, p_ + r, stride_, first_lanes(count - r), stats);
     }
 
     // After 16 times ever more rarely, so that the rounding of a nearly singular G cannot keep a row from ending.
@@ -113,7 +121,7 @@ class Exact {
         for (Index t = 0; t < k; ++t)
             for (Index i = 0; i < wide; ++i) {
                 const T free = z[t * stride_ + i] - negative[t * wide + i];
-                z[t * stride_ + i] = y[t * wide + i] > 0 || free < 0 ? T(0) : free;
+                z[t * stride_ + i] = y[t * wide + i] > 0 || free < 0 || rows_.inverse_diagonal[t] == 0 ? T(0) : free;
             }
     }
 
@@ -137,7 +145,11 @@ class Exact {
 
     void restore_order() {
         for (Index i = 0; i < count_; ++i)
-            while (order_[static_cast<std::size_t>(i)] != i) exchange(i, order_[static_cast<std::size_t>(i)]);
+            while (order_[static_cast<std::size_t>(i)] != i) {
+                const Index j = order_[static_cast<std::size_t>(i)];
+                for (Index t = 0; t < rows_.k; ++t) std::swap(z_[t * stride_ + i], z_[t * stride_ + j]);
+                std::swap(order_[static_cast<std::size_t>(i)], order_[static_cast<std::size_t>(j)]);
+            }
     }
 
     void exchange(Index i, Index j) {

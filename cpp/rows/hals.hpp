@@ -16,6 +16,8 @@
 
 namespace gramfold {
 
+struct Dual;
+
 enum class Prox { nonneg, soft, none };
 
 struct RowStats {
@@ -64,10 +66,10 @@ class Hals {
 
     // `inverse`, of the pseudoinverse of G, may be null.
     Hals(const HalsShared<T>& shared, const HalsShared<T>* inverse, T l1, bool nonneg, int max_sweeps, T shrink, T tol,
-         int polish = 0)
+         int polish = 0, const Dual* dual = nullptr)
         : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
           inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps),
-          shrink(shrink), tol(tol), polish(polish) {}
+          shrink(shrink), tol(tol), polish(polish), dual(dual) {}
 
     const T *gram, *diagonal, *inverse_diagonal;
     const HalsShared<T>* inverse;
@@ -76,7 +78,8 @@ class Hals {
     bool nonneg;
     int max_sweeps;
     T shrink, tol;
-    int polish;  // for exact.hpp
+    int polish;  // for exact.hpp, as is
+    const Dual* dual;
 
     bool direct() const { return inverse && !nonneg && l1 == 0; }
     Index scratch_size() const { return k * width * across; }
@@ -101,9 +104,9 @@ class Hals {
     // One sweep over width * across rows with active = 1; returns those that did not end by it.
     template <Prox prox>
     Lanes sweep(T* z, const T* p, Index stride, const Lanes& active, bool is_first, Lanes& first, Lanes& violation) const {
-        Lanes step, size, open;
-        if (is_first) sweep_once<prox, true>(z, p, stride, active, step, size, violation);
-        else sweep_once<prox, false>(z, p, stride, active, step, size, violation);
+        Lanes step, size, open, unused;
+        if (is_first) sweep_once<prox, Measure::violation>(z, p, stride, active, step, size, violation);
+        else sweep_once<prox, Measure::nothing>(z, p, stride, active, step, size, unused);
         if (is_first) first = step;
         for (int v = 0; v < across; ++v) {
             const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
@@ -112,9 +115,24 @@ class Hals {
         return open;
     }
 
-    // The objective and the residual at the end.
+    // The same for non-negative rows that may be at their minimisers; those that end, by `tol`, are added to `stats`.
+    Lanes check(T* z, const T* p, Index stride, const Lanes& active, RowStats& stats) const {
+        Lanes step, size, objective, open;
+        sweep_once<Prox::nonneg, Measure::objective>(z, p, stride, active, step, size, objective);
+        for (int v = 0; v < across; ++v) {
+            const auto at_end = active.x[v] > V{} && !(step.x[v] > size.x[v] * (tol * tol));
+            open.x[v] = at_end ? V{} : active.x[v];
+            objective.x[v] = at_end ? objective.x[v] : V{};
+            step.x[v] = at_end ? step.x[v] : V{};
+        }
+        stats.objective += sum(objective);
+        stats.residual += sum(step);
+        return open;
+    }
+
+    // The objective and the residual at the end, of rows with active = 1.
     template <Prox prox>
-    void finish(const T* z, const T* p, Index stride, RowStats& stats) const {
+    void finish(const T* z, const T* p, Index stride, const Lanes& active, RowStats& stats) const {
         Lanes objective, residual;
         by_fours([&](auto n, Index t) {
             constexpr int N = decltype(n)::value;
@@ -125,12 +143,15 @@ class Hals {
                 for (int v = 0; v < across; ++v) {
                     const V old = load<V>(z + (t + i) * stride + v * width);
                     const V d = shrunk<prox>(old, g[i][v], inverse_diagonal[t + i]) - old;
-                    const V linear = load<V>(p + (t + i) * stride + v * width);
-                    objective.x[v] += old * (g[i][v] - linear) * T(0.5);
+                    objective.x[v] += objective_at(old, g[i][v], load<V>(p + (t + i) * stride + v * width));
                     if (prox == Prox::soft) objective.x[v] += magnitude(old) * l1;
                     residual.x[v] += d * d * diagonal[t + i];
                 }
         });
+        for (int v = 0; v < across; ++v) {
+            objective.x[v] = active.x[v] > V{} ? objective.x[v] : V{};
+            residual.x[v] = active.x[v] > V{} ? residual.x[v] : V{};
+        }
         stats.objective += sum(objective);
         stats.residual += sum(residual);
     }
@@ -146,8 +167,9 @@ class Hals {
     template <Prox prox>
     RowStats solve_some(T* z, const T* p, Index stride, T* scratch) const {
         RowStats stats;
-        Lanes active, first, violation;
-        for (auto& a : active.x) a += T(1);
+        Lanes all, first, violation;
+        for (auto& a : all.x) a += T(1);
+        Lanes active = all;
         if (prox == Prox::none && inverse && max_sweeps > 0) {
             minimise(z, p, stride, scratch, first, violation);
             active = {};
@@ -157,7 +179,7 @@ class Hals {
         stats.violation = sum(violation);
         stats.step = sum(first);
         stats.open = sum(active);
-        finish<prox>(z, p, stride, stats);
+        finish<prox>(z, p, stride, all, stats);
         return stats;
     }
 
@@ -188,9 +210,12 @@ class Hals {
         if (k - t == 1) body(std::integral_constant<int, 1>{}, t);
     }
 
-    template <Prox prox, bool first>
+    enum class Measure { nothing, violation, objective };
+
+    // `measured`: the violation met, or the objective before the sweep, but for what the sweep changes of it.
+    template <Prox prox, Measure what>
     void sweep_once(T* z, const T* p, Index stride, const Lanes& active, Lanes& step, Lanes& size,
-                    Lanes& violation) const {
+                    Lanes& measured) const {
         by_fours([&](auto n, Index t) {
             constexpr int N = decltype(n)::value;
             V g[N][across];
@@ -204,7 +229,9 @@ class Hals {
                     const V old = load<V>(at);
                     const V d = (shrunk<prox>(old, g[i][v], inv) - old) * active.x[v];
                     store(at, old + d);
-                    if (first) violation.x[v] += broken<prox>(old, g[i][v], d, h);
+                    if (what == Measure::violation) measured.x[v] += broken<prox>(old, g[i][v], d, h);
+                    if (what == Measure::objective)
+                        measured.x[v] += objective_at(old, g[i][v], load<V>(p + (t + i) * stride + v * width));
                     step.x[v] += d * d * h;
                     size.x[v] += (old + d) * (old + d) * h;
 #pragma GCC unroll 4
@@ -255,6 +282,8 @@ class Hals {
         product(k, n, k, inverse->gram(), k, 1, scratch, n, z, stride, true);
     }
 
+    // Of one component, with gradient g: its share of 1/2 z'Gz - p'z.
+    static V objective_at(V z, V g, V p) { return z * (g - p) * T(0.5); }
     static V larger(V a, V b) { return a > b ? a : b; }
     static V magnitude(V a) { return a < V{} ? -a : a; }
 };

@@ -43,8 +43,8 @@ class Coder:
 class Coded:
     """What one pass gives back.
 
-    The codes, dense or CSR; X'Z; Z'Z; the sum of the row objectives without 1/2 |x|^2; the rows that
-    did not end.
+    The codes, dense or CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
+    the rows that did not end.
     """
 
     codes: Any
@@ -131,11 +131,13 @@ def _side_by_side(
     sweeps = Sweeps(1) if once else Sweeps(coder.max_iter, tol=coder.tolerance(shared.dtype), polish=POLISH)
     penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
     result = solve_rows(
-        x, shared, gram, penalty, sweeps, products=products, start=start, sums=sums, n_threads=n_threads
-    )
+        x, shared, gram, penalty, sweeps, products=products, start=start, sums=sums,
+        squares=sums is not None, n_threads=n_threads,
+    )  # fmt: skip
     dense = result.factor
     codes = sp.csr_matrix(kernels.nonzeros(dense), shape=dense.shape) if sparse else dense
-    return Coded(codes, sums, result.gram, result.objective, 0.0 if once else result.open)
+    squares = None if sums is None else result.gram
+    return Coded(codes, sums, squares, result.objective, 0.0 if once else result.open)
 
 
 def warn_if_open(n_open: float, rows: int, max_iter: int, *, stacklevel: int) -> None:

@@ -23,7 +23,9 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: Ar
     tol = 1e-10 if x.dtype == np.float64 else 1e-5
     gram = kernels.gram(shared, x.n_threads)
     sweeps = Sweeps(MOST_SWEEPS, tol=tol, polish=POLISH)
-    result = solve_rows(x, shared, gram, penalty, sweeps, sums=sums, n_threads=x.n_threads)
+    result = solve_rows(
+        x, shared, gram, penalty, sweeps, sums=sums, squares=sums is not None, n_threads=x.n_threads
+    )
     if result.open:
         warnings.warn(
             f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "

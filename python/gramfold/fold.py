@@ -223,6 +223,7 @@ def solve_rows(
     out: Array | None = None,
     sums: Array | None = None,
     cross: bool = False,
+    squares: bool = True,
     order: NDArray[np.intp] | None = None,
     n_threads: int,
 ) -> Pass:
@@ -246,6 +247,8 @@ def solve_rows(
         Overwritten with x.T @ solution.
     cross : bool
         Whether solution.T @ start is wanted.
+    squares : bool
+        Whether solution.T @ solution is wanted; else `gram` of what is given back is empty.
     order : ndarray of shape (k,), optional
         The order in which the components of a row are updated.
     """
@@ -261,11 +264,12 @@ def solve_rows(
         None if x is None else x.kernel, products, shared, gram,
         kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
         start, previous, beta, out, sums if gathered is None else None, penalty.l1, penalty.nonneg,
-        sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, n_threads,
+        sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, squares, n_threads,
     )  # fmt: skip
     if gathered is not None and sums is not None:
         sums[:] = gathered.transposed_product(out)
-    return Pass(out, sums, *result)
+    squared = np.empty((0, 0)) if result[0] is None else result[0]
+    return Pass(out, sums, squared, *result[1:])
 
 
 def _in_order(

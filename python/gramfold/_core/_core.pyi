@@ -26,8 +26,9 @@ def hals(
     shrink: float,
     tol: float,
     cross: bool,
+    squares: bool,
     n_threads: int,
-) -> tuple[_Double, _Double | None, float, float, float, float, float]: ...
+) -> tuple[_Double | None, _Double | None, float, float, float, float, float]: ...
 def lasso(
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
     p: _Array | None,

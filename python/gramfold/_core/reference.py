@@ -136,7 +136,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
 
 def hals(
     x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
-    shrink, tol, cross, n_threads,
+    shrink, tol, cross, squares, n_threads,
 ):  # fmt: skip
     """Project, solve each row by coordinate descent, accumulate: a pass over X, or over known products p."""
     dtype = f.dtype
@@ -159,7 +159,7 @@ def hals(
     z64 = z.astype(np.float64)
     if out is not None:
         out[:] = z
-    return z64.T @ z64, crossed, *(float(s) for s in stats)
+    return z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats)
 
 
 def scan(x, n_threads):
