@@ -1,6 +1,7 @@
 // The compiled module: one m.def per kernel, bound for float and double. A kernel is one pass; see cpp/README.md. What
 // all families use is bound here, each family in its bind_*.cpp.
 #include "measure.hpp"
+#include "products.hpp"
 #include "seam.hpp"
 #include "small.hpp"
 
@@ -50,6 +51,18 @@ void bind(py::module_& m) {
             return square(without_gil(n_threads, [&](const Run& run) { return gram(fm, run); }), fm.cols);
         },
         py::arg("f").noconvert(), py::arg("n_threads"));
+    m.def(
+        "products",
+        [](const py::object& x, const Strided<T>& f, const Optional<T>& out, const Optional<T>& image, int n_threads) {
+            with_source<T>(x, [&](const auto& source) {
+                const auto fm = strided(f);
+                require(fm.rows == source.cols(), "f must be cols x k");
+                T* p = writable(out, source.rows(), fm.cols, "out must be a writable rows x k");
+                T* to = writable(image, fm.rows, fm.cols, "image must be a writable cols x k");
+                without_gil(n_threads, [&](const Run& run) { products(source, fm, p, to, run); });
+            });
+        },
+        py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
     m.def(
         "squared_residual",
         [](const Strided<T>& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {

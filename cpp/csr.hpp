@@ -44,10 +44,11 @@ class Csr {
 
     Index work_per_row() const { return 16 * Index(indptr_[rows_]) / std::max<Index>(1, rows_); }
 
-    // Private sums of cols x k are worth it for chunks with several entries a column.
+    // Private sums of cols x k are worth it for chunks with several entries a column, and cheap with many; more than
+    // 16 chunks are not worth their price.
     Plan plan() const {
-        const Index nnz = std::max<Index>(1, Index(indptr_[rows_]));
-        return gramfold::plan(rows_, 2048, std::max<Index>(256, 4 * cols_ * rows_ / nnz));
+        const Index several = 4 * cols_ * rows_ / std::max<Index>(1, Index(indptr_[rows_]));
+        return gramfold::plan(rows_, 2048, std::max({Index{256}, several, std::min(4 * several, rows_ / 16)}));
     }
 
     bool sums_by_component() const { return false; }

@@ -116,13 +116,22 @@ class Source:
         """
         return self.sparse and self.cols > 1024 and self.values.size < 32 * self.cols
 
-    def transposed_product(self, factor: Array) -> Array:
-        """X'Z for Z (rows, k), by one pass over the rows of the transpose."""
-        k = factor.shape[1]
-        free = Penalty(nonneg=False)
-        return solve_rows(
-            self.transposed, factor, np.eye(k), free, Sweeps(1), n_threads=self.n_threads
-        ).factor
+    def product(self, factor: Array) -> Array:
+        """X F for F (cols, k)."""
+        out = np.empty((self.rows, factor.shape[1]), self.dtype)
+        kernels.products(self.kernel, self._cast(factor), out, None, self.n_threads)
+        return out
+
+    def gram_product(self, factor: Array) -> Array:
+        """X'X F for F (cols, k), in one read of X unless `gathers`."""
+        if self.gathers:
+            return self.transposed.product(self.product(factor))
+        image = np.empty(factor.shape, self.dtype)
+        kernels.products(self.kernel, self._cast(factor), None, image, self.n_threads)
+        return image
+
+    def _cast(self, factor: Array) -> Array:
+        return np.ascontiguousarray(factor, self.dtype)
 
     @property
     def filled(self) -> Any:
@@ -267,7 +276,7 @@ def solve_rows(
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, squares, n_threads,
     )  # fmt: skip
     if gathered is not None and sums is not None:
-        sums[:] = gathered.transposed_product(out)
+        sums[:] = gathered.transposed.product(out)
     squared = np.empty((0, 0)) if result[0] is None else result[0]
     return Pass(out, sums, squared, *result[1:])
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from ._core import kernels
-from .fold import Penalty, Source, Sweeps, aligned, solve_rows
+from .fold import Source, aligned
 from .spectrum import eigenpairs, orthonormal
 
 Array = NDArray[Any]
@@ -137,16 +137,13 @@ class SparseRows(Rows):
             self.squares = max(0.0, self.squares - self.total_weight * float(self.mean @ self.mean))
 
     def image(self, q: Array) -> Array:
-        x = Source(self._weighted(), self.n_threads)
-        sums = np.empty(q.shape, x.dtype)
-        self._product(x, q, sums)
-        image = sums.astype(np.float64)
+        image = self._source.gram_product(q).astype(np.float64)
         if self.mean is not None:
             image -= self.total_weight * np.outer(self.mean, self.mean @ q)
         return image
 
     def project(self, q: Array) -> Array:
-        products = self._product(Source(self._weighted(), self.n_threads), q, None)
+        products = self._source.product(q)
         if self.mean is None:
             return products
         root = 1.0 if self.root is None else self.root[:, None]
@@ -157,10 +154,9 @@ class SparseRows(Rows):
         products = self.project(q)
         return kernels.gram(products, self.n_threads)
 
-    def _product(self, x: Source, q: Array, sums: Array | None) -> Array:
-        factor, free = np.ascontiguousarray(q, x.dtype), Penalty(nonneg=False)
-        unit = np.eye(q.shape[1])
-        return solve_rows(x, factor, unit, free, Sweeps(1), sums=sums, n_threads=self.n_threads).factor
+    @property
+    def _source(self) -> Source:
+        return Source(self._weighted(), self.n_threads)
 
     def _weighted(self) -> Any:
         return (

@@ -7,7 +7,7 @@ import scipy.linalg as la
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Source
 from .ridge_moments import Double, Moments
 
 ROWS_AT_ONCE = 4096
@@ -68,12 +68,7 @@ class RowsForm:
 
     def apply(self, coefs: Double) -> Double:
         """X'X times coefs, in one read of X."""
-        shared = np.ascontiguousarray(coefs, self.x.dtype)
-        t = coefs.shape[1]
-        sums = np.empty_like(shared)
-        free = Penalty(nonneg=False)
-        solve_rows(self.x, shared, np.eye(t), free, Sweeps(1), sums=sums, n_threads=self.x.n_threads)
-        return sums - self.weight * np.outer(self.x_mean, self.x_mean @ coefs)
+        return self.x.gram_product(coefs) - self.weight * np.outer(self.x_mean, self.x_mean @ coefs)
 
     def extremes(self) -> tuple[float, float]:
         """Give 0 and the largest eigenvalue of X'X by Lanczos' method, rounded up."""

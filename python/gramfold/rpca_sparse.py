@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Penalty, Source, Sweeps, solve_rows
+from .fold import Source
 from .rpca_decode import multipliers, row_scale
 from .rpca_numbers import Numbers, Totals
 from .spectrum import Leading, largest
@@ -126,11 +126,7 @@ class SparseState:
 
 def _times(x: Source, factor: Array) -> Array:
     """X @ factor, in float64."""
-    if not factor.shape[1]:
-        return np.empty((x.rows, 0))
-    factor = np.ascontiguousarray(factor, x.dtype)
-    free, unit = Penalty(nonneg=False), np.eye(factor.shape[1])
-    return solve_rows(x, factor, unit, free, Sweeps(1), n_threads=x.n_threads).factor.astype(np.float64)
+    return x.product(factor).astype(np.float64)
 
 
 def _squared_distance(left: Array, right: Array, other_left: Array, other_right: Array) -> float:

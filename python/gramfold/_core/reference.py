@@ -182,6 +182,15 @@ def gram(f, n_threads):
     return f.T.astype(np.float64) @ f
 
 
+def products(x, f, out, image, n_threads):
+    """P = X F and X'P."""
+    p = _matrix(x) @ f
+    if out is not None:
+        out[:] = p
+    if image is not None:
+        image[:] = _matrix(x).T @ p
+
+
 def pseudoinverse(gram, eps):
     """The pseudoinverse of a symmetric positive semidefinite matrix that is known to eps."""
     return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)

@@ -1,0 +1,46 @@
+"""The kernel of X F and X'X F at every level against NumPy."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from test_kernels import LAYOUTS, SHAPES, TAILS, close, data, spread
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", SHAPES + TAILS, ids=str)
+def test_products_are_xf_and_its_image(kernels, dtype, shape, layout):
+    x, f, _ = data(*shape, dtype)
+    p = x.astype(np.float64) @ f
+    image, growth = x.T.astype(np.float64) @ p, np.sqrt(sum(shape))
+    for with_out, with_image in ((True, True), (True, False), (False, True)):
+        out = np.full(p.shape, np.nan, dtype) if with_out else None
+        to = np.full(f.shape, np.nan, dtype) if with_image else None
+        kernels.products(LAYOUTS[layout](x), spread(f, 2, 3), out, to, 2)
+        if with_out:
+            close(out, p, dtype, growth)
+        if with_image:
+            close(to, image, dtype, growth)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr, 32-bit indices"])
+def test_products_have_the_same_bits_for_any_number_of_threads(kernels, dtype, layout):
+    x, f, _ = data(3000, 31, 7, dtype)
+    results = []
+    for n_threads in (1, 2, 3, 7):
+        out, image = np.empty((3000, 7), dtype), np.empty((31, 7), dtype)
+        kernels.products(LAYOUTS[layout](x), f, out, image, n_threads)
+        results.append((out, image))
+    for other in results[1:]:
+        assert_array_equal(other[0], results[0][0])
+        assert_array_equal(other[1], results[0][1])
+
+
+def test_products_of_shapes_that_do_not_fit_are_refused(compiled):
+    x, f = np.ones((4, 3)), np.ones((3, 2))
+    for arguments, message in (
+        ((x, f[:2], None, None), "f must be"),
+        ((x, f, np.empty((3, 2)), None), "out must be"),
+        ((x, f, None, np.empty((4, 2))), "image must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compiled.products(*arguments, 1)
