@@ -24,7 +24,8 @@ LEGEND = """\
 us/row: ours. % FMA: the projection alone (2 m K flop a row) at our seconds, of the measured peak.
 Objectives: in float64 from the returned codes, by NumPy. OLS beside spams.omp, which is order-recursive;
 OMP beside the same, for time alone (it chooses other atoms). scikit-learn and scipy: the seconds of
-their loop over 2000 rows, scaled up; objectives over these rows. nnls: k = 32 atoms of positive entries."""
+their loop over 2000 rows, scaled up; objectives over these rows. nnls: k = 32 atoms of positive entries,
+dense codes from both."""
 
 
 def _digits(value: float) -> str:
@@ -128,7 +129,7 @@ def _judge(
     target = _objective(X[some], D, codes(peer.result), alpha)
     flop = 2 * D.size * len(X)
     row = {
-        "nnz/row": ours.result.nnz / len(X), "us/row": 1e6 * ours.median / len(X),
+        "nnz/row": sp.csr_matrix(ours.result).nnz / len(X), "us/row": 1e6 * ours.median / len(X),
         "% FMA": 100 * flop / ours.median / limits.peak[dtype],
     } | compare(ours, peer, reached, target, dtype)  # fmt: skip
     return row if judged else row | {"equal_quality": True}
@@ -187,7 +188,7 @@ def _nnls(dtype: str, settings: Settings, limits: Limits) -> Row:
     import gramfold as gf
 
     X, D = _data(_positive, dtype)
-    encode = partial(gf.sparse_encode, alpha=0.0, positive=True, output="csr", n_threads=settings.threads)
+    encode = partial(gf.sparse_encode, alpha=0.0, positive=True, n_threads=settings.threads)
     ours = Lap(lambda: encode(X, D), settings.repeat)
     A = D.T.astype(np.float64)
     peer = Lap(lambda: np.array([nnls(A, x)[0] for x in X[:SKLEARN_ROWS].astype(np.float64)]), 1)

@@ -17,6 +17,7 @@ Array = NDArray[Any]
 # eigenproblem.
 SUBSPACE_SHARE = 0.12
 LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 0.1
+CANCELLED = 1e-12  # of 1: what is left of a square of that is not to be trusted
 FAINT = 1e-24  # of the largest square: smaller ones are rounding
 
 
@@ -151,8 +152,12 @@ class DenseState:
 
     def _error(self, wanted: Array, values: Array, tau: float, last: float) -> float:
         """About how far L is from convergence: what it moved by, less each half step by last / value."""
-        tilt = wanted - self._leading.basis @ (self._leading.basis.T @ wanted)
-        return float(np.linalg.norm(tilt * ((values - tau) * np.sqrt(last) / values)))
+        weights = (values - tau) * np.sqrt(last) / values
+        inside = self._leading.basis.T @ wanted
+        squares = np.square(weights) @ (1 - np.sum(np.square(inside), axis=0))
+        if squares < CANCELLED * (weights @ weights):
+            squares = np.sum(np.square((wanted - self._leading.basis @ inside) * weights))
+        return float(np.sqrt(squares))
 
     def _left_vectors(self, products: Array, rotation: Array, squares: Array) -> Array:
         """As many as the basis has columns; random ones where those are new."""

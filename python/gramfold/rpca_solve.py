@@ -26,8 +26,8 @@ from .rpca_numbers import Numbers, Totals
 Array = NDArray[Any]
 
 # Chosen on ten to thirteen planted, noisy, masked and video-like problems by iterations to a gap of 1e-6.
-GROWTH, LEAP, HOLD, BALANCE, SLACK, EVERY, RELAX = 1.5, 3.0, 30.0, 20.0, 3.0, 5, 1.6
-ACCURACY = 0.03
+GROWTH, LEAP, HOLD, BALANCE, SLACK, EVERY, RELAX = 1.5, 5.0, 30.0, 20.0, 3.0, 5, 1.6
+ACCURACY, ROUNDING = 0.03, 16
 NORM_SHARE = 0.05  # of the gap that |Y|_2 may add to it
 
 
@@ -96,6 +96,7 @@ class Driver:
     last_change: float = 1.0
     next_check: int = 0
     empty: bool = True  # whether L has been 0 so far
+    begun: bool = False
 
     def run(self, monitor: Monitor, tol: float) -> Solution:
         """Iterate until the gap is at most `tol`, or stopped."""
@@ -147,6 +148,8 @@ class Driver:
         mu = numbers.mu_next
         if self.empty:
             mu *= LEAP
+        elif not self.begun:
+            mu, self.begun = min(mu, numbers.mu * GROWTH), True
             self.hold = max(self.hold, mu)
         elif self.held < 0 and mu < self.hold:
             mu = min(self.hold, mu * GROWTH)
@@ -155,7 +158,9 @@ class Driver:
             if self.held % self.every == self.every - 1:
                 ratio = self.balance * primal / max(dual, TINY)
                 change = 2.0 if ratio > SLACK else 0.5 if ratio < 1 / SLACK else 1.0
-                change = 0.5 if primal <= np.finfo(self.state.left.dtype).eps else change
+                change = (
+                    0.5 if max(primal, dual) <= ROUNDING * np.finfo(self.state.left.dtype).eps else change
+                )
                 if change * self.last_change == 1 and change != 1:
                     self.every *= 2
                 self.last_change = change if change != 1 else self.last_change
