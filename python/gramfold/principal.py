@@ -232,18 +232,16 @@ def by_krylov(
     Each of the `steps` + 1 blocks of k + oversamples columns is one read of X.
     """
     rows.measure()
-    features = rows.x.shape[1]
-    block = orthonormal(rng.standard_normal((features, min(k + oversamples, *rows.x.shape))))
-    basis, images = block, rows.image(block)
-    for _ in range(steps):
-        if basis.shape[1] + block.shape[1] > features:
-            break
-        block = images[:, -block.shape[1] :].copy()
-        for _ in range(2):
-            block -= basis @ (basis.T @ block)
-            block = orthonormal(block)
-        basis = np.hstack([basis, block])
-        images = np.hstack([images, rows.image(block)])
+    features, size = rows.x.shape[1], min(k + oversamples, *rows.x.shape)
+    blocks = max(1, min(steps + 1, features // size))
+    basis, images = (np.empty((features, blocks * size), order="F") for _ in range(2))
+    block = orthonormal(rng.standard_normal((features, size)))
+    for first in range(0, blocks * size, size):
+        now, before = slice(first, first + size), basis[:, :first]
+        for _ in range(2 if first else 0):
+            block = orthonormal(block - before @ (before.T @ block))
+        basis[:, now], images[:, now] = block, rows.image(block)
+        block = images[:, now]
     small = basis.T @ images
     squares, rotation = eigenpairs((small + small.T) / 2)
     vectors = orthonormal_signed(basis @ rotation[:, :k])
