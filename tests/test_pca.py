@@ -46,7 +46,8 @@ def null_directions(estimator):
     [
         gf.PCA(), gf.PCA(1), gf.PCA(1, svd_solver="full"), gf.PCA(1, svd_solver="randomized", random_state=0),
         gf.PCA(1, whiten=True), gf.PCA(1, missing="mask"), gf.TruncatedSVD(),
-        gf.TruncatedSVD(algorithm="gram"), gf.IncrementalPCA(), gf.IncrementalPCA(batch_size=10),
+        gf.TruncatedSVD(1, missing="mask"), gf.TruncatedSVD(algorithm="gram"), gf.IncrementalPCA(),
+        gf.IncrementalPCA(batch_size=10),
     ],
     expected_failed_checks=null_directions,
 )  # fmt: skip
@@ -175,6 +176,21 @@ def test_missing_entries_are_filled_in_by_the_components():
 
 
 @pytest.mark.parametrize("algorithm", ["randomized", "gram"])
+def test_truncated_svd_fills_in_missing_entries(algorithm):
+    rng = np.random.default_rng(0)
+    L = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 30))
+    X = np.where(rng.random(L.shape) < 0.2, np.nan, L)
+    before = X.copy()
+    model = gf.TruncatedSVD(3, algorithm=algorithm, missing="mask", tol=1e-9, random_state=0).fit(X)
+    assert_array_equal(X, before)
+    assert model.n_iter_ > 1
+    assert_allclose(model.inverse_transform(model.transform(X)), L, atol=1e-6)
+    assert_allclose(model.singular_values_, np.linalg.svd(L)[1][:3], rtol=1e-6)
+    with pytest.raises(ValueError, match="missing='mask'"):
+        gf.TruncatedSVD(30, missing="mask").fit(X)
+
+
+@pytest.mark.parametrize("algorithm", ["randomized", "gram"])
 @pytest.mark.parametrize("form", ["dense", "csr"])
 @pytest.mark.parametrize("shape", [(300, 30), (40, 90)], ids=str)
 def test_truncated_svd_is_scikit_learns(shape, form, algorithm):
@@ -257,6 +273,7 @@ def test_the_centred_pass_is_its_twin(kernels, dtype, shape, order, weighted):
         (gf.PCA(0), "n_components"), (gf.PCA(9), "n_components must be in"), (gf.PCA(1.5), "n_components"),
         (gf.PCA("x"), "n_components"), (gf.PCA(svd_solver="arpack"), "svd_solver"),
         (gf.PCA(missing="x"), "missing"),
+        (gf.TruncatedSVD(missing="x"), "missing"),
         (gf.PCA(svd_solver="randomized", n_components=0.5), "randomized"),
         (gf.PCA(missing="mask"), "missing='mask'"),
         (gf.PCA(whiten=2), "whiten"), (gf.TruncatedSVD(9), "n_components"),

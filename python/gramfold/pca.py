@@ -1,13 +1,11 @@
 """Principal component analysis, dense and sparse, weighted, with missing entries."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, flag, generator, real, whole
 from .dimension import minka
+from .gaps import filled_in, observed_codes
 from .nmf_base import unchanged_on_error
-from .observed import observe
 from .pca_base import FLOATS, GaussianComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
 
@@ -153,12 +151,7 @@ class PCA(GaussianComponents):
             return super().transform(X)
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=False)
-        seen = observe(X, some=False).seen
-        assert self.mean_ is not None
-        V, k = self.components_.T, len(self.components_)
-        outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), k * k)
-        inverse = np.linalg.pinv((seen @ outer).reshape(-1, k, k), hermitian=True)
-        codes: Array = np.matmul(inverse, (np.where(seen, X - self.mean_, 0) @ V)[..., None])[..., 0]
+        codes = observed_codes(X, self.components_, self.mean_)
         return (codes / self._scale() if self.whiten else codes).astype(X.dtype)
 
     def _fit(self, X: Any, sample_weight: Any) -> Rows:
@@ -243,27 +236,14 @@ class PCA(GaussianComponents):
 
     def _filled(self, X: Array, sample_weight: Any, wanted: int | None) -> Array:
         """X with its gaps filled in by as many components."""
-        if wanted is None or wanted >= min(X.shape):
-            raise ValueError("missing='mask' needs a whole n_components below min(n_samples, n_features)")
-        observed = observe(X)
-        filled, gaps, tol = observed.filled, ~observed.seen, self.tol or 1e-6
-        change, size = np.inf, float(np.linalg.norm(filled))
-        for self.n_iter_ in range(1, 1001):
+
+        def low_rank(filled: Array) -> Array:
             rows = self._rows(filled, sample_weight, centre=True)
             self._keep(rows, *self._decompose(rows, wanted), wanted)
-            V, mean = self.components_, self.mean_
-            assert mean is not None
-            new = (((filled - mean) @ V.T) @ V + mean)[gaps]
-            change = float(np.linalg.norm(new - filled[gaps]))
-            filled[gaps] = new
-            if change <= tol * size:
-                return filled
-        warnings.warn(
-            f"Filling in did not converge in {self.n_iter_} rounds: a relative change of {change / size:.1e} "
-            f"against tol={tol:g}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+            codes = (filled - self.mean_) @ self.components_.T
+            return np.asarray(codes @ self.components_ + self.mean_)
+
+        filled, self.n_iter_ = filled_in(X, wanted, self.tol, low_rank)
         return filled
 
     def _check_parameters(self) -> None:

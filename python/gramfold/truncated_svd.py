@@ -1,4 +1,4 @@
-"""Truncated singular value decomposition, dense and sparse, without centring."""
+"""Truncated singular value decomposition, dense and sparse, without centring, with missing entries."""
 
 from typing import Any, Self
 
@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, generator, real, whole
+from .gaps import filled_in, observed_codes
 from .nmf_base import unchanged_on_error
 from .pca_base import FLOATS, LinearComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
@@ -35,8 +36,12 @@ class TruncatedSVD(LinearComponents):
     power_iteration_normalizer : str
         Taken for compatibility.
     random_state : int, RandomState or None
-    tol : float
-        Taken for compatibility.
+    tol : float, default=0.0
+        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
+        this; 0 is 1e-6.
+    missing : {'error', 'mask'}, default='error'
+        'mask': NaN in a dense X is an unobserved entry, filled in by the components again and again
+        (Kiers 1997), from column means; needs n_components below min(n_samples, n_features).
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
 
@@ -46,13 +51,15 @@ class TruncatedSVD(LinearComponents):
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components,)
         The first two of the codes of X, as scikit-learn has them.
     n_features_in_ : int
+    n_iter_ : int
+        Rounds of filling in; 1 without missing entries.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string names.
 
     References
     ----------
     Musco & Musco (2015), Randomized block Krylov methods for stronger and faster approximate singular value
-    decomposition.
+    decomposition. Kiers (1997), Weighted least squares fitting using ordinary least squares algorithms.
 
     Examples
     --------
@@ -66,7 +73,7 @@ class TruncatedSVD(LinearComponents):
     def __init__(
         self, n_components: int = 2, *, algorithm: str = "randomized", n_iter: int = 5,
         n_oversamples: int = 10, power_iteration_normalizer: str = "auto",
-        random_state: Seed = None, tol: float = 0.0,
+        random_state: Seed = None, tol: float = 0.0, missing: str = "error",
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
@@ -76,6 +83,7 @@ class TruncatedSVD(LinearComponents):
         self.power_iteration_normalizer = power_iteration_normalizer
         self.random_state = random_state
         self.tol = tol
+        self.missing = missing
         self.n_threads = n_threads
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -104,17 +112,53 @@ class TruncatedSVD(LinearComponents):
         """
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             self._check_parameters()
-            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS, ensure_min_features=2)
+            gaps = self.missing == "mask"
+            X = validate_data(
+                self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, ensure_min_features=2,
+                ensure_all_finite=not gaps, ensure_min_samples=1 + gaps,
+            )  # fmt: skip
             k = whole(self.n_components, "n_components")
             if k > X.shape[1]:
                 raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {k}")
-            values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
-            _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
-            self.components_ = np.ascontiguousarray(components, X.dtype)
-            self.singular_values_ = values[:k].astype(X.dtype)
+            self.n_iter_ = 1
+            if gaps:
+                X = self._filled(X, sample_weight, k)
+            self._find(X, sample_weight, k)
             codes = self._codes(self._rows(X, None, centre=False))
             self._explain(X, codes)
         return codes
+
+    def transform(self, X: Any) -> Array:
+        """Give the coordinates of rows in the components.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+            With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        if self.missing != "mask":
+            return super().transform(X)
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=False)
+        return observed_codes(X, self.components_, 0).astype(X.dtype)
+
+    def _find(self, X: Any, sample_weight: Any, k: int) -> None:
+        values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
+        _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
+        self.components_ = np.ascontiguousarray(components, X.dtype)
+        self.singular_values_ = values[:k].astype(X.dtype)
+
+    def _filled(self, X: Array, sample_weight: Any, k: int) -> Array:
+        def low_rank(filled: Array) -> Array:
+            self._find(filled, sample_weight, k)
+            return np.asarray(filled @ self.components_.T @ self.components_)
+
+        filled, self.n_iter_ = filled_in(X, k, self.tol, low_rank)
+        return filled
 
     def _decompose(self, rows: Rows, k: int) -> tuple[Array, Array]:
         samples, features = rows.x.shape
@@ -135,6 +179,7 @@ class TruncatedSVD(LinearComponents):
 
     def _check_parameters(self) -> None:
         choice(self.algorithm, "algorithm", ("randomized", "gram"))
+        choice(self.missing, "missing", ("error", "mask"))
         whole(self.n_oversamples, "n_oversamples")
         real(self.tol, "tol")
         if self.n_iter != 0:
@@ -142,6 +187,7 @@ class TruncatedSVD(LinearComponents):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.missing != "mask"
+        tags.input_tags.allow_nan = self.missing == "mask"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
