@@ -21,9 +21,9 @@ from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
 Array = NDArray[Any]
 
 SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
-# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES). Measured, 20,000 rows
-# of float32 on two cores: for k = 20 the former takes 0.09 s at 600 columns and 0.35 s at 1,000, the latter 0.11 and
-# 0.13 s; for k = 5 they are equal at 400.
+# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES). Measured with
+# 20,000 rows of float32 on two cores: for k = 20 the former takes 0.09 s at 600 columns and 0.35 s at 1,000,
+# the latter 0.11 and 0.13 s; for k = 5 they are equal at 400.
 STEPS, OVERSAMPLES = 4, 10
 
 
