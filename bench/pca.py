@@ -37,6 +37,8 @@ def cases() -> Iterator[Case]:
                            (1_000_000, 50, 10, "float32"), (1_000_000, 50, 10, "float64")):  # fmt: skip
         make = partial(_decaying, n, m, dtype)
         yield Case("dense", f"{n}x{m} k={k}", dtype, "PCA, dense", 1.5, partial(_dense, make, k))
+    for m, k in ((200, 5), (1000, 5), (300, 20), (1000, 20)):
+        yield Case("choice", f"choice, 20000x{m} k={k}", "float32", "PCA, solver", 1, partial(_choice, m, k))
     yield Case("sparse", "500000x15000 k=20", "float64", "TruncatedSVD, sparse", 1.5, partial(_sparse, 20))
 
 
@@ -95,6 +97,30 @@ def _dense(make: Callable[[], Any], k: int, settings: Settings, limits: Limits) 
         "% read": 100 * reads * X.nbytes / ours.median / limits.bandwidth,
         **compare(ours, peer, *left, X.dtype.name),
     }  # fmt: skip
+
+
+def _choice(m: int, k: int, settings: Settings, limits: Limits) -> Row:
+    """svd_solver='auto' beside the solver that it did not take."""
+    import gramfold as gf
+
+    X = _decaying(20_000, m, "float32")
+    few = m > max(500, 20 * (k + 10))
+    names = ("randomized", "covariance_eigh")[:: 1 if few else -1]
+    ours, peer = (
+        Lap(
+            partial(
+                _peer_fit, partial(gf.PCA, k, svd_solver=s, random_state=0, n_threads=settings.threads), X
+            ),
+            settings.repeat,
+        )
+        for s in ("auto", names[1])
+    )
+    interleave(peer, ours)
+    total = float(np.var(X, axis=0, dtype=np.float64).sum()) * 20_000 / 19_999
+    left = [
+        1 - float(np.sum(lap.result.explained_variance_, dtype=np.float64)) / total for lap in (ours, peer)
+    ]
+    return {"peer": f"gramfold {names[1]}", **compare(ours, peer, *left, "float32")}
 
 
 def _sparse(k: int, settings: Settings, limits: Limits) -> Row:

@@ -85,6 +85,7 @@ struct Groups {
 
     // Without the last one.
     Index size() const { return Index(has_far.size()); }
+
     // Allows for the moves; for those that went far only if they are not to be searched.
     Near<T> near(T* lower, Index label, T own, T below) const {
         const Index n = size();

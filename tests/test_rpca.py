@@ -95,9 +95,10 @@ def test_the_objective_is_that_of_a_plain_solver(shape, observed, kind):
     assert reached <= reference * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("form", ["dense", "masked", "weights", "csr", "wide"])
+@pytest.mark.parametrize("form", ["dense", "masked", "weights", "csr", "wide", "many columns"])
 def test_the_duality_gap_can_be_verified_from_what_the_fit_returns(form):
-    X, _, _ = planted(120, 70, 4, 0.1, observed=1.0 if form == "dense" else 0.7, noise=0.02)
+    shape = (700, 640, 8) if form == "many columns" else (120, 70, 4)
+    X, _, _ = planted(*shape, 0.1, observed=1.0 if form == "dense" else 0.7, noise=0.02)
     X = X.T if form == "wide" else X
     seen = ~np.isnan(X)
     lam = np.random.default_rng(1).uniform(0.1, 0.2, X.shape) if form == "weights" else "auto"

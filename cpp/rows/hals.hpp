@@ -78,8 +78,8 @@ class Hals {
     bool nonneg;
     int max_sweeps;
     T shrink, tol;
-    int polish;  // for exact.hpp, as is
-    const Dual* dual;
+    int polish;         // for exact.hpp
+    const Dual* dual;  // for exact.hpp; may be null
 
     bool direct() const { return inverse && !nonneg && l1 == 0; }
     Index scratch_size() const { return k * width * across; }

@@ -190,7 +190,7 @@ class Alternating:
         pair = self._pair
         return solve_rows(
             None, pair.long.factor, gram, self.penalty_short, sweeps, products=sums,
-            start=pair.short, order=self._order(sweeps), n_threads=self.n_threads,
+            start=pair.short, squares=False, order=self._order(sweeps), n_threads=self.n_threads,
         )  # fmt: skip
 
     def _sums(self, beta: float) -> tuple[Array, NDArray[np.float64]]:

@@ -8,12 +8,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, flag, generator, real, whole
 from .dimension import minka
-from .gaps import filled_in, observed_codes
+from .gaps import filled_in
 from .nmf_base import unchanged_on_error
 from .pca_base import FLOATS, GaussianComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
@@ -21,9 +21,8 @@ from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
 Array = NDArray[Any]
 
 SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
-# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES). Measured with
-# 20,000 rows of float32 on two cores: for k = 20 the former takes 0.09 s at 600 columns and 0.35 s at 1,000,
-# the latter 0.11 and 0.13 s; for k = 5 they are equal at 400.
+# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES). The seconds of
+# both, around where 'auto' turns from one to the other: `python -m bench pca --filter choice`.
 STEPS, OVERSAMPLES = 4, 10
 
 
@@ -136,25 +135,6 @@ class PCA(GaussianComponents):
         """Find the components and give the coordinates of X in them; see `fit` and `transform`."""
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             return self._codes(self._fit(X, sample_weight))
-
-    def transform(self, X: Any) -> Array:
-        """Give the coordinates of rows in the components.
-
-        Parameters
-        ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
-            With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-        """
-        if self.missing != "mask":
-            return super().transform(X)
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=False)
-        codes = observed_codes(X, self.components_, self.mean_)
-        return (codes / self._scale() if self.whiten else codes).astype(X.dtype)
 
     def _fit(self, X: Any, sample_weight: Any) -> Rows:
         self._check_parameters()

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .fold import effective_threads
+from .gaps import observed_codes
 from .principal import Rows, SparseRows
 
 Array = NDArray[Any]
@@ -22,6 +23,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     n_threads: int | None
     whiten: bool = False
+    missing: str = "error"
     components_: Array
     mean_: Array | None = None
     explained_variance_: Array
@@ -33,14 +35,22 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Parameters
         ----------
         X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+            With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
 
         Returns
         -------
         ndarray of shape (n_samples, n_components)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS, reset=False)
-        return self._codes(self._rows(X, None))
+        gaps = self.missing == "mask"
+        X = validate_data(
+            self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, reset=False,
+            ensure_all_finite=not gaps,
+        )  # fmt: skip
+        if not gaps:
+            return self._codes(self._rows(X, None))
+        codes = observed_codes(X, self.components_, 0 if self.mean_ is None else self.mean_)
+        return (codes / self._scale() if self.whiten else codes).astype(X.dtype)
 
     def inverse_transform(self, X: Any) -> Array:
         """Give the rows that have these coordinates, of shape (n_samples, n_features)."""

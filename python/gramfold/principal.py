@@ -122,14 +122,16 @@ class Rows:
 class SparseRows(Rows):
     """The same for CSR; centring is implicit, by the mean's rank-one part."""
 
+    checked: Source | None = None
+
     def gram(self) -> Array:
         self.measure()
-        x = self._weighted()
+        x = self._source.x
         gram = np.asarray((x.T @ x).todense(), np.float64)
         return gram if self.mean is None else gram - self.total_weight * np.outer(self.mean, self.mean)
 
     def measure(self) -> None:
-        x = self._weighted()
+        x = self._source.x
         self.squares = float(np.sum(np.square(x.data, dtype=np.float64)))
         if self.centre:
             weights = np.ones(x.shape[0]) if self.root is None else self.root
@@ -156,12 +158,15 @@ class SparseRows(Rows):
 
     @property
     def _source(self) -> Source:
-        return Source(self._weighted(), self.n_threads)
-
-    def _weighted(self) -> Any:
-        return (
-            self.x if self.root is None else self.x.multiply(self.root[:, None]).tocsr().astype(self.x.dtype)
-        )
+        """The weighted rows, made and checked once."""
+        if self.checked is None:
+            x = (
+                self.x
+                if self.root is None
+                else self.x.multiply(self.root[:, None]).tocsr().astype(self.x.dtype)
+            )
+            self.checked = Source(x, self.n_threads)
+        return self.checked
 
 
 def by_gram(rows: Rows, wanted: int | None = None) -> tuple[Array, Array]:

@@ -80,7 +80,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     objective_ : float
         Of L with what of X it leaves taken as S.
     dual_gap_ : float
-        An upper bound of (objective_ - minimum) / objective_, up to rounding.
+        An upper bound of (objective_ - minimum) / objective_, up to rounding and, beyond 600 columns or in
+        a sparse X, as far as the subspace that is kept has the largest singular values of dual_.
     dual_ : ndarray or CSR array of X's shape
         The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam, and <Y, X> bounds the minimum from below.
     converged_ : bool

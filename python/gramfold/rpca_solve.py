@@ -96,7 +96,7 @@ class Driver:
     last_change: float = 1.0
     next_check: int = 0
     empty: bool = True  # whether L has been 0 so far
-    begun: bool = False
+    begun: bool = False  # whether mu has been set by where L was not 0 first
 
     def run(self, monitor: Monitor, tol: float) -> Solution:
         """Iterate until the gap is at most `tol`, or stopped."""
@@ -158,9 +158,8 @@ class Driver:
             if self.held % self.every == self.every - 1:
                 ratio = self.balance * primal / max(dual, TINY)
                 change = 2.0 if ratio > SLACK else 0.5 if ratio < 1 / SLACK else 1.0
-                change = (
-                    0.5 if max(primal, dual) <= ROUNDING * np.finfo(self.state.left.dtype).eps else change
-                )
+                if max(primal, dual) <= ROUNDING * np.finfo(self.state.left.dtype).eps:
+                    change = 0.5
                 if change * self.last_change == 1 and change != 1:
                     self.every *= 2
                 self.last_change = change if change != 1 else self.last_change

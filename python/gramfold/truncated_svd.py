@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, generator, real, whole
-from .gaps import filled_in, observed_codes
+from .gaps import filled_in
 from .nmf_base import unchanged_on_error
 from .pca_base import FLOATS, LinearComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
@@ -127,24 +127,6 @@ class TruncatedSVD(LinearComponents):
             codes = self._codes(self._rows(X, None, centre=False))
             self._explain(X, codes)
         return codes
-
-    def transform(self, X: Any) -> Array:
-        """Give the coordinates of rows in the components.
-
-        Parameters
-        ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
-            With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-        """
-        if self.missing != "mask":
-            return super().transform(X)
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, reset=False)
-        return observed_codes(X, self.components_, 0).astype(X.dtype)
 
     def _find(self, X: Any, sample_weight: Any, k: int) -> None:
         values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
