@@ -90,7 +90,7 @@ class PassWorker {
     RowStats solve(Index padded) {
         T *z = zt_.get(), *p = pt_.get();
         if (!exact_) return rows_.solve(z, p, stride_, padded, scratch_.get());
-        return Exact<T>(rows_, z, p, stride_, padded, scratch_.get()).solve(!z_.a);
+        return Exact<T>(rows_, z, p, stride_, padded, scratch_.get()).solve(z_.a);
     }
 
     void project(Index count, Index padded) {

@@ -5,6 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import nnls
 
+from gramfold import _core
+
 SHAPES = [(1, 1), (49, 3), (200, 16), (97, 33), (60, 70)]
 
 
@@ -121,3 +123,35 @@ def test_zero_atoms_zero_rows_and_rows_against_all_atoms_have_zero_codes(compile
     Z, _ = encode(compiled, X, atoms)
     assert_array_equal(Z[:, 4], 0)
     assert_array_equal(Z[11], 0)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("condition", [None, 1e4, 1e10])
+@pytest.mark.parametrize("near", [1e-6, 1e-2, 1.0])
+def test_rows_that_go_on_from_a_start_end_as_the_twin_says_and_no_higher(
+    compiled, dtype, shape, condition, near
+):
+    X, atoms = problem(*shape, condition)
+    Z, _ = encode(compiled, X, atoms)
+    noise = np.abs(np.random.default_rng(1).standard_normal(Z.shape))
+    start = (Z + near * np.abs(Z).max() * noise).astype(dtype)
+    X, atoms = X.astype(dtype), atoms.astype(dtype)
+    gram = atoms.astype(np.float64) @ atoms.T.astype(np.float64)
+    ends = []
+    for level in (compiled, _core.load("numpy")):
+        out = np.empty_like(start)
+        level.hals(
+            X, None, np.ascontiguousarray(atoms.T), gram, None, start, None, 0.0, out, None, 0.0, True, 20, 8,
+            0.03, 0.0, False, False, 2,
+        )  # fmt: skip
+        ends.append(out)
+    eps = np.finfo(dtype).eps
+    size = np.sum(X.astype(np.float64) ** 2, axis=1) + np.diag(gram) @ start.astype(np.float64).T ** 2
+    found, twins, before = (errors(X, atoms, z) for z in (*ends, start))
+    assert np.all(found <= before + 50 * eps * size)
+    if condition is None or condition * eps < 1e-2:
+        assert_allclose(np.sum(found), np.sum(twins), rtol=2e-3 if dtype == np.float32 else 1e-5)
+
+
+def errors(X, atoms, Z):
+    return 0.5 * np.sum((X.astype(np.float64) - Z.astype(np.float64) @ atoms.astype(np.float64)) ** 2, axis=1)

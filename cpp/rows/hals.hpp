@@ -18,6 +18,7 @@ namespace gramfold {
 
 struct Dual;
 
+
 enum class Prox { nonneg, soft, none };
 
 struct RowStats {
@@ -115,25 +116,33 @@ class Hals {
         return open;
     }
 
-    // The same for non-negative rows that may be at their minimisers; those that end, by `tol`, are added to `stats`.
-    Lanes check(T* z, const T* p, Index stride, const Lanes& active, RowStats& stats) const {
-        Lanes step, size, objective, open;
-        sweep_once<Prox::nonneg, Measure::objective>(z, p, stride, active, step, size, objective);
+    // One sweep over non-negative rows that may be at their minimisers. Those that end as in `sweep`, and no higher than
+    // `bounds` if they are given, are added to `stats`.
+    Lanes check(T* z, const T* p, Index stride, const Lanes& active, const Lanes& first, const Lanes* bounds, RowStats& stats) const {
+        Lanes step, size, objective, residual, open;
+        if (bounds) {
+            sweep_once<Prox::nonneg, Measure::nothing>(z, p, stride, active, step, size, objective);
+            measure<Prox::nonneg>(z, p, stride, active, objective, residual);
+        } else {
+            sweep_once<Prox::nonneg, Measure::objective>(z, p, stride, active, step, size, objective);
+            residual = step;
+        }
         for (int v = 0; v < across; ++v) {
-            const auto at_end = active.x[v] > V{} && !(step.x[v] > size.x[v] * (tol * tol));
+            const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
+            const V bound = bounds ? bounds->x[v] : V{} + std::numeric_limits<T>::infinity();
+            const auto at_end = active.x[v] > V{} && !(step.x[v] > limit) && !(objective.x[v] > bound);
             open.x[v] = at_end ? V{} : active.x[v];
             objective.x[v] = at_end ? objective.x[v] : V{};
-            step.x[v] = at_end ? step.x[v] : V{};
+            residual.x[v] = at_end ? residual.x[v] : V{};
         }
         stats.objective += sum(objective);
-        stats.residual += sum(step);
+        stats.residual += sum(residual);
         return open;
     }
 
-    // The objective and the residual at the end, of rows with active = 1.
+    // The objectives and residuals of rows with active = 1.
     template <Prox prox>
-    void finish(const T* z, const T* p, Index stride, const Lanes& active, RowStats& stats) const {
-        Lanes objective, residual;
+    void measure(const T* z, const T* p, Index stride, const Lanes& active, Lanes& objective, Lanes& residual) const {
         by_fours([&](auto n, Index t) {
             constexpr int N = decltype(n)::value;
             V g[N][across];
@@ -152,6 +161,12 @@ class Hals {
             objective.x[v] = active.x[v] > V{} ? objective.x[v] : V{};
             residual.x[v] = active.x[v] > V{} ? residual.x[v] : V{};
         }
+    }
+
+    template <Prox prox>
+    void finish(const T* z, const T* p, Index stride, const Lanes& active, RowStats& stats) const {
+        Lanes objective, residual;
+        measure<prox>(z, p, stride, active, objective, residual);
         stats.objective += sum(objective);
         stats.residual += sum(residual);
     }

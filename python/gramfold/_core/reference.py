@@ -98,11 +98,34 @@ def _to_face_minimum(z, p, g, l1):
 def _from_dual(p, inverse):
     """Start non-negative rows at a rough solution of their dual; see cpp/rows/exact.hpp."""
     y = np.zeros_like(p)
-    _rows(-p @ inverse, inverse, None, y, p.dtype.type(0), True, 12, 0, 1e-3, 0)
+    _rows(-p @ inverse, inverse, None, y, p.dtype.type(0), True, 12, 0, 1e-3, 0, False)
     return np.where(y > 0, 0, np.maximum((p + y) @ inverse, 0))
 
 
-def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
+def _to_supports(z, p, g, inv, first, max_sweeps, shrink, tol):
+    """Solve on supports and sweep in turn; gives z, and which rows ended. See cpp/rows/exact.hpp."""
+
+    def objectives(z):
+        return np.sum(z * (z @ g - 2 * p), axis=1) / 2
+
+    ended, bound, trial = np.zeros(len(z), bool), objectives(z), z.copy()
+    for _ in range(min(8, max_sweeps)):
+        on = trial > 0
+        both = on[:, :, None] & on[:, None, :]
+        faces = np.where(both, g, np.eye(len(g), dtype=z.dtype))
+        sound = ~ended & (np.linalg.cond(faces) < 1 / np.finfo(z.dtype).eps)
+        trial[sound] = np.linalg.solve(faces[sound], np.where(on, p, 0)[sound][:, :, None])[:, :, 0]
+        _, step = _sweep(trial, p, g, inv, 0, True, (~ended).astype(z.dtype))
+        limit = np.maximum(
+            first * z.dtype.type(shrink) ** 2, (trial**2) @ np.diag(g) * z.dtype.type(tol) ** 2
+        )
+        ended |= (step <= limit) & (objectives(trial) <= bound)
+        if ended.all():
+            break
+    return np.where(ended[:, None], trial, z), ended
+
+
+def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol, started):
     """Solve every row; returns violation, step, objective, residual, rows still open."""
     h = np.diag(g)
     inv = np.divide(1, h, out=np.zeros_like(h), where=h >= np.finfo(h.dtype).tiny)
@@ -122,6 +145,10 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol):
             violation, first = broken, step
         limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ h * z.dtype.type(tol) ** 2)
         active[step <= limit] = 0
+        if started and nonneg and polish > 0 and sweep + 1 == min(4, max_sweeps):
+            rows = np.flatnonzero(active)
+            z[rows], ended = _to_supports(z[rows], p[rows], g, inv, first[rows], max_sweeps, shrink, tol)
+            active[rows[ended]] = 0
         if polish_due(sweep + 1, polish):
             for row in np.flatnonzero(active):
                 _to_face_minimum(z[row], p[row], g, 0 if nonneg else l1)
@@ -152,7 +179,8 @@ def hals(
     gi = None if inverse is None else inverse.astype(dtype)
     if gi is not None and nonneg and polish > 0 and start is None:
         z[:] = _from_dual(products, gi)
-    stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, max_sweeps, polish, shrink, tol)
+    ends = max_sweeps, polish, shrink, tol
+    stats = _rows(products, g, gi, z, dtype.type(l1), nonneg, *ends, start is not None)
     if sums is not None and p is None:
         sums[:] = _matrix(x).T @ z
     crossed = z.T.astype(np.float64) @ start if cross else None
