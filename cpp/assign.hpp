@@ -15,6 +15,7 @@
 #include "assignment.hpp"
 #include "few.hpp"
 #include "lanes.hpp"
+#include "rows/coarse.hpp"
 #include "rows/found.hpp"
 
 namespace gramfold {
@@ -24,15 +25,18 @@ class AssignWorker {
   public:
     static constexpr Index width = panel_rows<S>;
 
-    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
-        : x_(x), job_(job), centroids_(centroids), groups_(groups), to_lanes_(centroids.shift(), centroids.scale()),
+    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
+                 const Groups<T>& groups)
+        : x_(x), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), to_lanes_(centroids.shift(), centroids.scale()),
           panels_(std::clamp<Index>(block_bytes / 2 / (width * job.d * Index(sizeof(S))), 1, 8)),
-          at_(static_cast<std::size_t>(panels_ * width)), rows_(at_.size()), waiting_(std::size_t(groups.size() + 1)),
-          packed_(panels_ * width * job.d), nearest_(static_cast<std::size_t>(panels_ * (groups.size() + 1))),
+          all_(panels_ * width), open_(2 * panels_ * width), waiting_(std::size_t(groups.size() + 1)),
+          packed_(panels_ * width * job.d), rounded_(coarse.on() ? panels_ * width * coarse.pairs() : 0),
+          coarse_rows_(coarse.on() ? std::size_t(panels_) : 0), nearest_(static_cast<std::size_t>(panels_ * (groups.size() + 1))),
           copy_(x.col_stride == 1 ? 0 : panels_ * width * job.d) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         const Index most = panels_ * width, end = first + count;
+        look_ = coarse_.on(), looked_ = left_open_ = 0;
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             open(begin, block);
@@ -52,6 +56,20 @@ class AssignWorker {
         T at_most;                             // a bound of the row's old group, for what went far and was not searched
         Index place, group;
         std::uint64_t searched;
+    };
+
+    // Rows that wait for a search of all groups.
+    struct Queue {
+        std::vector<Index> at;
+        std::vector<const T*> rows;
+        Index size = 0;
+
+        explicit Queue(Index most) : at(std::size_t(most)), rows(at.size()) {}
+        // Whether it is full then.
+        bool push(Index i, const T* x) {
+            at[std::size_t(size)] = i, rows[std::size_t(size)] = x;
+            return ++size == Index(at.size());
+        }
     };
 
     const T* row(Index i) const { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i); }
@@ -97,52 +115,69 @@ class AssignWorker {
     }
 
     void wait_for_all(Index i, AssignSums<T>& sums) {
-        at_[std::size_t(n_all_)] = i, rows_[std::size_t(n_all_)] = row(i);
-        if (++n_all_ == Index(rows_.size())) search_all(sums);
+        if (all_.push(i, row(i))) search_all(sums);
+    }
+
+    void search_all(AssignSums<T>& sums) {
+        if (!all_.size) return;
+        sums.searched += all_.size * job_.k;
+        if (!look_) return search(all_, false, sums);
+        if (open_.size >= panels_ * width) search(open_, false, sums);
+        const Index open = open_.size;
+        looked_ += all_.size;
+        search(all_, true, sums);
+        left_open_ += open_.size - open;
+        look_ = left_open_ * 3 <= looked_;
     }
 
     void finish(AssignSums<T>& sums) {
         search_all(sums);
+        while (open_.size) search(open_, false, sums);
         for (Index g = 0; g <= groups_.size(); ++g) search_group(g, sums);
-        settle(Index(pending_.size()), [&](Index r) { return pending_[std::size_t(r)]; }, sums);
+        settle(Index(pending_.size()), [&](Index r) { return pending_[std::size_t(r)]; }, false, sums);
         pending_.clear();
         for (auto& list : waiting_) list.clear();
     }
 
-    // Rows side by side, the last panel filled up with the first row.
+    // Rows side by side, the last panel filled up with the first row; rounded for a first look.
     template <class Rows>
-    Index pack(Index count, const Rows& rows) {
+    Index pack(Index count, const Rows& rows, bool look) {
         const Index panels = (count + width - 1) / width;
         const T* side_by_side[width];
         for (Index p = 0; p < panels; ++p) {
             for (Index r = 0; r < width; ++r) side_by_side[r] = rows(p * width + r < count ? p * width + r : 0);
-            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, packed_.get() + p * width * job_.d);
+            S* to = packed_.get() + (look ? 0 : p * width * job_.d);
+            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, to);
+            if (look) coarse_.round(to, rounded_.get() + p * width * coarse_.pairs(), coarse_rows_[std::size_t(p)]);
         }
         return panels;
     }
 
-    void search_all(AssignSums<T>& sums) {
-        if (!n_all_) return;
-        const Index n_groups = groups_.size() + 1, panels = pack(n_all_, [&](Index r) { return rows_[std::size_t(r)]; });
-        const T* next = rows_[std::size_t(n_all_ - 1)] + job_.d;
-        centroids_.search(packed_.get(), panels, 0, n_groups, nearest_.data(), reinterpret_cast<const char*>(next),
-                          n_all_ * job_.d * Index(sizeof(T)));
+    // Searches the last rows of a queue, as many as go side by side, among all centroids; or has a first look at them,
+    // by which those that it leaves open come into the other queue.
+    void search(Queue& queue, bool look, AssignSums<T>& sums) {
+        const Index total = std::min(queue.size, panels_ * width), n_groups = groups_.size() + 1, bytes = total * job_.d * Index(sizeof(T));
+        queue.size -= total;
+        const Index* at = queue.at.data() + queue.size;
+        const T* const* rows = queue.rows.data() + queue.size;
+        const Index panels = pack(total, [&](Index r) { return rows[r]; }, look);
+        const char* next = reinterpret_cast<const char*>(rows[total - 1] + job_.d);
+        if (look) coarse_.search(rounded_.get(), coarse_rows_.data(), panels, nearest_.data(), next, bytes);
+        else centroids_.search(packed_.get(), panels, 0, n_groups, nearest_.data(), next, bytes);
         for (Index p = 0; p < panels; ++p) {
-            const Index begin = p * width, count = std::min(width, n_all_ - begin);
-            found_.open(packed_.get() + begin * job_.d, job_.d, centroids_);
+            const Index begin = p * width, count = std::min(width, total - begin);
+            if (look) found_.open(coarse_rows_[std::size_t(p)].norm, coarse_rows_[std::size_t(p)].error);
+            else found_.open(packed_.get() + begin * job_.d, job_.d, centroids_);
             for (Index g = 0; g < n_groups; ++g) {
                 const Nearest<S>& nearest = nearest_[std::size_t(p * n_groups + g)];
                 found_.merge(nearest, g);
-                bound(nearest, g, count, [&](Index r) { return at_[std::size_t(begin + r)]; });
+                bound(nearest, g, count, [&](Index r) { return at[begin + r]; });
             }
             settle(count, [&](Index r) {
-                const auto n = std::size_t(begin + r);
-                return Row{at_[n], rows_[n], found_.norm[r], found_.error[r], found_.first[r], found_.second[r], found_.within[r],
+                return Row{at[begin + r], rows[begin + r], found_.norm[r], found_.error[r], found_.first[r], found_.second[r], found_.within[r],
                            nearest_[std::size_t((p + 1) * n_groups - 1)].first[r], none_, Index(found_.place[r]), Index(found_.group[r]), ~std::uint64_t(0)};
-            }, sums);
+            }, look, sums);
         }
-        sums.searched += n_all_ * job_.k;
-        n_all_ = 0;
     }
 
     void search_group(Index g, AssignSums<T>& sums) {
@@ -151,7 +186,7 @@ class AssignWorker {
         for (Index begin = 0; begin < Index(list.size()); begin += most) {
             const Index total = std::min(most, Index(list.size()) - begin);
             const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(list[std::size_t(begin + r)])]; };
-            const Index panels = pack(total, [&](Index r) { return row_of(r).x; });
+            const Index panels = pack(total, [&](Index r) { return row_of(r).x; }, false);
             centroids_.search(packed_.get(), panels, g, g + 1, nearest_.data(), reinterpret_cast<const char*>(packed_.get()), 0);
             for (Index p = 0; p < panels; ++p) {
                 const Nearest<S>& nearest = nearest_[std::size_t(p)];
@@ -187,9 +222,9 @@ class AssignWorker {
         set([&](Index r) { return T(double(low_[r]) * unit); });
     }
 
-    // Labels of rows that have been searched, which are then added to the sums.
+    // Labels of rows that have been searched, which are then added to the sums; but for those a first look leaves open.
     template <class RowOf>
-    void settle(Index count, const RowOf& row_of, AssignSums<T>& sums) {
+    void settle(Index count, const RowOf& row_of, bool look, AssignSums<T>& sums) {
         const Index together = std::max<Index>(1, 1024 / job_.d);  // rows whose squares are added up in T
         for (Index begin = 0; begin < count; begin += together) {
             Squares<T> squares;
@@ -197,7 +232,12 @@ class AssignWorker {
                 const Row row = row_of(r);
                 Index label = centroids_.at(row.place);
                 const Index old = job_.labels[row.at];
-                if (!(row.second - row.first > row.error * S(2))) label = exact(row, sums);
+                const bool open = !(row.second - row.first > row.error * S(2));
+                if (open && look) {
+                    open_.push(row.at, row.x);
+                    continue;
+                }
+                if (open) label = exact(row, sums);
                 else if (job_.lower) bound_own(row, row.group, nearness(row, row.within, row.group));
                 if (row.at_most < none_) hold(row, old);
                 sums.changed += label != old;
@@ -276,14 +316,18 @@ class AssignWorker {
     Matrix<const T> x_;
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
+    const CoarseCentroids<S>& coarse_;
     const Groups<T>& groups_;
     ToLanes<T, S> to_lanes_;
-    Index panels_, opened_ = 0, n_all_ = 0;
-    std::vector<Index> at_;       // rows that wait for a search of all groups
-    std::vector<const T*> rows_;
+    Index panels_, opened_ = 0;
+    Queue all_, open_;            // open_: rows that a first look has left open
+    bool look_ = false;           // whether there is a first look, by what came of it in this chunk
+    Index looked_ = 0, left_open_ = 0;
     std::vector<Row> pending_;    // rows that wait for a search of some groups
     std::vector<std::vector<Index>> waiting_;
     Buffer<S> packed_;
+    Buffer<std::int32_t> rounded_;
+    std::vector<CoarseRows<S>> coarse_rows_;
     std::vector<Nearest<S>> nearest_;
     Found<S> found_;
     alignas(64) S low_[width];
@@ -295,6 +339,7 @@ template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const Groups<T> groups(job.order, job.n_groups, job.moved, job.n_far, job.k);
     const Centroids<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
+    const CoarseCentroids<S> coarse(centroids);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     const auto fold_with = [&](auto make_worker) {
         return fold(
@@ -303,7 +348,7 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
     };
     auto total = sizeof(S) <= sizeof(T) && few(source, job)
                      ? with_few_worker(source, job, fold_with)
-                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
+                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, coarse, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
             sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);

@@ -32,6 +32,16 @@ struct Found {
             store(norm + v * w, norms[v]);
             store(error + v * w, (root_above(norms[v]) + longest) * slope);
         }
+        clear();
+    }
+
+    void open(const S* norms, const S* errors) {
+        std::copy_n(norms, width, norm);
+        std::copy_n(errors, width, error);
+        clear();
+    }
+
+    void clear() {
         std::fill_n(first, width, std::numeric_limits<S>::infinity());
         std::fill_n(second, width, std::numeric_limits<S>::infinity());
         std::fill_n(within, width, std::numeric_limits<S>::infinity());
