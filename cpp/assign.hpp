@@ -15,8 +15,8 @@
 #include "assignment.hpp"
 #include "few.hpp"
 #include "lanes.hpp"
-#include "rows/coarse.hpp"
 #include "rows/found.hpp"
+#include "rows/rounded.hpp"
 
 namespace gramfold {
 
@@ -30,13 +30,15 @@ class AssignWorker {
         : x_(x), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), to_lanes_(centroids.shift(), centroids.scale()),
           panels_(std::clamp<Index>(block_bytes / 2 / (width * job.d * Index(sizeof(S))), 1, 8)),
           all_(panels_ * width), open_(2 * panels_ * width), waiting_(std::size_t(groups.size() + 1)),
-          packed_(panels_ * width * job.d), rounded_(coarse.on() ? panels_ * width * coarse.pairs() : 0),
+          packed_(panels_ * width * job.d), rounded_all_(centroids, coarse, panels_ * width),
+          most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
+          rounded_(centroids, coarse, most_pending_), rounded_panels_(coarse.on() ? panels_ * rounded_.panel_words() : 0),
           coarse_rows_(coarse.on() ? std::size_t(panels_) : 0), nearest_(static_cast<std::size_t>(panels_ * (groups.size() + 1))),
           copy_(x.col_stride == 1 ? 0 : panels_ * width * job.d) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         const Index most = panels_ * width, end = first + count;
-        look_ = coarse_.on(), looked_ = left_open_ = 0;
+        looked_ = left_open_ = 0;
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             open(begin, block);
@@ -94,10 +96,16 @@ class AssignWorker {
         const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(below_));
         if (!near.searched) return keep(i, label, squares, sums);
         if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
-        const auto at = Index(pending_.size());
         const std::uint64_t searched = near.searched | std::uint64_t(1) << groups_.place[std::size_t(label)];
-        pending_.push_back({i, row(i), 0, 0, infinity_, infinity_, infinity_, infinity_, near.at_most, 0, 0, searched});
-        for (std::uint64_t left = searched; left; left &= left - 1) waiting_[std::size_t(__builtin_ctzll(left))].push_back(at);
+        if (pending_.empty()) look_at_groups_ = look_pays();
+        if (look_at_groups_) rounded_.round(Index(pending_.size()), row(i));
+        wait_for_groups({i, row(i), 0, 0, infinity_, infinity_, infinity_, infinity_, near.at_most, 0, 0, searched});
+        if (Index(pending_.size()) == most_pending_) search_groups(sums);
+    }
+    void wait_for_groups(const Row& row) {
+        for (std::uint64_t left = row.searched; left; left &= left - 1)
+            waiting_[std::size_t(__builtin_ctzll(left))].push_back(Index(pending_.size()));
+        pending_.push_back(row);
     }
     void read_ahead(Index i) const {
         if (copy_.size()) return;
@@ -115,6 +123,8 @@ class AssignWorker {
     }
 
     void wait_for_all(Index i, AssignSums<T>& sums) {
+        if (!all_.size) look_ = look_pays();
+        if (look_) rounded_all_.round(all_.size, row(i));
         if (all_.push(i, row(i))) search_all(sums);
     }
 
@@ -127,30 +137,60 @@ class AssignWorker {
         looked_ += all_.size;
         search(all_, true, sums);
         left_open_ += open_.size - open;
-        look_ = left_open_ * 3 <= looked_;
     }
+
+    // Where a first look leaves too many rows open it is left out in what remains of a chunk.
+    bool look_pays() const { return coarse_.on() && left_open_ * 3 <= looked_; }
 
     void finish(AssignSums<T>& sums) {
         search_all(sums);
         while (open_.size) search(open_, false, sums);
-        for (Index g = 0; g <= groups_.size(); ++g) search_group(g, sums);
-        settle(Index(pending_.size()), [&](Index r) { return pending_[std::size_t(r)]; }, false, sums);
-        pending_.clear();
-        for (auto& list : waiting_) list.clear();
+        search_groups(sums);
     }
 
-    // Rows side by side, the last panel filled up with the first row; rounded for a first look.
+    // Rows that a first look leaves open wait for the same groups again.
+    void search_groups(AssignSums<T>& sums) {
+        for (Index g = 0; g <= groups_.size(); ++g) sums.searched += Index(waiting_[std::size_t(g)].size()) * groups_.length(g);
+        for (bool look = look_at_groups_; !pending_.empty(); look = false) {
+            for (Index g = 0; g <= groups_.size(); ++g) search_group(g, look);
+            for (auto& list : waiting_) list.clear();
+            found_rows_.swap(pending_);
+            settle(Index(found_rows_.size()), [&](Index r) { return found_rows_[std::size_t(r)]; }, look, sums);
+            if (look) looked_ += Index(found_rows_.size()), left_open_ += Index(pending_.size());
+            found_rows_.clear();
+        }
+    }
+
+    // Rows side by side, the last panel filled up with the first row.
     template <class Rows>
-    Index pack(Index count, const Rows& rows, bool look) {
+    Index pack(Index count, const Rows& rows) {
         const Index panels = (count + width - 1) / width;
         const T* side_by_side[width];
         for (Index p = 0; p < panels; ++p) {
             for (Index r = 0; r < width; ++r) side_by_side[r] = rows(p * width + r < count ? p * width + r : 0);
-            S* to = packed_.get() + (look ? 0 : p * width * job_.d);
-            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, to);
-            if (look) coarse_.round(to, rounded_.get() + p * width * coarse_.pairs(), coarse_rows_[std::size_t(p)]);
+            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, packed_.get() + p * width * job_.d);
         }
         return panels;
+    }
+
+    // The same of rounded rows.
+    template <class Slots>
+    Index pack(Index count, const RoundedRows<T, S>& rows, const Slots& slots) {
+        const Index panels = (count + width - 1) / width;
+        for (Index p = 0; p < panels; ++p)
+            rows.pack([&](Index r) { return slots(p * width + r < count ? p * width + r : 0); },
+                      rounded_panels_.get() + p * rows.panel_words(), coarse_rows_[std::size_t(p)]);
+        return panels;
+    }
+
+    // Of the packed rows, among the groups begin to end.
+    void search_packed(bool look, Index panels, Index begin, Index end, const char* fetch, Index bytes) {
+        if (look) coarse_.search(rounded_panels_.get(), rounded_.panel_words(), coarse_rows_.data(), panels, begin, end, nearest_.data(), fetch, bytes);
+        else centroids_.search(packed_.get(), panels, begin, end, nearest_.data(), fetch, bytes);
+    }
+    void open_found(bool look, Index p) {
+        if (look) found_.open(coarse_rows_[std::size_t(p)].norm, coarse_rows_[std::size_t(p)].error);
+        else found_.open(packed_.get() + p * width * job_.d, job_.d, centroids_);
     }
 
     // Searches the last rows of a queue, as many as go side by side, among all centroids; or has a first look at them,
@@ -160,14 +200,12 @@ class AssignWorker {
         queue.size -= total;
         const Index* at = queue.at.data() + queue.size;
         const T* const* rows = queue.rows.data() + queue.size;
-        const Index panels = pack(total, [&](Index r) { return rows[r]; }, look);
+        const Index panels = look ? pack(total, rounded_all_, [](Index r) { return r; }) : pack(total, [&](Index r) { return rows[r]; });
         const char* next = reinterpret_cast<const char*>(rows[total - 1] + job_.d);
-        if (look) coarse_.search(rounded_.get(), coarse_rows_.data(), panels, nearest_.data(), next, bytes);
-        else centroids_.search(packed_.get(), panels, 0, n_groups, nearest_.data(), next, bytes);
+        search_packed(look, panels, 0, n_groups, next, bytes);
         for (Index p = 0; p < panels; ++p) {
             const Index begin = p * width, count = std::min(width, total - begin);
-            if (look) found_.open(coarse_rows_[std::size_t(p)].norm, coarse_rows_[std::size_t(p)].error);
-            else found_.open(packed_.get() + begin * job_.d, job_.d, centroids_);
+            open_found(look, p);
             for (Index g = 0; g < n_groups; ++g) {
                 const Nearest<S>& nearest = nearest_[std::size_t(p * n_groups + g)];
                 found_.merge(nearest, g);
@@ -175,27 +213,27 @@ class AssignWorker {
             }
             settle(count, [&](Index r) {
                 return Row{at[begin + r], rows[begin + r], found_.norm[r], found_.error[r], found_.first[r], found_.second[r], found_.within[r],
-                           nearest_[std::size_t((p + 1) * n_groups - 1)].first[r], none_, Index(found_.place[r]), Index(found_.group[r]), ~std::uint64_t(0)};
+                           nearest_[std::size_t((p + 1) * n_groups - 1)].first[r], none_, Index(found_.place[r]), Index(found_.group[r]), all_groups_};
             }, look, sums);
         }
     }
 
-    void search_group(Index g, AssignSums<T>& sums) {
+    void search_group(Index g, bool look) {
         const auto& list = waiting_[std::size_t(g)];
         const Index most = panels_ * width;
         for (Index begin = 0; begin < Index(list.size()); begin += most) {
             const Index total = std::min(most, Index(list.size()) - begin);
             const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(list[std::size_t(begin + r)])]; };
-            const Index panels = pack(total, [&](Index r) { return row_of(r).x; }, false);
-            centroids_.search(packed_.get(), panels, g, g + 1, nearest_.data(), reinterpret_cast<const char*>(packed_.get()), 0);
+            const Index panels = look ? pack(total, rounded_, [&](Index r) { return list[std::size_t(begin + r)]; })
+                                      : pack(total, [&](Index r) { return row_of(r).x; });
+            search_packed(look, panels, g, g + 1, reinterpret_cast<const char*>(packed_.get()), 0);
             for (Index p = 0; p < panels; ++p) {
                 const Nearest<S>& nearest = nearest_[std::size_t(p)];
                 const Index count = std::min(width, total - p * width);
-                found_.open(packed_.get() + p * width * job_.d, job_.d, centroids_);
+                open_found(look, p);
                 bound(nearest, g, count, [&](Index r) { return row_of(p * width + r).at; });
                 for (Index r = 0; r < count; ++r) merge(row_of(p * width + r), nearest, r, g);
             }
-            sums.searched += total * groups_.length(g);
         }
     }
 
@@ -234,7 +272,8 @@ class AssignWorker {
                 const Index old = job_.labels[row.at];
                 const bool open = !(row.second - row.first > row.error * S(2));
                 if (open && look) {
-                    open_.push(row.at, row.x);
+                    if (row.searched == all_groups_) open_.push(row.at, row.x);
+                    else wait_for_groups({row.at, row.x, 0, 0, infinity_, infinity_, infinity_, infinity_, row.at_most, 0, 0, row.searched});
                     continue;
                 }
                 if (open) label = exact(row, sums);
@@ -311,6 +350,7 @@ class AssignWorker {
     // What rounding may have added to a bound.
     static constexpr double below_ = 1 - 16 * std::max(double(std::numeric_limits<S>::epsilon()), double(std::numeric_limits<T>::epsilon()));
     static constexpr S infinity_ = std::numeric_limits<S>::infinity();
+    static constexpr std::uint64_t all_groups_ = ~std::uint64_t(0);
     static constexpr T none_ = std::numeric_limits<T>::infinity();
 
     Matrix<const T> x_;
@@ -321,12 +361,15 @@ class AssignWorker {
     ToLanes<T, S> to_lanes_;
     Index panels_, opened_ = 0;
     Queue all_, open_;            // open_: rows that a first look has left open
-    bool look_ = false;           // whether there is a first look, by what came of it in this chunk
-    Index looked_ = 0, left_open_ = 0;
-    std::vector<Row> pending_;    // rows that wait for a search of some groups
+    bool look_ = false, look_at_groups_ = false;  // whether those that wait have a first look
+    Index looked_ = 0, left_open_ = 0;            // in this chunk
+    std::vector<Row> pending_, found_rows_;  // rows that wait for a search of some groups, and have had it
     std::vector<std::vector<Index>> waiting_;
     Buffer<S> packed_;
-    Buffer<std::int32_t> rounded_;
+    RoundedRows<T, S> rounded_all_;
+    Index most_pending_;
+    RoundedRows<T, S> rounded_;
+    Buffer<std::int32_t> rounded_panels_;
     std::vector<CoarseRows<S>> coarse_rows_;
     std::vector<Nearest<S>> nearest_;
     Found<S> found_;

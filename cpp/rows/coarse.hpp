@@ -29,10 +29,17 @@ inline constexpr bool has_coarse = false;
 // Where it pays to round rows, which costs as much as some centroids; measured on Zen 4. Norms must be known to 1e-2.
 inline bool coarse_pays(Index k, Index d) { return k >= 40 && d >= 32 && d <= Index{1} << 16; }
 
-// What is known of the rounded rows of a panel: their squared norms, how far their scores may be off, and u v.
+// What is known of a rounded row: its squared norm, how far its scores may be off, and u v.
+template <class S>
+struct RoundedRow {
+    S norm, error, unit;
+};
+// The same of the rows of a panel.
 template <class S>
 struct CoarseRows {
     alignas(64) S norm[panel_rows<S>], error[panel_rows<S>], unit[panel_rows<S>];
+
+    void set(Index r, const RoundedRow<S>& row) { norm[r] = row.norm, error[r] = row.error, unit[r] = row.unit; }
 };
 
 namespace coarse_detail {
@@ -144,48 +151,27 @@ class CoarseCentroids {
     bool on() const { return on_; }
     Index pairs() const { return (d_ + 1) / 2; }
 
-    // out (pairs x panel_rows) = x (depth x panel_rows), rounded.
-    void round(const S* x, std::int32_t* out, CoarseRows<S>& rows) const {
-        if constexpr (has_coarse<S>) {
-            for (int v = 0; v < panel_rows<S>; v += lanes<S>) {
-                V square = {}, off = {};
-                for (Index q = 0; q < d_; ++q) {
-                    const V a = load<V>(x + q * panel_rows<S> + v);
-                    square += a * a;
-                }
-                const S eps = std::numeric_limits<S>::epsilon(), share = 1 + S(d_ + 16) * eps;
-                const V norm = root_above(square) * share, inverse = (S(32767) * (1 - S(d_) * eps)) / norm;
-                const auto round_one = [&](V a) {
-                    constexpr S whole = 12582912;  // here floats are whole numbers, the last of whose bits are last
-                    const V t = a * inverse + whole, left = a * inverse - (t - whole);
-                    off += left * left;
-                    return (Words)t;
-                };
-                const S* from = x + v;
-                for (Index p = 0; p < pairs(); ++p, from += 2 * panel_rows<S>) {
-                    Words pair = round_one(load<V>(from)) & 0xffff;
-                    if (2 * p + 1 < d_) pair |= round_one(load<V>(from + panel_rows<S>)) << 16;
-                    store(out + p * panel_rows<S> + v, pair);
-                }
-                // Where a inverse was rounded before the sum, `left` is 2^-10 off.
-                const V lost = (root_above(off) * share + S(root_d() * 0x1p-10)) / inverse;
-                const S longest = S(centroids_.longest()), slope = S(centroids_.slope());
-                store(rows.norm + v, square);
-                store(rows.unit + v, S(step_) / inverse);
-                store(rows.error + v, (norm + longest) * slope + (lost * longest + (norm + lost) * S(off_)) * share);
-            }
-        }
+    // 1 / u for a row whose squared norm was added up in S.
+    S inverse_unit(S square) const { return S(32767 * (1 - double(d_) * eps_) / above(square)); }
+
+    // `lost`: |e|^2. Where x / u was rounded before it was made a whole number, e is 2^-10 off.
+    RoundedRow<S> known(S square, S lost, S inverse) const {
+        const double share = 1 + double(d_ + 16) * eps_, norm = above(square), longest = centroids_.longest();
+        const double off = (std::sqrt(double(lost)) * share + root_d() * 0x1p-10) / double(inverse);
+        const double error = (norm + longest) * centroids_.slope() + off * longest + (norm + off) * off_;
+        return {square, S(error * share), S(step_ / double(inverse))};
     }
 
-    // As Centroids::search, of rounded rows, among all centroids.
-    void search(const std::int32_t* x, const CoarseRows<S>* rows, Index panels, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+    // As Centroids::search, of panels of rounded rows, each behind the other by `panel` words.
+    void search(const std::int32_t* x, Index panel, const CoarseRows<S>* rows, Index panels, Index begin, Index end,
+                Nearest<S>* nearest, const char* fetch, Index bytes) const {
         if constexpr (has_coarse<S>) {
             const auto* tile = coarse_detail::tiles(std::make_integer_sequence<int, tile_centroids>{});
-            const Index groups = centroids_.groups(), step = 64 * fetch_lines;
+            const Index groups = end - begin, step = 64 * fetch_lines;
             for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
-            centroids_.walk(0, groups, panels, pairs() * 4, [&](const auto& now, Index p) {
-                tile[now.size - 1]({pairs(), packed_.get() + now.first * pairs(), x + p * pairs() * panel_rows<S>,
-                                    centroids_.bias() + now.first, rows[p].unit, now.first, nearest + p * groups + now.group,
+            centroids_.walk(begin, end, panels, pairs() * 4, [&](const auto& now, Index p) {
+                tile[now.size - 1]({pairs(), packed_.get() + now.first * pairs(), x + p * panel,
+                                    centroids_.bias() + now.first, rows[p].unit, now.first, nearest + p * groups + now.group - begin,
                                     fetch, bytes > 0 ? step : 0});
                 if (bytes > 0) fetch += step * pairs(), bytes -= step * pairs();
             });
@@ -193,9 +179,10 @@ class CoarseCentroids {
     }
 
   private:
-    using V = Vec<S>;
-    using Words = coarse_detail::Words;
+    static constexpr double eps_ = std::numeric_limits<S>::epsilon();
 
+    // A norm that is not too small, above 0.
+    double above(S square) const { return std::sqrt(std::max(double(square), 1e-36)) * (1 + double(d_ + 16) * eps_); }
     double root_d() const { return std::sqrt(double(d_)); }
     static std::int32_t rounded(S a, double inverse) { return std::int32_t(std::nearbyint(double(a) * inverse)); }
 
