@@ -5,7 +5,8 @@
 // Only rows that change their cluster are added to and taken from the sums, as w (x - c_j): nothing large is added up.
 // Lloyd 1982. Scores are found in S, which may be narrower than the data: where the two best are closer than their
 // rounding, the row's distances are computed in double from the differences, and of equal ones the first wins. So a
-// label is that of a float64 computation, and depends on its row alone.
+// label is that of a float64 computation, and depends on its row alone. Where products of 16-bit integers are faster, they
+// have a first look, and only rows that it leaves open are searched in S.
 // With `lower` (rows x groups of centroids: no other centroid of the group is nearer than this), a row is searched in
 // its own group, those that may be nearer than its centroid, and among the centroids that went far; or not at all.
 // Rows wait until there are enough to be searched side by side; who needs most groups is packed once for all of them.
@@ -98,9 +99,14 @@ class AssignWorker {
         if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
         const std::uint64_t searched = near.searched | std::uint64_t(1) << groups_.place[std::size_t(label)];
         if (pending_.empty()) look_at_groups_ = look_pays();
-        if (look_at_groups_) rounded_.round(Index(pending_.size()), row(i));
         wait_for_groups({i, row(i), 0, 0, infinity_, infinity_, infinity_, infinity_, near.at_most, 0, 0, searched});
+        if (look_at_groups_ && pending_.size() % lanes<S> == 0) round_pending();
         if (Index(pending_.size()) == most_pending_) search_groups(sums);
+    }
+    // While rows are in the cache, some at a time.
+    void round_pending() {
+        const Index total = Index(pending_.size()), first = (total - 1) / lanes<S> * lanes<S>;
+        rounded_.round(first, total - first, [&](Index r) { return pending_[std::size_t(first + r)].x; });
     }
     void wait_for_groups(const Row& row) {
         for (std::uint64_t left = row.searched; left; left &= left - 1)
@@ -123,15 +129,13 @@ class AssignWorker {
     }
 
     void wait_for_all(Index i, AssignSums<T>& sums) {
-        if (!all_.size) look_ = look_pays();
-        if (look_) rounded_all_.round(all_.size, row(i));
         if (all_.push(i, row(i))) search_all(sums);
     }
 
     void search_all(AssignSums<T>& sums) {
         if (!all_.size) return;
         sums.searched += all_.size * job_.k;
-        if (!look_) return search(all_, false, sums);
+        if (!look_pays()) return search(all_, false, sums);
         if (open_.size >= panels_ * width) search(open_, false, sums);
         const Index open = open_.size;
         looked_ += all_.size;
@@ -151,6 +155,7 @@ class AssignWorker {
     // Rows that a first look leaves open wait for the same groups again.
     void search_groups(AssignSums<T>& sums) {
         for (Index g = 0; g <= groups_.size(); ++g) sums.searched += Index(waiting_[std::size_t(g)].size()) * groups_.length(g);
+        if (look_at_groups_ && pending_.size() % lanes<S> != 0) round_pending();
         for (bool look = look_at_groups_; !pending_.empty(); look = false) {
             for (Index g = 0; g <= groups_.size(); ++g) search_group(g, look);
             for (auto& list : waiting_) list.clear();
@@ -200,6 +205,7 @@ class AssignWorker {
         queue.size -= total;
         const Index* at = queue.at.data() + queue.size;
         const T* const* rows = queue.rows.data() + queue.size;
+        if (look) rounded_all_.round(0, total, [&](Index r) { return rows[r]; });
         const Index panels = look ? pack(total, rounded_all_, [](Index r) { return r; }) : pack(total, [&](Index r) { return rows[r]; });
         const char* next = reinterpret_cast<const char*>(rows[total - 1] + job_.d);
         search_packed(look, panels, 0, n_groups, next, bytes);
@@ -361,8 +367,8 @@ class AssignWorker {
     ToLanes<T, S> to_lanes_;
     Index panels_, opened_ = 0;
     Queue all_, open_;            // open_: rows that a first look has left open
-    bool look_ = false, look_at_groups_ = false;  // whether those that wait have a first look
-    Index looked_ = 0, left_open_ = 0;            // in this chunk
+    bool look_at_groups_ = false;  // whether the rows that are pending have a first look
+    Index looked_ = 0, left_open_ = 0;  // in this chunk
     std::vector<Row> pending_, found_rows_;  // rows that wait for a search of some groups, and have had it
     std::vector<std::vector<Index>> waiting_;
     Buffer<S> packed_;

@@ -29,17 +29,17 @@ inline constexpr bool has_coarse = false;
 // Where it pays to round rows, which costs as much as some centroids; measured on Zen 4. Norms must be known to 1e-2.
 inline bool coarse_pays(Index k, Index d) { return k >= 40 && d >= 32 && d <= Index{1} << 16; }
 
-// What is known of a rounded row: its squared norm, how far its scores may be off, and u v.
+// What is known of rounded rows: their squared norms, how far their scores may be off, and u v.
 template <class S>
-struct RoundedRow {
-    S norm, error, unit;
+struct Rounding {
+    Buffer<S> norm, error, unit;
+
+    explicit Rounding(Index most) : norm(most), error(most), unit(most) {}
 };
-// The same of the rows of a panel.
+// The same of a panel.
 template <class S>
 struct CoarseRows {
     alignas(64) S norm[panel_rows<S>], error[panel_rows<S>], unit[panel_rows<S>];
-
-    void set(Index r, const RoundedRow<S>& row) { norm[r] = row.norm, error[r] = row.error, unit[r] = row.unit; }
 };
 
 namespace coarse_detail {
@@ -118,6 +118,8 @@ const Tile* tiles(std::integer_sequence<int, R...>) {
 template <class S>
 class CoarseCentroids {
   public:
+    using V = Vec<S>;
+
     explicit CoarseCentroids(const Centroids<S>& centroids)
         : centroids_(centroids), d_(centroids.columns()), on_(has_coarse<S> && coarse_pays(centroids.size(), d_)),
           packed_(on_ ? centroids.size() * pairs() : 0) {
@@ -151,15 +153,16 @@ class CoarseCentroids {
     bool on() const { return on_; }
     Index pairs() const { return (d_ + 1) / 2; }
 
-    // 1 / u for a row whose squared norm was added up in S.
-    S inverse_unit(S square) const { return S(32767 * (1 - double(d_) * eps_) / above(square)); }
+    // 1 / u of rows whose squared norms were added up in S.
+    V inverse_unit(V square) const { return S(32767 * (1 - double(d_) * eps_)) / above(square); }
 
     // `lost`: |e|^2. Where x / u was rounded before it was made a whole number, e is 2^-10 off.
-    RoundedRow<S> known(S square, S lost, S inverse) const {
-        const double share = 1 + double(d_ + 16) * eps_, norm = above(square), longest = centroids_.longest();
-        const double off = (std::sqrt(double(lost)) * share + root_d() * 0x1p-10) / double(inverse);
-        const double error = (norm + longest) * centroids_.slope() + off * longest + (norm + off) * off_;
-        return {square, S(error * share), S(step_ / double(inverse))};
+    void know(V square, V lost, V inverse, Index first, Rounding<S>& known) const {
+        const V norm = above(square), off = (above(lost) + S(root_d() * 0x1p-10)) / inverse;
+        const S longest = S(centroids_.longest()), slope = S(centroids_.slope());
+        store(known.norm.get() + first, square);
+        store(known.error.get() + first, ((norm + longest) * slope + off * longest + (norm + off) * S(off_)) * share());
+        store(known.unit.get() + first, S(step_) / inverse);
     }
 
     // As Centroids::search, of panels of rounded rows, each behind the other by `panel` words.
@@ -180,9 +183,10 @@ class CoarseCentroids {
 
   private:
     static constexpr double eps_ = std::numeric_limits<S>::epsilon();
+    S share() const { return S(1 + double(d_ + 16) * eps_); }
 
-    // A norm that is not too small, above 0.
-    double above(S square) const { return std::sqrt(std::max(double(square), 1e-36)) * (1 + double(d_ + 16) * eps_); }
+    // Norms that are not too small, above 0.
+    V above(V square) const { return root_above(square) * share(); }
     double root_d() const { return std::sqrt(double(d_)); }
     static std::int32_t rounded(S a, double inverse) { return std::int32_t(std::nearbyint(double(a) * inverse)); }
 
