@@ -83,6 +83,8 @@ __attribute__((always_inline)) inline void tile(const Scores& p, MultiplyAdd mul
     argmin_detail::keep_least<float, R>(scores, p.first, p.nearest);
 }
 
+using Tile = void (*)(const Scores&);
+
 #if defined(__AVX512BW__)
 struct PairsThenAdd {
     Words operator()(Words a, Words x, Words c) const { return a + (Words)_mm512_madd_epi16((__m512i)x, (__m512i)c); }
@@ -103,12 +105,16 @@ GRAMFOLD_VNNI void vnni_tile(const Scores& p) {
 }
 #undef GRAMFOLD_VNNI
 
-using Tile = void (*)(const Scores&);
 template <int... R>
 const Tile* tiles(std::integer_sequence<int, R...>) {
     static constexpr Tile plain[] = {&plain_tile<R + 1>...}, vnni[] = {&vnni_tile<R + 1>...};
     static const bool has_vnni = __builtin_cpu_supports("avx512vnni");
     return has_vnni ? vnni : plain;
+}
+#else
+template <int... R>
+const Tile* tiles(std::integer_sequence<int, R...>) {
+    return nullptr;
 }
 #endif
 
