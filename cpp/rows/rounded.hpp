@@ -19,6 +19,7 @@ class RoundedRows {
           shift_(centroids.shift().begin(), centroids.shift().end()), words_(coarse.on() ? most * stride_ : 0),
           rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
         std::fill_n(words_.get(), words_.size(), 0);
+        shift_.resize(std::size_t(round_up<Index>(d_, w)));
     }
 
     // Rows into the slots from `first` on. Lanes of them at a time, so that roots and quotients go side by side.
@@ -66,44 +67,40 @@ class RoundedRows {
     using Halves = Vec<std::int16_t, w>;
 
     void round_together(Index first, Index count, const T* const* x) {
-        V sums[w];
+        V sums[w], rest[w];
         for (int i = 0; i < w; ++i) {
             V even = {}, odd = {};
             Index q = 0;
             for (; q + 2 * w <= d_; q += 2 * w) {
-                const V a = moved<V>(x[i], q), b = moved<V>(x[i], q + w);
+                const V a = moved(x[i] + q, q), b = moved(x[i] + q + w, q + w);
                 even += a * a, odd += b * b;
             }
             for (; q + w <= d_; q += w) {
-                const V a = moved<V>(x[i], q);
+                const V a = moved(x[i] + q, q);
                 even += a * a;
             }
-            for (; q < d_; ++q) odd[q % w] += moved(x[i], q) * moved(x[i], q);
+            if (q < d_) rest[i] = moved_rest(x[i] + q, q), odd += rest[i] * rest[i];
             sums[i] = even + odd;
         }
         const V square = added(sums), inverse = coarse_.inverse_unit(square);
-        for (int i = 0; i < count; ++i) sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], inverse[i]);
+        for (int i = 0; i < count; ++i) sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], rest[i], inverse[i]);
         coarse_.know(square, added(sums), inverse, first, rounding_);
     }
 
-    // Returns the squares of what is lost.
-    V round_one(std::int32_t* to, const T* x, S inverse) const {
-        constexpr S whole = 12582912;  // floats that are whole numbers, whose last bits are those of an integer
+    // `rest`: the columns of x that fill no vector, moved. Returns the squares of what is lost.
+    V round_one(std::int32_t* to, const T* x, const V& rest, S inverse) const {
         auto* out = reinterpret_cast<std::int16_t*>(to);
         V lost = {};
         Index q = 0;
-        for (; q + w <= d_; q += w) {
-            const V a = moved<V>(x, q), t = a * inverse + whole, left = a * inverse - (t - whole);
-            lost += left * left;
-            store(out + q, __builtin_convertvector((Words)t, Halves));
-        }
-        for (; q < d_; ++q) {
-            const S a = moved(x, q), t = a * inverse + whole, left = a * inverse - (t - whole);
-            std::int32_t bits;
-            std::memcpy(&bits, &t, sizeof(bits));
-            lost[q % w] += left * left, out[q] = std::int16_t(bits);
-        }
+        for (; q + w <= d_; q += w) lost += round_lanes(out + q, moved(x + q, q), inverse);
+        if (q < d_) lost += round_lanes(out + q, rest, inverse);
         return lost;
+    }
+    static V round_lanes(std::int16_t* out, V a, S inverse) {
+        constexpr S whole = 12582912;  // floats that are whole numbers, whose last bits are those of an integer
+        const V t = a * inverse + whole, left = a * inverse - (t - whole);
+        store(out, __builtin_convertvector((Words)t, Halves));
+        return left * left;
     }
 
     // The sums of the lanes of w vectors.
@@ -114,20 +111,25 @@ class RoundedRows {
         return total;
     }
 
-    template <class Out>
-    Out moved(const T* x, Index q) const {
+    // Shifted and scaled, of columns from q on.
+    V moved(const T* x, Index q) const {
         using From = Vec<T, w>;
         using Middle = Vec<Wide, w>;
         const auto shift = load<Middle>(shift_.data() + q);
         if constexpr (std::is_same_v<T, Wide>) {
-            const Middle a = (load<From>(x + q) - shift) * scale_;
+            const Middle a = (load<From>(x) - shift) * scale_;
             if constexpr (std::is_same_v<S, Wide>) return a;
-            else return __builtin_convertvector(a, Out);
+            else return __builtin_convertvector(a, V);
         } else {
-            return __builtin_convertvector((__builtin_convertvector(load<From>(x + q), Middle) - shift) * scale_, Out);
+            return __builtin_convertvector((__builtin_convertvector(load<From>(x), Middle) - shift) * scale_, V);
         }
     }
-    S moved(const T* x, Index q) const { return S((Wide(x[q]) - shift_[std::size_t(q)]) * scale_); }
+    // The same of the last columns, and zeros.
+    V moved_rest(const T* x, Index q) const {
+        T rest[w] = {};
+        std::copy_n(x, d_ - q, rest);
+        return moved(rest, q);
+    }
 
     const CoarseCentroids<S>& coarse_;
     Index d_, stride_;
