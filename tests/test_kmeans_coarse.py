@@ -7,7 +7,8 @@ from test_kmeans_kernels import exact_labels, run_assign
 
 # rows, columns, centroids for which there is a first look at some levels; one past a tile or a vector
 SHAPES = [
-    (1, 32, 40), (47, 33, 41), (500, 63, 49), (1000, 128, 65), (300, 47, 200), (50, 784, 97), (20, 3000, 40),
+    (1, 32, 97), (47, 33, 98), (500, 63, 49), (400, 17, 190), (300, 200, 16), (1000, 128, 65), (300, 47, 200),
+    (50, 784, 97), (20, 3000, 40),
 ]  # fmt: skip
 
 
@@ -37,14 +38,14 @@ def test_labels_are_those_of_a_float64_computation(compiled, dtype, shape):
 
 
 def test_labels_are_exact_far_from_the_origin(compiled, dtype):
-    x, c = blobs(1500, 40, 64, np.float64)
+    x, c = blobs(1500, 40, 80, np.float64)
     x, c = ((a + 1e5).astype(dtype) for a in (x, c))
     check(compiled, x, c)
 
 
 @pytest.mark.parametrize("exponent", [-30, -15, 15])
 def test_labels_are_exact_at_any_scale(compiled, exponent):
-    x, c = blobs(700, 40, 64, np.float64)
+    x, c = blobs(700, 40, 80, np.float64)
     x, c = x * 10.0**exponent, c * 10.0**exponent
     check(compiled, x, c)
     narrow = [a.astype(np.float32) for a in (x, c)]
@@ -54,8 +55,8 @@ def test_labels_are_exact_at_any_scale(compiled, exponent):
 
 def test_rows_between_two_centroids_go_to_the_nearer_one(compiled, dtype):
     rng = np.random.default_rng(5)
-    x, c = blobs(3000, 48, 50, np.float64)
-    i, j = rng.integers(50, size=(2, 3000))
+    x, c = blobs(3000, 48, 64, np.float64)
+    i, j = rng.integers(64, size=(2, 3000))
     least = 0 if dtype == np.float32 else 1e-10  # rounding of the rows settles what float64 can tell
     share = 0.5 + rng.choice([least, 1e-8, 1e-6, 1e-4, 1e-2], 3000)[:, None] * rng.choice([-1, 1], (3000, 1))
     x = (share * c[i] + (1 - share) * c[j]).astype(dtype)
@@ -65,12 +66,12 @@ def test_rows_between_two_centroids_go_to_the_nearer_one(compiled, dtype):
 def test_of_equal_centroids_the_first_wins(compiled, dtype):
     x, c = blobs(800, 40, 30, dtype)
     check(compiled, x, np.repeat(c, 3, axis=0)[np.random.default_rng(0).permutation(90)].copy())
-    labels = run_assign(compiled, x, np.repeat(c[:1], 64, axis=0))[0]
+    labels = run_assign(compiled, x, np.repeat(c[:1], 80, axis=0))[0]
     assert_array_equal(labels, 0)
 
 
 def test_rows_of_zeros_and_rows_far_out_are_told_apart(compiled, dtype):
-    x, c = blobs(600, 40, 64, dtype)
+    x, c = blobs(600, 40, 80, dtype)
     x[5], x[100:200] = 0, 0
     x[7, 3] = x[8, -1] = 1e6
     x[9] *= dtype(1e-6)
@@ -80,7 +81,7 @@ def test_rows_of_zeros_and_rows_far_out_are_told_apart(compiled, dtype):
 
 
 def test_a_row_beyond_the_range_of_scores_spoils_no_other(compiled):
-    x, c = blobs(600, 40, 64, np.float32)
+    x, c = blobs(600, 40, 80, np.float32)
     expected = run_assign(compiled, x, c)[0]
     x[11] = 3e38
     x[300, 2] = -3e25
@@ -90,9 +91,9 @@ def test_a_row_beyond_the_range_of_scores_spoils_no_other(compiled):
 
 def test_clusters_too_tight_for_a_first_look_have_exact_labels(compiled, dtype):
     rng = np.random.default_rng(2)
-    c = rng.standard_normal(48) + 1e-4 * rng.standard_normal((60, 48))
+    c = rng.standard_normal(48) + 1e-4 * rng.standard_normal((64, 48))
     c[0] += 100
-    x = c[rng.integers(60, size=9000)] + 1e-4 * rng.standard_normal((9000, 48))
+    x = c[rng.integers(64, size=9000)] + 1e-4 * rng.standard_normal((9000, 48))
     x, c = x.astype(dtype), c.astype(dtype)
     labels = run_assign(compiled, x, c)[0]
     found, squares = exact_labels(x, c)
@@ -102,7 +103,7 @@ def test_clusters_too_tight_for_a_first_look_have_exact_labels(compiled, dtype):
 
 
 def test_bits_are_the_same_for_any_number_of_threads_and_labels_in_any_order(compiled, dtype):
-    x, c = blobs(9000, 40, 64, dtype)
+    x, c = blobs(9000, 40, 80, dtype)
     first = run_assign(compiled, x, c, n_threads=1)
     for n_threads in (2, 3, 5):
         other = run_assign(compiled, x, c, n_threads=n_threads)
