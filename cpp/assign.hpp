@@ -5,34 +5,32 @@
 // Only rows that change their cluster are added to and taken from the sums, as w (x - c_j): nothing large is added up.
 // Lloyd 1982. Scores are found in S, which may be narrower than the data: where the two best are closer than their
 // rounding, the row's distances are computed in double from the differences, and of equal ones the first wins. So a
-// label is that of a float64 computation, and depends on its row alone.
+// label is that of a float64 computation, and depends on its row alone. Where products of 16-bit integers are faster,
+// they have a first look, and only rows that it leaves open are searched in S.
 // With `lower` (rows x groups of centroids: no other centroid of the group is nearer than this), a row is searched in
 // its own group, those that may be nearer than its centroid, and among the centroids that went far; or not at all.
 // Rows wait until there are enough to be searched side by side; who needs most groups is packed once for all of them.
 // Cost: 2 reads of a cached row and k d FMA per row that is searched among all.
 #pragma once
 
-#include "assignment.hpp"
+#include "bounds.hpp"
 #include "few.hpp"
-#include "lanes.hpp"
-#include "rows/found.hpp"
 
 namespace gramfold {
 
 template <class T, class S>
 class AssignWorker {
   public:
-    static constexpr Index width = panel_rows<S>;
-
-    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
-        : x_(x), job_(job), centroids_(centroids), groups_(groups), to_lanes_(centroids.shift(), centroids.scale()),
-          panels_(std::clamp<Index>(block_bytes / 2 / (width * job.d * Index(sizeof(S))), 1, 8)),
-          at_(static_cast<std::size_t>(panels_ * width)), rows_(at_.size()), waiting_(std::size_t(groups.size() + 1)),
-          packed_(panels_ * width * job.d), nearest_(static_cast<std::size_t>(panels_ * (groups.size() + 1))),
-          copy_(x.col_stride == 1 ? 0 : panels_ * width * job.d) {}
+    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
+                 const Groups<T>& groups)
+        : x_(x), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
+          most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
+          search_(centroids, coarse, most_pending_), all_(search_.most()), open_(2 * search_.most()),
+          waiting_(std::size_t(groups.size() + 1)), copy_(x.col_stride == 1 ? 0 : search_.most() * job.d) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
-        const Index most = panels_ * width, end = first + count;
+        const Index most = search_.most(), end = first + count;
+        looked_ = left_open_ = 0;
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             open(begin, block);
@@ -43,15 +41,20 @@ class AssignWorker {
     }
 
   private:
-    // A row that waits, and what has been found of it in the groups that are marked in `searched`.
-    struct Row {
-        Index at;
-        const T* x;
-        S norm, error, first, second, within;  // within: the second one of the best one's group
-        S far;                                 // the first one of those that went far
-        T at_most;                             // a bound of the row's old group, for what went far and was not searched
-        Index place, group;
-        std::uint64_t searched;
+    using Row = SearchedRow<T, S>;
+
+    // Rows that wait for a search of all groups.
+    struct Queue {
+        std::vector<Index> at;
+        std::vector<const T*> rows;
+        Index size = 0;
+
+        explicit Queue(Index most) : at(std::size_t(most)), rows(at.size()) {}
+        // Whether it is full then.
+        bool push(Index i, const T* x) {
+            at[std::size_t(size)] = i, rows[std::size_t(size)] = x;
+            return ++size == Index(at.size());
+        }
     };
 
     const T* row(Index i) const { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i); }
@@ -73,13 +76,24 @@ class AssignWorker {
         read_ahead(i);
         const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
         const T own = T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
-        const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(below_));
+        const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(bounds_.below));
         if (!near.searched) return keep(i, label, squares, sums);
         if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
-        const auto at = Index(pending_.size());
         const std::uint64_t searched = near.searched | std::uint64_t(1) << groups_.place[std::size_t(label)];
-        pending_.push_back({i, row(i), 0, 0, infinity_, infinity_, infinity_, infinity_, near.at_most, 0, 0, searched});
-        for (std::uint64_t left = searched; left; left &= left - 1) waiting_[std::size_t(__builtin_ctzll(left))].push_back(at);
+        if (pending_.empty()) look_at_groups_ = look_pays();
+        wait_for_groups({i, row(i), searched, near.at_most});
+        if (look_at_groups_ && pending_.size() % lanes<S> == 0) round_pending();
+        if (Index(pending_.size()) == most_pending_) search_groups(sums);
+    }
+    // While rows are in the cache, some at a time.
+    void round_pending() {
+        const Index total = Index(pending_.size()), first = (total - 1) / lanes<S> * lanes<S>;
+        search_.round(search_.most() + first, total - first, [&](Index r) { return pending_[std::size_t(first + r)].x; });
+    }
+    void wait_for_groups(const Row& row) {
+        for (std::uint64_t left = row.searched; left; left &= left - 1)
+            waiting_[std::size_t(__builtin_ctzll(left))].push_back(Index(pending_.size()));
+        pending_.push_back(row);
     }
     void read_ahead(Index i) const {
         if (copy_.size()) return;
@@ -97,109 +111,102 @@ class AssignWorker {
     }
 
     void wait_for_all(Index i, AssignSums<T>& sums) {
-        at_[std::size_t(n_all_)] = i, rows_[std::size_t(n_all_)] = row(i);
-        if (++n_all_ == Index(rows_.size())) search_all(sums);
-    }
-
-    void finish(AssignSums<T>& sums) {
-        search_all(sums);
-        for (Index g = 0; g <= groups_.size(); ++g) search_group(g, sums);
-        settle(Index(pending_.size()), [&](Index r) { return pending_[std::size_t(r)]; }, sums);
-        pending_.clear();
-        for (auto& list : waiting_) list.clear();
-    }
-
-    // Rows side by side, the last panel filled up with the first row.
-    template <class Rows>
-    Index pack(Index count, const Rows& rows) {
-        const Index panels = (count + width - 1) / width;
-        const T* side_by_side[width];
-        for (Index p = 0; p < panels; ++p) {
-            for (Index r = 0; r < width; ++r) side_by_side[r] = rows(p * width + r < count ? p * width + r : 0);
-            to_lanes_.template operator()<lanes<S>>(side_by_side, job_.d, panel_vectors, packed_.get() + p * width * job_.d);
-        }
-        return panels;
+        if (all_.push(i, row(i))) search_all(sums);
     }
 
     void search_all(AssignSums<T>& sums) {
-        if (!n_all_) return;
-        const Index n_groups = groups_.size() + 1, panels = pack(n_all_, [&](Index r) { return rows_[std::size_t(r)]; });
-        const T* next = rows_[std::size_t(n_all_ - 1)] + job_.d;
-        centroids_.search(packed_.get(), panels, 0, n_groups, nearest_.data(), reinterpret_cast<const char*>(next),
-                          n_all_ * job_.d * Index(sizeof(T)));
-        for (Index p = 0; p < panels; ++p) {
-            const Index begin = p * width, count = std::min(width, n_all_ - begin);
-            found_.open(packed_.get() + begin * job_.d, job_.d, centroids_);
+        if (!all_.size) return;
+        sums.searched += all_.size * job_.k;
+        if (!look_pays()) return search(all_, false, sums);
+        if (open_.size >= search_.most()) search(open_, false, sums);
+        const Index open = open_.size;
+        looked_ += all_.size;
+        search(all_, true, sums);
+        left_open_ += open_.size - open;
+    }
+
+    // Where a first look leaves too many rows open it is left out in what remains of a chunk.
+    bool look_pays() const { return coarse_.on() && left_open_ * 3 <= looked_; }
+
+    void finish(AssignSums<T>& sums) {
+        search_all(sums);
+        while (open_.size) search(open_, false, sums);
+        search_groups(sums);
+    }
+
+    // Rows that a first look leaves open wait for the same groups again.
+    void search_groups(AssignSums<T>& sums) {
+        for (Index g = 0; g <= groups_.size(); ++g) sums.searched += Index(waiting_[std::size_t(g)].size()) * groups_.length(g);
+        if (look_at_groups_ && pending_.size() % lanes<S> != 0) round_pending();
+        for (bool look = look_at_groups_; !pending_.empty(); look = false) {
+            for (Index g = 0; g <= groups_.size(); ++g) search_group(g, look);
+            for (auto& list : waiting_) list.clear();
+            found_rows_.swap(pending_);
+            settle(Index(found_rows_.size()), [&](Index r) { return found_rows_[std::size_t(r)]; }, look, sums);
+            if (look) looked_ += Index(found_rows_.size()), left_open_ += Index(pending_.size());
+            found_rows_.clear();
+        }
+    }
+
+    // Searches the last rows of a queue, as many as go side by side, among all centroids; or has a first look at them,
+    // by which those that it leaves open come into the other queue.
+    void search(Queue& queue, bool look, AssignSums<T>& sums) {
+        const Index total = std::min(queue.size, search_.most()), n_groups = groups_.size() + 1;
+        queue.size -= total;
+        const Index* at = queue.at.data() + queue.size;
+        const T* const* rows = queue.rows.data() + queue.size;
+        const auto row_of = [&](Index r) { return rows[r]; };
+        if (look) search_.round(0, total, row_of), search_.pack_rounded(total, [](Index r) { return r; });
+        else search_.pack(total, row_of);
+        const T* next = rows[total - 1] + job_.d;
+        search_.among(0, n_groups, next, total * job_.d, [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
             for (Index g = 0; g < n_groups; ++g) {
-                const Nearest<S>& nearest = nearest_[std::size_t(p * n_groups + g)];
-                found_.merge(nearest, g);
-                bound(nearest, g, count, [&](Index r) { return at_[std::size_t(begin + r)]; });
+                found.merge(nearest[g], g);
+                bounds_.set(found, nearest[g], g, count, [&](Index r) { return at[begin + r]; });
             }
             settle(count, [&](Index r) {
-                const auto n = std::size_t(begin + r);
-                return Row{at_[n], rows_[n], found_.norm[r], found_.error[r], found_.first[r], found_.second[r], found_.within[r],
-                           nearest_[std::size_t((p + 1) * n_groups - 1)].first[r], none_, Index(found_.place[r]), Index(found_.group[r]), ~std::uint64_t(0)};
-            }, sums);
-        }
-        sums.searched += n_all_ * job_.k;
-        n_all_ = 0;
+                return Row{at[begin + r], rows[begin + r], all_groups_, none_, found.row(r, nearest[n_groups - 1].first[r])};
+            }, look, sums);
+        });
     }
 
-    void search_group(Index g, AssignSums<T>& sums) {
+    void search_group(Index g, bool look) {
         const auto& list = waiting_[std::size_t(g)];
-        const Index most = panels_ * width;
-        for (Index begin = 0; begin < Index(list.size()); begin += most) {
-            const Index total = std::min(most, Index(list.size()) - begin);
-            const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(list[std::size_t(begin + r)])]; };
-            const Index panels = pack(total, [&](Index r) { return row_of(r).x; });
-            centroids_.search(packed_.get(), panels, g, g + 1, nearest_.data(), reinterpret_cast<const char*>(packed_.get()), 0);
-            for (Index p = 0; p < panels; ++p) {
-                const Nearest<S>& nearest = nearest_[std::size_t(p)];
-                const Index count = std::min(width, total - p * width);
-                found_.open(packed_.get() + p * width * job_.d, job_.d, centroids_);
-                bound(nearest, g, count, [&](Index r) { return row_of(p * width + r).at; });
-                for (Index r = 0; r < count; ++r) merge(row_of(p * width + r), nearest, r, g);
-            }
-            sums.searched += total * groups_.length(g);
+        for (Index from = 0; from < Index(list.size()); from += search_.most()) {
+            const Index total = std::min(search_.most(), Index(list.size()) - from), *slots = list.data() + from;
+            const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(slots[r])]; };
+            if (look) search_.pack_rounded(total, [&](Index r) { return search_.most() + slots[r]; });
+            else search_.pack(total, [&](Index r) { return row_of(r).x; });
+            search_.among(g, g + 1, row_of(0).x, 0, [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
+                bounds_.set(found, *nearest, g, count, [&](Index r) { return row_of(begin + r).at; });
+                for (Index r = 0; r < count; ++r) {
+                    FoundRow<S>& to = row_of(begin + r).found;
+                    found.merge(*nearest, r, g, to);
+                    if (g == groups_.size()) to.far = nearest->first[r];
+                }
+            });
         }
     }
 
-    void merge(Row& to, const Nearest<S>& nearest, Index r, Index g) const {
-        const S first = nearest.first[r], second = nearest.second[r];
-        to.norm = found_.norm[r], to.error = found_.error[r];
-        if (g == groups_.size()) to.far = first;
-        to.second = std::min(to.second, std::min(second, std::max(first, to.first)));
-        if (!(first < to.first)) return;
-        to.first = first, to.within = second, to.place = Index(nearest.index[r]), to.group = g;
-    }
-
-    // How near the centroids of group g may be to the rows of a panel.
-    template <class At>
-    void bound(const Nearest<S>& nearest, Index g, Index count, const At& at) {
-        if (!job_.lower || g == groups_.size()) return;
-        const auto set = [&](auto value) {
-            for (Index r = 0; r < count; ++r) job_.lower[at(r) * groups_.size() + g] = value(r);
-        };
-        if (!groups_.length(g)) return set([](Index) { return none_; });
-        if (centroids_.has_copies(g)) return set([](Index) { return T(0); });
-        found_.nearness(nearest.first, job_.d, low_);
-        const double unit = below_ / centroids_.scale();
-        set([&](Index r) { return T(double(low_[r]) * unit); });
-    }
-
-    // Labels of rows that have been searched, which are then added to the sums.
+    // Labels of rows that have been searched, which are then added to the sums; but for those a first look leaves open.
     template <class RowOf>
-    void settle(Index count, const RowOf& row_of, AssignSums<T>& sums) {
+    void settle(Index count, const RowOf& row_of, bool look, AssignSums<T>& sums) {
         const Index together = std::max<Index>(1, 1024 / job_.d);  // rows whose squares are added up in T
         for (Index begin = 0; begin < count; begin += together) {
             Squares<T> squares;
             for (Index r = begin; r < std::min(count, begin + together); ++r) {
                 const Row row = row_of(r);
-                Index label = centroids_.at(row.place);
+                Index label = centroids_.at(row.found.place);
                 const Index old = job_.labels[row.at];
-                if (!(row.second - row.first > row.error * S(2))) label = exact(row, sums);
-                else if (job_.lower) bound_own(row, row.group, nearness(row, row.within, row.group));
-                if (row.at_most < none_) hold(row, old);
+                const bool open = row.found.is_open();
+                if (open && look) {
+                    if (row.searched == all_groups_) open_.push(row.at, row.x);
+                    else wait_for_groups({row.at, row.x, row.searched, row.at_most});
+                    continue;
+                }
+                if (open) label = exact(row, sums);
+                else bounds_.set_own(row);
+                bounds_.hold(row, old);
                 sums.changed += label != old;
                 job_.labels[row.at] = std::int32_t(label);
                 add(row.at, row.x, label, old, squares, sums);
@@ -208,33 +215,9 @@ class AssignWorker {
         }
     }
 
-    // How near a centroid with this score, searched in group g, may be.
-    double nearness(const Row& row, S score, Index g) const {
-        if (centroids_.has_copies(g)) return 0;
-        const double square = double(row.norm) * (1 - 2 * score_error<S>(job_.d)) + 2 * (double(score) - double(row.error));
-        return std::sqrt(std::max(0.0, square)) / centroids_.scale();
-    }
-
-    // Bounds of a row whose centroid was found in group g, where all others are at least at a distance of `others`;
-    // centroids that went far count in their groups again.
-    void bound_own(const Row& row, Index g, double others) {
-        const Index n = groups_.size();
-        T* lower = job_.lower + row.at * n;
-        if (g < n) lower[g] = T(others * below_);
-        if (!(row.searched >> n & 1) || !groups_.length(n)) return;
-        const T far = T((g == n ? others : nearness(row, row.far, n)) * below_);
-        for (Index h = 0; h < n; ++h)
-            if (groups_.has_far[std::size_t(h)]) lower[h] = std::min(lower[h], far);
-    }
-
-    void hold(const Row& row, Index old) {
-        T& lower = job_.lower[row.at * groups_.size() + groups_.of[std::size_t(old)]];
-        lower = std::min(lower, row.at_most);
-    }
-
     // The nearest centroid by distances in double, among the groups that have been searched.
     Index exact(const Row& row, AssignSums<T>& sums) {
-        double first = infinity_, second = infinity_;
+        double first = std::numeric_limits<double>::infinity(), second = first;
         Index label = job_.k;
         ++sums.rechecked;
         for (Index g = 0; g <= groups_.size(); ++g)
@@ -244,8 +227,7 @@ class AssignWorker {
                 if (a < first || (a == first && j < label)) second = first, first = a, label = j;
                 else second = std::min(second, a);
             }
-        const Index of = groups_.place[std::size_t(label)];
-        if (job_.lower) bound_own(row, of, centroids_.has_copies(of) ? 0 : std::sqrt(second));
+        bounds_.set_own(row, groups_.place[std::size_t(label)], std::sqrt(second));
         return label;
     }
 
@@ -268,25 +250,22 @@ class AssignWorker {
         total.tail += squares.tail * weight;
     }
 
-    // What rounding may have added to a bound.
-    static constexpr double below_ = 1 - 16 * std::max(double(std::numeric_limits<S>::epsilon()), double(std::numeric_limits<T>::epsilon()));
-    static constexpr S infinity_ = std::numeric_limits<S>::infinity();
+    static constexpr std::uint64_t all_groups_ = ~std::uint64_t(0);
     static constexpr T none_ = std::numeric_limits<T>::infinity();
 
     Matrix<const T> x_;
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
+    const CoarseCentroids<S>& coarse_;
     const Groups<T>& groups_;
-    ToLanes<T, S> to_lanes_;
-    Index panels_, opened_ = 0, n_all_ = 0;
-    std::vector<Index> at_;       // rows that wait for a search of all groups
-    std::vector<const T*> rows_;
-    std::vector<Row> pending_;    // rows that wait for a search of some groups
+    Bounds<T, S> bounds_;
+    Index most_pending_, opened_ = 0;
+    Search<T, S> search_;
+    Queue all_, open_;                       // open_: rows that a first look has left open
+    std::vector<Row> pending_, found_rows_;  // rows that wait for a search of some groups, and have had it
     std::vector<std::vector<Index>> waiting_;
-    Buffer<S> packed_;
-    std::vector<Nearest<S>> nearest_;
-    Found<S> found_;
-    alignas(64) S low_[width];
+    bool look_at_groups_ = false;       // whether the rows that are pending have a first look
+    Index looked_ = 0, left_open_ = 0;  // in this chunk
     Buffer<T> copy_;
 };
 
@@ -295,6 +274,7 @@ template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const Groups<T> groups(job.order, job.n_groups, job.moved, job.n_far, job.k);
     const Centroids<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
+    const CoarseCentroids<S> coarse(centroids);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     const auto fold_with = [&](auto make_worker) {
         return fold(
@@ -303,7 +283,7 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
     };
     auto total = sizeof(S) <= sizeof(T) && few(source, job)
                      ? with_few_worker(source, job, fold_with)
-                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
+                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, coarse, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
             sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);

@@ -46,6 +46,32 @@ inline constexpr int fetch_lines = (panel_vectors * vector_bytes + 63) / 64;
 
 namespace argmin_detail {
 
+// Of R centroids from `place` on. The least score goes on by a minimum of its own: the comparison that moves the index
+// is not waited for.
+template <class S, int R>
+__attribute__((always_inline)) inline void keep_least(const Vec<S> (&scores)[R][panel_vectors], Index place, Nearest<S>* nearest) {
+    using V = Vec<S>;
+    using I = Vec<typename Nearest<S>::Id>;
+    constexpr int w = lanes<S>;
+#pragma GCC unroll 4
+    for (int v = 0; v < panel_vectors; ++v) {
+        I id = I{} + typename Nearest<S>::Id(place);
+        V first = load<V>(nearest->first + v * w), second = load<V>(nearest->second + v * w);
+        I index = load<I>(nearest->index + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            const V a = scores[r][v], nearer = a < second ? a : second;
+            second = nearer > first ? nearer : first;
+            index = a < first ? id : index;
+            first = first < a ? first : a;
+            id += 1;
+        }
+        store(nearest->first + v * w, first);
+        store(nearest->second + v * w, second);
+        store(nearest->index + v * w, index);
+    }
+}
+
 template <class S>
 struct Scores {
     Index depth;
@@ -59,7 +85,6 @@ struct Scores {
 template <class S, int R>
 void tile(const Scores<S>& p) {
     using V = Vec<S>;
-    using I = Vec<typename Nearest<S>::Id>;
     constexpr int w = lanes<S>, nv = panel_vectors;
     V acc[R][nv];
 #pragma GCC unroll 16
@@ -78,24 +103,7 @@ void tile(const Scores<S>& p) {
 #pragma GCC unroll 4
             for (int v = 0; v < nv; ++v) acc[r][v] -= xv[v] * c[r];
     }
-    // The least score goes on by a minimum of its own: the comparison that moves the index is not waited for.
-#pragma GCC unroll 4
-    for (int v = 0; v < nv; ++v) {
-        I id = I{} + typename Nearest<S>::Id(p.first);
-        V first = load<V>(p.nearest->first + v * w), second = load<V>(p.nearest->second + v * w);
-        I index = load<I>(p.nearest->index + v * w);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-            const V a = acc[r][v], nearer = a < second ? a : second;
-            second = nearer > first ? nearer : first;
-            index = a < first ? id : index;
-            first = first < a ? first : a;
-            id += 1;
-        }
-        store(p.nearest->first + v * w, first);
-        store(p.nearest->second + v * w, second);
-        store(p.nearest->index + v * w, index);
-    }
+    keep_least<S, R>(acc, p.first, p.nearest);
 }
 
 template <class S, int... R>
@@ -176,26 +184,37 @@ class Centroids {
     // stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
     void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
         static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
-        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * d_ * Index(sizeof(S))));
-        const Index groups = end - begin, last = group_tiles_[std::size_t(end)];
+        const Index groups = end - begin, step = 64 * fetch_lines;
         for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
-        const Index step = 64 * fetch_lines;
-        for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
-            for (Index p = 0; p < panels; ++p)
-                for (Index u = t; u < std::min(last, t + stretch); ++u) {
-                    const Tile& now = tiles_[std::size_t(u)];
-                    tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
-                                                     x + p * d_ * panel_rows<S>, now.first, nearest + p * groups + now.group - begin,
-                                                     fetch, bytes > 0 ? step : 0});
-                    if (bytes > 0) fetch += step * d_, bytes -= step * d_;
-                }
+        walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tile& now, Index p) {
+            tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
+                                             x + p * d_ * panel_rows<S>, now.first, nearest + p * groups + now.group - begin,
+                                             fetch, bytes > 0 ? step : 0});
+            if (bytes > 0) fetch += step * d_, bytes -= step * d_;
+        });
     }
 
-  private:
     struct Tile {
         Index first, size, group;
     };
 
+    // Visits each tile of some groups with each panel, if a centroid takes so many bytes.
+    template <class Visit>
+    void walk(Index begin, Index end, Index panels, Index bytes, const Visit& visit) const {
+        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * bytes)), last = group_tiles_[std::size_t(end)];
+        for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
+            for (Index p = 0; p < panels; ++p)
+                for (Index u = t; u < std::min(last, t + stretch); ++u) visit(tiles_[std::size_t(u)], p);
+    }
+
+    Index size() const { return k_; }
+    Index columns() const { return d_; }
+    Index groups() const { return Index(group_tiles_.size()) - 1; }
+    const std::vector<Tile>& tiles() const { return tiles_; }
+    const S* packed() const { return packed_.get(); }
+    const S* bias() const { return bias_.get(); }
+
+  private:
     // The tiles of a group are as good as equally large.
     void cut_into_tiles(const std::vector<Index>& starts) {
         group_tiles_.push_back(0);

@@ -1,9 +1,21 @@
-// What is known of the rows of a panel after some groups of centroids have been searched.
+// What is known of rows after some groups of centroids have been searched.
 #pragma once
 
 #include "argmin.hpp"
 
 namespace gramfold {
+
+// One row: its norm, how far a score may be off, the least two scores, where the least one is, the second one of its
+// group, and the least one of the centroids that went far.
+template <class S>
+struct FoundRow {
+    static constexpr S infinity = std::numeric_limits<S>::infinity();
+    S norm = 0, error = 0, first = infinity, second = infinity, within = infinity, far = infinity;
+    Index place = 0, group = 0;
+
+    // Whether another centroid may be the nearest one.
+    bool is_open() const { return !(second - first > error * S(2)); }
+};
 
 // The rows of a panel: their norms, how far a score may be off, the least two scores, where the least one is, and the
 // second one of its group.
@@ -32,6 +44,16 @@ struct Found {
             store(norm + v * w, norms[v]);
             store(error + v * w, (root_above(norms[v]) + longest) * slope);
         }
+        clear();
+    }
+
+    void open(const S* norms, const S* errors) {
+        std::copy_n(norms, width, norm);
+        std::copy_n(errors, width, error);
+        clear();
+    }
+
+    void clear() {
         std::fill_n(first, width, std::numeric_limits<S>::infinity());
         std::fill_n(second, width, std::numeric_limits<S>::infinity());
         std::fill_n(within, width, std::numeric_limits<S>::infinity());
@@ -51,6 +73,19 @@ struct Found {
             store(group + v, a < best ? now : load<J>(group + v));
             store(first + v, a < best ? a : best);
         }
+    }
+
+    FoundRow<S> row(Index r, S far) const {
+        return {norm[r], error[r], first[r], second[r], within[r], far, Index(place[r]), Index(group[r])};
+    }
+
+    // Of row r alone, whose groups are searched one by one.
+    void merge(const Nearest<S>& nearest, Index r, Index of_group, FoundRow<S>& to) const {
+        const S a = nearest.first[r], b = nearest.second[r];
+        to.norm = norm[r], to.error = error[r];
+        to.second = std::min(to.second, std::min(b, std::max(a, to.first)));
+        if (!(a < to.first)) return;
+        to.first = a, to.within = b, to.place = Index(nearest.index[r]), to.group = of_group;
     }
 
     // How near, at least, the centroids are whose scores these are, as little as they may be.
