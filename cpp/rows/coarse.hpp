@@ -26,10 +26,9 @@ template <class S>
 inline constexpr bool has_coarse = false;
 #endif
 
-// Where it pays to round rows, measured on Zen 4 in fits of ten iterations. Rows of float break even at some 16 x 90,
-// 32 x 50, 64 x 24 and 128 x 14 columns by centroids, those of double later, and 8 of either never do. Norms must be
-// known to 1e-2.
-inline bool coarse_pays(Index k, Index d) { return k >= 16 && d >= 16 && k * d >= 3072 && d <= Index{1} << 16; }
+// Where it pays to round rows: in fits of ten iterations on Zen 4, rows of float break even near 32 x 50 and 64 x 24
+// columns by centroids, and rows of double lose or gain up to a tenth there. Norms must be known to 1e-2.
+inline bool coarse_pays(Index k, Index d) { return k >= 24 && d >= 16 && k * d >= 3072 && d <= Index{1} << 16; }
 
 // What is known of rounded rows: their squared norms, how far their scores may be off, and u v.
 template <class S>
