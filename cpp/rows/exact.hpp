@@ -112,7 +112,8 @@ class Exact {
     // Returns how many rows did not end.
     Index check(Index open, bool bounded, RowStats& stats) {
         for (Index r = 0; r < open; r += wide) {
-            const Lanes first = by_row(firsts_, r), bounds = by_row(objectives_, r);
+            Lanes first, bounds;
+            if (bounded) first = by_row(firsts_, r), bounds = by_row(objectives_, r);
             put(rows_.check(z_ + r, p_ + r, stride_, first_lanes(open - r), first, bounded ? &bounds : nullptr, stats), open_, r);
         }
         return bring_open_forward(open);
