@@ -5,11 +5,19 @@ import pytest
 from numpy.testing import assert_array_equal
 from test_kmeans_kernels import exact_labels, run_assign
 
+from gramfold import _core
+
 # rows, columns, centroids for which there is a first look at some levels; one past a tile or a vector
 SHAPES = [
-    (1, 32, 97), (47, 33, 98), (500, 63, 49), (400, 17, 190), (300, 200, 16), (1000, 128, 65), (300, 47, 200),
+    (1, 32, 97), (47, 33, 98), (500, 63, 49), (400, 17, 190), (300, 200, 24), (1000, 128, 65), (300, 47, 200),
     (50, 784, 97), (20, 3000, 40),
 ]  # fmt: skip
+
+
+@pytest.fixture
+def compiled():
+    """The best level: others have no first look."""
+    return _core.load(_core.available()[0])
 
 
 def blobs(rows, cols, k, dtype, seed=0):
