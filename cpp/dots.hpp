@@ -1,9 +1,9 @@
 // The product of few components: out (rows x k) (+)= a (rows x depth, contiguous rows) f', f (k x depth).
 //
 // With few components tile.hpp's broadcast of every entry of a costs more than the products. Here vectors
-// run along the depth, R rows times K components of sums stay in registers, and lanes are added up at the end by
+// run along the depth, the K sums of a row stay in registers, and the lanes of R rows are added up at the end by
 // transposing a square of sums. A sum is added up in the same order wherever it falls.
-// Cost: rows * depth * k FMA for rows * depth * (1 + k / R) loads.
+// Cost: rows * depth * k FMA for rows * depth * (1 + k) loads; at the speed of memory if a is not in the cache.
 #pragma once
 
 #include "tile.hpp"
@@ -20,26 +20,26 @@ inline constexpr Index dots_piece = 1024;  // K rows of f this long stay in the 
 
 namespace dots_detail {
 
-// The last lanes of a row are one more vector that ends with the row; f is 0 where the one before has been.
+// One row after the other: several at a time would be read from memory at half the speed. The last lanes of a row are
+// one more vector that ends with the row; f is 0 where the one before has been.
 template <class T, int K, int R>
 void tile(Index begin, Index end, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
     using V = Vec<T>;
     constexpr int w = lanes<T>;
     V acc[round_up(R * K, w)] = {};
-    const auto step = [&](Index at, Index f_at) {
-        V fv[K];
-#pragma GCC unroll 8
-        for (int t = 0; t < K; ++t) fv[t] = load<V>(f + t * f_row + f_at);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r) {
-            const V x = load<V>(a + r * a_row + at);
-#pragma GCC unroll 8
-            for (int t = 0; t < K; ++t) acc[r * K + t] += x * fv[t];
-        }
-    };
-    Index c = begin;
-    for (; c + w <= end; c += w) step(c, c);
-    if (c < end) step(depth - w, c);
+    for (int r = 0; r < R; ++r, a += a_row) {
+        V sum[K] = {};
+        const auto step = [&](Index at, Index f_at) {
+            const V x = load<V>(a + at);
+#pragma GCC unroll 4
+            for (int t = 0; t < K; ++t) sum[t] += x * load<V>(f + t * f_row + f_at);
+        };
+        Index c = begin;
+        for (; c + w <= end; c += w) step(c, c);
+        if (c < end) step(depth - w, c);
+#pragma GCC unroll 4
+        for (int t = 0; t < K; ++t) acc[r * K + t] = sum[t];
+    }
 
     T spare[round_up(R * K, w)];
     const bool whole = R * K % w == 0 && out_row == K && begin == 0;
@@ -61,7 +61,7 @@ void tile(Index begin, Index end, Index depth, const T* a, Index a_row, const T*
 
 template <class T, int K>
 void rows(Index rows, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
-    constexpr int R = (tile_rows >= 12 ? 16 : 8) / K;  // so many sums fit in registers
+    constexpr int R = (tile_rows >= 12 ? 16 : 8) / K;  // so many sums fit in a square or two
     for (Index begin = 0; begin < depth; begin += dots_piece) {
         const Index end = std::min(depth, begin + dots_piece);
         Index r = 0;
@@ -99,7 +99,7 @@ void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f,
 // out (rows x kp, the padding 0) = a f for a factor f of k components packed by pack_factor().
 template <class T>
 void times_factor(Index rows, Index k, Index kp, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row,
-             Fetch fetch = {}) {
+                  Fetch fetch = {}) {
     if (!few_components<T>(k, depth)) return product(rows, kp, depth, a, a_row, 1, f, packed, out, out_row, false, fetch);
     dots(rows, k, depth, a, a_row, f, out, out_row);
     for (Index r = 0; r < rows && k < kp; ++r) std::fill(out + r * out_row + k, out + r * out_row + kp, T(0));

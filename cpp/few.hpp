@@ -5,7 +5,7 @@
 // Distances are known up to a share of themselves. A row with a second centroid within that share of its least
 // distance is looked at again in double, so a label is that of a float64 computation, equal ones to the first.
 // Where few rows of a panel change their cluster they are added to the sums one by one, else by masks per cluster.
-// Cost: k (2 d + 5) vector operations for each `lanes` rows; X is read once.
+// Cost: k (2 d + 6) vector operations for each `lanes` rows; X is read once.
 #pragma once
 
 #include "assignment.hpp"
@@ -58,8 +58,8 @@ class FewWorker {
 
     FewWorker(Matrix<const T> x, const Assignment<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
-          centers_(job.k * job.d), x_lanes_(width * job.d), rows_(D * width), squares_(job.k * width),
-          sums_(job.k * job.d * lanes<T>), moved_(job.k * lanes<T>), counts_(job.k * lanes<T>) {
+          centers_(job.k * job.d), x_lanes_(width * job.d), rows_(D * width),
+          sums_(job.k * job.d * lanes<T>), moved_(job.k * lanes<T>), counts_(job.k * width), labels_(together_ * width) {
         std::copy_n(job.centers, job.k * job.d, centers_.get());
         // Of equal centroids the first one takes the rows: the others need no second look at every tie.
         for (Index j = 1; j < job.k; ++j)
@@ -67,6 +67,8 @@ class FewWorker {
                 if (std::equal(job.center(i), job.center(i) + job.d, job.center(j)))
                     std::fill_n(centers_.get() + j * job.d, job.d, std::numeric_limits<T>::infinity());
         sums_.zero(), moved_.zero(), counts_.zero();
+        error_ = T(2 * (job.d + 4)) * std::numeric_limits<T>::epsilon();
+        least_ = T(job.d) * std::numeric_limits<T>::min() * error_;
     }
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
@@ -74,6 +76,7 @@ class FewWorker {
         V inertia = {};
         Doubles total = {};
         for (; first + width <= end; first += width) {
+            read_ahead(first);
             open(first, width);
             inertia = job_.weights ? panel<true>(first, width, job_.weights + first, sums)
                                    : panel<false>(first, width, nullptr, sums);
@@ -94,8 +97,19 @@ class FewWorker {
     using V = Vec<T>;
     using Id = typename Nearest<T>::Id;
     using I = Vec<Id>;
+    static constexpr Index ahead_ = 16;    // panels that are on their way into the cache
+    static constexpr int together_ = 4;  // panels that are counted at a time
     static constexpr int w = lanes<T>, pairs_ = sizeof(T) == 8 ? w : w / 2;
     using Doubles = Vec<double, pairs_>;
+    using Byte = unsigned char;
+    using Bytes = Vec<Byte, width>;
+
+    void read_ahead(Index first) const {
+        const char* rows = reinterpret_cast<const char*>(x_.row(first + ahead_ * width));
+        for (Index line = 0; line < width * job_.d * Index(sizeof(T)); line += 64) __builtin_prefetch(rows + line, 0, 2);
+        const char* labels = reinterpret_cast<const char*>(job_.labels + first + ahead_ * width);
+        for (Index line = 0; line < width * Index(sizeof(*job_.labels)); line += 64) __builtin_prefetch(labels + line, 0, 2);
+    }
 
     // Rows first to first + count side by side, the last one again and again behind them.
     void open(Index first, Index count) {
@@ -125,54 +139,46 @@ class FewWorker {
         }
     }
 
+    // What is known of the rows of a panel, side by side: the nearest centroid, its squared distance, and that of the
+    // second one.
+    struct Found {
+        I at[across];
+        V first[across], second[across];
+    };
+
     // Labels of the rows of a panel, which are then added to the sums. Returns w |x - c_label|^2, summed lane by lane.
     template <bool Weighted>
     V panel(Index first, Index count, const T* weights, AssignSums<T>& sums) {
-        alignas(64) Id label[width], old[width];
-        alignas(64) T nearest[width];
-        alignas(64) unsigned char differs[width];
-        distances(nearest);
-        choose<!Weighted>(nearest, label);
-        unsigned char any = 0;
-        for (int r = 0; r < width; ++r) any |= label[r] < one_ || label[r] >= 2 * one_;
-        if (any) decide<!Weighted>(first, count, label, nearest, sums);
-        for (int r = 0; r < width; ++r) label[r] &= one_ - 1;
-        for (Index r = 0; r < count; ++r) old[r] = job_.labels[first + r];
-        for (Index r = count; r < width; ++r) old[r] = label[r];
-        Index changed = 0;
-        for (int r = 0; r < width; ++r) differs[r] = label[r] != old[r];
-        for (int r = 0; r < width; ++r) changed += differs[r];
-        if (changed) {
-            sums.changed += changed;
-            for (Index r = 0; r < count; ++r) job_.labels[first + r] = std::int32_t(label[r]);
-            if (job_.with_sums) {
-                if (changed > width / 8) add_by_masks<Weighted>(label, old, weights);
-                else
-                    for (Index r = 0; r < count; ++r)
-                        if (differs[r]) add(r, label[r], old[r], Weighted ? weights[r] : T(1), sums);
-            }
+        Found found = find();
+        I open = {};
+        for (int v = 0; v < across; ++v) {
+            open |= is_open(found, v);
+            if (!Weighted) open |= found.at[v] != old_labels(first + v * w);
         }
-        if (job_.distances) std::copy_n(nearest, count, job_.distances + first);
+        if (Weighted || job_.distances || any(open)) {
+            Found settled = found;  // `found` itself stays in registers
+            settle<Weighted>(first, count, settled, weights, sums);
+            found = settled;
+        }
         V total = {};
         for (int v = 0; v < across; ++v)
-            total += Weighted ? load<V>(nearest + v * w) * load<V>(weights + v * w) : load<V>(nearest + v * w);
-        if constexpr (Weighted)
-            for (Index r = 0; r < count; ++r) sums.counts.get()[label[r]] += double(weights[r]);
+            total += Weighted ? found.first[v] * load<V>(weights + v * w) : found.first[v];
+        if constexpr (!Weighted) count_panel(found, sums);
         return total;
     }
 
-    // All squared distances of a panel, and the least of each row.
-    void distances(T* nearest) {
-        V first[across], x[across][D ? D : 1];
+    [[gnu::always_inline]] Found find() const {
+        Found found = {};
+        V x[across][D ? D : 1];
+#pragma GCC unroll 4
         for (int v = 0; v < across; ++v) {
-            first[v] = V{} + std::numeric_limits<T>::infinity();
+            found.first[v] = found.second[v] = V{} + std::numeric_limits<T>::infinity();
 #pragma GCC unroll 4
             for (int q = 0; q < D; ++q) x[v][q] = load<V>(x_lanes_.get() + q * width + v * w);
         }
-        const Index d = D ? D : job_.d;
+        const Index k = job_.k, d = D ? D : job_.d;
         const T* c = centers_.get();
-        T* to = squares_.get();
-        for (Index j = 0; j < job_.k; ++j, c += d, to += width) {
+        for (Index j = 0; j < k; ++j, c += d) {
             V a[across] = {};
 #pragma GCC unroll 4
             for (Index q = 0; q < d; ++q)
@@ -183,53 +189,108 @@ class FewWorker {
                 }
 #pragma GCC unroll 4
             for (int v = 0; v < across; ++v) {
-                store(to + v * w, a[v]);
-                first[v] = a[v] < first[v] ? a[v] : first[v];
+                V &first = found.first[v], &second = found.second[v];
+                const V later = a[v] > first ? a[v] : first;
+                second = later < second ? later : second;
+                found.at[v] = a[v] < first ? I{} + Id(j) : found.at[v];
+                first = a[v] < first ? a[v] : first;
             }
         }
-#pragma GCC unroll 4
-        for (int v = 0; v < across; ++v) store(nearest + v * w, first[v]);
+        return found;
     }
 
-    // one_ times the number of centroids within rounding of the nearest, plus their indices.
-    template <bool Count>
-    void choose(const T* nearest, Id* label) {
-        V bound[across];
-        I code[across] = {};
-        for (int v = 0; v < across; ++v) bound[v] = load<V>(nearest + v * w) * (1 + error()) + least();
-        const T* a = squares_.get();
-        for (Index j = 0; j < job_.k; ++j, a += width) {
-            I n = {};
-#pragma GCC unroll 4
-            for (int v = 0; v < across; ++v) {
-                const I here = load<V>(a + v * w) <= bound[v];
-                code[v] += here & (I{} + Id(one_ + j));
-                if constexpr (Count) n -= here;
-            }
-            if constexpr (Count) store(counts_.get() + j * w, load<I>(counts_.get() + j * w) + n);
-        }
-#pragma GCC unroll 4
-        for (int v = 0; v < across; ++v) store(label + v * w, code[v]);
-    }
-    T error() const { return T(2 * (job_.d + 4)) * std::numeric_limits<T>::epsilon(); }
-    T least() const { return T(job_.d) * std::numeric_limits<T>::min() * error(); }
+    // Where the second centroid is within rounding of the first.
+    I is_open(const Found& found, int v) const { return found.second[v] <= found.first[v] * (1 + error_) + least_; }
 
-    // Rows that rounding leaves open.
-    template <bool Count>
-    void decide(Index first, Index count, Id* label, T* nearest, AssignSums<T>& sums) {
-        for (Index r = 0; r < width; ++r) {
-            if (label[r] >= one_ && label[r] < 2 * one_) continue;
-            if constexpr (Count) {
-                const T bound = nearest[r] * (1 + error()) + least();
-                for (Index j = 0; j < job_.k; ++j)
-                    if (squares_.get()[j * width + r] <= bound) counts_.get()[j * w] -= 1;
-            }
-            const Index i = first + std::min(r, count - 1);
-            const Index j = exact_nearest(x_.row(i), job_.centers, job_.k, job_.d);
-            label[r] = Id(one_ + j), nearest[r] = squares_.get()[j * width + r];
-            if constexpr (Count) counts_.get()[j * w] += 1;
-            sums.rechecked += r < count;
+    I old_labels(Index first) const { return __builtin_convertvector(load<Vec<std::int32_t, w>>(job_.labels + first), I); }
+
+    template <class M>
+    static bool any(const M& mask) {
+        if constexpr (sizeof(M) > 16) {
+            Vec<Id, int(sizeof(M) / sizeof(Id)) / 2> half[2];
+            std::memcpy(half, &mask, sizeof(mask));
+            return any(half[0] | half[1]);
+        } else {
+            std::uint64_t words[2];
+            std::memcpy(words, &mask, sizeof(mask));
+            return words[0] | words[1];
         }
+    }
+
+    // Decides rows that are open by distances in double, and adds those that change their cluster to the sums.
+    template <bool Weighted>
+    [[gnu::noinline]] void settle(Index first, Index count, Found& found, const T* weights, AssignSums<T>& sums) {
+        alignas(64) Id label[width], old[width], open[width];
+        alignas(64) T nearest[width];
+        alignas(64) Byte look[width];
+        for (int v = 0; v < across; ++v) {
+            store(label + v * w, found.at[v]), store(nearest + v * w, found.first[v]), store(open + v * w, is_open(found, v));
+            if (count == width) store(old + v * w, old_labels(first + v * w));
+        }
+        for (Index r = 0; r < width && count < width; ++r) old[r] = r < count ? Id(job_.labels[first + r]) : label[r];
+        for (int v = 0; v < across; ++v)
+            store(look + v * w, __builtin_convertvector(is_open(found, v) | (found.at[v] != load<I>(old + v * w)), Vec<Byte, w>));
+        Index rows[width], changed = 0, decided = sums.rechecked;
+        each_marked(look, [&](Index r) {
+            if (r >= count) return;
+            if (open[r]) decide(r, first + r, label[r], nearest[r], sums);
+            if (label[r] != old[r]) rows[changed++] = r, job_.labels[first + r] = std::int32_t(label[r]);
+        });
+        if (job_.distances) std::copy_n(nearest, count, job_.distances + first);
+        if (Weighted)
+            for (Index r = 0; r < count; ++r) sums.counts.get()[label[r]] += double(weights[r]);
+        if (sums.rechecked > decided)
+            for (int v = 0; v < across; ++v) found.at[v] = load<I>(label + v * w), found.first[v] = load<V>(nearest + v * w);
+        sums.changed += changed;
+        if (!job_.with_sums) return;
+        if (changed > width / 8) return add_by_masks<Weighted>(label, old, weights);
+        for (Index i = 0; i < changed; ++i)
+            add(rows[i], label[rows[i]], old[rows[i]], Weighted ? weights[rows[i]] : T(1), sums);
+    }
+
+    // f(r) for each byte that is not 0 but 255.
+    template <class F>
+    static void each_marked(const Byte* bytes, F f) {
+        for (Index at = 0; at < width; at += 8) {
+            std::uint64_t eight = 0;
+            std::memcpy(&eight, bytes + at, std::min<std::size_t>(8, width));
+            for (eight &= 0x0101010101010101; eight; eight &= eight - 1) f(at + __builtin_ctzll(eight) / 8);
+        }
+    }
+
+    void decide(Index r, Index i, Id& label, T& nearest, AssignSums<T>& sums) const {
+        const Index j = exact_nearest(x_.row(i), job_.centers, job_.k, job_.d);
+        label = Id(j), nearest = 0;
+        for (Index q = 0; q < job_.d; ++q) {
+            const T t = x_lanes_.get()[q * width + r] - job_.center(j)[q];
+            nearest += t * t;
+        }
+        ++sums.rechecked;
+    }
+
+    // Rows are counted in bytes, some panels at a time; the counts are added up before they are full.
+    void count_panel(const Found& found, AssignSums<T>& sums) {
+        Byte* at = labels_.get() + waiting_++ * width;
+        for (int v = 0; v < across; ++v) store(at + v * w, __builtin_convertvector(found.at[v], Vec<Byte, w>));
+        if (waiting_ == together_) count_waiting(sums);
+    }
+
+    void count_waiting(AssignSums<T>& sums) {
+        std::fill(labels_.get() + waiting_ * width, labels_.get() + together_ * width, Byte(255));
+        Byte* to = counts_.get();
+        for (Index j = 0; j < job_.k; ++j, to += width) {
+            auto count = load<Bytes>(to);
+            for (int i = 0; i < together_; ++i) count -= Bytes(load<Bytes>(labels_.get() + i * width) == Byte(j));
+            store(to, count);
+        }
+        counted_ += together_, waiting_ = 0;
+        if (counted_ + together_ > 255) flush_counts(sums);
+    }
+
+    void flush_counts(AssignSums<T>& sums) {
+        for (Index j = 0; j < job_.k; ++j)
+            sums.counts.get()[j] += std::accumulate(counts_.get() + j * width, counts_.get() + (j + 1) * width, 0);
+        counts_.zero(), counted_ = 0;
     }
 
     void add(Index r, Index label, Index old, T weight, AssignSums<T>& sums) {
@@ -271,27 +332,25 @@ class FewWorker {
     // What is in lanes goes to the sums of the chunk.
     void flush(AssignSums<T>& sums) {
         for (Index j = 0; j < job_.k; ++j)
-            for (int l = 0; l < w; ++l) {
-                sums.counts.get()[j] += double(counts_.get()[j * w + l]);
-                sums.moved.get()[j] += moved_.get()[j * w + l];
-            }
+            for (int l = 0; l < w; ++l) sums.moved.get()[j] += moved_.get()[j * w + l];
         for (Index i = 0; job_.with_sums && i < job_.k * job_.d; ++i) sums.s.get()[i] += sum_lanes<T>(load<V>(sums_.get() + i * w));
-        sums_.zero(), moved_.zero(), counts_.zero();
+        count_waiting(sums), flush_counts(sums);
+        sums_.zero(), moved_.zero();
     }
-
-    static constexpr Id one_ = 1 << 16;
 
     Matrix<const T> x_;
     const Assignment<T>& job_;
     ToLanes<T, T> to_lanes_;
-    Buffer<T> centers_, x_lanes_, rows_, squares_, sums_;  // sums_, moved_, counts_: a number per lane
+    Buffer<T> centers_, x_lanes_, rows_, sums_;  // sums_, moved_: a number per lane; counts_: per row of a panel
     Buffer<double> moved_;
-    Buffer<Id> counts_;
+    Buffer<Byte> counts_, labels_;    // labels_: of panels that wait to be counted
+    int counted_ = 0, waiting_ = 0;  // panels
+    T error_, least_;
 };
 
 template <class T>
 bool few(const Dense<T>& source, const Assignment<T>& job) {
-    return job.search && !job.lower && job.k * job.d <= few_terms<T> && source.matrix().col_stride == 1;
+    return job.search && !job.lower && job.k < 255 && job.k * job.d <= few_terms<T> && source.matrix().col_stride == 1;
 }
 
 // The sums of a pass over few clusters and columns, in `fold_with(make_worker)`.

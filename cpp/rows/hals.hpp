@@ -18,7 +18,6 @@ namespace gramfold {
 
 struct Dual;
 
-
 enum class Prox { nonneg, soft, none };
 
 struct RowStats {
@@ -79,7 +78,7 @@ class Hals {
     bool nonneg;
     int max_sweeps;
     T shrink, tol;
-    int polish;         // for exact.hpp
+    int polish;        // for exact.hpp
     const Dual* dual;  // for exact.hpp; may be null
 
     bool direct() const { return inverse && !nonneg && l1 == 0; }

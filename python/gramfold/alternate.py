@@ -8,6 +8,8 @@ Extrapolation (Ang & Gillis 2019, with H projected): every second factor moves o
 The sums of an extrapolated `long` are linear in those at hand, so whatever happens X is read once per
 iteration; a pair whose objective is above the last accepted one is dropped, beta is cut, and the next
 iteration goes on from the accepted pair without extrapolation, which cannot raise the objective.
+
+Non-negative rows whose product is worth many sweeps are solved to their minimisers instead (cpp/rows/exact.hpp).
 """
 
 from dataclasses import dataclass

@@ -201,7 +201,8 @@ class Sweeps:
     """How far each row is solved: at most `most` rounds, ended early by `shrink` or `tol`.
 
     A row ends when its step is at most `shrink` times its first one, or `tol` times its own size.
-    Every `polish` rounds, if not 0, open rows go to the minimiser on their face.
+    With `polish`, every so many rounds open rows go to the minimiser on their face; non-negative rows first
+    try solves on their supports, which need few rounds.
     """
 
     most: int
