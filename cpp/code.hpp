@@ -119,7 +119,7 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
                                       const T* start, const double* enough, CodeSink<T>& sink, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
     const Buffer<T> padded = padded_rows<T>(gram, k, gp);
-    Plan plan = x.plan();
+    Plan plan = x.plan(s);
     // The products of a block leave room for G in the second-level cache.
     plan.block = std::clamp<Index>((Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group, row_group, plan.block);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);

@@ -59,7 +59,7 @@ class Dense {
     Index cols() const { return x_.cols; }
     const Matrix<const T>& matrix() const { return x_; }
     Index work_per_row() const { return 2 * x_.cols; }  // in multiples of k
-    Plan plan() const { return gramfold::plan(x_.rows, x_.cols * Index(sizeof(T))); }
+    Plan plan(bool = true) const { return gramfold::plan(x_.rows, x_.cols * Index(sizeof(T))); }
 
     // The sums Z'X are kept as (k x cols) when X is read along its rows, else as (cols x padded k).
     bool sums_by_component() const { return !by_cols_; }

@@ -88,7 +88,7 @@ std::unique_ptr<BetaSums<T>> frobenius_pass(const Source& x, Matrix<const T> f, 
     const Index k = f.cols, kp = packed.kp;
     const Buffer<double> exact = gram(f, run);
     const std::vector<T> rounded(exact.get(), exact.get() + k * k);
-    Plan plan = x.plan();
+    Plan plan = x.plan(num);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row() + k);
     const bool by_component = x.sums_by_component();
     auto sums = fold(

@@ -163,7 +163,7 @@ template <class T, class Source>
 std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z,
                                       bool cross, bool squares, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp;
-    Plan plan = x.plan();
+    Plan plan = x.plan(s);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + double(k) * (1 + rows.max_sweeps));
     auto sums = fold(
         plan, run,

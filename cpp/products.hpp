@@ -42,7 +42,7 @@ void products(const Source& x, Matrix<const T> f, T* out, T* image, const Run& r
     const Packed<T> packed(f, x.reads_panels());
     const Index k = f.cols, kp = packed.kp;
     const bool by_component = x.sums_by_component();
-    Plan plan = x.plan();
+    Plan plan = x.plan(image);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row());
     const auto sums = fold(
         plan, run, [&] { return std::make_unique<VectorSum<T>>(image ? x.cols() * (by_component ? k : kp) : 0); },

@@ -55,7 +55,8 @@ def sound(x: Any, n_threads: int = 1) -> Any:
     ):
         raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
     used = int(pointers[-1])
-    if used and not (indices[:used].min() >= 0 and indices[:used].max() < minor):
+    # A negative index is a large one without its sign.
+    if used and indices[:used].view(f"u{indices.itemsize}").max() >= minor:
         raise ValueError(f"X.indices must be at least 0 and less than {minor}")
     if used < len(x.data) or used < len(indices):
         x = type(x)((x.data[:used], indices[:used], pointers), shape=x.shape)
