@@ -4,12 +4,10 @@
 //
 // Distances are known up to a share of themselves. A row with a second centroid within that share of its least
 // distance is looked at again in double, so a label is that of a float64 computation, equal ones to the first.
-// Where few rows of a panel change their cluster they are added to the sums one by one, else by masks per cluster.
 // Cost: k (2 d + 6) vector operations for each `lanes` rows; X is read once.
 #pragma once
 
-#include "assignment.hpp"
-#include "rows/argmin.hpp"
+#include "few_sums.hpp"
 #include "lanes.hpp"
 
 namespace gramfold {
@@ -19,54 +17,21 @@ namespace gramfold {
 template <class T>
 inline constexpr Index few_terms = 16 * lanes<T>;
 
-namespace few_detail {
-
-// acc with the entries of v, the M-th of the vectors that hold D columns of the same rows, where column Q has them.
-template <int D, int Q, int M, class V, int... I>
-inline V take(V acc, V v, std::integer_sequence<int, I...>) {
-    using T = std::decay_t<decltype(v[0])>;
-    constexpr int n = sizeof...(I);
-    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    constexpr Vec<Bits, n> from = {
-        Bits((I * D + Q) / n == M ? n + (I * D + Q) % n : M == 1 && (I * D + Q) / n == 0 ? I * D + Q : I)...};
-    return __builtin_shuffle(acc, v, from);
-}
-
-template <int D, int Q, int M, class V>
-inline V column(V acc, const V* v) {
-    constexpr int n = sizeof(V) / sizeof(v[0][0]);
-    if constexpr (M == D) return acc;
-    else return column<D, Q, M + 1>(take<D, Q, M>(acc, v[M], std::make_integer_sequence<int, n>{}), v);
-}
-
-// D columns of rows that lie one behind the other.
-template <class T, int D, int... Q>
-inline void columns(const T* rows, T* out, Index stride, std::integer_sequence<int, Q...>) {
-    using V = Vec<T>;
-    V v[D];
-    for (int m = 0; m < D; ++m) v[m] = load<V>(rows + m * lanes<T>);
-    (store(out + Q * stride, column<D, Q, 1>(v[0], v)), ...);
-}
-
-}  // namespace few_detail
-
 // D: the columns, of rows without gaps; or 0, for any.
 template <class T, int D>
 class FewWorker {
   public:
-    static constexpr int across = tile_rows >= 12 ? 4 : 2, width = across * lanes<T>;
+    static constexpr int across = FewSums<T>::across, width = FewSums<T>::width;
 
     FewWorker(Matrix<const T> x, const Assignment<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
-          centers_(job.k * job.d), x_lanes_(width * job.d), rows_(D * width),
-          sums_(job.k * job.d * lanes<T>), moved_(job.k * lanes<T>), counts_(job.k * width), labels_(together_ * width) {
+          centers_(job.k * job.d), x_lanes_(width * job.d), rows_(D * width), own_(job, x_lanes_.get()) {
         std::copy_n(job.centers, job.k * job.d, centers_.get());
         // Of equal centroids the first one takes the rows: the others need no second look at every tie.
         for (Index j = 1; j < job.k; ++j)
             for (Index i = 0; i < j; ++i)
                 if (std::equal(job.center(i), job.center(i) + job.d, job.center(j)))
                     std::fill_n(centers_.get() + j * job.d, job.d, std::numeric_limits<T>::infinity());
-        sums_.zero(), moved_.zero(), counts_.zero();
         error_ = T(2 * (job.d + 4)) * std::numeric_limits<T>::epsilon();
         least_ = T(job.d) * std::numeric_limits<T>::min() * error_;
     }
@@ -74,22 +39,22 @@ class FewWorker {
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         const Index end = first + count;
         V inertia = {};
-        Doubles total = {};
+        typename FewSums<T>::Doubles total = {};
         for (; first + width <= end; first += width) {
             read_ahead(first);
             open(first, width);
             inertia = job_.weights ? panel<true>(first, width, job_.weights + first, sums)
                                    : panel<false>(first, width, nullptr, sums);
-            total += pairs(inertia);
+            total += FewSums<T>::pairs(inertia);
         }
         if (first < end) {
             T weights[width];
             for (Index r = 0; r < width; ++r) weights[r] = first + r < end ? job_.weight(first + r) : T(0);
             open(first, end - first);
-            total += pairs(panel<true>(first, end - first, weights, sums));
+            total += FewSums<T>::pairs(panel<true>(first, end - first, weights, sums));
         }
-        for (int l = 0; l < pairs_; ++l) sums.inertia += total[l];
-        flush(sums);
+        for (Index l = 0; l < Index(sizeof(total) / sizeof(double)); ++l) sums.inertia += total[l];
+        own_.flush(sums);
         sums.searched += count * job_.k;
     }
 
@@ -97,12 +62,9 @@ class FewWorker {
     using V = Vec<T>;
     using Id = typename Nearest<T>::Id;
     using I = Vec<Id>;
-    static constexpr Index ahead_ = 16;    // panels that are on their way into the cache
-    static constexpr int together_ = 4;  // panels that are counted at a time
-    static constexpr int w = lanes<T>, pairs_ = sizeof(T) == 8 ? w : w / 2;
-    using Doubles = Vec<double, pairs_>;
+    static constexpr Index ahead_ = 16;  // panels that are on their way into the cache
+    static constexpr int w = lanes<T>;
     using Byte = unsigned char;
-    using Bytes = Vec<Byte, width>;
 
     void read_ahead(Index first) const {
         const char* rows = reinterpret_cast<const char*>(x_.row(first + ahead_ * width));
@@ -120,22 +82,12 @@ class FewWorker {
                 rows = rows_.get();
             }
             for (int v = 0; v < across; ++v)
-                few_detail::columns<T, D>(rows + v * w * D, x_lanes_.get() + v * w, width,
-                                          std::make_integer_sequence<int, D>{});
+                columns_to_lanes<T, D>(rows + v * w * D, x_lanes_.get() + v * w, width,
+                                       std::make_integer_sequence<int, D>{});
         } else {
             const T* rows[width];
             for (Index r = 0; r < width; ++r) rows[r] = x_.row(first + std::min(r, count - 1));
             to_lanes_.template operator()<w>(rows, job_.d, across, x_lanes_.get());
-        }
-    }
-
-    static Doubles pairs(V v) {
-        if constexpr (sizeof(T) == 8) {
-            return v;
-        } else {
-            Vec<T, w / 2> half[2];
-            std::memcpy(half, &v, sizeof(v));
-            return __builtin_convertvector(half[0] + half[1], Doubles);
         }
     }
 
@@ -163,7 +115,7 @@ class FewWorker {
         V total = {};
         for (int v = 0; v < across; ++v)
             total += Weighted ? found.first[v] * load<V>(weights + v * w) : found.first[v];
-        if constexpr (!Weighted) count_panel(found, sums);
+        if constexpr (!Weighted) own_.count(found.at, sums);
         return total;
     }
 
@@ -243,9 +195,9 @@ class FewWorker {
             for (int v = 0; v < across; ++v) found.at[v] = load<I>(label + v * w), found.first[v] = load<V>(nearest + v * w);
         sums.changed += changed;
         if (!job_.with_sums) return;
-        if (changed > width / 8) return add_by_masks<Weighted>(label, old, weights);
+        if (changed > width / 8) return own_.template add_by_masks<Weighted>(label, old, weights);
         for (Index i = 0; i < changed; ++i)
-            add(rows[i], label[rows[i]], old[rows[i]], Weighted ? weights[rows[i]] : T(1), sums);
+            own_.add(rows[i], label[rows[i]], old[rows[i]], Weighted ? weights[rows[i]] : T(1), sums);
     }
 
     // f(r) for each byte that is not 0 but 255.
@@ -268,83 +220,11 @@ class FewWorker {
         ++sums.rechecked;
     }
 
-    // Rows are counted in bytes, some panels at a time; the counts are added up before they are full.
-    void count_panel(const Found& found, AssignSums<T>& sums) {
-        Byte* at = labels_.get() + waiting_++ * width;
-        for (int v = 0; v < across; ++v) store(at + v * w, __builtin_convertvector(found.at[v], Vec<Byte, w>));
-        if (waiting_ == together_) count_waiting(sums);
-    }
-
-    void count_waiting(AssignSums<T>& sums) {
-        std::fill(labels_.get() + waiting_ * width, labels_.get() + together_ * width, Byte(255));
-        Byte* to = counts_.get();
-        for (Index j = 0; j < job_.k; ++j, to += width) {
-            auto count = load<Bytes>(to);
-            for (int i = 0; i < together_; ++i) count -= Bytes(load<Bytes>(labels_.get() + i * width) == Byte(j));
-            store(to, count);
-        }
-        counted_ += together_, waiting_ = 0;
-        if (counted_ + together_ > 255) flush_counts(sums);
-    }
-
-    void flush_counts(AssignSums<T>& sums) {
-        for (Index j = 0; j < job_.k; ++j)
-            sums.counts.get()[j] += std::accumulate(counts_.get() + j * width, counts_.get() + (j + 1) * width, 0);
-        counts_.zero(), counted_ = 0;
-    }
-
-    void add(Index r, Index label, Index old, T weight, AssignSums<T>& sums) {
-        const auto to = [&](Index j, T by) {
-            for (Index q = 0; q < job_.d; ++q)
-                sums.s.get()[j * job_.d + q] += (x_lanes_.get()[q * width + r] - job_.center(j)[q]) * by;
-            sums.moved.get()[j] += double(by);
-        };
-        to(label, weight);
-        if (old >= 0) to(old, -weight);
-    }
-
-    template <bool Weighted>
-    void add_by_masks(const Id* label, const Id* old, const T* weights) {
-        for (Index j = 0; j < job_.k; ++j) {
-            V by[across], whole = {};
-            Doubles moved = load<Doubles>(moved_.get() + j * w);
-            for (int v = 0; v < across; ++v) {
-                const V weight = Weighted ? load<V>(weights + v * w) : V{} + 1;
-                by[v] = load<I>(label + v * w) == Id(j) ? weight : V{};
-                by[v] = load<I>(old + v * w) == Id(j) ? by[v] - weight : by[v];
-                if constexpr (Weighted) moved += pairs(by[v]);
-                else whole += by[v];
-            }
-            moved += pairs(whole);
-            store(moved_.get() + j * w, moved);
-            for (Index q = 0; q < job_.d; ++q) {
-                T* to = sums_.get() + (j * job_.d + q) * w;
-                V s = load<V>(to);
-                for (int v = 0; v < across; ++v) {
-                    const V t = load<V>(x_lanes_.get() + q * width + v * w) - job_.center(j)[q];
-                    s += by[v] * (by[v] != V{} ? t : V{});
-                }
-                store(to, s);
-            }
-        }
-    }
-
-    // What is in lanes goes to the sums of the chunk.
-    void flush(AssignSums<T>& sums) {
-        for (Index j = 0; j < job_.k; ++j)
-            for (int l = 0; l < w; ++l) sums.moved.get()[j] += moved_.get()[j * w + l];
-        for (Index i = 0; job_.with_sums && i < job_.k * job_.d; ++i) sums.s.get()[i] += sum_lanes<T>(load<V>(sums_.get() + i * w));
-        count_waiting(sums), flush_counts(sums);
-        sums_.zero(), moved_.zero();
-    }
-
     Matrix<const T> x_;
     const Assignment<T>& job_;
     ToLanes<T, T> to_lanes_;
-    Buffer<T> centers_, x_lanes_, rows_, sums_;  // sums_, moved_: a number per lane; counts_: per row of a panel
-    Buffer<double> moved_;
-    Buffer<Byte> counts_, labels_;    // labels_: of panels that wait to be counted
-    int counted_ = 0, waiting_ = 0;  // panels
+    Buffer<T> centers_, x_lanes_, rows_;
+    FewSums<T> own_;
     T error_, least_;
 };
 

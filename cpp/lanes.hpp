@@ -57,4 +57,35 @@ class ToLanes {
     Wide scale_;
 };
 
+namespace lanes_detail {
+
+// acc with the entries of v, the M-th of the vectors that hold D columns of the same rows, where column Q has them.
+template <int D, int Q, int M, class V, int... I>
+inline V take(V acc, V v, std::integer_sequence<int, I...>) {
+    using T = std::decay_t<decltype(v[0])>;
+    constexpr int n = sizeof...(I);
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    constexpr Vec<Bits, n> from = {
+        Bits((I * D + Q) / n == M ? n + (I * D + Q) % n : M == 1 && (I * D + Q) / n == 0 ? I * D + Q : I)...};
+    return __builtin_shuffle(acc, v, from);
+}
+
+template <int D, int Q, int M, class V>
+inline V column(V acc, const V* v) {
+    constexpr int n = sizeof(V) / sizeof(v[0][0]);
+    if constexpr (M == D) return acc;
+    else return column<D, Q, M + 1>(take<D, Q, M>(acc, v[M], std::make_integer_sequence<int, n>{}), v);
+}
+
+}  // namespace lanes_detail
+
+// D columns of rows that lie one behind the other.
+template <class T, int D, int... Q>
+inline void columns_to_lanes(const T* rows, T* out, Index stride, std::integer_sequence<int, Q...>) {
+    using V = Vec<T>;
+    V v[D];
+    for (int m = 0; m < D; ++m) v[m] = load<V>(rows + m * lanes<T>);
+    (store(out + Q * stride, lanes_detail::column<D, Q, 1>(v[0], v)), ...);
+}
+
 }  // namespace gramfold

@@ -197,6 +197,31 @@ def test_known_labels_are_kept_without_a_search(kernels, dtype):
         assert result[3] == 0
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize(
+    "shape", [(5000, 1, 254), (5000, 1, 255), (5000, 2, 8), (999, 4, 16), (130, 3, 1)], ids=str
+)
+def test_few_clusters_are_counted_whatever_share_of_the_rows_changes(compiled, dtype, shape, share):
+    x, c, weights = points(*shape, dtype)
+    right, _ = exact_labels(x, c)
+    rng = np.random.default_rng(1)
+    old = np.where(rng.random(len(x)) < share, rng.integers(-1, len(c), len(x)), right).astype(np.int32)
+    for w in (None, weights):
+        labels, sums = old.copy(), np.empty(c.shape)
+        counts, inertia, changed, *_ = compiled.assign(
+            x, c, w, labels, None, None, None, 0, None, sums, True, False, 2
+        )
+        wide = None if w is None else as64(w)
+        came, _, gain, twin = run_assign(reference, as64(x), as64(c), weights=wide, labels=old)
+        assert_array_equal(labels, came)
+        assert_array_equal(labels, right)
+        assert changed == np.count_nonzero(old != right)
+        assert_allclose(counts, twin[0], rtol=1e-12)
+        assert_allclose(inertia, twin[1], rtol=100 * np.finfo(dtype).eps)
+        size = np.abs(x).max() * len(x)
+        assert_allclose(sums, gain, rtol=0, atol=4 * np.finfo(dtype).eps * size)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_assign_has_the_same_bits_for_any_number_of_threads(compiled, dtype, layout):
     x, c, weights = points(5000, 21, 30, dtype)

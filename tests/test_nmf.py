@@ -362,8 +362,8 @@ def test_float32_goes_on_as_near_the_optimum_with_extrapolation_as_without(shape
     X, _, _ = make_nmf(*SHAPES[shape], 4, noise=0.1, dtype=np.float32, random_state=0)
     moved, _ = fit(X, 4, tol=0, max_iter=2000)
     plain, _ = fit(X, 4, tol=0, max_iter=2000, extrapolate=False)
-    # Both creep along a flat valley, each in its own, and up and down at the floor of float32: a residual of some
-    # 1e-5, and some eps |X|^2 of the objective.
+    # Both creep along a flat valley, each in its own, and up and down at the floor of float32: a residual of
+    # some 1e-5, and some eps |X|^2 of the objective.
     assert max(run.history_["kkt"].min() for run in (moved, plain)) <= 1e-5
     noise = np.finfo(np.float32).eps * np.sum(np.square(X, dtype=float))
     assert moved.history_["objective"][-1] <= plain.history_["objective"][-1] + 4 * noise

@@ -9,7 +9,8 @@ The sums of an extrapolated `long` are linear in those at hand, so whatever happ
 iteration; a pair whose objective is above the last accepted one is dropped, beta is cut, and the next
 iteration goes on from the accepted pair without extrapolation, which cannot raise the objective.
 
-Non-negative rows whose product is worth many sweeps are solved to their minimisers instead (cpp/rows/exact.hpp).
+Non-negative rows whose product is worth many sweeps are solved to their minimisers instead, see
+cpp/rows/exact.hpp.
 """
 
 from dataclasses import dataclass

@@ -102,6 +102,11 @@ def _from_dual(p, inverse):
     return np.where(y > 0, 0, np.maximum((p + y) @ inverse, 0))
 
 
+def _enough(z, g, first, shrink, tol):
+    """Give the steps at which rows end."""
+    return np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ np.diag(g) * z.dtype.type(tol) ** 2)
+
+
 def _to_supports(z, p, g, inv, first, max_sweeps, shrink, tol):
     """Solve on supports and sweep in turn; gives z, and which rows ended. See cpp/rows/exact.hpp."""
 
@@ -116,10 +121,7 @@ def _to_supports(z, p, g, inv, first, max_sweeps, shrink, tol):
         sound = ~ended & (np.linalg.cond(faces) < 1 / np.finfo(z.dtype).eps)
         trial[sound] = np.linalg.solve(faces[sound], np.where(on, p, 0)[sound][:, :, None])[:, :, 0]
         _, step = _sweep(trial, p, g, inv, 0, True, (~ended).astype(z.dtype))
-        limit = np.maximum(
-            first * z.dtype.type(shrink) ** 2, (trial**2) @ np.diag(g) * z.dtype.type(tol) ** 2
-        )
-        ended |= (step <= limit) & (objectives(trial) <= bound)
+        ended |= (step <= _enough(trial, g, first, shrink, tol)) & (objectives(trial) <= bound)
         if ended.all():
             break
     return np.where(ended[:, None], trial, z), ended
@@ -143,8 +145,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol, started
         broken, step = _sweep(z, p, g, inv, l1, nonneg, active)
         if sweep == 0:
             violation, first = broken, step
-        limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ h * z.dtype.type(tol) ** 2)
-        active[step <= limit] = 0
+        active[step <= _enough(z, g, first, shrink, tol)] = 0
         if started and nonneg and polish > 0 and sweep + 1 == min(4, max_sweeps):
             rows = np.flatnonzero(active)
             z[rows], ended = _to_supports(z[rows], p[rows], g, inv, first[rows], max_sweeps, shrink, tol)
