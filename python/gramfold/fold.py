@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from joblib import cpu_count
 from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
 
 from ._core import kernels
 
@@ -152,6 +153,12 @@ class Source:
     def squared_norm(self) -> float:
         """Sum of all squared entries, added up in float64."""
         return self._scan[1]
+
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities as scikit-learn does, by the threaded read that tells the norm."""
+        if not np.isfinite(self.squared_norm):
+            name = None if estimator is None else type(estimator).__name__
+            assert_all_finite(self.x, estimator_name=name, input_name="X")
 
     @property
     def largest(self) -> float:

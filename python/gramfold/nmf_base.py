@@ -191,8 +191,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _source(self, X: Any, mask: Any, reset: bool) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset)
-        return Source(X, effective_threads(self.n_threads))
+        X = validate_data(
+            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], ensure_all_finite=False,
+            reset=reset,
+        )  # fmt: skip
+        x = Source(X, effective_threads(self.n_threads))
+        x.check_finite(self)
+        return x
 
     def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
         if isinstance(X, np.ma.MaskedArray):

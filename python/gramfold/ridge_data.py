@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._arguments import choice, flag, real, whole
@@ -84,7 +83,7 @@ def penalties(alpha: Any, n_targets: int) -> Double:
 
 
 def finite(x: Source) -> None:
-    """Refuse NaN and infinity, in one threaded read."""
+    """Refuse NaN and infinity, and squares that overflow."""
+    x.check_finite()
     if not np.isfinite(x.squared_norm):
-        assert_all_finite(x.values, input_name="X")
         raise ValueError(f"X is too large for {x.dtype}: the sum of its squares overflows")
