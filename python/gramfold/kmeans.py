@@ -170,7 +170,7 @@ class KMeans(BaseKMeans):
         return best
 
     def _warn(self, best: Clustering, prior: Prior) -> None:
-        distinct = np.count_nonzero(np.bincount(best.labels, minlength=self.n_clusters))
+        distinct = np.count_nonzero(best.counts)
         if distinct < self.n_clusters and not prior.ridge and not prior.frozen:
             warnings.warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "

@@ -121,10 +121,11 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """Where Lloyd's iteration ended. `objective` is the inertia and the penalty."""
+    """Where Lloyd's iteration ended: `objective` is the inertia and the penalty, `counts` are weights."""
 
     centers: Array
     labels: NDArray[np.int32]
+    counts: Double
     inertia: float
     objective: float
     n_iter: int
@@ -161,14 +162,16 @@ def lloyd(
         kkt = np.sqrt((counts + prior.ridge) @ steps / objective) if objective > 0 else 0.0
         stopped = monitor.record(objective, float(kkt))
         if settled:
-            return Clustering(centers, assign.labels, found.inertia, objective, n_iter, True, stopped)
+            return Clustering(centers, assign.labels, counts, found.inertia, objective, n_iter, True, stopped)
         centers = new
         converged = bool(steps.sum() <= tol) or found.changed == 0
         if converged or stopped:
             break
     found = assign(centers, sums=False)
     objective = found.inertia + prior.penalty(centers)
-    return Clustering(centers, assign.labels, found.inertia, objective, n_iter, converged, stopped)
+    return Clustering(
+        centers, assign.labels, found.counts, found.inertia, objective, n_iter, converged, stopped
+    )
 
 
 def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, frozen: int) -> bool:
