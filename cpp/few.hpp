@@ -4,7 +4,7 @@
 //
 // Distances are known up to a share of themselves. A row with a second centroid within that share of its least
 // distance is looked at again in double, so a label is that of a float64 computation, equal ones to the first.
-// Cost: k (2 d + 6) vector operations for each `lanes` rows; X is read once.
+// Cost: k (2 d + 5) vector operations for each `lanes` rows; X is read once.
 #pragma once
 
 #include "few_sums.hpp"
@@ -175,14 +175,15 @@ class FewWorker {
         alignas(64) Id label[width], old[width], open[width];
         alignas(64) T nearest[width];
         alignas(64) Byte look[width];
+        for (int v = 0; v < across; ++v) store(label + v * w, found.at[v]), store(nearest + v * w, found.first[v]);
+        for (Index r = 0; r < width; ++r) old[r] = r < count ? Id(job_.labels[first + r]) : label[r];
         for (int v = 0; v < across; ++v) {
-            store(label + v * w, found.at[v]), store(nearest + v * w, found.first[v]), store(open + v * w, is_open(found, v));
-            if (count == width) store(old + v * w, old_labels(first + v * w));
+            const I unsure = is_open(found, v), differs = found.at[v] != load<I>(old + v * w);
+            store(open + v * w, unsure);
+            store(look + v * w, __builtin_convertvector(unsure | differs, Vec<Byte, w>));
         }
-        for (Index r = 0; r < width && count < width; ++r) old[r] = r < count ? Id(job_.labels[first + r]) : label[r];
-        for (int v = 0; v < across; ++v)
-            store(look + v * w, __builtin_convertvector(is_open(found, v) | (found.at[v] != load<I>(old + v * w)), Vec<Byte, w>));
-        Index rows[width], changed = 0, decided = sums.rechecked;
+        Index rows[width], changed = 0;
+        const Index rechecked = sums.rechecked;
         each_marked(look, [&](Index r) {
             if (r >= count) return;
             if (open[r]) decide(r, first + r, label[r], nearest[r], sums);
@@ -191,7 +192,7 @@ class FewWorker {
         if (job_.distances) std::copy_n(nearest, count, job_.distances + first);
         if (Weighted)
             for (Index r = 0; r < count; ++r) sums.counts.get()[label[r]] += double(weights[r]);
-        if (sums.rechecked > decided)
+        if (sums.rechecked > rechecked)
             for (int v = 0; v < across; ++v) found.at[v] = load<I>(label + v * w), found.first[v] = load<V>(nearest + v * w);
         sums.changed += changed;
         if (!job_.with_sums) return;
@@ -228,6 +229,7 @@ class FewWorker {
     T error_, least_;
 };
 
+// Labels are counted in bytes, of which 255 is none.
 template <class T>
 bool few(const Dense<T>& source, const Assignment<T>& job) {
     return job.search && !job.lower && job.k < 255 && job.k * job.d <= few_terms<T> && source.matrix().col_stride == 1;

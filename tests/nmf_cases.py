@@ -1,0 +1,59 @@
+"""Matrices and fits that the tests of NMF share."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn import decomposition
+
+import gramfold as gf
+from gramfold.datasets import make_nmf
+
+SHAPES = {"tall": (90, 20), "wide": (20, 90), "square": (40, 40)}
+FORMATS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sp.csr_array, "csc": sp.csc_matrix}
+PENALTIES = [
+    {}, {"alpha_W": 0.01}, {"alpha_W": 0.02, "alpha_H": 0.0, "l1_ratio": 1.0},
+    {"alpha_W": 0.0, "alpha_H": 0.03, "l1_ratio": 0.5}, {"alpha_W": 0.01, "alpha_H": 0.02, "l1_ratio": 0.3},
+]  # fmt: skip
+BOTH_OR_NONE = [p for p in PENALTIES if 0.0 not in p.values()]
+PARITY = {"max_sweeps": 1, "extrapolate": False}
+
+
+def random_x(shape, density=0.5, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    return (rng.random(shape) * (rng.random(shape) < density)).astype(dtype)
+
+
+def random_start(shape, k, seed=1, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    return rng.random((shape[0], k)).astype(dtype), rng.random((k, shape[1])).astype(dtype)
+
+
+def planted(shape, k=4):
+    return make_nmf(*shape, k, density=0.5, noise=0.1, random_state=0)[0]
+
+
+def signed_x(shape, nonneg, k=3):
+    """Noisy product of two factors, one of them signed, so that a well-conditioned best pair exists."""
+    rng = np.random.default_rng(0)
+    W, H = rng.standard_normal((shape[0], k)), rng.standard_normal((k, shape[1]))
+    W, H = abs(W) if nonneg[0] else W, abs(H) if nonneg[1] else H
+    return W @ H + 0.1 * rng.standard_normal(shape)
+
+
+def both(X, k, **options):
+    """W, H, n_iter of gramfold in parity mode and of scikit-learn, from the same start.
+
+    The start has the size of X: a large one falls onto parallel components, a saddle that rounding leaves.
+    """
+    size = np.sqrt(X.mean() / k)
+    W, H = (size * factor for factor in random_start(X.shape, k))
+    options = {"init": "custom", "solver": "cd", "random_state": 3, **options}
+    mine = gf.non_negative_factorization(X, W, H, k, **PARITY, **options)
+    theirs = decomposition.non_negative_factorization(X, W=W.copy(), H=H.copy(), n_components=k, **options)
+    return mine, theirs
+
+
+def fit(X, k, **options):
+    """A fit to convergence, and its W."""
+    options = {"tol": 1e-7, "max_iter": 5000, "random_state": 0, **options}
+    model = gf.NMF(k, **options)
+    return model, model.fit_transform(X)
