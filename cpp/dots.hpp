@@ -1,8 +1,8 @@
 // The product of few components: out (rows x k) (+)= a (rows x depth, contiguous rows) f', f (k x depth).
 //
 // With few components tile.hpp's broadcast of every entry of a costs more than the products. Here vectors
-// run along the depth, the K sums of a row stay in registers, and the lanes of R rows are added up at the end by
-// transposing a square of sums. A sum is added up in the same order wherever it falls.
+// run along the depth, the K sums of a row stay in registers, and the lanes of R rows are added up at the end, a
+// square of sums at a time. A sum is added up in the same order wherever it falls.
 // Cost: rows * depth * k FMA for rows * depth * (1 + k) loads; at the speed of memory if a is not in the cache.
 #pragma once
 
@@ -10,69 +10,57 @@
 
 namespace gramfold {
 
-// Whether f is packed for, and the product made by, dots().
+// Whether f is packed for, and the product made by, dots(): f stays in the first-level cache. From three components
+// on a broadcast serves as many products as a load does here.
 template <class T>
 constexpr bool few_components(Index k, Index depth) {
-    return k <= 4 && 2 * k <= lanes<T> && depth >= lanes<T>;
+    return k <= 2 && depth >= lanes<T> && k * depth * Index(sizeof(T)) <= 16384;
 }
-
-inline constexpr Index dots_piece = 1024;  // K rows of f this long stay in the first-level cache
 
 namespace dots_detail {
 
 // One row after the other: several at a time would be read from memory at half the speed. The last lanes of a row are
 // one more vector that ends with the row; f is 0 where the one before has been.
 template <class T, int K, int R>
-void tile(Index begin, Index end, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
+void tile(Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row, Index out_component) {
     using V = Vec<T>;
     constexpr int w = lanes<T>;
+    const Index f_row = round_up<Index>(depth, w);
     V acc[round_up(R * K, w)] = {};
     for (int r = 0; r < R; ++r, a += a_row) {
         V sum[K] = {};
         const auto step = [&](Index at, Index f_at) {
             const V x = load<V>(a + at);
-#pragma GCC unroll 4
+#pragma GCC unroll 2
             for (int t = 0; t < K; ++t) sum[t] += x * load<V>(f + t * f_row + f_at);
         };
-        Index c = begin;
-        for (; c + w <= end; c += w) step(c, c);
-        if (c < end) step(depth - w, c);
-#pragma GCC unroll 4
-        for (int t = 0; t < K; ++t) acc[r * K + t] = sum[t];
+        Index c = 0;
+        for (; c + w <= depth; c += w) step(c, c);
+        if (c < depth) step(depth - w, c);
+#pragma GCC unroll 2
+        for (int t = 0; t < K; ++t) acc[t * R + r] = sum[t];
     }
 
-    T spare[round_up(R * K, w)];
-    const bool whole = R * K % w == 0 && out_row == K && begin == 0;
-    T* sums = whole ? out : spare;
-#pragma GCC unroll 4
+    T sums[round_up(R * K, w)];
     for (int s = 0; s < R * K; s += w) {
-        V square[w], total = {};
+        V square[w];
 #pragma GCC unroll 16
         for (int i = 0; i < w; ++i) square[i] = acc[s + i];
-        tile_detail::exchange_round<T, w, 1>(square, std::make_integer_sequence<int, w>{});
-#pragma GCC unroll 16
-        for (int i = 0; i < w; ++i) total += square[i];
-        store(sums + s, total);
+        tile_detail::add_up<T, w, 1>(square, std::make_integer_sequence<int, w>{});
+        store(sums + s, square[0]);
     }
-    if (whole) return;
-    for (int r = 0; r < R; ++r)
-        for (int t = 0; t < K; ++t) out[r * out_row + t] = sums[r * K + t] + (begin > 0 ? out[r * out_row + t] : T(0));
+    for (int t = 0; t < K; ++t)
+        if (out_row == 1) std::memcpy(out + t * out_component, sums + t * R, R * sizeof(T));
+        else
+            for (int r = 0; r < R; ++r) out[r * out_row + t * out_component] = sums[t * R + r];
 }
 
 template <class T, int K>
-void rows(Index rows, Index depth, const T* a, Index a_row, const T* f, Index f_row, T* out, Index out_row) {
+void rows(Index rows, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row, Index out_component) {
     constexpr int R = (tile_rows >= 12 ? 16 : 8) / K;  // so many sums fit in a square or two
-    for (Index begin = 0; begin < depth; begin += dots_piece) {
-        const Index end = std::min(depth, begin + dots_piece);
-        Index r = 0;
-        for (; r + R <= rows; r += R) tile<T, K, R>(begin, end, depth, a + r * a_row, a_row, f, f_row, out + r * out_row, out_row);
-        for (; r < rows; ++r) tile<T, K, 1>(begin, end, depth, a + r * a_row, a_row, f, f_row, out + r * out_row, out_row);
-    }
-}
-
-template <class T, int... K>
-constexpr auto rows_of(std::integer_sequence<int, K...>) {
-    return std::array<void (*)(Index, Index, const T*, Index, const T*, Index, T*, Index), sizeof...(K)>{&rows<T, K + 1>...};
+    Index r = 0;
+    for (; r + R <= rows; r += R) tile<T, K, R>(depth, a + r * a_row, a_row, f, out + r * out_row, out_row, out_component);
+    for (; r < rows; ++r) tile<T, K, 1>(depth, a + r * a_row, a_row, f, out + r * out_row, out_row, out_component);
 }
 
 }  // namespace dots_detail
@@ -90,10 +78,11 @@ void pack_dots(Index depth, Index k, const T* f, Index f_depth, Index f_componen
     }
 }
 
+// out's rows and its components may lie any way; next to each other, the rows are stored as vectors.
 template <class T>
-void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row) {
-    static constexpr auto kernels = dots_detail::rows_of<T>(std::make_integer_sequence<int, std::min(4, lanes<T> / 2)>{});
-    kernels[static_cast<std::size_t>(k - 1)](rows, depth, a, a_row, f, round_up<Index>(depth, lanes<T>), out, out_row);
+void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row, Index out_component) {
+    if (k == 1) dots_detail::rows<T, 1>(rows, depth, a, a_row, f, out, out_row, out_component);
+    else dots_detail::rows<T, 2>(rows, depth, a, a_row, f, out, out_row, out_component);
 }
 
 // out (rows x kp, the padding 0) = a f for a factor f of k components packed by pack_factor().
@@ -101,7 +90,7 @@ template <class T>
 void times_factor(Index rows, Index k, Index kp, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row,
                   Fetch fetch = {}) {
     if (!few_components<T>(k, depth)) return product(rows, kp, depth, a, a_row, 1, f, packed, out, out_row, false, fetch);
-    dots(rows, k, depth, a, a_row, f, out, out_row);
+    dots(rows, k, depth, a, a_row, f, out, out_row, 1);
     for (Index r = 0; r < rows && k < kp; ++r) std::fill(out + r * out_row + k, out + r * out_row + kp, T(0));
 }
 

@@ -5,158 +5,9 @@
 // Sums run in T within a chunk of some hundred rows and up the tree; the k x k sums across blocks are double.
 #pragma once
 
-#include "dense.hpp"
-#include "rows/exact.hpp"
+#include "pass_few.hpp"
 
 namespace gramfold {
-
-template <class T>
-struct PassSums {
-    Buffer<T> s;
-    Buffer<double> gram, cross;
-    RowStats stats;
-
-    void clear() {
-        s.zero(), gram.zero(), cross.zero();
-        stats = {};
-    }
-    PassSums& operator+=(const PassSums& o) {
-        add(s, o.s), add(gram, o.gram), add(cross, o.cross);
-        stats += o.stats;
-        return *this;
-    }
-
-  private:
-    template <class U>
-    static void add(Buffer<U>& to, const Buffer<U>& from) {
-        for (Index i = 0; i < to.size(); ++i) to.get()[i] += from.get()[i];
-    }
-};
-
-// The shared factor with its components padded with zeros to a whole number of vector quarters; in panels for a
-// source that reads it as product()'s b.
-template <class T>
-struct Packed {
-    Index rows, k, kp;
-    Buffer<T> own;
-    const T* data;
-
-    Packed(Matrix<const T> f, bool panels) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
-        if (!panels && kp == k && f.col_stride == 1 && f.row_stride == k) {
-            data = f.data;
-            return;
-        }
-        own = Buffer<T>(round_up<Index>(rows, lanes<T>) * kp);
-        data = own.get();
-        if (panels) {
-            pack_factor(rows, k, kp, f.data, f.row_stride, f.col_stride, own.get());
-            return;
-        }
-        for (Index r = 0; r < rows; ++r)
-            for (Index c = 0; c < kp; ++c) own.get()[r * kp + c] = c < k ? f(r, c) : T(0);
-    }
-};
-
-// Where the rows start, max(0, a + beta (a - b)) without the max for signed rows, and where they go.
-// a may be null (start at 0), as may b (beta = 0) and cross' other side, which is a.
-template <class T>
-struct RowFactor {
-    const T *a, *b;
-    T beta;
-    T* out;
-};
-
-template <class T, class Source>
-class PassWorker {
-  public:
-    PassWorker(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
-        : block_(x), f_(f), rows_(rows), exact_(rows.polish > 0 && !rows.direct()), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
-          p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_), zb_(kp_ * stride_), small_(k_ * kp_),
-          scratch_(exact_ ? Exact<T>::scratch_size(k_) : rows.scratch_size()) {}
-
-    void operator()(Index first, Index count, PassSums<T>& sums) {
-        const Index padded = round_up<Index>(count, row_group);
-        block_.open(first, count);
-        project(count, padded);
-        start(first, count, padded);
-        sums.stats += solve(padded);
-        finish(first, count);
-        if (sums.s.size()) block_.accumulate(zb_.get(), k_, kp_, sums.s.get());
-        if (sums.gram.size()) add_product(zb_.get(), kp_, kp_, count, sums.gram);
-        if (sums.cross.size()) add_product(z_.a + first * k_, k_, k_, count, sums.cross);
-    }
-
-  private:
-    RowStats solve(Index padded) {
-        T *z = zt_.get(), *p = pt_.get();
-        if (!exact_) return rows_.solve(z, p, stride_, padded, scratch_.get());
-        return Exact<T>(rows_, z, p, stride_, padded, scratch_.get()).solve(z_.a);
-    }
-
-    void project(Index count, Index padded) {
-        T* pt = pt_.get();
-        if (block_.project_by_component()) {
-            block_.project(f_.data, k_, kp_, pt, stride_);
-            for (Index t = 0; t < k_; ++t) std::fill(pt + t * stride_ + count, pt + t * stride_ + padded, T(0));
-        } else {
-            block_.project(f_.data, k_, kp_, p_.get(), kp_);
-            by_component(p_.get(), kp_, count, padded, pt);
-        }
-        if (rows_.nonneg && rows_.l1 > 0)
-            for (Index t = 0; t < k_; ++t)
-                for (Index r = 0; r < count; ++r) pt[t * stride_ + r] -= rows_.l1;
-    }
-
-    void start(Index first, Index count, Index padded) {
-        T *zt = zt_.get(), *zb = zb_.get();
-        if (!z_.a) {
-            for (Index t = 0; t < k_; ++t) std::fill_n(zt + t * stride_, padded, T(0));
-            return;
-        }
-        const T* a = z_.a + first * k_;
-        if (!z_.b) return by_component(a, k_, count, padded, zt);
-        const T* b = z_.b + first * k_;
-        for (Index i = 0; i < count * k_; ++i) {
-            const T moved = a[i] + z_.beta * (a[i] - b[i]);
-            zb[i] = rows_.nonneg && moved < 0 ? T(0) : moved;
-        }
-        by_component(zb, k_, count, padded, zt);
-    }
-
-    void finish(Index first, Index count) {
-        T *zb = zb_.get(), *out = z_.out + first * k_;
-        transpose(k_, count, zt_.get(), stride_, zb, kp_);
-        if (k_ == kp_) {
-            std::copy_n(zb, count * k_, out);
-            return;
-        }
-        for (Index r = 0; r < count; ++r) {
-            for (Index t = k_; t < kp_; ++t) zb[r * kp_ + t] = 0;
-            for (Index t = 0; t < k_; ++t) out[r * k_ + t] = zb[r * kp_ + t];
-        }
-    }
-
-    void by_component(const T* from, Index from_row, Index count, Index padded, T* to) const {
-        transpose(count, k_, from, from_row, to, stride_);
-        for (Index t = 0; t < k_; ++t)
-            for (Index r = count; r < padded; ++r) to[t * stride_ + r] = 0;
-    }
-
-    // sum += zb' other, k x k; padded columns of `other` are computed and left out
-    void add_product(const T* other, Index other_row, Index cols, Index count, Buffer<double>& sum) {
-        product(k_, cols, count, zb_.get(), 1, kp_, other, other_row, small_.get(), kp_, false);
-        for (Index s = 0; s < k_; ++s)
-            for (Index t = 0; t < k_; ++t) sum.get()[s * k_ + t] += double(small_.get()[s * kp_ + t]);
-    }
-
-    typename Source::Block block_;
-    const Packed<T>& f_;
-    const Hals<T>& rows_;
-    bool exact_;
-    RowFactor<T> z_;
-    Index k_, kp_, stride_;
-    Buffer<T> p_, pt_, zt_, zb_, small_, scratch_;
-};
 
 // `s` (cols x k, or null) is overwritten with X'Z.
 template <class T, class Source>
@@ -165,24 +16,28 @@ std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const
     const Index k = f.k, kp = f.kp;
     Plan plan = x.plan(s);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + double(k) * (1 + rows.max_sweeps));
-    auto sums = fold(
-        plan, run,
-        [&] {
-            auto sums = std::make_unique<PassSums<T>>();
-            if (s) sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
-            if (squares) sums->gram = Buffer<double>(k * k);
-            if (cross) sums->cross = Buffer<double>(k * k);
-            sums->clear();
-            return sums;
-        },
-        [&] { return PassWorker<T, Source>(x, f, rows, z, plan.block); });
+    const auto make_sums = [&] {
+        auto sums = std::make_unique<PassSums<T>>();
+        if (s) sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
+        if (squares) sums->gram = Buffer<double>(k * k);
+        if (cross) sums->cross = Buffer<double>(k * k);
+        sums->clear();
+        return sums;
+    };
+    const auto run_with = [&](auto make_worker) { return fold(plan, run, make_sums, make_worker); };
+    const auto sums = [&] {
+        if constexpr (std::is_same_v<Source, Dense<T>>)
+            if (FewPassWorker<T>::serves(x, k)) return run_with([&] { return FewPassWorker<T>(x, f, rows, z, plan.block); });
+        return run_with([&] { return PassWorker<T, Source>(x, f, rows, z, plan.block); });
+    };
+    auto total = sums();
     if (s) {
-        const T* from = sums->s.get();
+        const T* from = total->s.get();
         const bool by_component = x.sums_by_component();
         for (Index c = 0; c < x.cols(); ++c)
             for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
     }
-    return sums;
+    return total;
 }
 
 }  // namespace gramfold

@@ -8,8 +8,8 @@
 // and, with the roles of the strides swapped, both again for X stored the other way round.
 // The sum runs over q in order, in pieces of depth_piece with one accumulator each, wherever an element falls in a
 // tile: a row gives the same bits alone, in a block, and for any number of threads.
-// Cost: rows * cols * depth FMA; a tile of R x 2 vectors does 2R FMA per R + 2 loads. A piece of a panel of b stays
-// in the second-level cache while the rows go by.
+// Cost: rows * cols * depth FMA; a tile of R x 2 vectors does 2R FMA per R + 2 loads, with few rows one of R x 4 as
+// many per R / 2 + 2. A piece of a panel of b stays in the second-level cache while the rows go by.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +34,8 @@ inline constexpr int vector_bytes = 16, tile_rows = 12;
 #else
 inline constexpr int vector_bytes = 16, tile_rows = 6;
 #endif
+
+inline constexpr int few_rows = tile_rows / 3;  // of a tile: so many go with four vectors
 
 template <class T>
 inline constexpr int lanes = vector_bytes / int(sizeof(T));
@@ -125,8 +127,9 @@ constexpr auto tiles_of(std::integer_sequence<int, R...>) {
 // One panel of NV * W columns: the rows are shared out evenly over the fewest tiles.
 template <class T, int W, int NV>
 void panel(Product<T>& p, Index rows, Index fetch_tile) {
-    static constexpr auto tiles = tiles_of<T, W, NV>(std::make_integer_sequence<int, tile_rows>{});
-    for (Index left = (rows + tile_rows - 1) / tile_rows; rows > 0; --left) {
+    constexpr int most = NV > 2 ? few_rows : tile_rows;
+    static constexpr auto tiles = tiles_of<T, W, NV>(std::make_integer_sequence<int, most>{});
+    for (Index left = (rows + most - 1) / most; rows > 0; --left) {
         const Index r = (rows + left - 1) / left;
         tiles[static_cast<std::size_t>(r - 1)](p);
         p.a += r * p.a_row;
@@ -151,6 +154,18 @@ inline void exchange_round(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) 
     if constexpr (2 * S < N) exchange_round<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
 }
 
+// v[0] becomes the totals of the N vectors' lanes, by twos.
+template <class T, int N, int S, int... I>
+inline void add_up(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    using Mask = Vec<Bits, N>;
+    constexpr Mask low = {Bits(I & S ? N + I - S : I)...}, high = {Bits(I & S ? N + I : I + S)...};
+#pragma GCC unroll 16
+    for (int i = 0; i < N; i += 2 * S)
+        v[i] = __builtin_shuffle(v[i], v[i + S], low) + __builtin_shuffle(v[i], v[i + S], high);
+    if constexpr (2 * S < N) add_up<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
+}
+
 template <class T, int N>
 inline void transpose_square(const T* in, Index in_row, T* out, Index out_row) {
     Vec<T, N> v[N];
@@ -165,8 +180,8 @@ inline void transpose_square(const T* in, Index in_row, T* out, Index out_row) {
 
 inline constexpr Index depth_piece = 512;
 
-// Calls f(W, NV, first) for panels of NV vectors of W lanes, W and NV known when compiled, that cover `cols`.
-template <class T, class F>
+// Calls f(W, NV, first) for panels of up to `most` vectors of W lanes, W and NV known when compiled, that cover `cols`.
+template <class T, int most = 2, class F>
 void each_panel(Index cols, F f) {
     Index c = 0;
     const auto some = [&](auto w, auto nv) {
@@ -174,6 +189,7 @@ void each_panel(Index cols, F f) {
     };
     constexpr int w = lanes<T>;
     constexpr auto one = std::integral_constant<int, 1>{};
+    if constexpr (most > 2) some(std::integral_constant<int, w>{}, std::integral_constant<int, most>{});
     some(std::integral_constant<int, w>{}, std::integral_constant<int, 2>{});
     some(std::integral_constant<int, w>{}, one);
     if constexpr (w >= 4) some(std::integral_constant<int, w / 2>{}, one);
@@ -198,7 +214,7 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
     const char* lines = static_cast<const char*>(fetch.lines);
     for (Index q = 0; q < depth || q == 0; q += depth_piece) {
         const Index piece = std::min(depth_piece, depth - q);
-        each_panel<T>(cols, [&](auto w, auto nv, Index c) {
+        const auto one = [&](auto w, auto nv, Index c) {
             const T* panel_b = b_depth == packed ? b + q * cols + c * piece : b + q * b_depth + c;
             const Index stride = b_depth == packed ? w * nv : b_depth;
             const char* first = lines ? lines : reinterpret_cast<const char*>(panel_b + fetch.ahead);
@@ -207,7 +223,9 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
                                       add || q > 0, first, step};
             tile_detail::panel<T, w, nv>(p, rows, lines ? piece * 64 : fetch.ahead ? 64 : 0);
             if (lines) lines = p.fetch;
-        });
+        };
+        if (rows <= few_rows && b_depth != packed) each_panel<T, 4>(cols, one);
+        else each_panel<T>(cols, one);
     }
 }
 
@@ -224,25 +242,21 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
     }
 }
 
-// out (cols x rows, row stride out_row) = the transpose of in (rows x cols, row stride in_row).
-template <class T>
+// out (cols x rows, row stride out_row) = the transpose of in (rows x cols), in squares of up to N.
+template <class T, int N = lanes<T>>
 void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index out_row) {
-    Index c = 0;
-    const auto squares = [&](auto size) {
-        constexpr int N = decltype(size)::value;
-        for (; c + N <= cols; c += N) {
-            Index r = 0;
-            for (; r + N <= rows; r += N) tile_detail::transpose_square<T, N>(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
-            for (; r < rows; ++r)
-                for (Index l = c; l < c + N; ++l) out[l * out_row + r] = in[r * in_row + l];
-        }
-    };
-    constexpr int w = lanes<T>;
-    if constexpr (w >= 2) squares(std::integral_constant<int, w>{});
-    if constexpr (w >= 4) squares(std::integral_constant<int, w / 2>{});
-    if constexpr (w >= 8) squares(std::integral_constant<int, w / 4>{});
-    for (; c < cols; ++c)
-        for (Index r = 0; r < rows; ++r) out[c * out_row + r] = in[r * in_row + c];
+    if constexpr (N < 2 || 4 * N < lanes<T>) {
+        for (Index c = 0; c < cols; ++c)
+            for (Index r = 0; r < rows; ++r) out[c * out_row + r] = in[r * in_row + c];
+    } else {
+        const Index whole_rows = rows / N * N, whole_cols = cols / N * N;
+        for (Index c = 0; c < whole_cols; c += N)
+            for (Index r = 0; r < whole_rows; r += N)
+                tile_detail::transpose_square<T, N>(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
+        if (whole_cols < cols)
+            transpose<T, N / 2>(whole_rows, cols - whole_cols, in + whole_cols, in_row, out + whole_cols * out_row, out_row);
+        if (whole_rows < rows) transpose<T, N / 2>(rows - whole_rows, cols, in + whole_rows * in_row, in_row, out + whole_rows, out_row);
+    }
 }
 
 }  // namespace gramfold

@@ -171,10 +171,12 @@ class Hals {
     }
 
     static double sum(const Lanes& lanes) {
-        double total = 0;
+        double total[width] = {};
         for (int v = 0; v < across; ++v)
-            for (int i = 0; i < width; ++i) total += double(lanes.x[v][i]);
-        return total;
+            for (int i = 0; i < width; ++i) total[i] += double(lanes.x[v][i]);
+        for (int n = width / 2; n > 0; n /= 2)
+            for (int i = 0; i < n; ++i) total[i] += total[i + n];
+        return total[0];
     }
 
   private:

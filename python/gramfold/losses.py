@@ -56,14 +56,15 @@ class Frobenius:
     def finish(self, H: Array) -> tuple[Array, float, float]:
         """One pass over X; where |X - WH| would cancel and X is dense, one more."""
         n_threads, norm2 = self.x.n_threads, self.x.squared_norm
-        rows = solve_to_convergence(self.x, H, self.penalty_W, sums=np.empty_like(H))
+        sums = np.empty_like(H)
+        rows = solve_to_convergence(self.x, H, self.penalty_W, sums=sums)
         W = rows.factor
         cols = solve_rows(
-            None, W, rows.gram, self.penalty_H, Sweeps(0), products=rows.sums, start=H,
-            n_threads=n_threads,
-        )  # fmt: skip
+            None, W, rows.gram, self.penalty_H, Sweeps(0), products=sums, start=H, n_threads=n_threads
+        )
         kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 else 0.0
-        squares = max(0.0, norm2 + 2 * (rows.objective - self.penalty_W(W)))
+        cross = np.multiply(sums, H, dtype=np.float64).sum()
+        squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(H, n_threads)))
         if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
             squares = kernels.squared_residual(self.x.x, W, np.ascontiguousarray(H.T), n_threads)
         return W, float(np.sqrt(squares)), float(kkt)
