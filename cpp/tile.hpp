@@ -83,8 +83,8 @@ struct Product {
     T *out;
     Index out_row;
     bool add;
-    const char* fetch;  // one line is prefetched per step of q
-    Index fetch_step;
+    const char* fetch;  // prefetched at every step of q, with the line `fetch_more` bytes on
+    Index fetch_step, fetch_more;
 };
 
 template <class T, int W, int NV, int R>
@@ -96,8 +96,10 @@ void tile(const Product<T>& p) {
     for (int r = 0; r < R; r += 3) a[r / 3] = p.a + r * p.a_row;
     const Index step = p.a_row, next = p.a_depth;
     const char* fetch = p.fetch;
+    const Index more = p.fetch_more;
     for (Index q = 0; q < p.depth; ++q, b += p.b_depth, fetch += p.fetch_step) {
         __builtin_prefetch(fetch, 0, 2);
+        if (more) __builtin_prefetch(fetch + more, 0, 2);
         V bv[NV];
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) bv[v] = load<V>(b + v * W);
@@ -212,16 +214,17 @@ template <class T>
 void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index a_depth, const T* b,
              Index b_depth, T* out, Index out_row, bool add, Fetch fetch = {}) {
     const char* lines = static_cast<const char*>(fetch.lines);
+    const Index fetched = lines && tile_rows * sizeof(T) > 64 && cols <= 2 * lanes<T> ? 128 : 64;  // a panel for all lines
     for (Index q = 0; q < depth || q == 0; q += depth_piece) {
         const Index piece = std::min(depth_piece, depth - q);
         const auto one = [&](auto w, auto nv, Index c) {
             const T* panel_b = b_depth == packed ? b + q * cols + c * piece : b + q * b_depth + c;
             const Index stride = b_depth == packed ? w * nv : b_depth;
             const char* first = lines ? lines : reinterpret_cast<const char*>(panel_b + fetch.ahead);
-            const Index step = lines ? 64 : stride * Index(sizeof(T));
+            const Index step = lines ? fetched : stride * Index(sizeof(T));
             tile_detail::Product<T> p{piece, a + q * a_depth, a_row, a_depth, panel_b, stride, out + c, out_row,
-                                      add || q > 0, first, step};
-            tile_detail::panel<T, w, nv>(p, rows, lines ? piece * 64 : fetch.ahead ? 64 : 0);
+                                      add || q > 0, first, step, fetched - 64};
+            tile_detail::panel<T, w, nv>(p, rows, lines ? piece * fetched : fetch.ahead ? 64 : 0);
             if (lines) lines = p.fetch;
         };
         if (rows <= few_rows && b_depth != packed) each_panel<T, 4>(cols, one);
