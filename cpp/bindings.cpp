@@ -27,8 +27,6 @@ void bind_repeats(py::module_& m) {
             const Index rows = starts.size() - 1;
             for (Index r = 0; r < rows; ++r) require(starts.data()[r] >= 0 && starts.data()[r] <= starts.data()[r + 1], "starts must rise");
             require(Index(starts.data()[rows]) <= columns.size(), "starts must end with the columns");
-            for (Index e = 0; e < columns.size(); ++e)
-                require(columns.data()[e] >= 0 && Index(columns.data()[e]) < cols, "a column is out of range");
             return without_gil(n_threads, [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
         },
         py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));

@@ -73,20 +73,32 @@ struct VectorSum {
     }
 };
 
-// Whether a row of a CSR matrix has a column more than once; columns in any order.
+// Whether a row of a CSR matrix has a column more than once; columns in any order, but not out of range.
 template <class I>
 bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Run& run) {
-    const Index entries = Index(starts[rows]), chunks = std::clamp<Index>(entries / (16 * std::max<Index>(1, cols)), 1, 64);
+    using Unsigned = std::make_unsigned_t<I>;  // a negative index is a large one
+    const auto end = Unsigned(std::min<Index>(cols, std::numeric_limits<I>::max()));
+    const auto entries = Index(starts[rows]);
     const auto found = fold(
-        {rows, std::max<Index>(1, rows), chunks, double(entries)}, run, [] { return std::make_unique<VectorSum<Index>>(1); },
+        {rows, std::max<Index>(1, rows), std::clamp<Index>(entries >> 16, 1, 64), 4.0 * double(entries)}, run,
+        [] { return std::make_unique<VectorSum<Index>>(1); },
         [&] {
-            return [&, last = std::vector<Index>(std::size_t(cols), -1)](Index first, Index count, VectorSum<Index>& total) mutable {
-                for (Index r = first; r < first + count; ++r)
+            return [&, last = std::vector<Index>()](Index first, Index count, VectorSum<Index>& total) mutable {
+                const auto begin = Index(starts[first]), behind = Index(starts[first + count]);
+                Unsigned most = 0;
+                for (Index e = begin; e < behind; ++e) most = std::max(most, Unsigned(columns[e]));
+                if (begin < behind && most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
+                for (Index r = first; r < first + count; ++r) {
+                    bool rise = true;
+                    for (Index e = Index(starts[r]) + 1; e < Index(starts[r + 1]); ++e) rise &= columns[e - 1] < columns[e];
+                    if (rise) continue;
+                    if (last.empty()) last.assign(std::size_t(cols), -1);
                     for (Index e = Index(starts[r]); e < Index(starts[r + 1]); ++e) {
                         Index& seen = last[std::size_t(columns[e])];
                         total.values.get()[0] += seen == r;
                         seen = r;
                     }
+                }
             };
         });
     return found->values.get()[0] > 0;

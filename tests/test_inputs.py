@@ -212,6 +212,30 @@ def test_both_widths_of_indices_are_read(X, entry, index):
     assert_allclose(entry(csr(X, index)), entry(X), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["csr", "csc"])
+@ENTRIES
+def test_parts_of_unlike_widths_or_with_gaps_are_read(X, entry, form):
+    expected = entry(X)
+    for part, change in (
+        ("indices", lambda a: a.astype(np.int64)),
+        ("indptr", lambda a: a.astype(np.int64)),
+        ("indices", lambda a: a.astype(np.int16)),
+        ("indices", lambda a: np.repeat(a, 2)[::2]),
+        ("data", lambda a: np.repeat(a, 2)[::2]),
+    ):
+        s = csr(X, form=form)
+        setattr(s, part, change(getattr(s, part)))
+        assert_allclose(entry(s), expected, rtol=1e-9, atol=1e-12)
+
+
+@ENTRIES
+def test_duplicates_under_a_stale_flag_are_what_they_sum_to(X, entry):
+    s = csr(X)
+    halves = sp.csr_array((np.repeat(s.data / 2, 2), np.repeat(s.indices, 2), 2 * s.indptr), shape=s.shape)
+    halves.has_sorted_indices = halves.has_canonical_format = True
+    assert_allclose(entry(halves), entry(X), rtol=1e-9, atol=1e-12)
+
+
 @ENTRIES
 def test_unsorted_duplicate_and_zero_entries_are_what_they_sum_to(X, entry):
     s = sp.csr_array(X)

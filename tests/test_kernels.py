@@ -416,3 +416,15 @@ def test_repeated_columns_of_a_row_are_found(kernels, shape, index):
         doubled[starts[row]] = doubled[starts[row + 1] - 1]
         assert kernels.repeats(doubled, starts, cols, 3)
         assert reference.repeats(doubled, starts, cols, 3)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("wrong", [-1, 40, 2**31 - 1])
+@pytest.mark.parametrize("at", [0, 17_000, -1])
+def test_columns_out_of_range_are_refused(kernels, index, wrong, at):
+    starts = np.arange(0, 20_001 * 10, 10, dtype=index)
+    columns = np.tile(np.arange(10, dtype=index), 20_000)
+    columns[at] = wrong
+    with pytest.raises(ValueError, match=r"X\.indices must be at least 0 and less than 40"):
+        kernels.repeats(columns, starts, 40, 2)
+    assert not kernels.repeats(columns[:0], starts[:1], 40, 2)

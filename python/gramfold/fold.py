@@ -38,13 +38,16 @@ def aligned(x: Array) -> Array:
 def sound(x: Any, n_threads: int = 1) -> Any:
     """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
 
-    Columns of CSR rows may stay in any order: sorting them can take longer than a pass.
+    Indices may stay in any order: sorting them can take longer than a pass.
 
     Raises
     ------
     ValueError
         If an index is out of range or the row pointers do not rise.
     """
+    parts = x.data, x.indices, x.indptr
+    if x.indices.dtype != x.indptr.dtype or not all(part.flags.c_contiguous for part in parts):
+        x = type(x)(tuple(np.ascontiguousarray(part) for part in parts), shape=x.shape)
     major, minor = x.shape if x.format == "csr" else x.shape[::-1]
     pointers, indices = x.indptr, x.indices
     stored = min(len(indices), len(x.data))
@@ -55,15 +58,11 @@ def sound(x: Any, n_threads: int = 1) -> Any:
         or pointers[-1] > stored
     ):
         raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
+    repeats = kernels.repeats(indices, pointers, minor, n_threads)
     used = int(pointers[-1])
-    # A negative index is a large one without its sign.
-    if used and indices[:used].view(f"u{indices.itemsize}").max() >= minor:
-        raise ValueError(f"X.indices must be at least 0 and less than {minor}")
     if used < len(x.data) or used < len(indices):
         x = type(x)((x.data[:used], indices[:used], pointers), shape=x.shape)
-    if x.has_canonical_format:
-        return x
-    if x.format != "csr" or kernels.repeats(x.indices, x.indptr, minor, n_threads):
+    if repeats:
         x = x.copy()
         x.sum_duplicates()
     return x

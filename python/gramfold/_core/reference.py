@@ -201,8 +201,11 @@ def scan(x, n_threads):
 
 
 def repeats(columns, starts, cols, n_threads):
-    """Whether a row of a CSR matrix has a column more than once."""
-    at = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * cols + columns[: starts[-1]]
+    """Whether a row of a CSR matrix has a column more than once; refuses columns out of range."""
+    columns = columns[: starts[-1]]
+    if np.any((columns < 0) | (columns >= cols)):
+        raise ValueError(f"X.indices must be at least 0 and less than {cols}")
+    at = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * cols + columns
     return len(np.unique(at)) < len(at)
 
 
