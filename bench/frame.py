@@ -13,6 +13,7 @@ SLACK = {
     "float32": 1e-5,
     "float64": 1e-6,
 }  # relative; the most ours may be above the peer's objective
+LAP = 0.1  # seconds; shorter calls are made in a row, ours and the peer's alike
 SLOW_PEER = 20.0  # seconds; a peer slower than this is timed once unless --peer-repeat says more
 
 Row = dict[str, Any]
@@ -53,7 +54,11 @@ class Case:
 
 @dataclass
 class Lap:
-    """A call to be timed `repeat` times, with the result of the last call."""
+    """A call to be timed `repeat` times, with the result of the last call.
+
+    Calls of less than `LAP` seconds are made in a row that long, and their mean is one time: the first one
+    also wakes threads and fills caches that the call before it, of the other library, has emptied.
+    """
 
     call: Callable[[], Any]
     repeat: int = 1
@@ -64,9 +69,11 @@ class Lap:
         """Time the call once more."""
         self.result = None
         gc.collect()
-        start = time.perf_counter()
-        self.result = self.call()
-        self.seconds.append(time.perf_counter() - start)
+        calls, elapsed, start = 0, 0.0, time.perf_counter()
+        while elapsed < LAP:
+            self.result = self.call()
+            calls, elapsed = calls + 1, time.perf_counter() - start
+        self.seconds.append(elapsed / calls)
 
     @property
     def median(self) -> float:

@@ -86,12 +86,16 @@ bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Ru
             return [&, last = std::vector<Index>()](Index first, Index count, VectorSum<Index>& total) mutable {
                 const auto begin = Index(starts[first]), behind = Index(starts[first + count]);
                 Unsigned most = 0;
+                Index falls = 0;
                 for (Index e = begin; e < behind; ++e) most = std::max(most, Unsigned(columns[e]));
                 if (begin < behind && most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
+                for (Index e = begin + 1; e < behind; ++e) falls += columns[e - 1] >= columns[e];
                 for (Index r = first; r < first + count; ++r) {
-                    bool rise = true;
-                    for (Index e = Index(starts[r]) + 1; e < Index(starts[r + 1]); ++e) rise &= columns[e - 1] < columns[e];
-                    if (rise) continue;
+                    const auto e = Index(starts[r]);
+                    if (e > begin && e < Index(starts[r + 1])) falls -= columns[e - 1] >= columns[e];
+                }
+                if (falls == 0) return;
+                for (Index r = first; r < first + count; ++r) {
                     if (last.empty()) last.assign(std::size_t(cols), -1);
                     for (Index e = Index(starts[r]); e < Index(starts[r + 1]); ++e) {
                         Index& seen = last[std::size_t(columns[e])];
