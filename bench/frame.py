@@ -145,7 +145,7 @@ def verdict(rows: Iterable[Row]) -> list[str]:
         unequal = [row for row in members if not row["equal_quality"]]
         worst = unequal[0] if unequal else min(members, key=lambda row: row["ratio"])
         met = not unequal and worst["ratio"] >= worst["at_least"]
-        how = "quality not reached" if unequal else f"worst {worst['ratio']:.1f}x"
+        how = "quality not reached" if unequal else f"worst {worst['ratio']:.3g}x"
         lines.append(
             f"{'met    ' if met else 'NOT met'}  {criterion} >= {worst['at_least']:g}x: "
             f"{how} ({worst['case']}, {worst['dtype']}; {len(members)} cases ran)"
