@@ -1,4 +1,4 @@
-"""One pass of the fold (project, one HALS sweep, accumulate) beside the limit of the machine it meets first."""
+"""One pass of the fold (project, one HALS sweep, accumulate) beside the limit that it meets first."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -121,7 +121,8 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
     const Buffer<T> padded = padded_rows<T>(gram, k, gp);
     Plan plan = x.plan(s);
     // The products of a block leave room for G in the second-level cache.
-    plan.block = std::clamp<Index>((Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group, row_group, plan.block);
+    const Index fit = (Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group;
+    plan.block = std::max(row_group, std::min(fit, plan.block));
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);
     const CodeTask<T, Rows> task{f, {padded.get(), k, gp, gram}, rule, start, enough, plan.block};
     auto sums = fold(

@@ -59,7 +59,13 @@ class Dense {
     Index cols() const { return x_.cols; }
     const Matrix<const T>& matrix() const { return x_; }
     Index work_per_row() const { return 2 * x_.cols; }  // in multiples of k
-    Plan plan(bool = true) const { return gramfold::plan(x_.rows, x_.cols * Index(sizeof(T))); }
+    // Where 48 long rows would leave the second-level cache between project and accumulate, half or a quarter of them.
+    Plan plan(bool = true) const {
+        const Index row_bytes = x_.cols * Index(sizeof(T));
+        Plan p = gramfold::plan(x_.rows, row_bytes);
+        while (!by_cols_ && p.block > row_group / 4 && p.block * row_bytes > most_block_bytes) p.block /= 2;
+        return p;
+    }
 
     // The sums Z'X are kept as (k x cols) when X is read along its rows, else as (cols x padded k).
     bool sums_by_component() const { return !by_cols_; }
@@ -71,7 +77,7 @@ class Dense {
 
         void open(Index first, Index count) {
             count_ = count;
-            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= block_bytes;
+            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= most_block_bytes;
             if (in_place_) {
                 data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
                 return;

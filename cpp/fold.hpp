@@ -28,8 +28,8 @@ struct Cancelled : std::exception {
     const char* what() const noexcept override { return "cancelled"; }
 };
 
-// Two blocks of X fit in the second-level cache: one at work, one on its way.
-inline constexpr Index block_bytes = Index{384} << 10;
+// Two blocks of X fit in the second-level cache: one at work, one on its way. Few long rows may take all of it.
+inline constexpr Index block_bytes = Index{384} << 10, most_block_bytes = Index{1} << 20;
 
 // Rows are solved with this many side by side; blocks and chunks start at multiples of it.
 inline constexpr Index row_group = 48;
