@@ -11,7 +11,7 @@ from bench.frame import LAP, Case, Lap, Row, Settings, interleave
 from bench.machine import Limits
 
 NARROW = tuple((400_000, 128, k) for k in (1, 2, 4, 8))  # bound by the read of X
-WIDE = ((40_000, 1_000, 32), (20_000, 2_000, 64), (20_000, 2_000, 100))  # bound by FMA
+WIDE = ((40_000, 1_000, 32), (20_000, 2_000, 64), (20_000, 2_000, 100), (10_000, 5_000, 64))  # bound by FMA
 TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
 
 LEGEND = """\

@@ -1,6 +1,6 @@
-// The product of few components: out (rows x k) (+)= a (rows x depth, contiguous rows) f', f (k x depth).
+// The product of one or two components: out (rows x k) = a (rows x depth, contiguous rows) f', f (k x depth).
 //
-// With few components tile.hpp's broadcast of every entry of a costs more than the products. Here vectors
+// With so few tile.hpp's broadcast of every entry of a costs more than the products. Here vectors
 // run along the depth, the K sums of a row stay in registers, and the lanes of R rows are added up at the end, a
 // square of sums at a time. A sum is added up in the same order wherever it falls.
 // Cost: rows * depth * k FMA for rows * depth * (1 + k) loads; at the speed of memory if a is not in the cache.

@@ -31,7 +31,7 @@ struct Cancelled : std::exception {
 // Two blocks of X fit in the second-level cache: one at work, one on its way. Few long rows may take all of it.
 inline constexpr Index block_bytes = Index{384} << 10, most_block_bytes = Index{1} << 20;
 
-// Rows are solved with this many side by side; blocks and chunks start at multiples of it.
+// Rows are solved with this many side by side; chunks start at multiples of it, and so do blocks unless rows are long.
 inline constexpr Index row_group = 48;
 
 struct Plan {

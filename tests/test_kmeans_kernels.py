@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from kernel_cases import LAYOUTS, as64, csr
 from numpy.testing import assert_allclose, assert_array_equal
-from test_kernels import LAYOUTS, as64, csr
 
 from gramfold._core import reference
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from kernel_cases import spread
 from numpy.testing import assert_allclose, assert_array_equal
-from test_kernels import spread
 
 from gramfold._core import reference
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from kernel_cases import LAYOUTS, SHAPES, TAILS, close, data, spread
 from numpy.testing import assert_array_equal
-from test_kernels import LAYOUTS, SHAPES, TAILS, close, data, spread
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
