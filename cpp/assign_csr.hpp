@@ -189,7 +189,7 @@ template <class S, class T, class I>
 std::unique_ptr<AssignSums<T>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const GatheredCentroids<T> centroids(job.centers, job.k, job.d);
     const Groups<T> groups(nullptr, 1, job.moved, 0, job.k);
-    Plan plan = source.plan();
+    Plan plan = source.plan(1);
     plan.work = double(source.rows()) * double(source.work_per_row()) * double(job.k);
     auto total = fold(
         plan, run,

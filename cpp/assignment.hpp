@@ -134,9 +134,7 @@ struct AssignSums {
         inertia = 0, changed = searched = rechecked = 0;
     }
     AssignSums& operator+=(const AssignSums& o) {
-        for (Index i = 0; i < s.size(); ++i) s.get()[i] += o.s.get()[i];
-        for (Index i = 0; i < counts.size(); ++i)
-            counts.get()[i] += o.counts.get()[i], moved.get()[i] += o.moved.get()[i];
+        s += o.s, counts += o.counts, moved += o.moved;
         inertia += o.inertia, changed += o.changed, searched += o.searched, rechecked += o.rechecked;
         return *this;
     }

@@ -119,7 +119,7 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
                                       const T* start, const double* enough, CodeSink<T>& sink, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
     const Buffer<T> padded = padded_rows<T>(gram, k, gp);
-    Plan plan = x.plan(s);
+    Plan plan = x.plan(k, s);
     // The products of a block leave room for G in the second-level cache.
     const Index fit = (Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group;
     plan.block = std::max(row_group, std::min(fit, plan.block));
@@ -130,19 +130,14 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
         [&] {
             auto sums = std::make_unique<PassSums<T>>();
             if (s) {
-                sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
+                sums->s = Buffer<T>(sums_size(x, k, kp));
                 sums->gram = Buffer<double>(k * k);
             }
             sums->clear();
             return sums;
         },
         [&] { return CodeWorker<T, Source, Rows>(x, task, sink, s != nullptr); });
-    if (s) {
-        const T* from = sums->s.get();
-        const bool by_component = x.sums_by_component();
-        for (Index c = 0; c < x.cols(); ++c)
-            for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
-    }
+    if (s) read_sums(x, k, kp, sums->s.get(), s);
     return sums;
 }
 

@@ -46,13 +46,13 @@ class Csr {
 
     // Private sums of cols x k are worth it for chunks with several entries a column, and cheap with many; more than
     // 16 chunks are not worth their price. Without them chunks are short, as rows are of unlike lengths.
-    Plan plan(bool sums = true) const {
+    Plan plan(Index, bool sums = true) const {
         if (!sums) return gramfold::plan(rows_, 2048, 1024);
         const Index several = 4 * cols_ * rows_ / std::max<Index>(1, Index(indptr_[rows_]));
         return gramfold::plan(rows_, 2048, std::max({Index{256}, several, std::min(4 * several, rows_ / 16)}));
     }
 
-    bool sums_by_component() const { return false; }
+    bool packs_sums() const { return false; }
     bool reads_panels() const { return false; }
 
     class Block {
@@ -129,8 +129,8 @@ class Known {
     Index rows() const { return rows_; }
     Index cols() const { return 0; }
     Index work_per_row() const { return 1; }
-    Plan plan(bool) const { return gramfold::plan(rows_, k_ * Index(sizeof(T))); }
-    bool sums_by_component() const { return false; }
+    Plan plan(Index, bool) const { return gramfold::plan(rows_, k_ * Index(sizeof(T))); }
+    bool packs_sums() const { return false; }
     bool reads_panels() const { return false; }
 
     class Block {

@@ -22,6 +22,10 @@ class Buffer {
     T* get() const { return data_; }
     Index size() const { return size_; }
     void zero() { std::fill_n(data_, size_, T(0)); }
+    Buffer& operator+=(const Buffer& o) {
+        for (Index i = 0; i < size_; ++i) data_[i] += o.data_[i];
+        return *this;
+    }
 
   private:
     static T* make(Index size) {
@@ -59,16 +63,19 @@ class Dense {
     Index cols() const { return x_.cols; }
     const Matrix<const T>& matrix() const { return x_; }
     Index work_per_row() const { return 2 * x_.cols; }  // in multiples of k
-    // Where 48 long rows would leave the second-level cache between project and accumulate, half or a quarter of them.
-    Plan plan(bool = true) const {
+    // Of long rows a block leaves the second-level cache between project and accumulate. With several tiles of
+    // components that costs less than the sums' coming and going, so that blocks are large; with one, blocks are small.
+    Plan plan(Index k, bool sums = true) const {
         const Index row_bytes = x_.cols * Index(sizeof(T));
-        Plan p = gramfold::plan(x_.rows, row_bytes);
-        while (!by_cols_ && p.block > row_group / 4 && p.block * row_bytes > most_block_bytes) p.block /= 2;
+        Plan p = gramfold::plan(x_.rows, row_bytes, sums && x_.cols > 1024 ? 384 : 256);
+        if (by_cols_) return p;
+        if (k > tile_rows && p.block < 2 * row_group) p.block = 4 * row_group;
+        while (k <= tile_rows && p.block > row_group / 4 && p.block * row_bytes > most_block_bytes) p.block /= 2;
         return p;
     }
 
-    // The sums Z'X are kept as (k x cols) when X is read along its rows, else as (cols x padded k).
-    bool sums_by_component() const { return !by_cols_; }
+    // The sums Z'X are kept in panels of columns when X is read along its rows, else as (cols x padded k).
+    bool packs_sums() const { return !by_cols_; }
     bool reads_panels() const { return !by_cols_; }
 
     class Block {
@@ -77,7 +84,7 @@ class Dense {
 
         void open(Index first, Index count) {
             count_ = count;
-            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= most_block_bytes;
+            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= (by_cols_ ? block_bytes : most_block_bytes);
             if (in_place_) {
                 data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
                 return;
@@ -106,7 +113,7 @@ class Dense {
 
         void accumulate(const T* z, Index k, Index kp, T* s) const {
             if (by_cols_) product(x_.cols, kp, count_, data_, stride_, 1, z, kp, s, kp, true);
-            else product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, x_.cols, true);
+            else product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, packed, true, {nullptr, k > tile_rows ? 8 * lanes<T> : 0});
         }
 
       private:
@@ -121,5 +128,18 @@ class Dense {
     Matrix<const T> x_;
     bool by_cols_, in_place_;
 };
+
+// How many numbers a source keeps the sums Z'X of k components in.
+template <class Source>
+Index sums_size(const Source& x, Index k, Index kp) {
+    return x.cols() * (x.packs_sums() ? k : kp);
+}
+
+// to (cols x k) = the sums.
+template <class Source, class T>
+void read_sums(const Source& x, Index k, Index kp, const T* sums, T* to) {
+    if (x.packs_sums()) return unpack(k, x.cols(), sums, to);
+    for (Index c = 0; c < x.cols(); ++c) std::copy_n(sums + c * kp, k, to + c * k);
+}
 
 }  // namespace gramfold

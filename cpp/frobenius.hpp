@@ -88,16 +88,13 @@ std::unique_ptr<BetaSums<T>> frobenius_pass(const Source& x, Matrix<const T> f, 
     const Index k = f.cols, kp = packed.kp;
     const Buffer<double> exact = gram(f, run);
     const std::vector<T> rounded(exact.get(), exact.get() + k * k);
-    Plan plan = x.plan(num);
+    Plan plan = x.plan(k, num);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row() + k);
-    const bool by_component = x.sums_by_component();
     auto sums = fold(
         plan, run,
-        [&] { return std::make_unique<BetaSums<T>>(num ? x.cols() * (by_component ? k : kp) : 0, 0, k); },
+        [&] { return std::make_unique<BetaSums<T>>(num ? sums_size(x, k, kp) : 0, 0, k); },
         [&] { return FrobeniusWorker<T, Source>(x, packed, rounded.data(), rule, start, out, plan.block); });
-    const T* from = sums->num.get();
-    for (Index c = 0; num && c < x.cols(); ++c)
-        for (Index t = 0; t < k; ++t) num[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
+    if (num) read_sums(x, k, kp, sums->num.get(), num);
     return sums;
 }
 

@@ -18,7 +18,7 @@ struct GaussianSums {
     explicit GaussianSums(Index size) : moments(size) { clear(); }
     void clear() { moments.zero(), likelihood = 0; }
     GaussianSums& operator+=(const GaussianSums& o) {
-        for (Index i = 0; i < moments.size(); ++i) moments.get()[i] += o.moments.get()[i];
+        moments += o.moments;
         likelihood += o.likelihood;
         return *this;
     }

@@ -150,7 +150,7 @@ std::unique_ptr<BetaSums<T>> kl_pass(const Csr<T, I>& x, Matrix<const T> f, cons
     const Aligned<T> aligned(f);
     const Index k = f.cols, kp = aligned.kp;
     const auto slope = aligned.column_sums();
-    Plan plan = x.plan(num);
+    Plan plan = x.plan(k, num);
     plan.work = double(x.rows()) * double(x.work_per_row()) * double(k);
     auto sums = fold(
         plan, run, [&] { return std::make_unique<BetaSums<T>>(num ? x.cols() * kp : 0, 0, k); },

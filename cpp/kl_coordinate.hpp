@@ -194,7 +194,7 @@ template <class T, class Source>
 std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, const KlRows<T>& rows, const T* start, T* out,
                                            const Run& run) {
     Plan plan = gramfold::plan(x.rows(), 2048);
-    plan.block = std::min(plan.block, x.plan().block);
+    plan.block = std::min(plan.block, x.plan(rows.k).block);
     plan.work = double(x.rows()) * double(rows.k) * double(x.work_per_row()) * (1 + rows.max_sweeps);
     return fold(
         plan, run, [&] { return std::make_unique<KlSums>(rows.k); },

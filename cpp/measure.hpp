@@ -68,7 +68,7 @@ struct VectorSum {
     explicit VectorSum(Index n) : values(n) { values.zero(); }
     void clear() { values.zero(); }
     VectorSum& operator+=(const VectorSum& o) {
-        for (Index i = 0; i < values.size(); ++i) values.get()[i] += o.values.get()[i];
+        values += o.values;
         return *this;
     }
 };

@@ -14,11 +14,11 @@ template <class T, class Source>
 std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z,
                                       bool cross, bool squares, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp;
-    Plan plan = x.plan(s);
+    Plan plan = x.plan(k, s);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + double(k) * (1 + rows.max_sweeps));
     const auto make_sums = [&] {
         auto sums = std::make_unique<PassSums<T>>();
-        if (s) sums->s = Buffer<T>(x.cols() * (x.sums_by_component() ? k : kp));
+        if (s) sums->s = Buffer<T>(sums_size(x, k, kp));
         if (squares) sums->gram = Buffer<double>(k * k);
         if (cross) sums->cross = Buffer<double>(k * k);
         sums->clear();
@@ -31,12 +31,7 @@ std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const
         return run_with([&] { return PassWorker<T, Source>(x, f, rows, z, plan.block); });
     };
     auto total = sums();
-    if (s) {
-        const T* from = total->s.get();
-        const bool by_component = x.sums_by_component();
-        for (Index c = 0; c < x.cols(); ++c)
-            for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
-    }
+    if (s) read_sums(x, k, kp, total->s.get(), s);
     return total;
 }
 

@@ -1,9 +1,10 @@
 // The pass of one or two components over rows that lie one behind the other: everything by component.
 //
 // Where an entry of X is worth a few FMA, memory sets the pace of the products, and whatever else a row costs adds to
-// it. So the rows are never turned, and the k x k sums are sums over lanes.
+// it. So the products have their rows by component as the solver wants them, and the k x k sums are sums over lanes.
 #pragma once
 
+#include "elementary.hpp"
 #include "pass_worker.hpp"
 
 namespace gramfold {
@@ -30,22 +31,19 @@ class FewPassWorker {
         start(first, count);
         sums.stats += solve_(z, p, stride_, padded, ends_.a);
         transpose(k_, count, z, stride_, ends_.out + first * k_, k_);
-        if (sums.s.size()) product(k_, x_.cols, count, z, stride_, 1, x_.row(first), x_.row_stride, sums.s.get(), x_.cols, true);
+        if (sums.s.size()) product(k_, x_.cols, count, z, stride_, 1, x_.row(first), x_.row_stride, sums.s.get(), packed, true);
         if (sums.gram.size()) add_product(z, padded, sums.gram);
         if (sums.cross.size()) add_product(start_.get(), padded, sums.cross);
     }
 
   private:
-    // start_ = a, z = max(0, a + beta (a - b)), rows from count on 0.
+    // start_ = a, z = where the rows start; rows from count on are 0.
     void start(Index first, Index count) {
         T *a = start_.get(), *b = before_.get(), *z = z_.get();
         by_component(ends_.a, first, count, a);
         if (!ends_.b) return static_cast<void>(std::copy_n(a, size_, z));
         by_component(ends_.b, first, count, b);
-        for (Index i = 0; i < size_; ++i) {
-            const T moved = a[i] + ends_.beta * (a[i] - b[i]);
-            z[i] = nonneg_ && moved < 0 ? T(0) : moved;
-        }
+        for (Index i = 0; i < size_; ++i) z[i] = ends_.moved(a[i], b[i], nonneg_);
     }
 
     void by_component(const T* from, Index first, Index count, T* to) const {
@@ -60,9 +58,7 @@ class FewPassWorker {
                 Vec<T> lane{};
                 for (Index r = 0; r < padded; r += lanes<T>)
                     lane += load<Vec<T>>(z_.get() + s * stride_ + r) * load<Vec<T>>(other + t * stride_ + r);
-                double total = 0;
-                for (int i = 0; i < lanes<T>; ++i) total += double(lane[i]);
-                sum.get()[s * k_ + t] += total;
+                sum.get()[s * k_ + t] += double(total<T>(lane));
             }
     }
 

@@ -17,15 +17,9 @@ struct PassSums {
         stats = {};
     }
     PassSums& operator+=(const PassSums& o) {
-        add(s, o.s), add(gram, o.gram), add(cross, o.cross);
+        s += o.s, gram += o.gram, cross += o.cross;
         stats += o.stats;
         return *this;
-    }
-
-  private:
-    template <class U>
-    static void add(Buffer<U>& to, const Buffer<U>& from) {
-        for (Index i = 0; i < to.size(); ++i) to.get()[i] += from.get()[i];
     }
 };
 
@@ -53,13 +47,18 @@ struct Packed {
     }
 };
 
-// Where the rows start, max(0, a + beta (a - b)) without the max for signed rows, and where they go.
+// Where the rows start, moved on from a by beta (a - b), and where they go.
 // a may be null (start at 0), as may b (beta = 0) and cross' other side, which is a.
 template <class T>
 struct RowFactor {
     const T *a, *b;
     T beta;
     T* out;
+
+    T moved(T a, T b, bool nonneg) const {
+        const T z = a + beta * (a - b);
+        return nonneg && z < 0 ? T(0) : z;
+    }
 };
 
 // Sweeps, or to the minimisers, as the settings of the rows say.
@@ -124,10 +123,7 @@ class PassWorker {
         const T* a = z_.a + first * k_;
         if (!z_.b) return by_component(a, k_, count, padded, zt);
         const T* b = z_.b + first * k_;
-        for (Index i = 0; i < count * k_; ++i) {
-            const T moved = a[i] + z_.beta * (a[i] - b[i]);
-            zb[i] = rows_.nonneg && moved < 0 ? T(0) : moved;
-        }
+        for (Index i = 0; i < count * k_; ++i) zb[i] = z_.moved(a[i], b[i], rows_.nonneg);
         by_component(zb, k_, count, padded, zt);
     }
 

@@ -24,9 +24,7 @@ struct PoissonSums {
     PoissonSums(Index size, Index k) : s(size), counts(k), exposure(k) { clear(); }
     void clear() { s.zero(), counts.zero(), exposure.zero(), likelihood = 0; }
     PoissonSums& operator+=(const PoissonSums& o) {
-        for (Index i = 0; i < s.size(); ++i) s.get()[i] += o.s.get()[i];
-        for (Index t = 0; t < counts.size(); ++t)
-            counts.get()[t] += o.counts.get()[t], exposure.get()[t] += o.exposure.get()[t];
+        s += o.s, counts += o.counts, exposure += o.exposure;
         likelihood += o.likelihood;
         return *this;
     }
@@ -93,15 +91,12 @@ std::unique_ptr<PoissonSums<T>> poisson_pass(const Source& x, Matrix<const T> f,
                                              const MixtureRows<T>& rows, T* s, const Run& run) {
     const Packed<T> packed_f(f, x.reads_panels());
     const Index k = packed_f.k, kp = packed_f.kp;
-    const bool by_component = x.sums_by_component();
-    Plan plan = x.plan();
+    Plan plan = x.plan(k);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 40);
     auto sums = fold(
-        plan, run, [&] { return std::make_unique<PoissonSums<T>>(s ? x.cols() * (by_component ? k : kp) : 0, k); },
+        plan, run, [&] { return std::make_unique<PoissonSums<T>>(s ? sums_size(x, k, kp) : 0, k); },
         [&] { return PoissonWorker<T, Source>(x, packed_f, shared, rows, plan.block); });
-    const T* from = sums->s.get();
-    for (Index c = 0; s && c < x.cols(); ++c)
-        for (Index t = 0; t < k; ++t) s[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
+    if (s) read_sums(x, k, kp, sums->s.get(), s);
     return sums;
 }
 
@@ -162,7 +157,7 @@ CountSums count_pass(const Dense<T>& x, double* totals, double* factorials, cons
     const auto each = [&](Index r, auto f) {
         for (Index c = 0; c < m.cols; ++c) f(m(r, c));
     };
-    return count_pass<T>(x.plan(), each, totals, factorials, run);
+    return count_pass<T>(x.plan(1), each, totals, factorials, run);
 }
 
 template <class T, class I>
@@ -171,7 +166,7 @@ CountSums count_pass(const Csr<T, I>& x, double* totals, double* factorials, con
         const auto row = x.entries(r);
         for (Index e = 0; e < row.size; ++e) f(row.values[e]);
     };
-    return count_pass<T>(x.plan(), each, totals, factorials, run);
+    return count_pass<T>(x.plan(1), each, totals, factorials, run);
 }
 
 }  // namespace gramfold

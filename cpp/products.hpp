@@ -41,15 +41,12 @@ template <class T, class Source>
 void products(const Source& x, Matrix<const T> f, T* out, T* image, const Run& run) {
     const Packed<T> packed(f, x.reads_panels());
     const Index k = f.cols, kp = packed.kp;
-    const bool by_component = x.sums_by_component();
-    Plan plan = x.plan(image);
+    Plan plan = x.plan(k, image);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row());
     const auto sums = fold(
-        plan, run, [&] { return std::make_unique<VectorSum<T>>(image ? x.cols() * (by_component ? k : kp) : 0); },
+        plan, run, [&] { return std::make_unique<VectorSum<T>>(image ? sums_size(x, k, kp) : 0); },
         [&] { return ProductsWorker<T, Source>(x, packed, out, plan.block); });
-    const T* from = sums->values.get();
-    for (Index c = 0; image && c < x.cols(); ++c)
-        for (Index t = 0; t < k; ++t) image[c * k + t] = by_component ? from[t * x.cols() + c] : from[c * kp + t];
+    if (image) read_sums(x, k, kp, sums->values.get(), image);
 }
 
 }  // namespace gramfold

@@ -43,9 +43,7 @@ struct ShrinkTotals {
         sums = {};
     }
     ShrinkTotals& operator+=(const ShrinkTotals& o) {
-        for (Index i = 0; i < gram.size(); ++i) gram.get()[i] += o.gram.get()[i];
-        for (Index i = 0; i < image.size(); ++i) image.get()[i] += o.image.get()[i];
-        sums += o.sums;
+        gram += o.gram, image += o.image, sums += o.sums;
         return *this;
     }
 };
@@ -217,7 +215,7 @@ template <class T, class I>
 ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<const T> left, Matrix<const T> right,
                           const Shrink<T>& rows, T* out, const Run& run) {
     const Index k = left.cols;
-    Plan plan = x.plan();
+    Plan plan = x.plan(k);
     plan.work = double(x.rows()) * double(k + 20) * double(x.work_per_row()) / 16;
     const auto totals = fold(
         plan, run, [] { return std::make_unique<ShrinkTotals<T>>(0, 0); },

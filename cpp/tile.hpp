@@ -141,17 +141,22 @@ void panel(Product<T>& p, Index rows, Index fetch_tile) {
     }
 }
 
+// Of two vectors of N lanes, taken in runs of S: the even runs of both in turn, and the odd ones.
+template <class T, int N, int S, int... I>
+struct Runs {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    static constexpr Vec<Bits, N> even = {Bits(I & S ? N + I - S : I)...}, odd = {Bits(I & S ? N + I : I + S)...};
+};
+
 template <class T, int N, int S, int... I>
 inline void exchange_round(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    using Mask = Vec<Bits, N>;
-    constexpr Mask low = {Bits(I & S ? N + I - S : I)...}, high = {Bits(I & S ? N + I : I + S)...};
+    using R = Runs<T, N, S, I...>;
 #pragma GCC unroll 16
     for (int i = 0; i < N; ++i) {
         if (i & S) continue;
         const auto a = v[i], b = v[i + S];
-        v[i] = __builtin_shuffle(a, b, low);
-        v[i + S] = __builtin_shuffle(a, b, high);
+        v[i] = __builtin_shuffle(a, b, R::even);
+        v[i + S] = __builtin_shuffle(a, b, R::odd);
     }
     if constexpr (2 * S < N) exchange_round<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
 }
@@ -159,12 +164,10 @@ inline void exchange_round(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) 
 // v[0] becomes the totals of the N vectors' lanes, by twos.
 template <class T, int N, int S, int... I>
 inline void add_up(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    using Mask = Vec<Bits, N>;
-    constexpr Mask low = {Bits(I & S ? N + I - S : I)...}, high = {Bits(I & S ? N + I : I + S)...};
+    using R = Runs<T, N, S, I...>;
 #pragma GCC unroll 16
     for (int i = 0; i < N; i += 2 * S)
-        v[i] = __builtin_shuffle(v[i], v[i + S], low) + __builtin_shuffle(v[i], v[i + S], high);
+        v[i] = __builtin_shuffle(v[i], v[i + S], R::even) + __builtin_shuffle(v[i], v[i + S], R::odd);
     if constexpr (2 * S < N) add_up<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
 }
 
@@ -199,6 +202,7 @@ void each_panel(Index cols, F f) {
     some(one, one);
 }
 
+// A stride that says: in panels, one behind the other, as product() goes through them.
 inline constexpr Index packed = std::numeric_limits<Index>::min();
 
 // What a product brings into the second-level cache for the next one, a line per step of q: the lines that follow
@@ -208,13 +212,20 @@ struct Fetch {
     Index ahead = 0;
 };
 
+// As each_panel, of up to four vectors where all rows go in one tile.
+template <class T, class F>
+void each_panel_of(Index rows, Index cols, F f) {
+    if (rows <= few_rows) each_panel<T, 4>(cols, f);
+    else each_panel<T>(cols, f);
+}
+
 // out (rows x cols, row stride out_row) = or += a (rows x depth, strides a_row, a_depth) * b (depth x cols).
-// b has contiguous rows with stride b_depth, or comes from pack() and b_depth is `packed`.
+// b has contiguous rows with stride b_depth, or comes from pack() and b_depth is `packed`. So may out be, for unpack().
 template <class T>
 void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index a_depth, const T* b,
              Index b_depth, T* out, Index out_row, bool add, Fetch fetch = {}) {
     const char* lines = static_cast<const char*>(fetch.lines);
-    const Index fetched = lines && tile_rows * sizeof(T) > 64 && cols <= 2 * lanes<T> ? 128 : 64;  // a panel for all lines
+    const Index fetched = lines && tile_rows * sizeof(T) > 64 && cols <= 2 * lanes<T> ? 128 : 64;  // one panel has to bring all lines
     for (Index q = 0; q < depth || q == 0; q += depth_piece) {
         const Index piece = std::min(depth_piece, depth - q);
         const auto one = [&](auto w, auto nv, Index c) {
@@ -222,14 +233,24 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
             const Index stride = b_depth == packed ? w * nv : b_depth;
             const char* first = lines ? lines : reinterpret_cast<const char*>(panel_b + fetch.ahead);
             const Index step = lines ? fetched : stride * Index(sizeof(T));
-            tile_detail::Product<T> p{piece, a + q * a_depth, a_row, a_depth, panel_b, stride, out + c, out_row,
-                                      add || q > 0, first, step, fetched - 64};
+            const bool in_panels = out_row == packed;
+            tile_detail::Product<T> p{piece, a + q * a_depth, a_row, a_depth, panel_b, stride, out + c * (in_panels ? rows : 1),
+                                      in_panels ? w * nv : out_row, add || q > 0, first, step, fetched - 64};
             tile_detail::panel<T, w, nv>(p, rows, lines ? piece * fetched : fetch.ahead ? 64 : 0);
             if (lines) lines = p.fetch;
         };
-        if (rows <= few_rows && b_depth != packed) each_panel<T, 4>(cols, one);
-        else each_panel<T>(cols, one);
+        if (b_depth == packed) each_panel<T>(cols, one);
+        else each_panel_of<T>(rows, cols, one);
     }
+}
+
+// out (cols x rows) = the transpose of what product() left packed in `in` (rows x cols).
+template <class T>
+void unpack(Index rows, Index cols, const T* in, T* out) {
+    each_panel_of<T>(rows, cols, [&](auto w, auto nv, Index c) {
+        for (Index r = 0; r < rows; ++r)
+            for (Index l = 0; l < w * nv; ++l) out[(c + l) * rows + r] = *in++;
+    });
 }
 
 // b (depth x cols, any strides) into the order in which product reads it: pieces of depth, in them panels.

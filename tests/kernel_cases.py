@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose
 
 # rows, columns, components: single ones; one past a row group (48), a block (192) and a chunk (256); several
 # chunks; k below, at and above the widths of the vectors, and their tails; k above both sides; wide; rows so
-# long that blocks are short.
+# long that blocks are short, or, with several tiles of components, long.
 SHAPES = [
     (1, 1, 1), (1, 9, 3), (9, 1, 2), (49, 5, 1), (193, 31, 5), (257, 40, 8), (1100, 19, 4), (48, 33, 49),
     (7, 300, 33), (20, 6, 30), (23, 2060, 1), (17, 1037, 3), (65, 32, 4), (21, 67, 2), (49, 16, 1),
-    (1100, 37, 2), (700, 40, 1), (61, 6000, 3),
+    (1100, 37, 2), (700, 40, 1), (61, 6000, 3), (200, 1300, 27),
 ]  # fmt: skip
 TAILS = [(50, 23, k) for k in range(1, 18)]
 LAYOUTS = {

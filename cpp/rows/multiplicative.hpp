@@ -108,7 +108,7 @@ struct BetaSums {
         stats = {};
     }
     BetaSums& operator+=(const BetaSums& o) {
-        add(num, o.num), add(den, o.den), add(total, o.total);
+        num += o.num, den += o.den, total += o.total;
         stats += o.stats;
         return *this;
     }
@@ -119,12 +119,6 @@ struct BetaSums {
             for (Index r = 0; r < count; ++r) sum += z[r * z_row + t];
             total.get()[t] += double(sum);
         }
-    }
-
-  private:
-    template <class U>
-    static void add(Buffer<U>& to, const Buffer<U>& from) {
-        for (Index i = 0; i < to.size(); ++i) to.get()[i] += from.get()[i];
     }
 };
 
