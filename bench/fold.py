@@ -12,7 +12,7 @@ from bench.machine import Limits
 
 NARROW = tuple((400_000, 128, k) for k in (1, 2, 4, 8))  # bound by the read of X
 WIDE = ((40_000, 1_000, 32), (20_000, 2_000, 64), (20_000, 2_000, 100), (10_000, 5_000, 64))  # bound by FMA
-TOLERANCE = {"float32": 1e-4, "float64": 1e-12}
+TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
 
 LEGEND = """\
 ours s: one pass over X in memory. limit s: read, the same X read once by the scan of the input checks; FMA,

@@ -25,8 +25,10 @@ void bind_repeats(py::module_& m) {
         [](const Contiguous<I>& columns, const Contiguous<I>& starts, Index cols, int n_threads) {
             require(columns.ndim() == 1 && starts.ndim() == 1 && starts.size() > 0, "columns and starts must be vectors");
             const Index rows = starts.size() - 1;
-            for (Index r = 0; r < rows; ++r) require(starts.data()[r] >= 0 && starts.data()[r] <= starts.data()[r + 1], "starts must rise");
-            require(Index(starts.data()[rows]) <= columns.size(), "starts must end with the columns");
+            const I* at = starts.data();
+            bool rise = at[0] == 0 && Index(at[rows]) <= columns.size();
+            for (Index r = 0; r < rows; ++r) rise &= at[r] <= at[r + 1];
+            require(rise, "X.indptr must rise from 0 to at most the number of stored entries");
             return without_gil(n_threads, [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
         },
         py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));

@@ -5,6 +5,7 @@ import pytest
 from nmf_cases import BOTH_OR_NONE, FORMATS, PARITY, PENALTIES, SHAPES, both, planted, random_x
 from numpy.testing import assert_allclose
 from sklearn import decomposition
+from sklearn.decomposition._nmf import _initialize_nmf
 
 import gramfold as gf
 from gramfold.fold import Source
@@ -45,13 +46,10 @@ def test_parity_mode_stops_at_sklearns_iteration(shape, penalty):
 @pytest.mark.parametrize("init", [None, "random", "nndsvd", "nndsvda", "nndsvdar"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_starts_are_sklearns(init, form, dtype):
-    private = pytest.importorskip("sklearn.decomposition._nmf")
-    if not hasattr(private, "_initialize_nmf"):
-        pytest.skip("this scikit-learn keeps its starts elsewhere")
     for shape, k in (((30, 20), 4), ((20, 30), 4), ((6, 5), 1), ((6, 5), 5)):
         X = FORMATS[form](random_x(shape, dtype=dtype))
         mine = initialize(Source(X, 1), k, init, 0, (True, True))
-        theirs = private._initialize_nmf(X, k, init, random_state=0)
+        theirs = _initialize_nmf(X, k, init, random_state=0)
         for a, b in zip(mine, theirs, strict=True):
             assert a.dtype == dtype
             assert_allclose(a, b, rtol=8 * np.finfo(dtype).eps, atol=0)
@@ -60,6 +58,5 @@ def test_starts_are_sklearns(init, form, dtype):
 def test_more_components_than_sides_start_at_random_as_sklearns_do():
     X = random_x((6, 5))
     mine = initialize(Source(X, 1), 9, None, 0, (True, True))
-    private = pytest.importorskip("sklearn.decomposition._nmf")
-    for a, b in zip(mine, private._initialize_nmf(X, 9, None, random_state=0), strict=True):
+    for a, b in zip(mine, _initialize_nmf(X, 9, None, random_state=0), strict=True):
         assert_allclose(a, b, rtol=1e-14)

@@ -201,7 +201,9 @@ def scan(x, n_threads):
 
 
 def repeats(columns, starts, cols, n_threads):
-    """Whether a row of a CSR matrix has a column more than once; refuses columns out of range."""
+    """Whether a row of a CSR matrix has a column more than once; refuses starts and columns out of range."""
+    if starts[0] != 0 or np.any(np.diff(starts) < 0) or starts[-1] > len(columns):
+        raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
     columns = columns[: starts[-1]]
     if np.any((columns < 0) | (columns >= cols)):
         raise ValueError(f"X.indices must be at least 0 and less than {cols}")
