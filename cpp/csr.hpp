@@ -47,7 +47,7 @@ class Csr {
     // Private sums of cols x k are worth it for chunks with several entries a column, and cheap with many; more than
     // 16 chunks are not worth their price. Without them chunks are short, as rows are of unlike lengths.
     Plan plan(Index, bool sums = true) const {
-        if (!sums) return gramfold::plan(rows_, 2048, 1024);
+        if (!sums) return gramfold::plan(rows_, 2048, 256);
         const Index several = 4 * cols_ * rows_ / std::max<Index>(1, Index(indptr_[rows_]));
         return gramfold::plan(rows_, 2048, std::max({Index{256}, several, std::min(4 * several, rows_ / 16)}));
     }

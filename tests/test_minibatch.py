@@ -1,14 +1,17 @@
 """MiniBatchNMF: the same factorisation from a few rows at a time."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import MiniBatchNMF as SklearnMiniBatchNMF
 
 import gramfold as gf
 from gramfold.datasets import make_counts, make_nmf
+from gramfold.fold import Source
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +122,13 @@ def test_a_batch_that_is_refused_leaves_the_model_as_it_was(planted, model):
     with pytest.raises(ValueError, match="X"):
         model.partial_fit(-planted[:100])
     assert vars(model) == before
+
+
+def test_a_single_batch_is_not_transposed_and_learns_what_a_round_does():
+    X = sp.random(1600, 1300, density=0.05, format="csr", random_state=0)
+    assert Source(X, 1).gathers
+    options = {"n_components": 4, "init": "random", "random_state": 0, "tol": 0}
+    with patch.object(Source, "transposed", None):
+        once = gf.MiniBatchNMF(**options).partial_fit(X)
+    whole = gf.MiniBatchNMF(**options, batch_size=1600, max_iter=1, fresh_restarts=True).fit(X)
+    assert_allclose(whole.components_, once.components_, rtol=1e-10, atol=1e-12)

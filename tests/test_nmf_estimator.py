@@ -160,8 +160,11 @@ def test_the_functional_form_with_h_fixed_is_transform():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_hypersparse_x_takes_the_parity_iterates_through_its_transpose():
-    X = sp.random(3000, 2000, density=0.002, format="csr", random_state=0)
+@pytest.mark.parametrize(
+    ("shape", "density"), [((3000, 2000), 0.002), ((2000, 3000), 0.002), ((1600, 1300), 0.05)]
+)
+def test_sparse_x_takes_the_parity_iterates_through_its_transpose(shape, density):
+    X = sp.random(*shape, density=density, format="csr", random_state=0)
     assert Source(X, 1).gathers
     W, H = random_start(X.shape, 5)
     theirs = decomposition.non_negative_factorization(

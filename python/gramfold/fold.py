@@ -85,10 +85,19 @@ class Source:
         self.rows, self.cols = x.shape
         self.dtype = x.dtype
 
+    once = False
+    """Whether there is but one pass to come, for which a CSR matrix is not worth transposing."""
+
     @cached_property
     def transposed(self) -> "Source":
         """The same entries with rows and columns swapped; for CSR a copy."""
         return Source(self.x.T, self.n_threads)
+
+    def turned(self) -> "Source":
+        """The transpose for one that needs both: its own transpose is this very Source."""
+        turned = Source(self.x.T, self.n_threads)
+        turned.transposed = self
+        return turned
 
     @cached_property
     def kernel(self) -> Any:
@@ -106,14 +115,19 @@ class Source:
     def gathers(self) -> bool:
         """Whether X'Z is better gathered from the transpose than added up in private sums.
 
-        Private sums of (cols, k) are worth it with several entries a column in each of some chunks of
-        rows, see cpp/csr.hpp. The shape decides, so that results do not depend on the threads.
+        An entry costs two to four times as much to add to sums in the third-level cache as to gather
+        a row of Z from there; with many rows to a column it is the sums that are near, and Z that is
+        not. Private sums of (cols, k) are never worth it without several entries a column in each of some
+        chunks of rows, see cpp/csr.hpp. The shape decides, so that results do not depend on the threads.
         """
-        return self.sparse and self.cols > 1024 and self.values.size < 32 * self.cols
+        if not self.sparse or self.cols <= 1024:
+            return False
+        return self.values.size < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
 
-    def product(self, factor: Array) -> Array:
-        """X F for F (cols, k)."""
-        out = np.empty((self.rows, factor.shape[1]), self.dtype)
+    def product(self, factor: Array, out: Array | None = None) -> Array:
+        """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
+        if out is None:
+            out = np.empty((self.rows, factor.shape[1]), self.dtype)
         kernels.products(self.kernel, self._cast(factor), out, None, self.n_threads)
         return out
 
@@ -278,7 +292,7 @@ def solve_rows(
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, squares, n_threads,
     )  # fmt: skip
     if gathered is not None and sums is not None:
-        sums[:] = gathered.transposed.product(out)
+        gathered.transposed.product(out, sums)
     squared = np.empty((0, 0)) if result[0] is None else result[0]
     return Pass(out, sums, squared, *result[1:])
 

@@ -215,6 +215,7 @@ class MiniBatchNMF(BaseNMF):
             self._check_parameters()
         loss = self._loss(X, None, reset=first)
         assert isinstance(loss, BatchLoss)
+        loss.x.once = True
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
             self._sums = FadingSums()
