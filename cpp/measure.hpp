@@ -85,11 +85,14 @@ bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Ru
         [&] {
             return [&, last = std::vector<Index>()](Index first, Index count, VectorSum<Index>& total) mutable {
                 const auto begin = Index(starts[first]), behind = Index(starts[first + count]);
-                Unsigned most = 0;
-                Index falls = 0;
-                for (Index e = begin; e < behind; ++e) most = std::max(most, Unsigned(columns[e]));
-                if (begin < behind && most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
-                for (Index e = begin + 1; e < behind; ++e) falls += columns[e - 1] >= columns[e];
+                if (begin == behind) return;
+                auto most = Unsigned(columns[begin]);
+                I falls = 0;
+                for (Index e = begin + 1; e < behind; ++e) {
+                    most = std::max(most, Unsigned(columns[e]));
+                    falls += I(columns[e - 1] >= columns[e]);
+                }
+                if (most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
                 for (Index r = first; r < first + count; ++r) {
                     const auto e = Index(starts[r]);
                     if (e > begin && e < Index(starts[r + 1])) falls -= columns[e - 1] >= columns[e];

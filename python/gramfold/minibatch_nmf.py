@@ -238,6 +238,8 @@ class MiniBatchNMF(BaseNMF):
         smooth: float | None = None
         best, idle = np.inf, 0
         parts = [Source(x.x[batch], x.n_threads) for batch in batches]
+        for part in parts:
+            part.once = self.max_iter == 1
         for _ in range(self.max_iter):
             for part, batch in zip(parts, batches, strict=True):
                 piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -191,9 +192,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _source(self, X: Any, mask: Any, reset: bool) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
+        # Of CSR in floating point Source checks all that scikit-learn would, but for empty sides.
+        checked = (
+            sp.issparse(X) and X.format == "csr" and X.dtype in (np.float64, np.float32)
+            and X.ndim == 2 and all(X.shape)
+        )  # fmt: skip
         X = validate_data(
             self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], ensure_all_finite=False,
-            reset=reset,
+            reset=reset, skip_check_array=checked,
         )  # fmt: skip
         x = Source(X, effective_threads(self.n_threads))
         x.check_finite(self)
