@@ -130,5 +130,5 @@ def test_a_single_batch_is_not_transposed_and_learns_what_a_round_does():
     options = {"n_components": 4, "init": "random", "random_state": 0, "tol": 0}
     with patch.object(Source, "transposed", None):
         once = gf.MiniBatchNMF(**options).partial_fit(X)
-    whole = gf.MiniBatchNMF(**options, batch_size=1600, max_iter=1, fresh_restarts=True).fit(X)
+        whole = gf.MiniBatchNMF(**options, batch_size=1600, max_iter=1, fresh_restarts=True).fit(X)
     assert_allclose(whole.components_, once.components_, rtol=1e-10, atol=1e-12)

@@ -88,7 +88,7 @@ class Alternating:
         max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
         self.tall = x.rows >= x.cols
-        self.x = x if self.tall else x.turned()
+        self.x = x if self.tall else x.transposed
         factors = [(W, penalty_W), (H, penalty_H)]
         (long, self.penalty_long), (self.short, self.penalty_short) = factors[:: 1 if self.tall else -1]
         self.n_threads = x.n_threads

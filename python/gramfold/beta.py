@@ -58,7 +58,7 @@ class Multiplicative:
         self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *, beta: float
     ) -> None:
         self.tall = x.rows >= x.cols
-        self.x = x if self.tall else x.turned()
+        self.x = x if self.tall else x.transposed
         self.beta = float(beta)
         self.constant = 0.5 * x.squared_norm if beta == 2 else 0.0
         sides = [

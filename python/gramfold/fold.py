@@ -1,6 +1,7 @@
 """Where blocks come from, how many threads take them, and what one pass gives back."""
 
 import os
+import weakref
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -84,20 +85,20 @@ class Source:
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
         self.dtype = x.dtype
+        self.once = False  # whether but one pass is to come, for which CSR is not worth transposing
+        self._transposed: Source | None = None
+        self._origin: weakref.ref[Source] | None = None
 
-    once = False
-    """Whether there is but one pass to come, for which a CSR matrix is not worth transposing."""
-
-    @cached_property
+    @property
     def transposed(self) -> "Source":
-        """The same entries with rows and columns swapped; for CSR a copy."""
-        return Source(self.x.T, self.n_threads)
-
-    def turned(self) -> "Source":
-        """The transpose for one that needs both: its own transpose is this very Source."""
-        turned = Source(self.x.T, self.n_threads)
-        turned.transposed = self
-        return turned
+        """The same entries with rows and columns swapped; for CSR a copy, made once. Its own is this."""
+        origin = None if self._origin is None else self._origin()
+        if origin is not None:
+            return origin
+        if self._transposed is None:
+            self._transposed = Source(self.x.T, self.n_threads)
+            self._transposed._origin = weakref.ref(self)
+        return self._transposed
 
     @cached_property
     def kernel(self) -> Any:

@@ -171,6 +171,7 @@ class MiniBatchNMF(BaseNMF):
         loss = self._loss(X, None, reset=True)
         assert isinstance(loss, BatchLoss)
         W, H = self._start(loss.x, W, H)
+        loss.x.once = True
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums()
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
