@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 import gramfold as gf
 from gramfold import _core
-from gramfold.fold import effective_threads
+from gramfold._arguments import effective_threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 FORMS = {

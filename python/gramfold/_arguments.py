@@ -1,14 +1,29 @@
 """Checks of plain arguments, and the generator behind `random_state`."""
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import DTypeLike
 from sklearn.utils import check_random_state
 
 Seed = int | np.random.RandomState | None
+
+
+def effective_threads(n_threads: int | None) -> int:
+    """Give the number of threads: the argument, else OMP_NUM_THREADS, else the CPUs this process may use.
+
+    The last counts the CPU affinity and the quota of a container.
+    """
+    if n_threads is None:
+        limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        return int(limit) if limit.isdigit() and int(limit) > 0 else int(cpu_count())
+    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
+        raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
+    return int(n_threads)
 
 
 def whole(value: Any, name: str) -> int:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 from sklearn.utils.extmath import randomized_svd
 
 from ._core import kernels
 from .fold import Array, Source
+from .inputs import read_array
 from .observed import Observed
 
 UNUSED = 1e-6  # mean square of an atom's codes below which it is not used
@@ -46,7 +46,7 @@ def start_atoms(
 ) -> Array:
     """Give the atoms to start from (k, m): `dict_init`, or singular vectors, then rows of x."""
     if dict_init is not None:
-        atoms = check_array(dict_init, dtype=x.dtype, input_name="dict_init", copy=True, order="C")
+        atoms = read_array(dict_init, "dict_init", dtype=x.dtype, copy=True, order="C")
         if atoms.shape != (k, x.cols):
             raise ValueError(f"dict_init must have shape {(k, x.cols)}, got {atoms.shape}")
     else:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-from sklearn.utils import check_array
 
 from ._arguments import choice, real, whole
 from .fold import Array
+from .inputs import FLOATS, read_array
 from .wavelets import orthogonal_wavelet, wavelet_transform
 
 
@@ -141,7 +141,7 @@ class OrthoBasis:
         return np.sign(Z) * np.maximum(np.abs(Z) - least, 0)
 
     def _apply(self, X: Any, name: str, *, inverse: bool) -> Array:
-        X = check_array(X, dtype=[np.float64, np.float32], ensure_2d=False, allow_nd=True, input_name=name)
+        X = read_array(X, name, dtype=FLOATS, ensure_2d=False, allow_nd=True)
         sides = len(self.shape)
         flat = X.ndim == 2 and X.shape[1] == self.n_features
         if not flat and X.shape != self.shape and X.shape[1:] != self.shape:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 
 from ._arguments import flag, real
+from .inputs import read_array, read_rows
 
 BLOCK = 4096  # rows looked at together
 
@@ -72,13 +72,12 @@ def certify(
     >>> bool(found.gap[0] < 1e-12 and found.kkt[0] < 1e-12)
     True
     """
-    X = check_array(X, accept_sparse=("csr", "csc"), dtype=np.float64, input_name="X")
-    D = check_array(dictionary, dtype=np.float64, input_name="dictionary")
-    codes = check_array(codes, accept_sparse=("csr", "csc"), dtype=np.float64, input_name="codes")
+    X = read_rows(X, dtype=np.float64)
+    D = read_array(dictionary, "dictionary", dtype=np.float64)
+    codes = read_rows(codes, name="codes", dtype=np.float64)
     alpha, l2 = real(alpha, "alpha"), real(l2, "l2")
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):
         raise ValueError(f"shapes do not fit: X {X.shape}, dictionary {D.shape}, codes {codes.shape}")
-    X, codes = (a.tocsr() if sp.issparse(a) else a for a in (X, codes))
     blocks = [slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK)]
     parts = [_block(X[b], D, codes[b], alpha, l2, flag(positive, "positive")) for b in blocks]
     return Certificate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -6,12 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
-from sklearn.utils import check_array
 
 from . import masked_codes
-from ._arguments import choice, flag, real, whole
+from ._arguments import choice, effective_threads, flag, real, whole
 from .codes import Coder, code_rows, warn_if_open
-from .fold import Array, Source, effective_threads
+from .fold import Array, Source
+from .inputs import read_array, read_rows
 from .observed import observe
 
 ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
@@ -119,7 +119,7 @@ def sparse_encode(
             x, atoms, _with_default_size(coder, x.cols), row_errors(max_error, x.rows)
         )
         return sp.csr_matrix(codes) if output == "csr" else codes
-    X = check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
+    X = read_rows(X, n_threads=threads)
     atoms = _dictionary(dictionary, X.dtype, X.shape[1])
     coder = _with_default_size(coder, X.shape[1])
     if coder.algorithm == "lars":
@@ -174,7 +174,7 @@ def _with_default_size(coder: Coder, n_features: int) -> Coder:
 
 
 def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
-    atoms = check_array(dictionary, dtype=dtype, input_name="dictionary")
+    atoms = read_array(dictionary, "dictionary", dtype=dtype)
     if atoms.shape[1] != n_features:
         raise ValueError(
             f"dictionary and X have different numbers of features: {atoms.shape[1]} and {n_features}"
@@ -185,7 +185,7 @@ def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
 def _given(array: Any, name: str, shape: tuple[int, int], dtype: Any) -> Any:
     if array is None:
         return None
-    array = check_array(array, dtype=dtype, order="C", input_name=name, ensure_min_samples=0)
+    array = read_array(array, name, dtype=dtype, order="C", ensure_min_samples=0)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     return array

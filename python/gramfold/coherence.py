@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 
 from ._arguments import whole
 from .fold import Array
+from .inputs import read_array
 
 Double = NDArray[np.float64]
 
@@ -182,9 +182,7 @@ def welch_bound(n_components: int, n_features: int) -> float:
 
 def unit_atoms(dictionary: Any) -> Double:
     """The atoms in float64, scaled to length 1."""
-    atoms = check_array(
-        getattr(dictionary, "components_", dictionary), dtype=np.float64, input_name="dictionary"
-    )
+    atoms = read_array(getattr(dictionary, "components_", dictionary), "dictionary", dtype=np.float64)
     atoms = atoms / np.maximum(np.abs(atoms).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     lengths = np.linalg.norm(atoms, axis=1)
     if (lengths == 0).any():

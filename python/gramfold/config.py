@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from . import _core
-from .fold import effective_threads
+from ._arguments import effective_threads
 
 
 def show_config() -> dict[str, str | int | list[str]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import datasets, demo_coding, demo_colours, demo_counts, demo_pictures, demo_report, demo_video
+from ._arguments import effective_threads
 from ._extras import require
 from .demo_fits import PENALTIES, PLAIN, SEED, SIGNS, Problem, compare, fastest, fit_ours
-from .fold import effective_threads
 
 RANKS = (9, 16, 81)
 

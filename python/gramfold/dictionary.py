@@ -7,17 +7,18 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice
+from ._arguments import Seed, choice, effective_threads
 from .atoms import AtomRule
 from .codes import Coder
 from .coding import MATCHING, row_budgets, row_errors
 from .dictionary_base import FIT_ALGORITHMS, BaseDictionaryLearning
 from .dictionary_residual import KsvdSteps, SoupSteps
 from .dictionary_steps import GramSteps, MaskedSteps, Steps, iterate
-from .fold import Source, effective_threads
+from .fold import Source
+from .inputs import read_array, read_rows
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .observed import Observed, observe
@@ -216,9 +217,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         if choice(self.missing, "missing", ("error", "mask")) == "error":
             self._refuse_mask(mask)
             return self._source(X, reset=reset)
-        if isinstance(X, np.ma.MaskedArray):
-            X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset)
+        X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     @staticmethod
@@ -258,7 +257,7 @@ class DictionaryLearning(BaseDictionaryLearning):
             return None if codes is None else codes.astype(x.dtype)
         if self.code_init is None or self.dict_init is None:
             return None
-        codes = check_array(self.code_init, dtype=x.dtype, order="C", input_name="code_init")
+        codes = read_array(self.code_init, "code_init", dtype=x.dtype, order="C")
         if codes.shape != (x.rows, k):
             raise ValueError(f"code_init must have shape {(x.rows, k)}, got {codes.shape}")
         return codes

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, flag, real, whole
+from ._arguments import Seed, choice, effective_threads, flag, real, whole
 from .atoms import AtomRule, start_atoms
 from .codes import Coder
 from .coding import MATCHING, make_coder
-from .fold import Array, Source, effective_threads
+from .fold import Array, Source
+from .inputs import read_rows
 from .monitor import Callback
 from .observed import Observed
 from .sparse_coder import BaseCoder
@@ -63,15 +64,7 @@ class BaseDictionaryLearning(BaseCoder):
         return len(self.components_) * (2 if self.split_sign else 1)
 
     def _source(self, X: Any, *, reset: bool) -> Source:
-        try:
-            X = validate_data(
-                self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset
-            )
-        except ValueError as error:
-            if "contains NaN" not in str(error):
-                raise
-            raise ValueError(f"Input X contains NaN: {self._about_nan}") from None
-        return Source(X, effective_threads(self.n_threads))
+        return Source(read_rows(X, self, reset=reset), effective_threads(self.n_threads))
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
         if self.n_components is not None:

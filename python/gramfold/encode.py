@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 
-from ._arguments import flag, real
+from ._arguments import effective_threads, flag, real
 from ._core import kernels
-from .fold import Array, Pass, Penalty, Source, Sweeps, effective_threads, solve_rows
+from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
+from .inputs import read_array, read_rows
 
 MOST_SWEEPS, POLISH = 10_000, 8
 
@@ -85,8 +85,8 @@ def encode(
     array([[3., 0.],
            [1., 3.]])
     """
-    X = check_array(X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X")
-    components = check_array(components, dtype=X.dtype, input_name="components")
+    X = read_rows(X, n_threads=effective_threads(n_threads))
+    components = read_array(components, "components", dtype=X.dtype)
     if components.shape[1] != X.shape[1]:
         raise ValueError(
             f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"

@@ -1,6 +1,5 @@
 """Where blocks come from, how many threads take them, and what one pass gives back."""
 
-import os
 import weakref
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,59 +7,19 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import cpu_count
 from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from ._core import kernels
+from .inputs import about_nan, sound_csr
 
 Array = NDArray[Any]
-
-
-def effective_threads(n_threads: int | None) -> int:
-    """Give the number of threads: the argument, else OMP_NUM_THREADS, else the CPUs this process may use.
-
-    The last counts the CPU affinity and the quota of a container.
-    """
-    if n_threads is None:
-        limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-        return int(limit) if limit.isdigit() and int(limit) > 0 else int(cpu_count())
-    if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
-        raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
-    return int(n_threads)
 
 
 def aligned(x: Array) -> Array:
     """Give x itself, or a copy if its items do not lie at multiples of their size."""
     whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
     return x if whole else x.copy()
-
-
-def sound(x: Any, n_threads: int = 1) -> Any:
-    """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
-
-    Indices may stay in any order: sorting them can take longer than a pass.
-
-    Raises
-    ------
-    ValueError
-        If an index is out of range or the row pointers do not rise.
-    """
-    parts = x.data, x.indices, x.indptr
-    if x.indices.dtype != x.indptr.dtype or not all(part.flags.c_contiguous for part in parts):
-        x = type(x)(tuple(np.ascontiguousarray(part) for part in parts), shape=x.shape)
-    major, minor = x.shape if x.format == "csr" else x.shape[::-1]
-    pointers, indices = x.indptr, x.indices
-    if len(pointers) != major + 1:
-        raise ValueError(f"X.indptr must have {major + 1} entries, got {len(pointers)}")
-    repeats = kernels.repeats(indices[: len(x.data)], pointers, minor, n_threads)
-    used = int(pointers[-1])
-    if used < len(x.data) or used < len(indices):
-        x = type(x)((x.data[:used], indices[:used], pointers), shape=x.shape)
-    if repeats:
-        x = x.copy()
-        x.sum_duplicates()
-    return x
 
 
 def dense_rows(x: Any, rows: Any) -> Array:
@@ -74,13 +33,13 @@ class Source:
 
     Parameters
     ----------
-    x : ndarray or CSR/CSC matrix of shape (rows, cols), float32 or float64
-        A dense array may have any strides and is never copied whole. CSC is converted to CSR.
+    x : ndarray or sparse matrix of shape (rows, cols), float32 or float64
+        A dense array may have any strides and is never copied whole. Sparse formats become sound CSR.
     n_threads : int
     """
 
     def __init__(self, x: Any, n_threads: int) -> None:
-        self.x: Any = sound(x, n_threads).tocsr() if sp.issparse(x) else aligned(x)
+        self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else aligned(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
@@ -166,6 +125,9 @@ class Source:
         """Refuse NaN and infinities as scikit-learn does, by the threaded read that tells the norm."""
         if not np.isfinite(self.squared_norm):
             name = None if estimator is None else type(estimator).__name__
+            hint = about_nan(estimator)
+            if hint and np.isnan(self.values).any():
+                raise ValueError(f"Input X contains NaN: {hint}")
             assert_all_finite(self.x, estimator_name=name, input_name="X")
 
     @property

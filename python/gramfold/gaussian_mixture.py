@@ -4,13 +4,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, real, whole
-from .fold import effective_threads
+from ._arguments import Seed, choice, effective_threads, real, whole
 from .gaussian_model import GaussianModel, Points
 from .gaussian_parameters import Double, GaussianParameters, precisions_of
+from .inputs import read_array, read_rows
 from .mixture import BaseMixture, Posterior, check_mixing, check_weights
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
@@ -133,7 +133,7 @@ class GaussianMixture(BaseMixture):
         """
         with unchanged_on_error(self):
             self._check_parameters()
-            X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+            X = read_rows(X, self, sparse=False, ensure_min_samples=2)
             self._check_rows(len(X))
             points = Points(X, check_weights(sample_weight, len(X)), effective_threads(self.n_threads))
             theta = self._run(self._model(points), lambda: self._fitted(points)).theta
@@ -201,7 +201,7 @@ class GaussianMixture(BaseMixture):
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = read_rows(X, self, sparse=False, reset=False)
         centre = self.means_.mean(axis=0, dtype=np.float64)
         points = Points(X, None, effective_threads(self.n_threads), centre)
         n, k = len(X), len(self.weights_)
@@ -221,7 +221,7 @@ def _array(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
     """Return a start as float64 of the right shape."""
     if given is None:
         return None
-    a = check_array(given, dtype=np.float64, ensure_2d=False, allow_nd=True, input_name=name)
+    a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
     if a.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
     return a

@@ -7,12 +7,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
 from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import flag, whole
+from .inputs import read_rows
 from .nmf_base import unchanged_on_error
-from .pca_base import FLOATS, GaussianComponents
+from .pca_base import GaussianComponents
 from .spectrum import eigenpairs
 
 Array = NDArray[Any]
@@ -93,8 +93,7 @@ class IncrementalPCA(GaussianComponents):
         with unchanged_on_error(self):
             if hasattr(self, "n_samples_seen_"):
                 del self.n_samples_seen_
-            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS)
-            X = X.tocsr() if sp.issparse(X) else X
+            X = read_rows(X, self)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
             least = self.n_components or 0
@@ -108,7 +107,7 @@ class IncrementalPCA(GaussianComponents):
         """Learn one more batch; see `fit`."""
         first = not hasattr(self, "n_samples_seen_")
         with unchanged_on_error(self):
-            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS, reset=first)
+            X = read_rows(X, self, reset=first)
             self._learn(X)
         return self
 

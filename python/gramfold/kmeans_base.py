@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, real, whole
-from .fold import Array, Source, dense_rows, effective_threads
+from ._arguments import Seed, choice, effective_threads, real, whole
+from .fold import Array, Source, dense_rows
+from .inputs import read_array, read_rows
 from .lloyd import Assigned, Assigner, Prior
 from .monitor import Callback
 from .seeding import INITS, checked_weights, parallel, plus_plus, probabilities
@@ -92,7 +93,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return assign.labels, found
 
     def _rows(self, X: Any, *, reset: bool) -> Source:
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset)
+        X = read_rows(X, self, reset=reset)
         if self.metric == "cosine":
             X = normalize(X)
         return Source(X, effective_threads(self.n_threads))
@@ -139,7 +140,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         if self.prior_mean is not None:
             if np.shape(self.prior_mean) != (x.cols,):
                 raise ValueError(f"prior_mean must have shape {(x.cols,)}, got {np.shape(self.prior_mean)}")
-            mean = check_array(self.prior_mean, ensure_2d=False, dtype=np.float64, input_name="prior_mean")
+            mean = read_array(self.prior_mean, "prior_mean", ensure_2d=False, dtype=np.float64)
         frozen = np.empty((0, x.cols), x.dtype)
         if self.frozen is not None:
             frozen = self._centers(self.frozen, "frozen", x, None)
@@ -168,7 +169,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _centers(self, given: Any, name: str, x: Source, k: int | None) -> Array:
         """Check centroids that were given, of unit norm for the cosine metric."""
-        centers = check_array(given, dtype=x.dtype, order="C", copy=True, input_name=name)
+        centers = read_array(given, name, dtype=x.dtype, order="C", copy=True)
         shape = (len(centers) if k is None else k, x.cols)
         if len(centers) != shape[0]:
             raise ValueError(

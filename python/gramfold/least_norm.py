@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg as la
 from numpy.typing import NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
+
+from .inputs import read_array
 
 Double = NDArray[np.float64]
 
@@ -75,8 +77,8 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     ...
     ValueError: Ax = b has no solution: |Ax - b| is at least 0.447214, 14% of |b|
     """
-    A = check_array(A, dtype=np.float64, input_name="A")
-    b = column_or_1d(check_array(b, dtype=np.float64, ensure_2d=False, input_name="b"))
+    A = read_array(A, "A", dtype=np.float64)
+    b = column_or_1d(read_array(b, "b", dtype=np.float64, ensure_2d=False))
     if len(b) != len(A):
         raise ValueError(f"b must have an entry for each row of A: {len(b)} against {len(A)}")
     U, s, Vt = la.svd(A, full_matrices=False, check_finite=False)

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
 from . import em
 from ._arguments import Seed, choice, flag, real, whole
 from .fold import Array
+from .inputs import read_array
 from .mixture_start import INITS
 from .monitor import Callback, Monitor
 
@@ -154,7 +155,7 @@ def check_weights(
     """Return non-negative weights of n rows, not all 0, as float64; None if there are none."""
     if weights is None:
         return None
-    w = check_array(weights, dtype=np.float64, ensure_2d=False, input_name=name, order="C")
+    w = read_array(weights, name, dtype=np.float64, ensure_2d=False, order="C")
     if w.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {w.shape}")
     if positive and not (w > 0).all():
@@ -170,7 +171,7 @@ def check_mixing(weights: Any, k: int) -> Double | None:
     """Return weights_init as float64: k shares that sum to 1."""
     if weights is None:
         return None
-    w = check_array(weights, dtype=np.float64, ensure_2d=False, input_name="weights_init")
+    w = read_array(weights, "weights_init", dtype=np.float64, ensure_2d=False)
     if w.shape != (k,):
         raise ValueError(f"weights_init must have shape ({k},), got {w.shape}")
     if (w < 0).any() or (w > 1).any():

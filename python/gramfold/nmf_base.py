@@ -7,14 +7,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, flag, real, whole
+from ._arguments import Seed, choice, effective_threads, flag, real, whole
 from .divergence import BetaDivergence
-from .fold import Array, Penalty, Source, effective_threads
+from .fold import Array, Penalty, Source
+from .inputs import FLOATS, read_array, read_rows
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .monitor import Callback
@@ -81,7 +81,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def inverse_transform(self, W: Any) -> Array:
         """Return W @ components_, of shape (n_samples, n_features)."""
         check_is_fitted(self)
-        W = check_array(W, dtype=[np.float64, np.float32], input_name="W")
+        W = read_array(W, "W", dtype=FLOATS)
         if W.shape[1] != self.n_components_:
             raise ValueError(f"W must have {self.n_components_} columns, got {W.shape[1]}")
         return W @ self.components_
@@ -139,7 +139,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
         if np.ndim(factor) != 2:
             raise ValueError(f"{name} must have two dimensions, got {np.ndim(factor)}")
-        factor = check_array(factor, dtype=dtype, order="C", input_name=name)
+        factor = read_array(factor, name, dtype=dtype, order="C")
         if nonneg and factor.min() < 0:
             raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
         return factor
@@ -192,23 +192,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _source(self, X: Any, mask: Any, reset: bool) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
-        # Of CSR in floating point Source checks all that scikit-learn would, but for empty sides.
-        checked = (
-            sp.issparse(X) and X.format == "csr" and X.dtype in (np.float64, np.float32)
-            and X.ndim == 2 and all(X.shape)
-        )  # fmt: skip
-        X = validate_data(
-            self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], ensure_all_finite=False,
-            reset=reset, skip_check_array=checked,
-        )  # fmt: skip
+        X = read_rows(X, self, ensure_all_finite=False, reset=reset)
         x = Source(X, effective_threads(self.n_threads))
         x.check_finite(self)
         return x
 
     def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
-        if isinstance(X, np.ma.MaskedArray):
-            X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=reset)
+        X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:

@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_array
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ._arguments import real, whole
-from .fold import effective_threads
+from ._arguments import effective_threads, real, whole
+from .inputs import FLOATS, read_array
 from .nmf_base import unchanged_on_error
 from .rpca import RobustPCA
 from .rpca_data import observed_entries, validated
@@ -171,7 +171,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def inverse_transform(self, codes: Any) -> Array:
         """Return codes @ components_, of shape (n_rows, n_features)."""
         check_is_fitted(self)
-        codes = check_array(codes, dtype=[np.float64, np.float32], input_name="codes")
+        codes = read_array(codes, "codes", dtype=FLOATS)
         if codes.shape[1] != len(self.components_):
             raise ValueError(f"codes must have {len(self.components_)} columns, got {codes.shape[1]}")
         product: Array = codes @ self.components_

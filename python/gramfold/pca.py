@@ -8,14 +8,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, flag, generator, real, whole
 from .dimension import minka
 from .gaps import filled_in
+from .inputs import read_rows
 from .nmf_base import unchanged_on_error
-from .pca_base import FLOATS, GaussianComponents
+from .pca_base import GaussianComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
 
 Array = NDArray[Any]
@@ -139,10 +139,9 @@ class PCA(GaussianComponents):
     def _fit(self, X: Any, sample_weight: Any) -> Rows:
         self._check_parameters()
         gaps = self.missing == "mask"
-        X = validate_data(
-            self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, ensure_min_samples=2,
+        X = read_rows(
+            X, self, sparse=not gaps, gaps=gaps, ensure_min_samples=2, ensure_min_features=1 + gaps,
             ensure_all_finite=self.svd_solver == "full" or (sp.issparse(X) and not gaps),  # else by the fold
-            ensure_min_features=1 + gaps,
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)
         if rows.total_weight <= 1:

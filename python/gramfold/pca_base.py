@@ -7,15 +7,14 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from .fold import effective_threads
+from ._arguments import effective_threads
 from .gaps import observed_codes
+from .inputs import FLOATS, read_array, read_rows
 from .principal import Rows, SparseRows
 
 Array = NDArray[Any]
-FLOATS = [np.float64, np.float32]
 
 
 class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -43,10 +42,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         gaps = self.missing == "mask"
-        X = validate_data(
-            self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, reset=False,
-            ensure_all_finite=not gaps,
-        )  # fmt: skip
+        X = read_rows(X, self, sparse=not gaps, gaps=gaps, reset=False)
         if not gaps:
             return self._codes(self._rows(X, None))
         codes = observed_codes(X, self.components_, 0 if self.mean_ is None else self.mean_)
@@ -55,7 +51,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def inverse_transform(self, X: Any) -> Array:
         """Give the rows that have these coordinates, of shape (n_samples, n_features)."""
         check_is_fitted(self)
-        X = check_array(X, dtype=FLOATS, input_name="X")
+        X = read_array(X, "X", dtype=FLOATS)
         if X.shape[1] != len(self.components_):
             raise ValueError(f"X must have {len(self.components_)} columns, got {X.shape[1]}")
         back: Array = (X * self._scale() if self.whiten else X) @ self.components_
@@ -68,8 +64,8 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             weights = _check_sample_weight(weights, X, dtype=np.float64, ensure_non_negative=True)
             if not weights.any():
                 raise ValueError("sample_weight must not be 0 everywhere")
-        kind, x = (SparseRows, X.tocsr()) if sp.issparse(X) else (Rows, X)
-        return kind(x, weights, centre, effective_threads(self.n_threads))
+        kind = SparseRows if sp.issparse(X) else Rows
+        return kind(X, weights, centre, effective_threads(self.n_threads))
 
     def _codes(self, rows: Rows) -> Array:
         rows.mean = None if self.mean_ is None else self.mean_.astype(np.float64)
@@ -112,7 +108,7 @@ class GaussianComponents(LinearComponents):
     def score_samples(self, X: Any) -> Array:
         """Log-likelihood of each row under the model."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOATS, reset=False)
+        X = read_rows(X, self, reset=False)
         precision = self.get_precision()
         dense = np.asarray(X.todense()) if sp.issparse(X) else X
         off = dense - self.mean_

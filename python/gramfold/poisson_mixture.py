@@ -4,11 +4,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, flag, real, whole
-from .fold import Array, effective_threads
+from ._arguments import Seed, effective_threads, flag, real, whole
+from .fold import Array
+from .inputs import read_array, read_rows
 from .mixture import BaseMixture, Double, Posterior, check_mixing, check_weights
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
@@ -238,7 +239,7 @@ class PoissonMixture(BaseMixture):
         flag(self.accelerate, "accelerate")
 
     def _counts(self, X: Any, exposure: Any, sample_weight: Any, *, reset: bool) -> Counts:
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=reset)
+        X = read_rows(X, self, reset=reset)
         s = check_weights(exposure, X.shape[0], "exposure", positive=True)
         w = check_weights(sample_weight, X.shape[0])
         return Counts(X, s, w, effective_threads(self.n_threads))
@@ -247,7 +248,7 @@ class PoissonMixture(BaseMixture):
         weights = check_mixing(self.weights_init, self.n_components)
         rates = self.rates_init
         if rates is not None:
-            rates = check_array(rates, dtype=np.float64, input_name="rates_init")
+            rates = read_array(rates, "rates_init", dtype=np.float64)
             shape = (self.n_components, counts.source.cols)
             if rates.shape != shape:
                 raise ValueError(f"rates_init must have shape {shape}, got {rates.shape}")

@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed
 from .fold import Array
+from .inputs import read_rows
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
 from .ridge_data import Data, check_parameters, read
@@ -191,7 +192,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=False)
+        X = read_rows(X, self, reset=False)
         return X @ self.coef_.T + self.intercept_
 
     def _keep(self, data: Data, fitted: Any) -> None:

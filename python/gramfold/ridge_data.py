@@ -5,10 +5,11 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from ._arguments import choice, flag, real, whole
-from .fold import Array, Source, effective_threads
+from ._arguments import choice, effective_threads, flag, real, whole
+from .fold import Array, Source
+from .inputs import read_rows, refuse_mask
 from .ridge_moments import Double, Moments, moments
 
 SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", "lsqr", "sparse_cg", "lbfgs")
@@ -57,9 +58,9 @@ def check_parameters(model: Any) -> None:
 
 def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Data:
     """Check the data; that X is finite is seen from its moments, or by `finite`."""
-    X, y = validate_data(
-        model, X, y, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], multi_output=True,
-        y_numeric=True, ensure_all_finite=False, reset=reset,
+    X, y = read_rows(
+        X, model, y=refuse_mask(y, "y"), multi_output=True, y_numeric=True, ensure_all_finite=False,
+        reset=reset,
     )  # fmt: skip
     single = y.ndim == 1
     y = y.reshape(len(y), -1).astype(X.dtype, copy=False)

@@ -9,12 +9,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_array
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ._arguments import choice, flag, real, whole
-from .fold import effective_threads
+from ._arguments import choice, effective_threads, flag, real, whole
+from .inputs import FLOATS, read_array
 from .least_absolute import least_absolute
 from .low_rank import LowRank
 from .monitor import Callback, Monitor
@@ -198,7 +198,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def inverse_transform(self, codes: Any) -> Array:
         """Return codes @ components_, of shape (n_samples, n_features)."""
         check_is_fitted(self)
-        codes = check_array(codes, dtype=[np.float64, np.float32], ensure_min_features=0, input_name="codes")
+        codes = read_array(codes, "codes", dtype=FLOATS, ensure_min_features=0)
         if codes.shape[1] != self.rank_:
             raise ValueError(f"codes must have {self.rank_} columns, got {codes.shape[1]}")
         product: Array = codes @ self.components_

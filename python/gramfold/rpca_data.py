@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.validation import validate_data
 
 from ._arguments import real
-from .fold import sound
+from .inputs import read_rows
 from .low_rank import LowRank
 from .observed import observe
 from .rpca_decode import multipliers, outliers, row_scale
@@ -180,10 +179,7 @@ def _parts(values: Array) -> list[slice]:
 
 def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:
     """X as scikit-learn checks it for `model`, masked entries as NaN."""
-    if isinstance(X, np.ma.MaskedArray):
-        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-    accepted, kinds = ("csr", "csc") if sparse else False, [np.float64, np.float32]
-    return validate_data(model, X, accept_sparse=accepted, dtype=kinds, ensure_all_finite=False, reset=reset)
+    return read_rows(X, model, sparse=sparse, gaps=True, reset=reset)
 
 
 def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
@@ -193,7 +189,7 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
             raise ValueError(
                 "mask goes with a dense X; the stored entries of a sparse one are what is observed"
             )
-        x = sp.csr_array(sound(X.tocsr()))
+        x = sp.csr_array(X)
         if not np.isfinite(x.data).all():
             raise ValueError("X contains NaN or infinity; the stored entries of a sparse X are observed")
         if not x.nnz and not rows_only:

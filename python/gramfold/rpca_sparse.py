@@ -46,8 +46,13 @@ class SparseState:
         self._leading, self._change = Leading(self.cols), 0.0
         numbered = sp.csr_array((np.arange(1, x.nnz + 1), x.indices, x.indptr), shape=x.shape).T.tocsr()
         self._order = numbered.data - 1
-        self._rest = Source(sp.csr_array((x.data.copy(), x.indices, x.indptr), shape=x.shape), n_threads)
-        back = (x.data[self._order], numbered.indices, numbered.indptr)
+        # What the threshold is given, and its transpose: written here, read by the sources over them.
+        self._entries, self._entries_back = x.data.copy(), x.data[self._order]
+        rest, back = (
+            (self._entries, x.indices, x.indptr),
+            (self._entries_back, numbered.indices, numbered.indptr),
+        )
+        self._rest = Source(sp.csr_array(rest, shape=x.shape), n_threads)
         self._rest_back = Source(sp.csr_array(back, shape=x.shape[::-1]), n_threads)
 
     def open(self, numbers: Numbers) -> None:
@@ -89,14 +94,14 @@ class SparseState:
 
     def dual_norm(self, accuracy: float) -> float:
         """The spectral norm of the multipliers, off by at most `accuracy` of itself."""
-        kept = self._rest.x.data.copy()
+        kept = self._entries.copy()
         self._set(self.multipliers(self._numbers))
         norm = self._norm_of_rest(accuracy)
         self._set(kept)
         return norm
 
     def _norm_of_rest(self, accuracy: float) -> float:
-        if not self._rest.x.data.any():
+        if not self._entries.any():
             return 0.0
         self._leading.keep(self._leading.basis, self._leading.found)
         return float(np.sqrt(largest(self._rest_product, self._leading.basis, accuracy)[0]))
@@ -113,8 +118,8 @@ class SparseState:
         return multipliers(self.z, numbers, numbers.lam if self.weights is None else self.weights, scale)
 
     def _set(self, rest: Array) -> None:
-        self._rest.x.data[:] = rest
-        self._rest_back.x.data[:] = self._rest.x.data[self._order]
+        self._entries[:] = rest
+        self._entries_back[:] = self._entries[self._order]
 
     def _product(self, q: Array) -> Array:
         return _times(self._rest, q) + self.left @ (self.right.T @ q)

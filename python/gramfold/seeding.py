@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from ._arguments import Seed, whole
+from ._arguments import Seed, effective_threads, whole
 from ._core import kernels
-from .fold import Array, Source, dense_rows, effective_threads
+from .fold import Array, Source, dense_rows
+from .inputs import read_rows
 from .lloyd import Assigner
 
 INITS = ("k-means++", "k-means||", "random")
@@ -239,7 +240,7 @@ def kmeans_plusplus(
     >>> indices
     array([3, 2])
     """
-    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+    X = read_rows(X, n_threads=effective_threads(n_threads))
     if X.shape[0] < whole(n_clusters, "n_clusters"):
         raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
     if n_local_trials is not None:

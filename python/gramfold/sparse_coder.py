@@ -5,12 +5,12 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Tags
 
 from ._arguments import flag
 from .coding import sparse_encode
 from .fold import Array
+from .inputs import read_rows
 
 
 class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -31,9 +31,7 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
         if mask is None:
-            X = validate_data(
-                self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], reset=False
-            )
+            X = read_rows(X, self, reset=False)
         alpha = self.transform_alpha
         codes = sparse_encode(
             X, dictionary, algorithm=self.transform_algorithm,
@@ -50,9 +48,7 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return sp.hstack(halves, format="csr") if sp.issparse(codes) else np.hstack(halves)
 
     def _decode(self, codes: Any, dictionary: Array) -> Array:
-        codes = check_array(
-            codes, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32], input_name="X"
-        )
+        codes = read_rows(codes)
         expected = len(dictionary) * (2 if self.split_sign else 1)
         if codes.shape[1] != expected:
             raise ValueError(
@@ -128,7 +124,7 @@ class SparseCoder(BaseCoder):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X against the dictionary; nothing is learned."""
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=[np.float64, np.float32])
+        X = read_rows(X, self)
         self.n_components_ = len(self.dictionary)
         if X.shape[1] != np.shape(self.dictionary)[1]:
             raise ValueError(

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from ._arguments import Seed, choice, generator, real, whole
 from .gaps import filled_in
+from .inputs import read_rows
 from .nmf_base import unchanged_on_error
-from .pca_base import FLOATS, LinearComponents
+from .pca_base import LinearComponents
 from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
 
 Array = NDArray[Any]
@@ -113,10 +113,9 @@ class TruncatedSVD(LinearComponents):
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             self._check_parameters()
             gaps = self.missing == "mask"
-            X = validate_data(
-                self, X, accept_sparse=False if gaps else ("csr", "csc"), dtype=FLOATS, ensure_min_features=2,
-                ensure_all_finite=not gaps, ensure_min_samples=1 + gaps,
-            )  # fmt: skip
+            X = read_rows(
+                X, self, sparse=not gaps, gaps=gaps, ensure_min_features=2, ensure_min_samples=1 + gaps
+            )
             k = whole(self.n_components, "n_components")
             if k > X.shape[1]:
                 raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {k}")
@@ -152,9 +151,7 @@ class TruncatedSVD(LinearComponents):
         return by_gram(rows, k)
 
     def _explain(self, X: Any, codes: Array) -> None:
-        variance = (
-            mean_variance_axis(X.tocsr(), axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
-        )
+        variance = mean_variance_axis(X, axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
         total = float(variance.sum())
         self.explained_variance_ = codes.var(axis=0)
         self.explained_variance_ratio_ = self.explained_variance_ / (total if total > 0 else 1)
