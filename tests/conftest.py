@@ -46,14 +46,14 @@ def dtype(request):
 def run_python():
     """Run a program in a new interpreter; its output, after it ended as it should."""
 
-    def run(code, **environment):
+    def run(code, timeout=60, **environment):
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=os.environ | environment,
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, f"exit {done.returncode}: {done.stdout}{done.stderr}"

@@ -1,0 +1,51 @@
+"""No model allocates the square of the longer side of X, dense or sparse, tall or wide."""
+
+import pytest
+import scipy.sparse as sp
+from entries import ENTRIES, counts
+
+LONG, SHORT = 12_000, 24
+ROOM = 300 << 20  # bytes; half of LONG x LONG in float32
+# A covariance matrix is what these models are, and second moments what a sum over any number of rows is.
+OF_COLUMNS = ("GaussianMixture, full", "GaussianMixture, tied", "Ridge.partial_fit")
+BY_ROW = ("OnlineRobustPCA",)  # learns one row after the other: thousands of them take a minute
+
+
+def limit_memory(room):
+    """Let this process allocate `room` bytes more than it has."""
+    import resource
+
+    with open("/proc/self/status") as status:
+        has = next(int(line.split()[1]) for line in status if line.startswith("VmData")) << 10
+    resource.setrlimit(resource.RLIMIT_DATA, (has + room, has + room))
+
+
+def run_all(shape, form):
+    for name, entry in ENTRIES.items():
+        if (form != "dense" and not entry.sparse) or name in (OF_COLUMNS if shape[1] == LONG else BY_ROW):
+            continue
+        print(name, flush=True)
+        x = counts(*shape)
+        entry.run(
+            x if form == "dense" and not entry.observed else sp.csr_array(x), max_iter=3, batch_size=2000
+        )
+    print("all run")
+
+
+@pytest.mark.parametrize("form", ["dense", "csr"])
+@pytest.mark.parametrize("shape", [(LONG, SHORT), (SHORT, LONG)], ids=["tall", "wide"])
+def test_no_model_allocates_the_square_of_the_longer_side(run_python, shape, form):
+    code = (
+        "import warnings; warnings.simplefilter('ignore'); import test_memory as t; from entries import *; "
+    )
+    code += (
+        "[entry.run(counts()) for entry in ENTRIES.values() if not entry.observed]; "  # what is lazily loaded
+    )
+    code += f"t.limit_memory({ROOM}); t.run_all({shape!r}, {form!r})"
+    assert run_python(code, 300, OPENBLAS_NUM_THREADS="1").endswith("all run\n")
+
+
+def test_the_limit_holds(run_python):
+    code = "import numpy as np, test_memory as t; t.limit_memory(t.ROOM)\n"
+    code += "try: np.ones((t.LONG, t.LONG), np.float32)\nexcept MemoryError: print('refused')"
+    assert run_python(code) == "refused\n"
