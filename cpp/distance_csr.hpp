@@ -3,9 +3,9 @@
 //     |x|^2 - 2 x'c + |c|^2                                                     quick; off by `rounding`
 //     sum over the stored q of (x_q - c_q)^2  +  |c|^2 - sum over these of c_q^2
 //
-// Nothing cancels in the first part of the second form, and in the rest of it nothing shows: its sums have some 100 bits.
-// It takes the place of the quick one where that may be off by more than a share of the distance or hides which centroid
-// is the nearest. Either costs no more than the entries that are stored.
+// Nothing cancels in the first part of the second form; the sums of the rest have some 100 bits, and where even these do
+// not do it is added up over all columns. It takes the place of the quick form where that may be off by more than a share
+// of the distance, or hides which centroid is the nearest. Either costs no more than the entries that are stored.
 #pragma once
 
 #include "csr.hpp"
@@ -25,11 +25,9 @@ class SquareSum {
         high_ = sum;
     }
 
-    // The squares of n terms that are in this sum and not in `some` of them; 0 where that is below rounding.
-    double beyond(const SquareSum& some, Index n) const {
-        const double rest = (high_ - some.high_) + (low_ - some.low_);
-        return rest > double(n) * 0x1p-98 * high_ ? rest : 0;
-    }
+    double operator-(const SquareSum& o) const { return (high_ - o.high_) + (low_ - o.low_); }
+    // How far the sum of n squares may be off.
+    double rounding(Index n) const { return double(n) * 0x1p-104 * high_; }
 
   private:
     double high_ = 0, low_ = 0;
@@ -42,7 +40,7 @@ class CsrDistances {
 
     // squares: the squared norms of the k centroids c, (k x d).
     CsrDistances(const T* c, Index k, Index d, const double* squares)
-        : c_(c), squares_(squares), k_(k), d_(d), exact_squares_(std::size_t(k)), known_(std::size_t(k)) {
+        : c_(c), squares_(squares), k_(k), d_(d), sums_(std::size_t(k)), support_(std::size_t(k), -1), stored_(std::size_t(d)) {
         for (Index j = 0; j < k; ++j) largest_ = std::max(largest_, squares[j]);
     }
 
@@ -82,7 +80,7 @@ class CsrDistances {
 
   private:
     // Where the quick distance is beyond so many times its rounding it will do.
-    static constexpr double clear_ = 0x1p30;
+    static constexpr double clear_ = 0x1p36;
 
     double quick(const Row& row, double square, Index j) const {
         const T* c = c_ + j * d_;
@@ -92,27 +90,51 @@ class CsrDistances {
     }
 
     double exact(const Row& row, Index j) {
+        know(j);
         const T* c = c_ + j * d_;
-        if (!known_[std::size_t(j)]) {
-            for (Index q = 0; q < d_; ++q) exact_squares_[std::size_t(j)].add(double(c[q]));
-            known_[std::size_t(j)] = true;
-        }
         double sum = 0;
         SquareSum stored;
+        Index support = 0;
         for (Index e = 0; e < row.size; ++e) {
             const double a = double(c[row.columns[e]]), difference = double(row.values[e]) - a;
             sum += difference * difference;
             stored.add(a);
+            support += a != 0;
         }
-        return sum + exact_squares_[std::size_t(j)].beyond(stored, d_);
+        if (support == support_[std::size_t(j)]) return sum;
+        const SquareSum& all = sums_[std::size_t(j)];
+        const double rest = all - stored;
+        const bool shows = all.rounding(d_) <= std::numeric_limits<double>::epsilon() * (sum + rest);
+        return sum + (shows ? rest : not_stored(row, c));
+    }
+
+    void know(Index j) {
+        Index& support = support_[std::size_t(j)];
+        if (support >= 0) return;
+        support = 0;
+        for (Index q = 0; q < d_; ++q) {
+            const double a = double(c_[j * d_ + q]);
+            sums_[std::size_t(j)].add(a);
+            support += a != 0;
+        }
+    }
+
+    double not_stored(const Row& row, const T* c) {
+        double rest = 0;
+        for (Index e = 0; e < row.size; ++e) stored_[std::size_t(row.columns[e])] = 1;
+        for (Index q = 0; q < d_; ++q)
+            if (!stored_[std::size_t(q)]) rest += double(c[q]) * double(c[q]);
+        for (Index e = 0; e < row.size; ++e) stored_[std::size_t(row.columns[e])] = 0;
+        return rest;
     }
 
     const T* c_;
     const double* squares_;
     Index k_, d_;
     double largest_ = 0;
-    std::vector<SquareSum> exact_squares_;  // found where they are needed
-    std::vector<bool> known_;
+    std::vector<SquareSum> sums_;  // of the squares of a centroid, and how many are not 0: found where they are needed
+    std::vector<Index> support_;
+    std::vector<char> stored_;
 };
 
 }  // namespace gramfold
