@@ -1,4 +1,4 @@
-"""k-means far from the origin, at any scale, under any weights; what it says of changed state and wrong input."""
+"""k-means far from the origin, at any scale, under any weights; and what it says of wrong input."""
 
 import copy
 import warnings
