@@ -232,6 +232,24 @@ def test_a_callable_start_may_use_a_sparse_matrix_as_its_own(X, model):
         assert_array_equal(getattr(given, part), getattr(kept, part))
 
 
+def test_batches_of_unlike_weights_are_weighed_against_each_other(X):
+    heavy, light = np.full(300, 1e280), np.full(300, 1e-280)
+    for ridge in (0, 1e-280):
+        model = gf.MiniBatchKMeans(1, init=X[:1], ridge=ridge).partial_fit(X[:200], sample_weight=heavy[:200])
+        model.partial_fit(X[200:], sample_weight=light)
+        assert_allclose(model.cluster_centers_[0], X[:200].mean(axis=0), rtol=1e-12)
+        model.partial_fit(X[200:], sample_weight=heavy)
+        assert_allclose(model.cluster_centers_[0], X.mean(axis=0), rtol=1e-12)
+
+
+def test_distances_beyond_the_type_are_refused(form):
+    X = np.array([[3e38, 3e38], [-3e38, -3e38], [3e38, -3e38]], np.float32)
+    fitted = gf.KMeans(2, random_state=0).fit(form(X))
+    with pytest.raises(ValueError, match="X is too large for float32: distances overflow"):
+        fitted.transform(form(X))
+    assert_array_equal(fitted.predict(form(X.astype(np.float64))), fitted.labels_)
+
+
 def test_flags_are_python_bools_and_wrong_values_are_named(X, model):
     for options in ({}, {"tol": 0.0}, {"tol": 10.0}, {"max_iter": 1}):
         with warnings.catch_warnings():

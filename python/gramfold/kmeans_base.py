@@ -15,7 +15,7 @@ from ._arguments import Seed, choice, effective_threads, real, whole
 from ._core import kernels
 from .fold import Array
 from .inputs import FLOATS, read_array, read_rows
-from .kmeans_rows import HEAVIEST, Rows, checked_weights, exponent_for, unit_rows
+from .kmeans_rows import Rows, beside, checked_weights, exponent_for, unit_rows
 from .lloyd import Assigner, Prior
 from .monitor import Callback
 from .seeding import INITS, parallel, plus_plus, random_rows
@@ -201,8 +201,9 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _prior(self, given: Given, mass: int) -> Prior:
         """The prior on the centroids, beside weights of `checked_weights`."""
-        ridge = min(float(np.ldexp(float(self.ridge), -mass)), HEAVIEST)
-        return Prior(given.mean, ridge, len(given.frozen), self.metric == "cosine")
+        return Prior(
+            given.mean, float(beside(float(self.ridge), mass)), len(given.frozen), self.metric == "cosine"
+        )
 
     def _start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
         """Centroids to start from: the frozen ones, then those of `init`."""

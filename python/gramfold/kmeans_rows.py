@@ -47,8 +47,20 @@ class Rows(Source):
         return np.ldexp(points, self.exponent) if self.exponent else points
 
     def outside(self, points: Array) -> Array:
-        """Points or distances in the space of these rows, in that of what was given."""
-        return np.ldexp(points, -self.exponent) if self.exponent else points
+        """Points or distances in the space of these rows, in that of what was given.
+
+        Raises
+        ------
+        ValueError
+            If they overflow.
+        """
+        if not self.exponent:
+            return points
+        with np.errstate(over="ignore"):
+            found: Array = np.ldexp(points, -self.exponent)
+        if not np.isfinite(found).all():
+            raise ValueError(f"X is too large for {self.dtype}: distances overflow; rescale X")
+        return found
 
     def objective(self, value: float, mass: int) -> float:
         """An objective of these rows, under weights of `checked_weights`, in the units of what was given.
@@ -104,6 +116,12 @@ def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
         raise ValueError("sample_weight must be at least 0, and not all 0")
     mass = math.frexp(weights.max())[1]
     return np.ldexp(weights, -mass).astype(X.dtype), mass
+
+
+def beside(weight: Any, mass: int) -> Any:
+    """Weight in the units of what was given, in those of `checked_weights`."""
+    with np.errstate(over="ignore"):
+        return np.minimum(np.ldexp(weight, -mass), HEAVIEST)
 
 
 def unit_rows(x: Any) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ._arguments import Seed, effective_threads, flag, real, seeded, whole
 from .fold import Array, Source, dense_rows
 from .kmeans_base import BaseKMeans, Given
-from .kmeans_rows import HEAVIEST, Rows, checked_weights, exponent_for
+from .kmeans_rows import Rows, beside, checked_weights, exponent_for
 from .lloyd import Assigner, Prior
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
@@ -181,6 +181,8 @@ class MiniBatchKMeans(BaseKMeans):
                     "with fit or with a clone"
                 )
         centers = self._checked_centers()
+        if len(centers) != self.n_clusters:
+            raise ValueError(f"cluster_centers_ has {len(centers)} rows, and n_clusters is {self.n_clusters}")
         return self._read(X, reset=False, dtype=centers.dtype), centers
 
     def _begin(self, x: Rows, given: Given) -> None:
@@ -277,7 +279,7 @@ class MiniBatchKMeans(BaseKMeans):
         due = (self._counts == 0).any() or self._since >= 10 * self.n_clusters
         found = Assigner(x, weights)(centers)
         assert found.sums is not None
-        before = prior.ridge + np.minimum(np.ldexp(self._counts, -mass), HEAVIEST)
+        before = prior.ridge + beside(self._counts, mass)
         old = np.where((self._counts == 0)[:, None] & (prior.ridge > 0), prior.mean, centers)
         pulled, weight = old * before[:, None] + found.sums, before + found.counts
         new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
