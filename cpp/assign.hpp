@@ -218,7 +218,7 @@ class AssignWorker {
     // The nearest centroid by distances in double, among the groups that have been searched.
     Index exact(const Row& row, AssignSums<T>& sums) {
         double first = std::numeric_limits<double>::infinity(), second = first;
-        Index label = job_.k;
+        Index label = centroids_.at(row.found.place);  // of a row of NaN
         ++sums.rechecked;
         for (Index g = 0; g <= groups_.size(); ++g)
             for (Index i = groups_.starts[std::size_t(g)]; (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {

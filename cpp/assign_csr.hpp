@@ -1,27 +1,26 @@
 // The pass of assign.hpp for CSR rows: vectors run over centroids, one row at a time.
 //
-// Scores are gathered from the transposed centroids (d x k) as the entries of the row go by. Distances are
-// |x|^2 - 2 x'c + |c|^2 in double: the entries that are not stored are never looked at.
+// Scores are gathered from the transposed centroids (d x k) as the entries of the row go by. Rows whose two best scores
+// are closer than their rounding are decided by distances in double, see distance_csr.hpp: the entries that are not
+// stored are never looked at. Sums are of x itself, and so in double.
 // Cost: k FMA per stored entry.
 #pragma once
 
 #include "assignment.hpp"
-#include "csr.hpp"
-#include "rows/argmin.hpp"
+#include "distance_csr.hpp"
 
 namespace gramfold {
 
-// The centroids as rows, transposed, and their squared norms.
+// The centroids transposed, and their squared norms.
 template <class T>
 struct GatheredCentroids {
     Index k, d, kp;
-    const T* rows;
     Buffer<T> columns, bias;
     std::vector<double> squares;
     double longest = 0;
 
     GatheredCentroids(const T* c, Index k, Index d)
-        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), rows(c), columns(d * kp),
+        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), columns(d * kp),
           bias(round_up<Index>(k, lanes<T>)), squares(static_cast<std::size_t>(k)) {
         columns.zero();
         std::fill_n(bias.get(), bias.size(), std::numeric_limits<T>::infinity());
@@ -41,13 +40,13 @@ template <class T, class I>
 class AssignCsrWorker {
   public:
     AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids, const Groups<T>& groups)
-        : x_(x), job_(job), c_(centroids), groups_(groups), scores_(centroids.bias.size()) {}
+        : x_(x), job_(job), c_(centroids), groups_(groups), distance_(job.centers, job.k, job.d, centroids.squares.data()),
+          scores_(centroids.bias.size()), squares_(std::size_t(job.k)) {}
 
-    void operator()(Index first, Index count, AssignSums<T>& sums) {
+    void operator()(Index first, Index count, AssignSums<double>& sums) {
         for (Index i = first; i < first + count; ++i) {
             const auto row = x_.entries(i);
-            double square = 0;
-            for (Index e = 0; e < row.size; ++e) square += double(row.values[e]) * double(row.values[e]);
+            const double square = distance_.square(row);
             if (!keeps(i, row, square, sums)) search(i, row, square, sums);
         }
     }
@@ -55,17 +54,10 @@ class AssignCsrWorker {
   private:
     using Row = Entries<T, I>;
 
-    double distance(const Row& row, double square, Index j) const {
-        const T* c = job_.center(j);
-        double product = 0;
-        for (Index e = 0; e < row.size; ++e) product += double(row.values[e]) * double(c[row.columns[e]]);
-        return std::max(0.0, square - 2 * product + c_.squares[std::size_t(j)]);
-    }
-
-    bool keeps(Index i, const Row& row, double square, AssignSums<T>& sums) {
+    bool keeps(Index i, const Row& row, double square, AssignSums<double>& sums) {
         const Index label = job_.labels[i];
         if (!job_.search) {
-            add(i, row, distance(row, square, label), label, label, sums);
+            add(i, row, distance_(row, square, label), label, label, sums);
             return true;
         }
         if (!job_.moved || label < 0) return false;
@@ -73,46 +65,49 @@ class AssignCsrWorker {
         const double low = double(job_.lower[i]) - double(groups_.all.of_others(0, label));
         job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));
         if (!(low > 0)) return false;
-        const double own = distance(row, square, label);
-        if (!(own + rounding(row, square) < low * low * (1 - 4 * slack))) return false;
+        const double own = distance_(row, square, label);
+        if (!(own + distance_.rounding(row, square) < low * low * (1 - 4 * slack))) return false;
         add(i, row, own, label, label, sums);
         return true;
     }
 
-    // Of a squared distance in double.
-    double rounding(const Row& row, double square) const {
-        return double(row.size + job_.d + 8) * std::numeric_limits<double>::epsilon() * 2 * (square + c_.longest * c_.longest);
-    }
-
-    void search(Index i, const Row& row, double square, AssignSums<T>& sums) {
+    void search(Index i, const Row& row, double square, AssignSums<double>& sums) {
         sums.searched += job_.k;
         project(row);
         T first, second;
         Index label = least(first, second);
-        const double n = double(row.size), norm = std::sqrt(square);
-        const double error = (std::min(n, 8 * std::sqrt(n)) + 6) * double(std::numeric_limits<T>::epsilon()) / 2 *
-                             c_.longest * (norm + c_.longest);
+        const double error = this->error(row, std::sqrt(square));
         double low = square + 2 * (double(second) - error);
         if (!(double(second) - double(first) > 2 * error)) {
             ++sums.rechecked;
             label = exact(row, square, low);
         }
         if (job_.lower) {
-            const double root = std::sqrt(std::max(0.0, low - rounding(row, square)));
+            const double root = std::sqrt(std::max(0.0, low - distance_.rounding(row, square)));
             job_.lower[i] = T(root * (1 - 8 * double(std::numeric_limits<T>::epsilon())));
         }
         const Index old = job_.labels[i];
         sums.changed += label != old;
         job_.labels[i] = std::int32_t(label);
-        add(i, row, distance(row, square, label), label, old, sums);
+        add(i, row, distance_(row, square, label), label, old, sums);
     }
 
-    Index exact(const Row& row, double square, double& second) const {
+    // How far a score may be off, where sums may leave the range of T as well.
+    double error(const Row& row, double norm) const {
+        using Limits = std::numeric_limits<T>;
+        const double reach = c_.longest * (norm + c_.longest);
+        if (!(reach < double(Limits::max()) / 4)) return std::numeric_limits<double>::infinity();
+        return score_error<T>(row.size) * reach + double(row.size + 2) * double(Limits::denorm_min());
+    }
+
+    // By distances in double; `second`: the squared distance to the nearest of the others.
+    Index exact(const Row& row, double square, double& second) {
+        distance_.all(row, square, squares_.data());
         double first = std::numeric_limits<double>::infinity();
         Index label = 0;
         second = first;
         for (Index j = 0; j < job_.k; ++j) {
-            const double a = distance(row, square, j);
+            const double a = squares_[std::size_t(j)];
             if (a < first) second = first, first = a, label = j;
             else second = std::min(second, a);
         }
@@ -166,15 +161,15 @@ class AssignCsrWorker {
         return Index(index[lane]) + lane;
     }
 
-    void add(Index i, const Row& row, double square, Index label, Index old, AssignSums<T>& sums) {
-        const T weight = job_.weight(i);
+    void add(Index i, const Row& row, double square, Index label, Index old, AssignSums<double>& sums) {
+        const double weight = double(job_.weight(i));
         if (job_.with_sums && label != old) {
-            T* s = sums.s.get();
-            for (Index e = 0; e < row.size; ++e) s[label * job_.d + row.columns[e]] += weight * row.values[e];
-            for (Index e = 0; old >= 0 && e < row.size; ++e) s[old * job_.d + row.columns[e]] -= weight * row.values[e];
+            double* s = sums.s.get();
+            for (Index e = 0; e < row.size; ++e) s[label * job_.d + row.columns[e]] += weight * double(row.values[e]);
+            for (Index e = 0; old >= 0 && e < row.size; ++e) s[old * job_.d + row.columns[e]] -= weight * double(row.values[e]);
         }
-        sums.counts.get()[label] += double(weight);
-        sums.inertia += double(weight) * square;
+        sums.counts.get()[label] += weight;
+        sums.inertia += weight * square;
         if (job_.distances) job_.distances[i] = T(square);
     }
 
@@ -182,20 +177,22 @@ class AssignCsrWorker {
     const Assignment<T>& job_;
     const GatheredCentroids<T>& c_;
     const Groups<T>& groups_;
+    CsrDistances<T, I> distance_;
     Buffer<T> scores_;
+    std::vector<double> squares_;
 };
 
 template <class S, class T, class I>
-std::unique_ptr<AssignSums<T>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
+std::unique_ptr<AssignSums<double>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
     const GatheredCentroids<T> centroids(job.centers, job.k, job.d);
     const Groups<T> groups(nullptr, 1, job.moved, 0, job.k);
     Plan plan = source.plan(1);
     plan.work = double(source.rows()) * double(source.work_per_row()) * double(job.k);
     auto total = fold(
         plan, run,
-        [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); },
+        [&] { return std::make_unique<AssignSums<double>>(job.with_sums ? job.k * job.d : 0, job.k); },
         [&] { return AssignCsrWorker<T, I>(source, job, centroids, groups); });
-    for (Index i = 0; sums && i < job.k * job.d; ++i) sums[i] = double(total->s.get()[i]);
+    for (Index i = 0; sums && i < job.k * job.d; ++i) sums[i] = total->s.get()[i];
     return total;
 }
 

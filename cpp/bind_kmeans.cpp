@@ -1,6 +1,7 @@
 // The boundary of k-means.
 #include "assign.hpp"
 #include "assign_csr.hpp"
+#include "distances.hpp"
 #include "seam.hpp"
 #include "seed.hpp"
 
@@ -18,15 +19,28 @@ void check_order(const Optional<std::int64_t>& order, Index k) {
     }
 }
 
+// Where rows are searched a negative label is none.
+void check_labels(const std::int32_t* labels, Index n, Index k, bool search) {
+    std::int32_t least = 0, most = -1;
+    for (Index i = 0; i < n; ++i) least = std::min(least, labels[i]), most = std::max(most, labels[i]);
+    require(most < k && (search || least >= 0), "labels must be less than k, and without a search at least 0");
+}
+
+void check_moved(const Optional<double>& moved, Index k) {
+    const double* by = sized(moved, k, "moved must have an entry for each centroid");
+    for (Index j = 0; by && j < k; ++j) require(by[j] >= 0, "moved must be at least 0");
+}
+
 template <class T>
 py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
                       const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far,
                       const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide, int n_threads) {
-    require(centers.ndim() == 2 && centers.shape(0) > 0, "centers must be k x cols");
+    require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
     const Index k = centers.shape(0), d = centers.shape(1);
     const Index n_groups = lower && lower->ndim() == 2 ? lower->shape(1) : 1;
     require(n_groups >= 1 && n_groups <= std::min<Index>(k, 63), "lower must have 1 to 63 columns, at most k");
     check_order(order, k);
+    check_moved(moved, k);
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "centers must have as many columns as x");
@@ -34,20 +48,29 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
                           writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
                           writable(lower, n, n_groups, "lower must be a writable rows x groups"), n_groups,
                           sized(order, k, "order must have an entry for each centroid"),
-                          sized(moved, k, "moved must have an entry for each centroid"), n_far,
+                          moved ? moved->data() : nullptr, n_far,
                           writable(distances, n, "distances must be writable, an entry for each row"),
                           search, sums.has_value()};
         require(!job.moved || job.lower, "moved goes with lower");
         require(n_far >= 0 && n_far < (job.moved ? k : 1), "n_far goes with moved and must be less than k");
-        if (!search)
-            for (Index i = 0; i < n; ++i)
-                require(job.labels[i] >= 0 && job.labels[i] < k, "labels must be at least 0 and less than k");
+        check_labels(job.labels, n, k, search);
         double* to = writable(sums, k, d, "sums must be a writable k x cols");
         const auto total = without_gil(n_threads, [&](const Run& run) {
             return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
         });
         return py::make_tuple(vector(total->counts.get(), k), total->inertia, total->changed,
                               double(total->searched) / double(k), total->rechecked);
+    });
+}
+
+template <class T>
+void distances_of(const py::object& x, const Contiguous<T>& centers, const Contiguous<T>& out, int n_threads) {
+    require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
+    const Index k = centers.shape(0), d = centers.shape(1);
+    with_source<T>(x, [&](const auto& source) {
+        require(source.cols() == d, "centers must have as many columns as x");
+        const Distances<T> job{k, d, centers.data(), writable<T>(out, source.rows(), k, "out must be a writable rows x k")};
+        return without_gil(n_threads, [&](const Run& run) { distances(source, job, run); return 0; });
     });
 }
 
@@ -97,6 +120,8 @@ void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
           py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
           py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
+          py::arg("n_threads"));
+    m.def("distances", &distances_of<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("out").noconvert(),
           py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
           py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),

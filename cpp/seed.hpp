@@ -9,10 +9,12 @@
 // Cost: 2 rows cols candidates operations.
 #pragma once
 
-#include "csr.hpp"
+#include "distance_csr.hpp"
 #include "lanes.hpp"
 #include "rows/argmin.hpp"
 #include "sketch.hpp"
+
+#include <optional>
 
 namespace gramfold {
 
@@ -178,13 +180,13 @@ class SeedWorker {
     Index at_[width + 1];  // the rows of a panel
 };
 
-// Distances as |x|^2 - 2 x'c + |c|^2 in double, each added up in the order of the entries: 0 for a row and itself.
+// Distances in double, see distance_csr.hpp, of all candidates side by side.
 template <class T, class I>
 class SeedCsrWorker {
   public:
     SeedCsrWorker(const Csr<T, I>& x, const Seeding<T>& job)
         : x_(x), job_(job), kp_(round_up<Index>(job.n_candidates, component_pad<double>)), columns_(job.d * kp_),
-          squares_(kp_), products_(kp_) {
+          squares_(kp_), products_(kp_), distances_(std::size_t(job.n_candidates)) {
         columns_.zero(), squares_.zero();
         for (Index q = 0; q < job.d; ++q)
             for (Index l = 0; l < job.n_candidates; ++l) {
@@ -192,6 +194,7 @@ class SeedCsrWorker {
                 columns_.get()[q * kp_ + l] = c;
                 squares_.get()[l] += c * c;
             }
+        distance_.emplace(job.candidates, job.n_candidates, job.d, squares_.get());
     }
 
     void operator()(Index first_block, Index blocks, RowsRead& read) {
@@ -206,22 +209,22 @@ class SeedCsrWorker {
   private:
     void row(Index i) {
         const auto entries = x_.entries(i);
-        double square = 0;
+        const double square = distance_->square(entries);
         products_.zero();
-        for (Index e = 0; e < entries.size; ++e) {
-            const double value = double(entries.values[e]);
-            square += value * value;
-            axpy(kp_, value, columns_.get() + Index(entries.columns[e]) * kp_, products_.get());
-        }
-        for (Index l = 0; l < job_.n_candidates; ++l)
-            job_.out[l * x_.rows() + i] =
-                T(std::max(0.0, square - 2 * products_.get()[l] + squares_.get()[l]));
+        for (Index e = 0; e < entries.size; ++e)
+            axpy(kp_, double(entries.values[e]), columns_.get() + Index(entries.columns[e]) * kp_, products_.get());
+        double* distances = distances_.data();
+        for (Index l = 0; l < job_.n_candidates; ++l) distances[l] = square - 2 * products_.get()[l] + squares_.get()[l];
+        distance_->settle(entries, square, distances);
+        for (Index l = 0; l < job_.n_candidates; ++l) job_.out[l * x_.rows() + i] = T(distances[l]);
     }
 
     const Csr<T, I>& x_;
     const Seeding<T>& job_;
     Index kp_;
     Buffer<double> columns_, squares_, products_;
+    std::vector<double> distances_;
+    std::optional<CsrDistances<T, I>> distance_;
 };
 
 template <class T>

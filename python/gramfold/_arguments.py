@@ -63,7 +63,17 @@ def floating(dtype: DTypeLike) -> np.dtype[Any]:
     return kept
 
 
+def seeded(random_state: Seed) -> np.random.RandomState:
+    """Return the RandomState behind scikit-learn's kind of `random_state`."""
+    if isinstance(random_state, np.random.Generator):
+        raise ValueError(
+            "random_state must be None, an integer or a RandomState, got a Generator; "
+            "np.random.RandomState(generator.bit_generator) draws from the same source"
+        )
+    return check_random_state(random_state)
+
+
 def generator(random_state: Seed) -> np.random.Generator:
     """Return a fast generator seeded by scikit-learn's kind of `random_state`."""
-    seed = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
+    seed = seeded(random_state).randint(2**32, size=4, dtype=np.uint32)
     return np.random.default_rng(seed)

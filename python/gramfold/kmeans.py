@@ -6,15 +6,14 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
-from ._arguments import Seed, choice, flag
+from ._arguments import Seed, choice, flag, seeded
 from .fold import Source, dense_rows
 from .kmeans_base import BaseKMeans
+from .kmeans_rows import checked_weights
 from .lloyd import Assigner, Clustering, Prior, lloyd
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
-from .seeding import checked_weights
 
 
 class KMeans(BaseKMeans):
@@ -45,7 +44,7 @@ class KMeans(BaseKMeans):
         Both names mean the one algorithm here, which spares rows their search by a bound where that pays.
     ridge : float, default=0
         Weight of an L2 prior on each centroid: c = (ridge prior_mean + sum w x) / (ridge + sum w). An empty
-        cluster then sits at `prior_mean`; without a ridge it takes the row farthest from its centroid.
+        cluster then sits at `prior_mean`; without a ridge it takes the row of the largest w |x - c|^2.
     prior_mean : array-like of shape (n_features,), optional
         Default: the origin.
     metric : {'euclidean', 'cosine'}, default='euclidean'
@@ -149,18 +148,19 @@ class KMeans(BaseKMeans):
         """Check everything and run from each start; returns the best."""
         begun = time.perf_counter()
         self._check_parameters()
-        x = self._rows(X, reset=True)
-        weights = checked_weights(sample_weight, x.x)
-        prior, frozen = self._prior(x)
-        rng = check_random_state(self.random_state)
+        X = self._read(X, reset=True)
+        weights, mass = checked_weights(sample_weight, X)
+        x, given = self._ready(X)
+        prior = self._prior(given, mass)
+        rng = seeded(self.random_state)
         tol = self.tol * mean_variance(x) if self.tol else 0.0
         best: tuple[Clustering, Monitor] | None = None
         for _ in range(self._runs(10)):
-            start = self._start(x, weights, frozen, rng)
+            start = self._start(x, weights, given, rng)
             monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
             monitor.begun = begun
             with monitor:
-                run = lloyd(x, weights, start, prior, monitor, self.max_iter, tol)
+                run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
             if best is None or better(run, best[0]):
                 best = run, monitor
             if run.stopped:
@@ -209,14 +209,14 @@ def mean_variance(x: Source) -> float:
     ValueError
         If squares of X overflow.
     """
-    pivot = np.zeros((1, x.cols), x.dtype) if x.sparse else dense_rows(x.x, [0])
+    pivot = dense_rows(x.x, [0])
     variance = 0.0
     for _ in range(2):
         found = Assigner(x, None)(pivot)
         assert found.sums is not None
         mean, scatter = found.sums / x.rows, found.inertia / x.rows
         variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
-        if x.sparse or variance > 0.01 * scatter:
+        if variance > 0.01 * scatter:
             break
         pivot = mean.astype(x.dtype)
     return variance / x.cols

@@ -1,25 +1,44 @@
 """What KMeans and its mini-batch form share: checks, the start, predict and transform."""
 
 import warnings
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.preprocessing import normalize
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, choice, effective_threads, real, whole
-from .fold import Array, Source, dense_rows
-from .inputs import read_array, read_rows
-from .lloyd import Assigned, Assigner, Prior
+from ._core import kernels
+from .fold import Array
+from .inputs import FLOATS, read_array, read_rows
+from .kmeans_rows import Rows, beside, checked_weights, exponent_for, unit_rows
+from .lloyd import Assigner, Prior
 from .monitor import Callback
-from .seeding import INITS, checked_weights, parallel, plus_plus, probabilities
+from .seeding import INITS, parallel, plus_plus, random_rows
 
 Labels = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Points that came with the parameters: frozen centroids, those to start from, the mean of the prior."""
+
+    frozen: Array
+    init: Array | None
+    mean: NDArray[np.float64]
+
+    def inside(self, x: Rows) -> "Given":
+        """The same in the space of the rows."""
+        init = None if self.init is None else x.inside(self.init)
+        return Given(x.inside(self.frozen), init, x.inside(self.mean))
+
+    def outside(self, x: Rows) -> "Given":
+        """The frozen centroids and the mean, in the space of what was given."""
+        return Given(x.outside(self.frozen), None, x.outside(self.mean))
 
 
 class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -62,20 +81,23 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         -------
         ndarray of shape (n_samples,), int32
         """
-        check_is_fitted(self)
-        return self._assign(self._rows(X, reset=False), None)[0]
+        x, centers = self._fixed(X)
+        return self._assign(x, centers, None, 0)[0]
 
     def transform(self, X: Any) -> Array:
-        """Return the distances of the rows of X to the centroids, (n_samples, n_clusters)."""
-        check_is_fitted(self)
-        x = self._rows(X, reset=False)
-        return euclidean_distances(x.x, self.cluster_centers_.astype(x.dtype, copy=False))
+        """Return the distances of the rows of X to the centroids, (n_samples, n_clusters).
+
+        They are found from the differences, in float64: the least of a row is that to its label.
+        """
+        x, centers = self._fixed(X)
+        out = np.empty((x.rows, len(centers)), x.dtype)
+        kernels.distances(x.kernel, centers, out, x.n_threads)
+        return x.outside(out)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the sum of w |x - c|^2 over the rows of X and their nearest centroids."""
-        check_is_fitted(self)
-        x = self._rows(X, reset=False)
-        return -self._assign(x, checked_weights(sample_weight, x.x))[1].inertia
+        x, centers = self._fixed(X)
+        return -self._assign(x, centers, *checked_weights(sample_weight, x.x))[1]
 
     @property
     def _n_features_out(self) -> int:
@@ -87,16 +109,34 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _assign(self, x: Source, weights: Array | None) -> tuple[Labels, Assigned]:
+    def _assign(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> tuple[Labels, float]:
+        """Labels and inertia for fixed centroids, which are in the space of x."""
         assign = Assigner(x, weights)
-        found = assign(np.ascontiguousarray(self.cluster_centers_, dtype=x.dtype), sums=False)
-        return assign.labels, found
+        found = assign(np.ascontiguousarray(centers), sums=False)
+        return assign.labels, x.objective(found.inertia, mass)
 
-    def _rows(self, X: Any, *, reset: bool) -> Source:
-        X = read_rows(X, self, reset=reset)
-        if self.metric == "cosine":
-            X = normalize(X)
-        return Source(X, effective_threads(self.n_threads))
+    def _fixed(self, X: Any) -> tuple[Rows, Array]:
+        """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        centers = self._checked_centers()
+        dtype = np.result_type(X.dtype, centers.dtype)
+        X, centers = X.astype(dtype, copy=False), centers.astype(dtype, copy=False)
+        x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+        return x, np.ascontiguousarray(x.inside(centers))
+
+    def _checked_centers(self) -> Array:
+        """The centroids of the fit, which a user may have changed."""
+        centers = read_array(self.cluster_centers_, "cluster_centers_", dtype=FLOATS)
+        if centers.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"cluster_centers_ has {centers.shape[1]} columns, and X had {self.n_features_in_} in the fit"
+            )
+        return centers
+
+    def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS) -> Any:
+        X = read_rows(X, self, reset=reset, dtype=dtype)
+        return unit_rows(X) if self.metric == "cosine" else X
 
     def _check_parameters(self) -> None:
         whole(self.n_clusters, "n_clusters")
@@ -132,52 +172,68 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             return 1
         return int(self.n_init)
 
-    def _prior(self, x: Source) -> tuple[Prior, Array]:
-        """The prior on the centroids, and those that are frozen."""
-        if x.rows < self.n_clusters:
-            raise ValueError(f"n_samples={x.rows} should be >= n_clusters={self.n_clusters}.")
-        mean = np.zeros(x.cols)
+    def _given(self, X: Any) -> Given:
+        """Check the points among the parameters, as rows of X."""
+        rows, cols = X.shape
+        if rows < self.n_clusters:
+            raise ValueError(f"n_samples={rows} should be >= n_clusters={self.n_clusters}.")
+        mean = np.zeros(cols)
         if self.prior_mean is not None:
-            if np.shape(self.prior_mean) != (x.cols,):
-                raise ValueError(f"prior_mean must have shape {(x.cols,)}, got {np.shape(self.prior_mean)}")
+            if np.shape(self.prior_mean) != (cols,):
+                raise ValueError(f"prior_mean must have shape {(cols,)}, got {np.shape(self.prior_mean)}")
             mean = read_array(self.prior_mean, "prior_mean", ensure_2d=False, dtype=np.float64)
-        frozen = np.empty((0, x.cols), x.dtype)
+        frozen, init = np.empty((0, cols), X.dtype), None
         if self.frozen is not None:
-            frozen = self._centers(self.frozen, "frozen", x, None)
+            frozen = self._centers(self.frozen, "frozen", X, None)
             if len(frozen) > self.n_clusters:
                 raise ValueError(f"frozen has {len(frozen)} centroids, more than {self.n_clusters} clusters")
-        unit = self.metric == "cosine"
-        return Prior(mean, float(self.ridge), len(frozen), unit), frozen
+        free = self.n_clusters - len(frozen)
+        if free and not isinstance(self.init, str) and not callable(self.init):
+            init = self._centers(self.init, "init", X, free)
+        return Given(frozen, init, mean)
 
-    def _start(self, x: Source, weights: Array | None, frozen: Array, rng: np.random.RandomState) -> Array:
+    def _ready(self, X: Any) -> tuple[Rows, Given]:
+        """Rows and points of the parameters in one space."""
+        given = self._given(X)
+        exponent = exponent_for(X, given.frozen, given.init, given.mean)
+        x = Rows(X, effective_threads(self.n_threads), exponent)
+        return x, given.inside(x)
+
+    def _prior(self, given: Given, mass: int) -> Prior:
+        """The prior on the centroids, beside weights of `checked_weights`."""
+        return Prior(
+            given.mean, float(beside(float(self.ridge), mass)), len(given.frozen), self.metric == "cosine"
+        )
+
+    def _start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
         """Centroids to start from: the frozen ones, then those of `init`."""
-        k = self.n_clusters - len(frozen)
+        k = self.n_clusters - len(given.frozen)
         if k == 0:
-            return frozen
-        if isinstance(self.init, str):
-            if self.init == "k-means++":
-                made = plus_plus(x, weights, k, rng, fixed=frozen)[0]
-            elif self.init == "k-means||":
-                made = parallel(x, weights, k, rng, fixed=frozen)
-            else:
-                p = probabilities(x.rows, weights)
-                made = dense_rows(x.x, rng.choice(x.rows, size=k, replace=False, p=p))
+            return given.frozen
+        if given.init is not None:
+            made = given.init
+        elif callable(self.init):
+            made = self._centers(self.init(x.handed, k, random_state=rng), "init", x.x, k)
+            made = x.inside(made)
+        elif self.init == "k-means++":
+            made = plus_plus(x, weights, k, rng, fixed=given.frozen)[0]
+        elif self.init == "k-means||":
+            made = parallel(x, weights, k, rng, fixed=given.frozen)
         else:
-            given = self.init(x.x, k, random_state=rng) if callable(self.init) else self.init
-            made = self._centers(given, "init", x, k)
-        return np.concatenate([frozen, made])
+            made = random_rows(x, weights, k, rng)
+        return np.concatenate([given.frozen, made])
 
-    def _centers(self, given: Any, name: str, x: Source, k: int | None) -> Array:
+    def _centers(self, points: Any, name: str, X: Any, k: int | None) -> Array:
         """Check centroids that were given, of unit norm for the cosine metric."""
-        centers = read_array(given, name, dtype=x.dtype, order="C", copy=True)
-        shape = (len(centers) if k is None else k, x.cols)
-        if len(centers) != shape[0]:
+        centers = read_array(points, name, dtype=X.dtype, order="C", copy=True)
+        cols = X.shape[1]
+        if k is not None and len(centers) != k:
             raise ValueError(
                 f"The shape of the initial centers {centers.shape} does not match the number of clusters {k}."
             )
-        if centers.shape != shape:
+        if centers.shape[1] != cols:
             raise ValueError(
                 f"The shape of the initial centers {centers.shape} does not match the number of features of "
-                f"the data {x.cols}."
+                f"the data {cols}."
             )
-        return normalize(centers) if self.metric == "cosine" else centers
+        return unit_rows(centers) if self.metric == "cosine" else centers

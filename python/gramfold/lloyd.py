@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ._core import kernels
 from .bounds import UNBOUNDED, Bounds
 from .fold import Array, Source, dense_rows
+from .kmeans_rows import Rows
 from .monitor import Monitor
 
 Double = NDArray[np.float64]
@@ -69,8 +70,7 @@ class Assigner:
             self.wide, self.x.n_threads,
         )  # fmt: skip
         if not np.isfinite(inertia):
-            advice = "; rescale X" + ", or pass float64" * (self.x.dtype == np.float32)
-            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow{advice}")
+            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
         self.wide = self.wide or undecided > UNDECIDED * self.x.rows
         if gain is None:
             return Assigned(None, counts, inertia, changed)
@@ -121,7 +121,10 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """Where Lloyd's iteration ended: `objective` is the inertia and the penalty, `counts` are weights."""
+    """Where Lloyd's iteration ended: `objective` is the inertia and the penalty, `counts` are weights.
+
+    Centroids, inertia and objective are in the units of what was given, see `Rows`.
+    """
 
     centers: Array
     labels: NDArray[np.int32]
@@ -134,8 +137,9 @@ class Clustering:
 
 
 def lloyd(
-    x: Source,
+    x: Rows,
     weights: Array | None,
+    mass: int,
     centers: Array,
     prior: Prior,
     monitor: Monitor,
@@ -144,11 +148,20 @@ def lloyd(
 ) -> Clustering:
     """Iterate from `centers` until no label changes or the squared steps add up to at most `tol`.
 
-    The labels are those of the returned centroids. Without a ridge an empty cluster takes the row that is
-    farthest from its centroid, as in scikit-learn.
+    The labels are those of the returned centroids. Without a ridge an empty cluster takes the row that adds
+    most to the inertia, of rows without weights the one that scikit-learn takes. `weights` and `mass` are of
+    `checked_weights`.
     """
     assign = Assigner(x, weights)
     converged = stopped = False
+
+    def ended(found: Assigned, n_iter: int, converged: bool) -> Clustering:
+        objective = found.inertia + prior.penalty(centers)
+        return Clustering(
+            x.outside(centers), assign.labels, found.counts, x.objective(found.inertia, mass),
+            x.objective(objective, mass), n_iter, converged, stopped,
+        )  # fmt: skip
+
     for n_iter in range(1, max_iter + 1):
         found = assign(centers)
         assert found.sums is not None
@@ -160,32 +173,31 @@ def lloyd(
         steps = np.sum(np.square(new.astype(np.float64) - centers), axis=1)
         objective = found.inertia + prior.penalty(centers)
         kkt = np.sqrt((counts + prior.ridge) @ steps / objective) if objective > 0 else 0.0
-        stopped = monitor.record(objective, float(kkt))
+        stopped = monitor.record(x.objective(objective, mass), float(kkt))
         if settled:
-            return Clustering(centers, assign.labels, counts, found.inertia, objective, n_iter, True, stopped)
+            return ended(found, n_iter, True)
         centers = new
         converged = bool(steps.sum() <= tol) or found.changed == 0
         if converged or stopped:
             break
-    found = assign(centers, sums=False)
-    objective = found.inertia + prior.penalty(centers)
-    return Clustering(
-        centers, assign.labels, found.counts, found.inertia, objective, n_iter, converged, stopped
-    )
+    return ended(assign(centers, sums=False), n_iter, converged)
 
 
 def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, frozen: int) -> bool:
-    """Give each empty cluster one of the rows farthest from their centroids; False if all are at theirs.
+    """Give empty clusters the rows of the largest w |x - c|^2; False if that is 0 of all.
 
-    Changes sums and counts. As in scikit-learn, whose choice of rows this is.
+    Changes sums and counts. Without weights the choice of rows is scikit-learn's.
     """
-    empty = frozen + np.flatnonzero(counts[frozen:] == 0)
-    distances = assign.distances(centers)
-    if distances.max() == 0:
+    weights = assign.weights
+    apart = assign.distances(centers).astype(np.float64)
+    if weights is not None:
+        apart *= weights
+    empty = (frozen + np.flatnonzero(counts[frozen:] == 0))[: np.count_nonzero(apart)]
+    if not len(empty):
         return False
-    far = np.argpartition(distances, -len(empty))[: -len(empty) - 1 : -1]
+    far = np.argpartition(apart, -len(empty))[: -len(empty) - 1 : -1]
     for cluster, row in zip(empty, far, strict=True):
-        weight = 1.0 if assign.weights is None else float(assign.weights[row])
+        weight = 1.0 if weights is None else float(weights[row])
         moved = dense_rows(assign.x.x, [row])[0].astype(np.float64) * weight
         old = assign.labels[row]
         sums[old] -= moved

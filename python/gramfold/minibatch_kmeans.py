@@ -1,19 +1,20 @@
 """k-means from mini-batches: each centroid is the mean of all rows that were ever nearest to it."""
 
+import copy
 import warnings
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from ._arguments import Seed, flag, real, whole
+from ._arguments import Seed, effective_threads, flag, real, seeded, whole
 from .fold import Array, Source, dense_rows
-from .kmeans_base import BaseKMeans
+from .kmeans_base import BaseKMeans, Given
+from .kmeans_rows import Rows, beside, checked_weights, exponent_for
 from .lloyd import Assigner, Prior
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
-from .seeding import checked_weights, probabilities
+from .seeding import probabilities
 
 Double = NDArray[np.float64]
 
@@ -63,7 +64,8 @@ class MiniBatchKMeans(BaseKMeans):
     n_init : int or 'auto', default='auto'
         Starts, of which the best is used. 'auto' is 3 for 'random' or a callable, else 1.
     reassignment_ratio : float, default=0.01
-        A centroid with less than this share of the largest count is moved to a row drawn at random.
+        A centroid with less than this share of the largest count, at most 1, is moved to a row drawn at
+        random.
     ridge, prior_mean, metric, frozen, n_threads, callback, max_time
         As in `KMeans`; the callback is called after each batch.
 
@@ -91,7 +93,7 @@ class MiniBatchKMeans(BaseKMeans):
     True
     """
 
-    _fitted_prior: Prior
+    _fitted_points: Given
 
     def __init__(
         self, n_clusters: int = 8, *, init: Any = "k-means++", max_iter: int = 100, batch_size: int = 1024,
@@ -125,13 +127,14 @@ class MiniBatchKMeans(BaseKMeans):
         """Learn the centroids from batches drawn at random; see `KMeans.fit`."""
         with unchanged_on_error(self):
             self._check_parameters()
-            x = self._rows(X, reset=True)
-            weights = checked_weights(sample_weight, x.x)
+            X = self._read(X, reset=True)
+            weights, mass = checked_weights(sample_weight, X)
+            x, given = self._ready(X)
             monitor = Monitor(None, self.verbose, self.callback, self.max_time)
             with monitor:
-                self._run(x, weights, monitor)
+                centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history
-            self._label(x, weights)
+            self._settle(x, centers, weights, mass)
         return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -148,74 +151,98 @@ class MiniBatchKMeans(BaseKMeans):
         self
         """
         with unchanged_on_error(self):
-            first = not hasattr(self, "cluster_centers_")
             self._check_parameters()
-            x = self._rows(X, reset=first)
-            weights = checked_weights(sample_weight, x.x)
-            prior, frozen = self._prior(x) if first else (self._fitted_prior, np.empty((0, 0)))
+            first = not hasattr(self, "cluster_centers_")
+            X, centers = self._batch(X, first)
+            weights, mass = checked_weights(sample_weight, X)
             if first:
-                self._rng = check_random_state(self.random_state)
-                self._fitted_prior = prior
-                self.cluster_centers_ = self._start_from_some(x, weights, frozen, self._rng)
-                self._counts, self._since, self.n_steps_ = np.zeros(self.n_clusters), 0, 0
-            centers = self.cluster_centers_.astype(x.dtype, copy=False)
-            self.cluster_centers_ = self._step(x, weights, centers, prior, self._rng)[0]
+                self._rng = seeded(self.random_state)
+                x, given = self._ready(X)
+                centers = self._start_from_some(x, weights, given, self._rng)
+                self._begin(x, given)
+            else:
+                x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+                centers = np.ascontiguousarray(x.inside(centers))
+            prior = self._prior(self._fitted_points.inside(x), mass)
+            centers = self._step(x, weights, mass, centers, prior, self._rng)[0]
             self.n_steps_ += 1
-            self._label(x, weights)
+            self._settle(x, centers, weights, mass)
         return self
 
-    def _label(self, x: Source, weights: Array | None) -> None:
-        if self.compute_labels:
-            self.labels_, found = self._assign(x, weights)
-            self.inertia_ = found.inertia
+    def _batch(self, X: Any, first: bool) -> tuple[Any, Any]:
+        """Check the rows of a batch, which must go with those before; gives them and the centroids so far."""
+        if first:
+            return self._read(X, reset=True), None
+        for name, value in self._started.items():
+            now = getattr(self, name)
+            if not np.array_equal(now, value):
+                raise ValueError(
+                    f"{name} was {value!r} when the fit began and is {now!r} now; set it back, or start anew "
+                    "with fit or with a clone"
+                )
+        centers = self._checked_centers()
+        if len(centers) != self.n_clusters:
+            raise ValueError(f"cluster_centers_ has {len(centers)} rows, and n_clusters is {self.n_clusters}")
+        return self._read(X, reset=False, dtype=centers.dtype), centers
 
-    def _run(self, x: Source, weights: Array | None, monitor: Monitor) -> None:
-        """Go through random batches until converged or stopped."""
-        prior, frozen = self._prior(x)
-        rng = check_random_state(self.random_state)
+    def _begin(self, x: Rows, given: Given) -> None:
+        """Note with what the first batch meets."""
+        names = ("n_clusters", "metric", "ridge", "prior_mean", "frozen")
+        self._started = {name: copy.deepcopy(getattr(self, name)) for name in names}
+        self._fitted_points = given.outside(x)
+        self._counts, self._since, self.n_steps_ = np.zeros(self.n_clusters), 0, 0
+
+    def _settle(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> None:
+        self.cluster_centers_ = x.outside(centers)
+        if self.compute_labels:
+            self.labels_, self.inertia_ = self._assign(x, centers, weights, mass)
+
+    def _run(self, x: Rows, weights: Array | None, mass: int, given: Given, monitor: Monitor) -> Array:
+        """Go through random batches until converged or stopped; gives the centroids."""
+        rng = self._rng = seeded(self.random_state)
         batch = min(self.batch_size, x.rows)
-        centers = self._best_start(x, weights, frozen, rng)
+        centers = self._best_start(x, weights, given, rng)
         # The scale of tol, from as many rows as the start.
         tol = self.tol * self._variance(x) if self.tol else 0.0
-        self._rng, self._fitted_prior = rng, prior
-        self._counts, self._since = np.zeros(self.n_clusters), 0
+        self._begin(x, given)
+        prior = self._prior(given, 0)
         progress = Progress(x.rows, self.max_no_improvement)
         p = probabilities(x.rows, weights)
         self.converged_, steps = False, 0
         for steps in range(1, max(1, self.max_iter * x.rows // batch) + 1):
             rows = rng.choice(x.rows, batch, p=p, replace=True)
             part = Source(x.x[rows], x.n_threads)
-            new, inertia = self._step(part, None, centers, prior, rng)
+            new, inertia = self._step(part, None, 0, centers, prior, rng)
             moved = float(np.sum(np.square(new.astype(np.float64) - centers)))
             centers = new
-            stop = monitor.record(inertia / batch, float(np.sqrt(moved / inertia)) if inertia else 0.0)
+            stop = monitor.record(
+                x.objective(inertia / batch, 0), float(np.sqrt(moved / inertia)) if inertia else 0.0
+            )
             # The first inertia is that of the start.
             if steps > 1 and ((tol and moved <= tol) or progress.add(inertia / batch, batch)):
                 self.converged_ = True
                 break
             if stop:
                 break
-        self.cluster_centers_, self.n_steps_ = centers, steps
-        self.n_iter_ = -(-steps * batch // x.rows)
+        self.n_steps_, self.n_iter_ = steps, -(-steps * batch // x.rows)
         if not self.compute_labels:
-            mass = x.rows if weights is None else float(weights.sum())
-            self.inertia_ = mass * (inertia / batch if progress.smooth is None else progress.smooth)
+            total = x.rows if weights is None else float(weights.sum(dtype=np.float64))
+            self.inertia_ = x.objective(
+                total * (inertia / batch if progress.smooth is None else progress.smooth), mass
+            )
+        return centers
 
     def _variance(self, x: Source) -> float:
         from .kmeans import mean_variance
 
         return mean_variance(x)
 
-    def _best_start(
-        self, x: Source, weights: Array | None, frozen: Array, rng: np.random.RandomState
-    ) -> Array:
+    def _best_start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
         """The start of least inertia on rows drawn for that."""
-        rows = rng.randint(0, x.rows, self._start_rows(x.rows))
-        valid = Source(x.x[rows], x.n_threads)
-        chosen = None if weights is None else weights[rows]
+        valid, chosen = some_rows(x, weights, self._start_rows(x.rows), rng)
         best, least = None, np.inf
         for _ in range(self._runs(3)):
-            centers = self._start_from_some(x, weights, frozen, rng)
+            centers = self._start_from_some(x, weights, given, rng)
             inertia = Assigner(valid, chosen)(centers, sums=False).inertia
             if best is None or inertia < least:
                 best, least = centers, inertia
@@ -236,50 +263,65 @@ class MiniBatchKMeans(BaseKMeans):
         return min(size, n)
 
     def _start_from_some(
-        self, x: Source, weights: Array | None, frozen: Array, rng: np.random.RandomState
+        self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState
     ) -> Array:
         size = self._start_rows(x.rows)
         if size < x.rows:
-            rows = rng.randint(0, x.rows, size)
-            x, weights = Source(x.x[rows], x.n_threads), None if weights is None else weights[rows]
-        return self._start(x, weights, frozen, rng)
+            x, weights = some_rows(x, weights, size, rng)
+        return self._start(x, weights, given, rng)
 
     def _step(
-        self, x: Source, weights: Array | None, centers: Array, prior: Prior, rng: np.random.RandomState
-    ) -> tuple[Array, float]:
+        self, x: Source, weights: Array | None, mass: int, centers: Array, prior: Prior,
+        rng: np.random.RandomState,
+    ) -> tuple[Array, float]:  # fmt: skip
         """Assign a batch and move the centroids; gives them and the inertia before."""
         self._since += x.rows
         due = (self._counts == 0).any() or self._since >= 10 * self.n_clusters
         found = Assigner(x, weights)(centers)
         assert found.sums is not None
-        before = self._counts + prior.ridge
+        before = prior.ridge + beside(self._counts, mass)
         old = np.where((self._counts == 0)[:, None] & (prior.ridge > 0), prior.mean, centers)
         pulled, weight = old * before[:, None] + found.sums, before + found.counts
         new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
-        self._counts = self._counts + found.counts
+        self._counts = self._counts + np.ldexp(found.counts, mass)
         if due:
             self._since = 0
-            self._reassign(x, new, rng)
+            self._reassign(x, weights, new, rng)
         if prior.unit:
             new /= np.maximum(np.linalg.norm(new, axis=1, keepdims=True), np.finfo(float).tiny)
         new[: prior.frozen] = centers[: prior.frozen]
         return new.astype(centers.dtype), found.inertia
 
-    def _reassign(self, x: Source, centers: Double, rng: np.random.RandomState) -> None:
+    def _reassign(
+        self, x: Source, weights: Array | None, centers: Double, rng: np.random.RandomState
+    ) -> None:
         """Move centroids that were given few rows to rows of the batch; changes centers and counts."""
         counts = self._counts
+        rows = x.rows if weights is None else np.count_nonzero(weights)
         few = counts < self.reassignment_ratio * counts.max()
-        if few.sum() > 0.5 * x.rows:
-            few[np.argsort(counts)[int(0.5 * x.rows) :]] = False
+        if few.sum() > 0.5 * rows:
+            few[np.argsort(counts)[int(0.5 * rows) :]] = False
         if few.any():
-            centers[few] = dense_rows(x.x, rng.choice(x.rows, replace=False, size=few.sum()))
+            p = None if weights is None else probabilities(x.rows, weights)
+            centers[few] = dense_rows(x.x, rng.choice(x.rows, replace=False, size=few.sum(), p=p))
             counts[few] = counts[~few].min()
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         whole(self.batch_size, "batch_size")
         flag(self.compute_labels, "compute_labels")
-        real(self.reassignment_ratio, "reassignment_ratio")
+        real(self.reassignment_ratio, "reassignment_ratio", high=1.0)
         for name in ("max_no_improvement", "init_size"):
             if getattr(self, name) is not None:
                 whole(getattr(self, name), name)
+
+
+def some_rows(
+    x: Rows, weights: Array | None, size: int, rng: np.random.RandomState
+) -> tuple[Rows, Array | None]:
+    """Give `size` rows drawn at random, and their weights; each as likely, but none of weight 0."""
+    if weights is None:
+        return x.part(rng.randint(0, x.rows, size)), None
+    heavy = np.flatnonzero(weights)
+    rows = heavy[rng.randint(0, len(heavy), size)]
+    return x.part(rows), weights[rows]

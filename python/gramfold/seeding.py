@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
-from ._arguments import Seed, effective_threads, whole
+from ._arguments import Seed, effective_threads, seeded, whole
 from ._core import kernels
 from .fold import Array, Source, dense_rows
 from .inputs import read_rows
+from .kmeans_rows import Rows, checked_weights, exponent_for
 from .lloyd import Assigner
 
 INITS = ("k-means++", "k-means||", "random")
@@ -98,6 +97,10 @@ class Potential:
         """Rows at which the running sum of w D^2 passes `uniform` times the total."""
         assert self.closest is not None
         running = np.cumsum(self.sums)
+        if running[-1] == 0:  # every row that counts is a seed
+            return np.full(
+                len(uniform), 0 if self.weights is None else np.argmax(self.weights), dtype=np.intp
+            )
         rows = []
         for value in uniform * running[-1]:
             block = min(int(np.searchsorted(running, value)), len(running) - 1)
@@ -152,6 +155,13 @@ def probabilities(n: int, weights: Array | None) -> NDArray[np.float64]:
     return exact / exact.sum()
 
 
+def random_rows(x: Source, weights: Array | None, k: int, rng: np.random.RandomState) -> Array:
+    """Draw k rows by their weights, none twice unless fewer than k have any."""
+    p = probabilities(x.rows, weights)
+    some = rng.choice(x.rows, min(k, int(np.count_nonzero(p))), replace=False, p=p)
+    return dense_rows(x.x, np.resize(some, k))
+
+
 def parallel(
     x: Source, weights: Array | None, k: int, rng: np.random.RandomState, *, fixed: Array | None = None
 ) -> Array:
@@ -182,8 +192,7 @@ def parallel(
     pool = np.flatnonzero(counts)
     pool = pool[pool >= (0 if fixed is None else len(fixed))]
     if len(pool) < k:
-        rest = rng.choice(x.rows, size=k - len(pool), replace=False)
-        return np.concatenate([seeds[pool], dense_rows(x.x, rest)])
+        return np.concatenate([seeds[pool], random_rows(x, weights, k - len(pool), rng)])
     reduced = Source(np.ascontiguousarray(seeds[pool]), x.n_threads)
     return plus_plus(reduced, counts[pool].astype(x.dtype), k, rng, fixed=fixed)[0]
 
@@ -250,24 +259,7 @@ def kmeans_plusplus(
             f"The length of x_squared_norms {np.shape(x_squared_norms)} should be equal to the length of "
             f"n_samples {X.shape[0]}."
         )
-    x = Source(X, effective_threads(n_threads))
-    return plus_plus(
-        x, checked_weights(sample_weight, X), n_clusters, check_random_state(random_state),
-        n_local_trials=n_local_trials,
-    )  # fmt: skip
-
-
-def checked_weights(sample_weight: Any, X: Any) -> Array | None:
-    """Weights of X's dtype, or None for ones.
-
-    Raises
-    ------
-    ValueError
-        If they are negative, not finite, all zero, or not as many as rows.
-    """
-    if sample_weight is None:
-        return None
-    weights: Array = np.ascontiguousarray(_check_sample_weight(sample_weight, X, dtype=X.dtype))
-    if weights.min() < 0 or not weights.sum() > 0:
-        raise ValueError("sample_weight must be at least 0, and not all 0")
-    return weights
+    weights, _ = checked_weights(sample_weight, X)
+    x = Rows(X, effective_threads(n_threads), exponent_for(X))
+    rows = plus_plus(x, weights, n_clusters, seeded(random_state), n_local_trials=n_local_trials)[1]
+    return dense_rows(X, rows), rows

@@ -205,6 +205,9 @@ def assign(
     wide: bool,
     n_threads: int,
 ) -> tuple[_Double, float, int, float, int]: ...
+def distances(
+    x: _Array | tuple[_Array, _Array, _Array, int], centers: _Array, out: _Array, n_threads: int
+) -> None: ...
 def seed(
     x: _Array | tuple[_Array, _Array, _Array, int],
     candidates: _Array,

@@ -21,6 +21,7 @@ from .reference_dictionary import residual as residual
 from .reference_dictionary import soup_atoms as soup_atoms
 from .reference_dictionary import update_atoms as update_atoms
 from .reference_kmeans import assign as assign
+from .reference_kmeans import distances as distances
 from .reference_kmeans import seed as seed
 from .reference_kmeans import sketch as sketch
 from .reference_masked import masked_hals as masked_hals

@@ -60,6 +60,11 @@ def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, s
     return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
 
+def distances(x, centers, out, n_threads):
+    """Overwrite out with the distance of each row to each centroid."""
+    out[:] = np.sqrt(_distances(_dense(x), centers.astype(np.float64)))
+
+
 def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
     """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
 
