@@ -63,6 +63,14 @@ def floating(dtype: DTypeLike) -> np.dtype[Any]:
     return kept
 
 
+def random_state(seed: Seed) -> np.random.RandomState:
+    """Return scikit-learn's generator for a parameter `random_state`."""
+    try:
+        return check_random_state(seed)
+    except ValueError:
+        raise ValueError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}") from None
+
+
 def generator(random_state: Seed) -> np.random.Generator:
     """Return a fast generator seeded by scikit-learn's kind of `random_state`."""
     seed = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
