@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from ._arguments import Seed, whole
+from .inputs import refuse_mask
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -232,7 +233,7 @@ def _axes(shape: tuple[int, ...], channels: bool, name: str) -> tuple[int, int, 
 
 
 def _real(values: ArrayLike, name: str) -> Array:
-    array = np.asarray(values)
+    array = np.asarray(refuse_mask(values, name))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
     exact_in_float32 = np.result_type(array.dtype, np.float32) == np.float32
