@@ -123,3 +123,16 @@ def test_the_objective_of_an_almost_exact_fit_is_no_difference(model, dtype):
     rest = X.astype(np.float64) - codes.astype(np.float64) @ atoms.astype(np.float64)
     expected = 0.5 * np.sum(rest**2) / (200 if more else 1)
     assert_allclose(found.history_["objective"][0], expected, rtol=1e-2 if dtype == np.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("penalty", [{}, {"dict_l1": 0.1, "unit_ball": False}, {"dict_l2": 0.1}], ids=str)
+@pytest.mark.parametrize("model", [gf.DictionaryLearning, gf.MiniBatchDictionaryLearning])
+def test_codes_that_are_roundings_do_not_make_an_atom(model, penalty, dtype):
+    X = np.full((9, 3), 2, dtype)  # one atom is enough
+    for algorithm in ("cd", "omp"):
+        learner = model(3, alpha=0, fit_algorithm=algorithm, max_iter=4, tol=0, random_state=0, **penalty)
+        found = learner.fit(X)
+        assert np.isfinite(found.components_).all()
+        assert np.isfinite(found.history_["objective"]).all()
+        if not penalty:
+            assert 0 <= found.history_["objective"][-1] < 1e-5

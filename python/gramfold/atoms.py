@@ -106,12 +106,14 @@ def gram_of(atoms: Array, n_threads: int) -> NDArray[np.float64]:
     return kernels.gram(np.ascontiguousarray(atoms.T, dtype=np.float64), n_threads)
 
 
-def least_use(objective: float, rule: AtomRule) -> float:
-    """Give the sum of an atom's squared codes up to which it is not used; none with a penalty on the atoms.
+def least_use(objective: float, squares: NDArray[np.float64], rule: AtomRule, dtype: Any) -> float:
+    """Give the sum of squared codes up to which an atom is not used, from those of all atoms, `squares`.
 
-    Half that sum is what leaving out an atom of norm 1 costs where its codes are best.
+    Half that sum is what leaving out an atom of norm 1 costs where its codes are best. With a penalty on the
+    atoms only those are not used whose codes are roundings of the others'.
     """
-    return 0.0 if rule.penalised else 2 * UNUSED * max(objective, 0.0)
+    rounding = float(np.finfo(dtype).eps) ** 2 * float(squares.max(initial=0))
+    return rounding if rule.penalised else max(rounding, 2 * UNUSED * objective)
 
 
 def faulty(

@@ -31,7 +31,8 @@ class ResidualSteps(Steps):
 
     def _flag(self, atoms: Array, objective: float) -> None:
         """Find the atoms that are to be replaced."""
-        unused = squares_of(self.codes) <= least_use(objective, self.rule)
+        squares = squares_of(self.codes)
+        unused = squares <= least_use(objective, squares, self.rule, atoms.dtype)
         self.faulty = faulty(gram_of(atoms, self.x.n_threads), unused, self.rule, self.coder.nonneg)
 
 

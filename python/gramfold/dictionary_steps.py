@@ -97,9 +97,10 @@ class GramSteps(Steps):
         assert done.sums is not None
         self.start = None
         penalty = penalty_of(self.coder, done.codes)
-        least = least_use(rough_fit(x, done, atoms, gram) + penalty, rule)
+        squares = np.diag(done.gram)
+        least = least_use(rough_fit(x, done, atoms, gram) + penalty, squares, rule, x.dtype)
         update(atoms, done.gram, done.sums, rule, least)
-        unused = np.diag(done.gram) <= least
+        unused = squares <= least
         if rule.penalised:
             atoms[unused] = 0
         self.gram = gram_of(atoms, x.n_threads)
@@ -122,7 +123,9 @@ class MaskedSteps(Steps):
         codes = sp.csc_matrix(code_observed(x, atoms, self.coder, self.errors, self.start))
         self.start = None
         penalty = penalty_of(self.coder, codes)
-        unused = squares_of(codes) <= (least := least_use(self._fit(codes, atoms) + penalty, rule))
+        squares = squares_of(codes)
+        least = least_use(self._fit(codes, atoms) + penalty, squares, rule, x.dtype)
+        unused = squares <= least
         kernels.masked_atoms(
             self.residual, self.weights, parts(codes), atoms, rule.l1, rule.l2, rule.nonneg, rule.ball,
             least, x.n_threads,

@@ -76,8 +76,9 @@ class Online:
         return cost + penalty
 
     def _update(self, x: Source) -> None:
-        least = least_use(self.cost, self.rule)
-        unused = np.diag(self.gram) <= least
+        squares = np.diag(self.gram)
+        least = least_use(self.cost, squares, self.rule, x.dtype)
+        unused = squares <= least
         update(self.atoms, self.gram, self.products, self.rule, least, SWEEPS)
         self._between = gram_of(self.atoms, x.n_threads)
         replaced = faulty(self._between, unused, self.rule, self.coder.nonneg)
