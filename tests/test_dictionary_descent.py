@@ -85,6 +85,9 @@ def test_the_best_is_given_back_of_what_does_not_descend(algorithm):
         until = gf.DictionaryLearning(9, alpha=0.5, max_iter=best + 1, **options).fit(X)
         assert_array_equal(whole.components_, until.components_)
         assert until.error_[-1] == whole.error_.min()
+        until_it_rose = gf.DictionaryLearning(9, alpha=0.5, **options | {"tol": 1e-8}).fit(X)
+        assert until_it_rose.converged_
+        assert np.all(np.diff(until_it_rose.error_) <= 0)
     assert some_rose
 
 

@@ -93,6 +93,26 @@ def test_what_is_observed_does_not_depend_on_the_unit(dtype, algorithm, options)
     check(learn, problem(dtype), {"n_components": K, "fit_algorithm": algorithm} | options, dtype)
 
 
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("algorithm", ["cd", "omp"])
+def test_the_unit_of_the_weights_is_that_of_the_penalty(dtype, algorithm, positive):
+    X = problem(dtype)[:90]
+    weights = np.random.default_rng(1).choice([0, 1, 2.5], X.shape)
+    weights[7], weights[:, 2] = 0, 0
+    options = {"fit_algorithm": algorithm, "positive_code": positive, "max_iter": 4, "tol": 0}
+
+    def learn(c):
+        return gf.DictionaryLearning(25, alpha=0.2 * c, missing="mask", random_state=0, **options).fit(
+            X, mask=weights * c
+        )
+
+    expected = learn(1.0)
+    for power in (-60, 60) if dtype == np.float32 else (-500, 500):
+        found = learn(2.0**power)
+        assert_array_equal(found.components_, expected.components_)
+        assert_array_equal(found.error_ / 2.0**power, expected.error_)
+
+
 def test_codes_to_start_from_are_in_the_unit_of_x(dtype):
     X = problem(dtype)
     D = X[:K] / np.linalg.norm(X[:K], axis=1, keepdims=True)

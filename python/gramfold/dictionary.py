@@ -44,7 +44,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     alpha : float, default=1
     max_iter : int, default=1000
     tol : float, default=1e-8
-        The fit ends when the objective falls by less than `tol` of itself.
+        The fit ends when the objective falls by less than `tol` of itself, or would rise. 0: it goes on.
     fit_algorithm : str, default='lars'
         'lars', 'cd', 'lasso_lars', 'lasso_cd' : the lasso, to its minimiser.
         'omp', 'ols' : instead of the penalties on Z at most `transform_n_nonzero_coefs` atoms a row, or as
@@ -84,7 +84,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     -----
     Atoms whose codes are (nearly) all 0, and all but one of the same atoms, make room for rows of X before
     the next iteration, which is taken back if that raises the objective. No other iteration raises it,
-    except by 'omp', 'ols' and 'threshold', which do not minimise it.
+    except with tol=0 by 'omp', 'ols' and 'threshold', which do not minimise it.
 
     Attributes
     ----------

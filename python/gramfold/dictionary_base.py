@@ -12,6 +12,7 @@ from ._arguments import Seed, choice, effective_threads, flag, random_state, rea
 from .atoms import AtomRule, held, start_atoms
 from .codes import Coder
 from .coding import MATCHING, make_coder
+from .dictionary_units import typical
 from .fold import Array, Source
 from .inputs import read_rows
 from .monitor import Callback
@@ -24,8 +25,8 @@ FIT_ALGORITHMS = {
 }  # fmt: skip
 
 
-# Root mean squares of X between which no sum of products of its entries over- or underflows, even where but a
-# small share of X is left.
+# Sizes of X between which no sum of products of its entries over- or underflows, even where but a small share
+# of X is left.
 SCALES = {"float32": (1e-15, 1e15), "float64": (1e-140, 1e140)}
 
 
@@ -129,10 +130,10 @@ class BaseDictionaryLearning(BaseCoder):
 def _check_scale(x: Source | Observed) -> None:
     """Refuse an X whose squares leave the range of its type."""
     low, high = SCALES[x.dtype.name]
-    size = np.sqrt(x.squared_norm / (x.rows * x.cols))
+    size = typical(x)
     if not low <= size <= high and x.largest > 0:
         wide = low < 1e-100
         raise ValueError(
-            f"X is too {'small' if size < 1 else 'large'} for {x.dtype}, its root mean square is {size:.3g}: "
+            f"X is too {'small' if size < 1 else 'large'} for {x.dtype}, its entries are about {size:.3g}: "
             f"multiply X by a power of two, and alpha with it{'' if wide else ', or pass float64'}"
         )

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .atoms import AtomRule, faulty, gram_of, least_use, size_of, some_rows
+from .atoms import UNUSED, AtomRule, faulty, gram_of, least_use, size_of, some_rows
 from .codes import Coded, Coder
 from .dictionary_units import code, code_observed
 from .fold import Array, Source
@@ -124,16 +124,23 @@ class MaskedSteps(Steps):
         self.start = None
         penalty = penalty_of(self.coder, codes)
         squares = squares_of(codes)
-        least = least_use(self._fit(codes, atoms) + penalty, squares, rule, x.dtype)
-        unused = squares <= least
+        rounding = least_use(0.0, squares, rule, x.dtype)
+        self._fit(codes, atoms)
         kernels.masked_atoms(
             self.residual, self.weights, parts(codes), atoms, rule.l1, rule.l2, rule.nonneg, rule.ball,
-            least, x.n_threads,
+            rounding, x.n_threads,
         )  # fmt: skip
         if rule.penalised:
-            atoms[unused] = 0
+            atoms[squares <= rounding] = 0
+        objective = self._fit(codes, atoms) + penalty + rule(atoms)
+        unused = (squares <= rounding) | (self._worth(codes, atoms) <= 2 * UNUSED * objective)
         self.faulty = faulty(gram_of(atoms, x.n_threads), unused, rule, self.coder.nonneg)
-        return self._fit(codes, atoms) + penalty + rule(atoms)
+        return objective
+
+    def _worth(self, codes: Any, atoms: Array) -> NDArray[np.float64]:
+        """Give the weighted squared norm of what each atom adds to ZD."""
+        squares = codes.astype(np.float64).power(2).T @ self.weights
+        return np.asarray(np.sum(squares * np.square(atoms, dtype=np.float64), axis=1))
 
     def _fit(self, codes: Any, atoms: Array) -> float:
         """Set the residual, and give half its weighted squared norm."""
@@ -156,15 +163,15 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
     """Iterate until converged (True) or stopped; atoms are overwritten by the best that were reached.
 
     Converged is an objective that falls by at most `tol` of itself in an iteration before which no atom was
-    replaced. Replacements that make the objective rise are taken back; after such as were in vain the
-    atoms stay for an iteration.
+    replaced. An iteration that makes the objective rise is taken back, unless the fit is to go on (tol = 0)
+    and it replaced none. After replacements in vain the atoms stay for an iteration.
     """
     last = best = State(np.inf, atoms.copy(), steps.codes, steps.faulty)
     converged = False
     for _ in range(max_iter):
         replaced = steps.replace(atoms)
         objective = steps(atoms)
-        if replaced and objective > last.objective and steps.minimises:
+        if objective > last.objective and (replaced or tol > 0) and steps.minimises:
             objective = _go_back(last, steps, atoms)
         little = last.objective - objective <= tol * objective
         if replaced and little:

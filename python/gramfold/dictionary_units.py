@@ -14,13 +14,18 @@ from .codes import Coded, Coder, code_rows
 from .fold import Array, Source
 from .observed import Observed
 
-# Root mean squares within 2^-n and 2^n leave the coders and LAPACK room for the fourth power of X's entries.
+# Sizes within 2^-n and 2^n leave the coders and LAPACK room for the fourth power of X's entries.
 ORDINARY = {"float32": 16, "float64": 200}
+
+
+def typical(x: Source | Observed) -> float:
+    """Give the root mean square of X, or of what is observed, weighted or not, the largest entry."""
+    return x.largest if isinstance(x, Observed) else float(np.sqrt(x.squared_norm / (x.rows * x.cols)))
 
 
 def unit_of(x: Source | Observed) -> float:
     """Give the power of two that X is to be divided by: 1 for most."""
-    exponent = int(np.frexp(np.sqrt(x.squared_norm / (x.rows * x.cols)))[1])
+    exponent = int(np.frexp(typical(x))[1])
     return 1.0 if abs(exponent) <= ORDINARY[x.dtype.name] else 2.0**exponent
 
 
