@@ -117,6 +117,8 @@ def test_wrong_starts_and_seeds_are_refused_by_name(learner):
     for message, options in wrong.items():
         with pytest.raises(ValueError, match=message):
             learner(4, **options).fit(X)
+    with pytest.raises(ValueError, match="random_state must be"):
+        gf.patches.extract(X, (4, 4), max_patches=3, random_state="one")
 
 
 def test_a_weight_of_zero_for_a_row_or_a_column_leaves_it_out():

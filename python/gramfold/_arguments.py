@@ -63,15 +63,16 @@ def floating(dtype: DTypeLike) -> np.dtype[Any]:
     return kept
 
 
-def random_state(seed: Seed) -> np.random.RandomState:
+def seeded(random_state: Seed) -> np.random.RandomState:
     """Return scikit-learn's generator for a parameter `random_state`."""
     try:
-        return check_random_state(seed)
+        return check_random_state(random_state)
     except ValueError:
-        raise ValueError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}") from None
+        message = f"random_state must be None, an int or a numpy RandomState, got {random_state!r}"
+        raise ValueError(message) from None
 
 
 def generator(random_state: Seed) -> np.random.Generator:
     """Return a fast generator seeded by scikit-learn's kind of `random_state`."""
-    seed = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
+    seed = seeded(random_state).randint(2**32, size=4, dtype=np.uint32)
     return np.random.default_rng(seed)

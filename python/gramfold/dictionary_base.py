@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, effective_threads, flag, random_state, real, whole
+from ._arguments import Seed, choice, effective_threads, flag, real, seeded, whole
 from .atoms import AtomRule, held, start_atoms
 from .codes import Coder
 from .coding import MATCHING, make_coder
@@ -115,7 +115,7 @@ class BaseDictionaryLearning(BaseCoder):
         _check_scale(x)
         k = x.cols if self.n_components is None else int(self.n_components)
         if not warm:
-            rng = random_state(self.random_state)
+            rng = seeded(self.random_state)
             return start_atoms(x, k, self.dict_init, rule, rng), rng
         learned = len(self.components_)
         if learned != k:
