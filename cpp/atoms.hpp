@@ -9,11 +9,29 @@
 // each other as they move: the same steps, k^2 m FMA a sweep at the speed of a product. Overwrites D.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 
 #include "dense.hpp"
+#include "fold.hpp"
 
 namespace gramfold {
+
+// Polls between the many short steps of a kernel.
+class Poller {
+  public:
+    explicit Poller(const Run& run) : run_(run), last_(Clock::now()) {}
+    void operator()() {
+        if (!run_.poll || Clock::now() - last_ < std::chrono::milliseconds(50)) return;
+        if (run_.poll()) throw Cancelled();
+        last_ = Clock::now();
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    const Run& run_;
+    Clock::time_point last_;
+};
 
 struct AtomRule {
     double l1, l2;
@@ -50,11 +68,12 @@ inline void into_ball(T* d, Index m) {
 template <class T>
 class AtomUpdate {
   public:
-    AtomUpdate(Index k, Index m, const double* a, const T* b, T* d, const AtomRule& rule)
-        : k_(k), m_(m), a_(a), b_(b), d_(d), rule_(rule), rows_(std::is_same_v<T, double> ? 0 : block * k), fit_(block * m), step_(m) {}
+    AtomUpdate(Index k, Index m, const double* a, const T* b, T* d, const AtomRule& rule, const Run& run)
+        : k_(k), m_(m), a_(a), b_(b), d_(d), rule_(rule), poll_(run), rows_(std::is_same_v<T, double> ? 0 : block * k), fit_(block * m), step_(m) {}
 
     void sweep() {
         for (Index first = 0; first < k_; first += block) {
+            poll_();
             const Index count = std::min(block, k_ - first);
             const double* from = a_ + first * k_;
             const T* rows = rows_.get();
@@ -96,6 +115,7 @@ class AtomUpdate {
     const T* b_;
     T* d_;
     const AtomRule& rule_;
+    Poller poll_;
     Buffer<T> rows_, fit_, step_;
 };
 

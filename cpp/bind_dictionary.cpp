@@ -61,10 +61,11 @@ void bind(py::module_& m) {
             const double* a = sized(gram, k, k, "gram must be k x k");
             const T* b = sized(products, k, cols, "products must have the shape of atoms");
             T* d = atoms_of(atoms, cols);
-            const py::gil_scoped_release release;
             const AtomRule rule{l1, l2, nonneg, ball, unused};
-            AtomUpdate<T> update(k, cols, a, b, d, rule);
-            for (int sweep = 0; sweep < sweeps; ++sweep) update.sweep();
+            without_gil(1, [&](const Run& run) {
+                AtomUpdate<T> update(k, cols, a, b, d, rule, run);
+                for (int sweep = 0; sweep < sweeps; ++sweep) update.sweep();
+            });
         },
         py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(), py::arg("l1"),
         py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("sweeps"));

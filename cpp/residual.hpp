@@ -5,8 +5,6 @@
 // the caches. Cost per code that is not 0: 2 m FMA, R read twice and written once.
 #pragma once
 
-#include <chrono>
-
 #include "atoms.hpp"
 
 namespace gramfold {
@@ -39,22 +37,6 @@ struct AtomSums {
         scalar += o.scalar;
         return *this;
     }
-};
-
-// Polls between the many short folds of a kernel.
-class Poller {
-  public:
-    explicit Poller(const Run& run) : run_(run), last_(Clock::now()) {}
-    void operator()() {
-        if (!run_.poll || Clock::now() - last_ < std::chrono::milliseconds(50)) return;
-        if (run_.poll()) throw Cancelled();
-        last_ = Clock::now();
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    const Run& run_;
-    Clock::time_point last_;
 };
 
 // Rows of m entries that are read and written from anywhere: worth a thread sooner than products in the caches.
@@ -118,16 +100,22 @@ inline double dot(const T* a, const T* b, Index m) {
 }
 
 // d = g / |g|, of max(g, 0) if nonneg: the unit vector with the largest g'd. False, and d left alone, where g is 0.
+// By way of g over its largest entry, whose squares stay in range.
 template <class T>
 bool to_sphere(const double* g, Index m, bool nonneg, T* d) {
-    const Index largest = std::max_element(g, g + m) - g;
-    double norm = 0;
-    for (Index c = 0; c < m; ++c) norm += nonneg && g[c] < 0 ? 0 : g[c] * g[c];
-    const bool corner = nonneg && !(g[largest] > 0);
-    if (corner ? g[largest] == 0 : !(norm > 0)) return false;
+    const Index top = std::max_element(g, g + m) - g;
+    double largest = m > 0 ? g[top] : 0, norm = 0;
+    const bool corner = nonneg && largest < 0;
+    if (corner) {
+        for (Index c = 0; c < m; ++c) d[c] = T(c == top);
+        return true;
+    }
+    for (Index c = 0; !nonneg && c < m; ++c) largest = std::max(largest, -g[c]);
+    if (!(largest > 0)) return false;
+    const auto part = [&](Index c) { return nonneg && g[c] < 0 ? 0 : g[c] / largest; };
+    for (Index c = 0; c < m; ++c) norm += part(c) * part(c);
     const double scale = 1 / std::sqrt(norm);
-    for (Index c = 0; c < m; ++c)
-        d[c] = corner ? T(c == largest) : T((nonneg && g[c] < 0 ? 0 : g[c]) * scale);
+    for (Index c = 0; c < m; ++c) d[c] = T(part(c) * scale);
     return true;
 }
 

@@ -65,12 +65,15 @@ def floating(dtype: DTypeLike) -> np.dtype[Any]:
 
 def seeded(random_state: Seed) -> np.random.RandomState:
     """Return the RandomState behind scikit-learn's kind of `random_state`."""
-    if isinstance(random_state, np.random.Generator):
+    try:
+        return check_random_state(random_state)
+    except ValueError:
+        way = ""
+        if isinstance(random_state, np.random.Generator):
+            way = "; np.random.RandomState(generator.bit_generator) draws from the same source"
         raise ValueError(
-            "random_state must be None, an integer or a RandomState, got a Generator; "
-            "np.random.RandomState(generator.bit_generator) draws from the same source"
-        )
-    return check_random_state(random_state)
+            f"random_state must be None, an int or a numpy RandomState, got {random_state!r}{way}"
+        ) from None
 
 
 def generator(random_state: Seed) -> np.random.Generator:

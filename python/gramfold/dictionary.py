@@ -11,14 +11,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, choice, effective_threads
-from .atoms import AtomRule
+from .atoms import AtomRule, read_matrix
 from .codes import Coder
 from .coding import MATCHING, row_budgets, row_errors
 from .dictionary_base import FIT_ALGORITHMS, BaseDictionaryLearning
 from .dictionary_residual import KsvdSteps, SoupSteps
 from .dictionary_steps import GramSteps, MaskedSteps, Steps, iterate
 from .fold import Source
-from .inputs import read_array, read_rows
+from .inputs import read_rows
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
 from .observed import Observed, observe
@@ -44,7 +44,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     alpha : float, default=1
     max_iter : int, default=1000
     tol : float, default=1e-8
-        The fit ends when the objective falls by less than `tol` of itself.
+        The fit ends when the objective falls by less than `tol` of itself, or would rise. 0: it goes on.
     fit_algorithm : str, default='lars'
         'lars', 'cd', 'lasso_lars', 'lasso_cd' : the lasso, to its minimiser.
         'omp', 'ols' : instead of the penalties on Z at most `transform_n_nonzero_coefs` atoms a row, or as
@@ -82,14 +82,17 @@ class DictionaryLearning(BaseDictionaryLearning):
 
     Notes
     -----
-    Atoms whose codes are (nearly) all 0, and all but one of the same atoms, are replaced by rows of X. Else
-    no iteration raises the objective, except by 'omp', 'ols' and 'threshold', which do not minimise it.
+    Atoms whose codes are (nearly) all 0, and all but one of the same atoms, make room for rows of X before
+    the next iteration, which is taken back if that raises the objective. No other iteration raises it,
+    except with tol=0 by 'omp', 'ols' and 'threshold', which do not minimise it.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features)
+        The atoms of the least objective; those of the last iteration if `transform_max_error` is what rows
+        are coded to.
     error_ : ndarray of shape (n_iter_,)
-        The objective after each iteration.
+        The objective after each iteration, of its atoms with their codes.
     history_ : dict of ndarray of shape (n_iter_,)
     converged_ : bool
     n_iter_, n_features_in_ : int
@@ -186,9 +189,11 @@ class DictionaryLearning(BaseDictionaryLearning):
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
             steps = self._steps(x, coder, rule, rng, self._start_codes(x, len(atoms), warm))
+            steps.faulty = getattr(self, "_faulty", None) if warm else None
             with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
-                self.converged_ = iterate(steps, atoms, monitor, self.max_iter, self.tol)
-            self.components_, self._codes, self._rng = atoms, steps.codes, rng
+                self.converged_ = iterate(steps, atoms, monitor, self.max_iter, float(self.tol))
+            self.components_, self._rng = atoms, rng
+            self._codes, self._faulty = steps.codes, steps.faulty
             self.history_, self.n_iter_ = monitor.history, len(monitor.rows)
             self.error_ = self.history_["objective"]
             if not self.converged_ and self.tol > 0 and 0 < self.n_iter_ == self.max_iter:
@@ -248,19 +253,16 @@ class DictionaryLearning(BaseDictionaryLearning):
     def _start_codes(self, x: Source | Observed, k: int, warm: bool) -> Any:
         """Give the codes of the last fit, or code_init, or None."""
         if warm:
-            codes = getattr(self, "_codes", None)
-            if codes is not None and codes.shape != (x.rows, k):
+            codes = self._codes if self.fit_algorithm in RESIDUAL else None
+            if codes is not None and codes.shape[0] != x.rows:
                 raise ValueError(
                     f"warm_start=True goes on with the codes of the {codes.shape[0]} rows learned from, "
-                    f"but X has {x.rows}"
+                    f"but X has {x.rows}: give those rows, or set warm_start=False"
                 )
             return None if codes is None else codes.astype(x.dtype)
         if self.code_init is None or self.dict_init is None:
             return None
-        codes = read_array(self.code_init, "code_init", dtype=x.dtype, order="C")
-        if codes.shape != (x.rows, k):
-            raise ValueError(f"code_init must have shape {(x.rows, k)}, got {codes.shape}")
-        return codes
+        return read_matrix(self.code_init, "code_init", (x.rows, k), x.dtype)
 
     def _steps(
         self, x: Source | Observed, coder: Coder, rule: AtomRule, rng: np.random.RandomState, start: Any
@@ -269,7 +271,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         if isinstance(x, Observed):
             return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
         make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
-        return make(x, coder, rule, rng, enough=row_budgets(x.x, errors), start=start)
+        return make(x, coder, rule, rng, errors=row_budgets(x.x, errors), start=start)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -6,13 +6,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, effective_threads, flag, real, whole
-from .atoms import AtomRule, start_atoms
+from ._arguments import Seed, choice, effective_threads, flag, real, seeded, whole
+from .atoms import AtomRule, held, start_atoms
 from .codes import Coder
 from .coding import MATCHING, make_coder
+from .dictionary_units import typical
 from .fold import Array, Source
 from .inputs import read_rows
 from .monitor import Callback
@@ -23,6 +23,11 @@ FIT_ALGORITHMS = {
     "lars": "lasso_lars", "cd": "lasso_cd", "lasso_lars": "lasso_lars", "lasso_cd": "lasso_cd", "omp": "omp",
     "ols": "ols", "threshold": "threshold",
 }  # fmt: skip
+
+
+# Sizes of X between which no sum of products of its entries over- or underflows, even where but a small share
+# of X is left.
+SCALES = {"float32": (1e-15, 1e15), "float64": (1e-140, 1e140)}
 
 
 class BaseDictionaryLearning(BaseCoder):
@@ -103,15 +108,32 @@ class BaseDictionaryLearning(BaseCoder):
             )
         return rule
 
-    def _begin(self, x: Source | Observed, rule: AtomRule, warm: bool) -> tuple[Array, np.random.RandomState]:
+    def _begin(
+        self, x: Source | Observed, rule: AtomRule, warm: bool, way: str = "warm_start=True"
+    ) -> tuple[Array, np.random.RandomState]:
         """Give the atoms to start from (k, m), those of the last fit if `warm`, and the generator."""
+        _check_scale(x)
         k = x.cols if self.n_components is None else int(self.n_components)
         if not warm:
-            rng = check_random_state(self.random_state)
+            rng = seeded(self.random_state)
             return start_atoms(x, k, self.dict_init, rule, rng), rng
-        if len(self.components_) != k:
+        learned = len(self.components_)
+        if learned != k:
             raise ValueError(
-                f"warm_start=True goes on with the {len(self.components_)} atoms learned, but n_components "
-                f"is {k}"
+                f"{way} goes on with the {learned} atoms learned, but n_components is {k}: set it to "
+                f"{learned}, or begin anew with a clone"
             )
-        return self.components_.astype(x.dtype), copy.deepcopy(self._rng)
+        rng = copy.deepcopy(self._rng)
+        return held(self.components_, x, rule, rng), rng
+
+
+def _check_scale(x: Source | Observed) -> None:
+    """Refuse an X whose squares leave the range of its type."""
+    low, high = SCALES[x.dtype.name]
+    size = typical(x)
+    if not low <= size <= high and x.largest > 0:
+        wide = low < 1e-100
+        raise ValueError(
+            f"X is too {'small' if size < 1 else 'large'} for {x.dtype}, its entries are about {size:.3g}: "
+            f"multiply X by a power of two, and alpha with it{'' if wide else ', or pass float64'}"
+        )

@@ -10,40 +10,30 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .atoms import UNUSED, AtomRule, faulty, gram_of, some_rows
-from .codes import Coder, code_rows
-from .dictionary_steps import Flags, parts, without
+from .atoms import faulty, gram_of, least_use
+from .dictionary_steps import Flags, Steps, parts, squares_of
+from .dictionary_units import code
 from .fold import Array, Source
 
 
-class ResidualSteps:
-    """What both share. `codes` is a CSR matrix of shape (rows, k), or None before the first iteration.
+class ResidualSteps(Steps):
+    """What both share; `codes` is a CSR matrix once there are any."""
 
-    Parameters as those of `dictionary_steps.GramSteps`.
-    """
-
-    def __init__(
-        self, x: Source, coder: Coder, rule: AtomRule, rng: np.random.RandomState, *,
-        enough: NDArray[np.float64] | None = None, start: Any = None,
-    ) -> None:  # fmt: skip
-        self.x, self.coder, self.rule, self.rng, self.enough = x, coder, rule, rng, enough
+    def __init__(self, x: Source, *args: Any, **options: Any) -> None:
+        super().__init__(x, *args, **options)
         self.values = x.x.toarray() if x.sparse else x.x
         self.residual = np.empty((x.rows, x.cols), x.dtype)
-        self.codes = None if start is None else sp.csr_matrix(start)
-        self.errors: NDArray[np.float64] | None = None
+        self.codes = None if self.start is None else sp.csr_matrix(self.start)
 
     def _fit(self, codes: Any, atoms: Array) -> NDArray[np.float64]:
         """Set the residual of CSR codes, and give the squared norms of its rows."""
         return kernels.residual(self.values, None, parts(codes), atoms, self.residual, self.x.n_threads)
 
-    def _finish(self, codes: Any, atoms: Array) -> tuple[Any, NDArray[np.float64], Flags]:
-        """Replace bad atoms; gives the codes (CSR) without theirs, their errors, and which they were."""
-        squares = np.asarray(codes.astype(np.float64).power(2).sum(axis=0)).ravel()
-        replaced = faulty(gram_of(atoms, self.x.n_threads), squares <= UNUSED * self.x.rows, self.rule)
-        codes = without(codes, replaced).tocsr()
-        if replaced.any():
-            atoms[replaced] = some_rows(self.x, int(replaced.sum()), self.rule, self.rng)
-        return codes, self._fit(codes, atoms), replaced
+    def _flag(self, atoms: Array, objective: float) -> None:
+        """Find the atoms that are to be replaced."""
+        squares = squares_of(self.codes)
+        unused = squares <= least_use(objective, squares, self.rule, atoms.dtype)
+        self.faulty = faulty(gram_of(atoms, self.x.n_threads), unused, self.rule, self.coder.nonneg)
 
 
 class KsvdSteps(ResidualSteps):
@@ -53,31 +43,44 @@ class KsvdSteps(ResidualSteps):
     not if rows end at an error.
     """
 
-    def __call__(self, atoms: Array) -> tuple[float, Flags]:
+    former: NDArray[np.float64] | None = None  # squared errors of the codes, while atoms stay as they are
+
+    def restore(self, codes: Any, flags: Flags | None) -> None:
+        """Go on from other atoms, with these codes."""
+        super().restore(codes, flags)
+        self.former = None
+
+    def __call__(self, atoms: Array) -> float:
         """Iterate once."""
         codes = self._coded(atoms).tocsc()
         kernels.ksvd_atoms(
             self.residual, parts(codes), atoms, self.coder.nonneg, self.rule.nonneg, self.x.n_threads
         )
         codes.eliminate_zeros()
-        self.codes, self.errors, replaced = self._finish(codes, atoms)
-        return 0.5 * float(self.errors.sum()), replaced
+        self.codes = codes.tocsr()
+        self.former = self._fit(self.codes, atoms)
+        objective = 0.5 * float(self.former.sum())
+        self._flag(atoms, objective)
+        return objective
 
     def _coded(self, atoms: Array) -> Any:
         """Give the codes (CSR) to go on with, and set their residual."""
-        x, former = self.x, self.codes
-        if former is not None and self.errors is None:
-            self.errors = self._fit(former, atoms)
-        codes = code_rows(
-            x, np.ascontiguousarray(atoms.T), self.coder, gram=gram_of(atoms, x.n_threads),
-            enough=self.enough, sparse=True, n_threads=x.n_threads,
-        ).codes  # fmt: skip
-        errors = self._fit(codes, atoms)
-        if self.errors is None or self.enough is not None or not (worse := errors > self.errors).any():
+        x, former, errors = self.x, self.codes, self.former
+        if former is not None and errors is None:
+            errors = np.where(self._allowed(former), self._fit(former, atoms), np.inf)
+        gram = gram_of(atoms, x.n_threads)
+        codes = code(x, np.ascontiguousarray(atoms.T), self.coder, gram=gram, enough=self.errors).codes
+        found = self._fit(codes, atoms)
+        if errors is None or not self.minimises or not (worse := found > errors).any():
             return codes
         codes = sp.vstack([codes, former], format="csr")[np.arange(x.rows) + x.rows * worse]
         self._fit(codes, atoms)
         return codes
+
+    def _allowed(self, codes: Any) -> Flags:
+        """Tell which rows of codes, that may be those of another coder, this one may keep."""
+        allowed: Flags = codes.getnnz(axis=1) <= self.coder.n_nonzero
+        return allowed & (codes.minimum(0).getnnz(axis=1) == 0) if self.coder.nonneg else allowed
 
 
 class SoupSteps(ResidualSteps):
@@ -86,7 +89,7 @@ class SoupSteps(ResidualSteps):
     `coder.l1` is the penalty on |Z|_0 or, by name of the algorithm, on |Z|_1.
     """
 
-    def __call__(self, atoms: Array) -> tuple[float, Flags]:
+    def __call__(self, atoms: Array) -> float:
         """Iterate once."""
         shape = (self.x.rows, len(atoms))
         codes = sp.csr_matrix(shape, dtype=atoms.dtype) if self.codes is None else self.codes
@@ -96,6 +99,8 @@ class SoupSteps(ResidualSteps):
             self.residual, parts(codes.tocsc()), atoms, self.coder.l1, hard, self.coder.nonneg,
             self.rule.nonneg, self.x.n_threads,
         )  # fmt: skip
-        self.codes, errors, replaced = self._finish(sp.csc_matrix(found, shape=shape), atoms)
+        self.codes = sp.csc_matrix(found, shape=shape).tocsr()
         sizes = self.codes.nnz if hard else np.abs(self.codes.data).sum(dtype=np.float64)
-        return 0.5 * float(errors.sum()) + self.coder.l1 * float(sizes), replaced
+        objective = 0.5 * float(self._fit(self.codes, atoms).sum()) + self.coder.l1 * float(sizes)
+        self._flag(atoms, objective)
+        return objective

@@ -153,31 +153,31 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         warm = hasattr(self, "components_")
         with unchanged_on_error(self):
             x = self._source(X, reset=not warm)
-            online = self._online(x, warm)
+            online = self._online(x, warm, "partial_fit")
             online.step(x)
             self._keep(online)
             self._count(warm, 1)
             self.n_iter_ = (self.n_iter_ if warm else 0) + 1
         return self
 
-    def _online(self, x: Source, warm: bool) -> Online:
+    def _online(self, x: Source, warm: bool, way: str = "warm_start=True") -> Online:
         """Give the state to go on from, or a new one."""
         coder, rule = self._check_parameters(x.cols)
-        atoms, rng = self._begin(x, rule, warm)
+        atoms, rng = self._begin(x, rule, warm, way)
         error = self.transform_max_error if coder.algorithm in MATCHING else None
         if error is not None and np.ndim(error) > 0:
             raise ValueError("transform_max_error must be one number to learn from mini-batches")
         if not warm:
             return Online(atoms, coder, rule, rng, max_error=error)
-        gram, products = self._sums
-        return Online(atoms, coder, rule, rng, gram.copy(), products.copy(), self._seen, error)
+        gram, products, cost = self._sums
+        return Online(atoms, coder, rule, rng, gram.copy(), products.copy(), cost, self._seen, error)
 
     def _count(self, warm: bool, steps: int) -> None:
         self.n_steps_: int = steps + (self.n_steps_ if warm else 0)
 
     def _keep(self, online: Online) -> None:
         self.components_, self._rng, self._seen = online.atoms, online.rng, online.seen
-        self._sums = online.gram, online.products
+        self._sums = online.gram, online.products, online.cost
 
     def _run(self, batches: list[Source], online: Online, monitor: Monitor) -> bool:
         """Go round through the batches until converged or stopped."""

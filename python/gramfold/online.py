@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .atoms import UNUSED, AtomRule, faulty, gram_of, some_rows
-from .codes import Coder, code_rows
+from .atoms import AtomRule, faulty, gram_of, least_use, some_rows
+from .codes import Coder
 from .coding import row_budgets, row_errors
-from .dictionary_steps import update
+from .dictionary_steps import fit_of, penalty_of, update
+from .dictionary_units import code
 from .fold import Array, Source
 
 # A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
@@ -30,6 +31,8 @@ class Online:
     rng : RandomState
     gram, products : ndarray of shape (k, k) and (m, k), optional
         Means of z'z and x'z over earlier rows; overwritten.
+    cost : float
+        The mean of the rows' costs.
     seen : int
         Rows so far.
     max_error : float, optional
@@ -39,13 +42,14 @@ class Online:
     def __init__(
         self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,
         gram: NDArray[np.float64] | None = None, products: NDArray[np.float64] | None = None,
-        seen: int = 0, max_error: float | None = None,
+        cost: float = 0.0, seen: int = 0, max_error: float | None = None,
     ) -> None:  # fmt: skip
         self.max_error = max_error
         self.atoms, self.coder, self.rule, self.rng, self.seen = atoms, coder, rule, rng, seen
         k, m = atoms.shape
         self.gram = np.zeros((k, k)) if gram is None else gram
         self.products = np.zeros((m, k)) if products is None else products
+        self.cost = cost
         self._between: NDArray[np.float64] | None = None  # DD'
 
     def step(self, x: Source) -> float:
@@ -54,26 +58,30 @@ class Online:
         if self._between is None:
             self._between = gram_of(atoms, x.n_threads)
         shared = np.ascontiguousarray(atoms.T)
-        done = code_rows(
-            x, shared, self.coder, gram=self._between, sums=np.empty_like(shared), sparse=True,
-            enough=row_budgets(x.x, row_errors(self.max_error, rows)), n_threads=x.n_threads,
+        done = code(
+            x, shared, self.coder, gram=self._between, sums=np.empty_like(shared),
+            enough=row_budgets(x.x, row_errors(self.max_error, rows)),
         )  # fmt: skip
         assert done.gram is not None
         assert done.sums is not None
-        cost: float = (0.5 * x.squared_norm + done.objective) / rows + self.rule(atoms)
+        cost = (fit_of(x, done, atoms, self._between) + penalty_of(self.coder, done.codes)) / rows
+        penalty = self.rule(atoms)
         self.seen += rows
         weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)
         for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
             kept *= 1 - weight
             kept += new * (weight / rows)
+        self.cost += weight * (cost - self.cost)
         self._update(x)
-        return cost
+        return cost + penalty
 
     def _update(self, x: Source) -> None:
-        unused = np.diag(self.gram) <= UNUSED
-        update(self.atoms, self.gram, self.products, self.rule, UNUSED, SWEEPS)
+        squares = np.diag(self.gram)
+        least = least_use(self.cost, squares, self.rule, x.dtype)
+        unused = squares <= least
+        update(self.atoms, self.gram, self.products, self.rule, least, SWEEPS)
         self._between = gram_of(self.atoms, x.n_threads)
-        replaced = faulty(self._between, unused, self.rule)
+        replaced = faulty(self._between, unused, self.rule, self.coder.nonneg)
         if replaced.any():
             self.atoms[replaced] = some_rows(x, int(replaced.sum()), self.rule, self.rng)
             self.gram[replaced], self.gram[:, replaced], self.products[:, replaced] = 0, 0, 0

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
-from ._arguments import Seed, whole
+from ._arguments import Seed, seeded, whole
+from .inputs import refuse_mask
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -113,7 +113,7 @@ def extract(
     if max_patches is None or whole(max_patches, "max_patches") >= n_patches:
         chosen = np.arange(n_patches)
     else:
-        rng = check_random_state(random_state)
+        rng = seeded(random_state)
         chosen = np.sort(sample_without_replacement(n_patches, max_patches, random_state=rng))
     image, row, column = np.unravel_index(chosen, grid)
     windows = np.lib.stride_tricks.sliding_window_view(stack, tuple(patch_shape), axis=(1, 2))
@@ -232,7 +232,7 @@ def _axes(shape: tuple[int, ...], channels: bool, name: str) -> tuple[int, int, 
 
 
 def _real(values: ArrayLike, name: str) -> Array:
-    array = np.asarray(values)
+    array = np.asarray(refuse_mask(values, name))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
     exact_in_float32 = np.result_type(array.dtype, np.float32) == np.float32

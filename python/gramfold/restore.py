@@ -15,6 +15,7 @@ import numpy as np
 from ._arguments import real
 from .coding import sparse_encode
 from .fold import Array
+from .inputs import refuse_mask
 from .patches import Pair, average, extract
 
 INPAINT_TOL = 1e-4  # of a patch's codes: far below one of 256 grey levels
@@ -119,7 +120,7 @@ def inpaint(
     >>> bool(abs(filled[1, 1] - 2) < 0.1)
     True
     """
-    image, mask = np.asarray(image), np.asarray(mask)
+    image, mask = (np.asarray(refuse_mask(a, name)) for a, name in ((image, "image"), (mask, "mask")))
     if mask.shape != image.shape or mask.dtype != bool:
         raise ValueError(f"mask must be boolean and of the shape of image, {image.shape}")
     if not mask.any():

@@ -121,12 +121,12 @@ def _shrunk(values, l1, nonneg):
 
 def _to_sphere(g, nonneg, atom):
     """Set atom to g / |g|, or that of max(g, 0); False and no change where g is 0."""
-    if nonneg and g.max() < 0:
+    if nonneg and g.max(initial=-np.inf) < 0 < len(g):
         atom[:] = np.arange(len(g)) == np.argmax(g)
         return True
     g = np.maximum(g, 0) if nonneg else g
-    norm = np.linalg.norm(g)
-    if not norm > 0:
+    largest = np.abs(g).max(initial=0)  # whose square may leave the range
+    if not largest > 0:
         return False
-    atom[:] = g / norm
+    atom[:] = g / largest / np.linalg.norm(g / largest)
     return True
