@@ -74,7 +74,7 @@ def points(n, d, k, kind, dtype, seed=0):
         "diag": 0.5 + rng.random((k, d)),
         "spherical": 0.5 + rng.random(k),
     }[kind].astype(dtype)
-    shift, scale = np.full(d, 5, dtype), np.ldexp(1, rng.integers(-1, 2, d)).astype(dtype)
+    shift, scale = np.full(d, 5, dtype), np.ldexp(1.0, rng.integers(-1, 2, d)).astype(dtype)
     centers, about = (((centers + more) * scale).astype(dtype) for more in (0, 0.1))
     constants = np.log(rng.dirichlet(np.ones(k))) - d
     return x, (kind, shift, scale, centers, factor, constants, about)
@@ -359,7 +359,8 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     arguments = {
         "x": x, "kind": kind, "shift": shift, "scale": scale, "centers": centers,
         "factor": factor, "constants": constants, "about": about, "weights": np.ones(6),
-        "given": None, "first": np.empty((3, 5)), "second": np.empty((3, 5, 5)), "resp": np.empty((6, 3), dtype), "score": np.empty(6),
+        "given": None, "first": np.empty((3, 5)), "second": np.empty((3, 5, 5)),
+        "resp": np.empty((6, 3), dtype), "score": np.empty(6),
         "labels": np.empty(6, np.int64), "n_threads": 1,
     }  # fmt: skip
     compiled.gaussian_mixture(**arguments)

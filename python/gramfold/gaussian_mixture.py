@@ -11,13 +11,15 @@ from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
     GaussianParameters,
+    check_positive,
     covariances_of,
+    given_start,
     in_units,
     out_of_units,
     precisions_of,
 )
 from .gaussian_points import Frame, Points, far_posterior
-from .inputs import read_array, read_rows
+from .inputs import read_rows
 from .mixture import (
     BaseMixture,
     Posterior,
@@ -48,7 +50,7 @@ class GaussianMixture(BaseMixture):
     reg_covar : float, default=1e-6
         Added to all variances.
     max_iter : int, default=100
-        Steps of EM, each one read of X.
+        Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1
         Starts; the one with the highest lower bound is kept.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
@@ -58,7 +60,8 @@ class GaussianMixture(BaseMixture):
     random_state : int, RandomState or None
         For the start, and for `sample`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit.
+        Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
+        components and columns, with the same `covariance_type`.
     verbose : int, default=0
         If not 0, logs iterations to the logger "gramfold".
     verbose_interval : int, default=10
@@ -199,12 +202,12 @@ class GaussianMixture(BaseMixture):
     def _model(self, points: Points) -> GaussianModel:
         k, d, kind = self.n_components, points.d, self.covariance_type
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
-        precisions = _array(self.precisions_init, "precisions_init", shape)
+        precisions = given_start(self.precisions_init, "precisions_init", shape)
         if precisions is not None:
-            _check_positive(precisions, kind)
+            check_positive(precisions, kind)
         return GaussianModel(
             points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
-            _array(self.means_init, "means_init", (k, d)), precisions,
+            given_start(self.means_init, "means_init", (k, d)), precisions,
         )  # fmt: skip
 
     @property
@@ -271,23 +274,3 @@ class GaussianMixture(BaseMixture):
         pairs = d * (d + 1) // 2
         spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self._kind]
         return k * d + k - 1 + spread
-
-
-def _array(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
-    """Return a start as float64 of the right shape."""
-    if given is None:
-        return None
-    a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
-    if a.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
-    return a
-
-
-def _check_positive(precisions: Double, kind: str) -> None:
-    if kind in ("diag", "spherical"):
-        if not (precisions > 0).all():
-            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
-        return
-    transposed = np.swapaxes(precisions, -1, -2)
-    if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
-        raise ValueError("precisions_init must be symmetric and positive definite")

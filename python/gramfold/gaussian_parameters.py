@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky
 from scipy.linalg.lapack import dtrtri
 
+from .inputs import read_array
+
 Double = NDArray[np.float64]
 
 FAR = 64.0  # variances: the most that may be subtracted from a second moment, and what it costs is two digits
@@ -178,3 +180,24 @@ def log_determinants(factors: Double, kind: str, d: int) -> Double:
         return d * np.log(factors)
     diagonal = np.diagonal(factors, axis1=-2, axis2=-1) if kind in ("full", "tied") else factors
     return np.log(diagonal).sum(axis=-1)
+
+
+def given_start(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
+    """Return a start as float64 of the right shape."""
+    if given is None:
+        return None
+    a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
+    if a.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+    return a
+
+
+def check_positive(precisions: Double, kind: str) -> None:
+    """Refuse precisions_init that are not positive definite."""
+    if kind in ("diag", "spherical"):
+        if not (precisions > 0).all():
+            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
+        return
+    transposed = np.swapaxes(precisions, -1, -2)
+    if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
+        raise ValueError("precisions_init must be symmetric and positive definite")

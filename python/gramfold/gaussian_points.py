@@ -14,6 +14,7 @@ from .mixture_start import BLOCK, Rows
 
 SAMPLE = 4096  # rows that tell where the others lie
 FAR = 256.0  # standard deviations from the shift at which float32 keeps too few digits of a row
+LEAST = 1e-20  # weight beside the largest
 PLAIN = {np.dtype(np.float32): 30, np.dtype(np.float64): 200}  # exponents of 2 that k-means can square
 MOST = {np.dtype(np.float32): 120, np.dtype(np.float64): 1000}  # exponents of 2 of a scale
 
@@ -27,8 +28,11 @@ class Frame(NamedTuple):
     @classmethod
     def of_rows(cls, X: Array, weights: Double | None, reg_covar: float, *, common: bool) -> "Frame":
         """The median of some rows and their distance from it, by column or, if `common`, in all."""
-        rows = np.arange(len(X)) if weights is None else np.flatnonzero(weights)
-        sample = X[rows[:: -(-len(rows) // SAMPLE)]].astype(np.float64)
+        if weights is None:
+            sample = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
+        else:
+            rows = np.flatnonzero(weights)
+            sample = X[rows[:: -(-len(rows) // SAMPLE)]].astype(np.float64)
         middle = (len(sample) - 1) // 2
         shift = np.partition(sample, middle, axis=0)[middle]
         with np.errstate(over="ignore"):
@@ -158,13 +162,18 @@ class Points:
         """What the kernels make of `a` in either type."""
         return a.astype(self.X.dtype).astype(np.float64)
 
+    @cached_property
+    def _small_weights(self) -> bool:
+        """Whether there are weights that float32 cannot hold times a responsibility."""
+        return self.weights is not None and bool((self.weights[self.weights > 0] < LEAST).any())
+
     def _everything(self) -> Iterator[tuple[Rows, Array]]:
         for start in range(0, self.n, BLOCK):
             rows = slice(start, min(start + BLOCK, self.n))
             yield rows, np.ones((rows.stop - rows.start, 1))
 
     def _types(self, theta: GaussianParameters, kind: str) -> list[Any]:
-        if self.X.dtype == np.float64:
+        if self.X.dtype == np.float64 or self._small_weights:
             return [np.float64]
         means, factors = np.abs(theta.means), np.abs(theta.factors)
         if kind in ("full", "tied"):

@@ -192,14 +192,14 @@ def relative(weights: Double | None) -> tuple[Double | None, int]:
     return np.ldexp(weights, -exponent), exponent
 
 
-def narrowed(a: Double, dtype: Any, name: str, *, positive: bool = False) -> Array:
+def narrowed(a: Double, dtype: Any, name: str, given: str = "X", *, positive: bool = False) -> Array:
     """Give an attribute in the type of X; if `positive`, also what is lost below its range is an error."""
     with np.errstate(over="ignore", under="ignore"):
         found = a.astype(dtype)
     if not np.isfinite(found).all() or (positive and (found < np.finfo(dtype).tiny).any()):
         raise ValueError(
-            f"{name} leaves the range of {np.dtype(dtype)}: rescale X"
-            + ("" if dtype == np.float64 else ", or pass it as float64")
+            f"{name} leaves the range of {np.dtype(dtype)}: rescale {given}"
+            + ("" if dtype == np.float64 else ", or pass X as float64")
         )
     return found
 

@@ -42,7 +42,7 @@ class PoissonMixture(BaseMixture):
     tol : float, default=1e-3
         The fit has converged when a step of EM raises the lower bound by less.
     max_iter : int, default=100
-        Steps of EM, each one read of X.
+        Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1
         Starts; the one with the highest lower bound is kept.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
@@ -51,7 +51,7 @@ class PoissonMixture(BaseMixture):
     weights_init, rates_init : array-like of shape (n_components,), (n_components, n_features), optional
         The start, or what is known of it.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit.
+        Whether `fit` goes on from the last fit, which must have been of as many components and columns.
     random_state : int, RandomState or None
         For the start, and for `sample`.
     accelerate : bool, default=True
@@ -158,9 +158,9 @@ class PoissonMixture(BaseMixture):
             theta = self._run(model, self._fitted, accelerate=self.accelerate).theta
             dtype = counts.source.dtype
             self.weights_ = theta.weights.astype(dtype)
-            self.rates_ = narrowed(theta.rates, dtype, "rates_")
+            self.rates_ = narrowed(theta.rates, dtype, "rates_", "X or exposure")
             if theta.rates.any():
-                narrowed(theta.rates.max(), dtype, "rates_", positive=True)
+                narrowed(theta.rates.max(), dtype, "rates_", "X or exposure", positive=True)
         return self
 
     def fit_predict(

@@ -65,7 +65,9 @@ class Counts:
             )
         if not whole:
             raise ValueError("X must hold counts, but some of its entries are not whole numbers")
-        if not (np.isfinite(totals.sum()) and np.isfinite(factorials.sum())):
+        with np.errstate(over="ignore"):
+            whole_sum = totals.sum() + factorials.sum()
+        if not np.isfinite(whole_sum):
             raise ValueError("X is too large: the sum of its counts leaves the range of float64; rescale X")
         self.constants = -factorials if exposure is None else totals * np.log(exposure) - factorials
 
@@ -130,7 +132,7 @@ class PoissonModel:
     ) -> None:  # fmt: skip
         self.counts, self.k, self.init = counts, k, init
         # As the weights are: as many rows fewer as the prior is worth.
-        self.extra, self.rate = (np.ldexp(a, -counts.exponent) for a in (prior[0] - 1, prior[1]))
+        self.extra, self.rate = (float(np.ldexp(a, -counts.exponent)) for a in (prior[0] - 1, prior[1]))
         if not np.isfinite(self.extra + self.rate):
             raise ValueError("sample_weight is too small beside prior_shape and prior_rate; rescale it")
         self.weights, self.rates = weights, rates
