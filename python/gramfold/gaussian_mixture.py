@@ -164,7 +164,7 @@ class GaussianMixture(BaseMixture):
             common = self.covariance_type == "spherical"
             frame = Frame.of_rows(X, weights, self.reg_covar, common=common)
             points = Points(X, weights, effective_threads(self.n_threads), frame)
-            theta = self._run(self._model(points), lambda: self._fitted(frame)).theta
+            theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
             self._set(theta, points)
         return self
 
@@ -231,12 +231,13 @@ class GaussianMixture(BaseMixture):
             setattr(self, name, narrowed(found, dtype, name))
         self._fitted_kind = kind
 
-    def _fitted(self, frame: Frame) -> GaussianParameters:
+    def _fitted(self, frame: Frame, *, covariances: bool = False) -> GaussianParameters:
         """The attributes, which may have been set by hand, in the units of a frame."""
         weights, means, factors = self._attributes()
         factors = in_units(factors, self._kind, 1 / frame.scale)
         means = (means - frame.shift) * frame.scale
-        return GaussianParameters(weights, means, covariances_of(factors, self._kind), factors)
+        spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
+        return GaussianParameters(weights, means, spread, factors)
 
     def _attributes(self) -> tuple[Double, Double, Double]:
         names = ("weights_", "means_", "precisions_cholesky_")
