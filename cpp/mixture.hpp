@@ -19,6 +19,7 @@ struct MixtureRows {
     T* resp;                // rows x k
     double* score;          // rows
     std::int64_t* labels;   // rows: the largest logit, the first of several
+    T impossible;           // a component of a logit up to here cannot have made the row
 };
 
 template <class T>
@@ -42,19 +43,25 @@ class Responsibilities {
             transpose(count, k, rows_.given + first * k, k, r_.get(), stride_);
         } else {
             if (rows_.labels) label(first, count);
-            Softmax<T>::solve(k, padded, stride_, r_.get(), score_.get());
+            Softmax<T>::solve(k, padded, stride_, rows_.impossible, r_.get(), score_.get());
             likelihood = scores(first, count);
         }
         if (rows_.resp) transpose(k, count, r_.get(), stride_, rows_.resp + first * k, k);
         for (Index t = 0; t < k; ++t) {
             T* r = r_.get() + t * stride_;
             std::fill(r + count, r + padded, T(0));
-            for (Index n = 0; rows_.weights && n < count; ++n) r[n] *= T(rows_.weights[first + n]);
+            for (Index n = 0; rows_.weights && n < count; ++n) r[n] = weighted(r[n], rows_.weights[first + n]);
         }
         return likelihood;
     }
 
   private:
+    // A product without all its digits is none.
+    static T weighted(T r, double w) {
+        const double product = double(r) * w;
+        return product < double(std::numeric_limits<T>::min()) ? T(0) : T(product);
+    }
+
     double scores(Index first, Index count) const {
         double sum = 0;
         for (Index n = 0; n < count; ++n) {

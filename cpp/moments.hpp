@@ -1,7 +1,7 @@
 // Weighted sums of rows about a point for each component, features in vector lanes.
 //
 //     counts_t = sum_n r_nt     first_t = sum_n r_nt (x_n - a_t)
-//     second_t = sum_n r_nt (x_n - a_t)(x_n - a_t)'     or its diagonal
+//     second_t = sum_n r_nt (x_n - a_t)(x_n - a_t)'     or its diagonal, or one sum over all t
 //
 // About the old means nothing cancels: a covariance is second / counts less the square of the small step of the mean.
 // Rows carry a feature more that is 1, so that counts and first are a line of second. Rows with r = 0 are left out.
@@ -14,7 +14,7 @@
 
 namespace gramfold {
 
-enum class Second { none, diagonal, full };
+enum class Second { none, diagonal, full, pooled };
 
 template <class T>
 struct Moments {
@@ -28,39 +28,42 @@ struct Moments {
         for (Index t = 0; t < k; ++t) std::copy_n(a + t * d, d, about.get() + t * dp);
     }
 
-    // Full: (d + 1) x dp, its last line counts and first. Else a line of first and counts, and one of second.
-    Index size_each() const { return (kind == Second::full ? d + 1 : 2) * dp; }
-    Index sums_size() const { return k * size_each(); }
-    Index scratch_size(Index block) const { return kind == Second::full ? block * dp : 0; }
+    // Full: for each component d x dp, then a line of first and counts. Pooled: d x dp for all, then such a line for each.
+    // Else for each component a line of first and counts, and one of second.
+    bool matrices() const { return kind == Second::full || kind == Second::pooled; }
+    Index matrix(Index t) const { return kind == Second::full ? t * (d + 1) * dp : 0; }
+    Index line(Index t) const {
+        return kind == Second::full ? matrix(t) + d * dp : kind == Second::pooled ? (d + t) * dp : 2 * t * dp;
+    }
+    Index sums_size() const { return kind == Second::pooled ? (d + k) * dp : k * (matrices() ? d + 1 : 2) * dp; }
+    Index scratch_size(Index block) const { return matrices() ? block * dp : 0; }
 
     // x: count x dp; r: count.
     void add(Index t, const T* x, const T* r, Index count, T* scratch, T* sums) const {
         const T* a = about.get() + t * dp;
-        sums += t * size_each();
-        if (kind == Second::full) add_full(a, x, r, count, scratch, sums);
+        if (matrices()) add_full(a, x, r, count, scratch, sums + matrix(t), sums + line(t));
         else
             each_panel<T>(dp, [&](auto w, auto nv, Index c) {
-                add_lines<w, nv>(a + c, x + c, r, count, sums + c);
+                add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c);
             });
     }
 
     void read(Index t, const T* sums, double* counts, double* first, double* second) const {
-        sums += t * size_each();
-        const T* line = sums + (kind == Second::full ? d * dp : 0);
-        counts[t] = double(line[d]);
-        for (Index i = 0; i < d; ++i) first[t * d + i] = double(line[i]);
+        const T* from = sums + line(t);
+        counts[t] = double(from[d]);
+        for (Index i = 0; i < d; ++i) first[t * d + i] = double(from[i]);
         if (kind == Second::diagonal)
-            for (Index i = 0; i < d; ++i) second[t * d + i] = double(sums[dp + i]);
-        if (kind == Second::full)
+            for (Index i = 0; i < d; ++i) second[t * d + i] = double(from[dp + i]);
+        if (kind == Second::full || (kind == Second::pooled && t == 0))
             for (Index i = 0; i < d; ++i)
                 for (Index j = 0; j <= i; ++j)
-                    second[(t * d + i) * d + j] = second[(t * d + j) * d + i] = double(sums[i * dp + j]);
+                    second[(t * d + i) * d + j] = second[(t * d + j) * d + i] = double(sums[matrix(t) + i * dp + j]);
     }
 
   private:
     static constexpr Index step = 8;  // lines of a tile: the lower triangle wastes half of it on its diagonal
 
-    void add_full(const T* a, const T* x, const T* r, Index count, T* scratch, T* sums) const {
+    void add_full(const T* a, const T* x, const T* r, Index count, T* scratch, T* sums, T* last) const {
         using V = Vec<T>;
         T* to = scratch;
         for (Index n = 0; n < count; ++n, x += dp) {
@@ -71,10 +74,12 @@ struct Moments {
         }
         const Index kept = (to - scratch) / dp;
         if (kept == 0) return;
-        for (Index i = 0; i <= d; i += step) {
-            const Index lines = std::min(step, d + 1 - i), reach = std::min(dp, round_up<Index>(i + lines, lanes<T>));
+        const Index end = last == sums + d * dp ? d + 1 : d;
+        for (Index i = 0; i < end; i += step) {
+            const Index lines = std::min(step, end - i), reach = std::min(dp, round_up<Index>(i + lines, lanes<T>));
             product(lines, reach, kept, scratch + i, 1, dp, scratch, dp, sums + i * dp, dp, true);
         }
+        if (end == d) product(1, dp, kept, scratch + d, 1, dp, scratch, dp, last, dp, true);
     }
 
     template <int W, int NV>

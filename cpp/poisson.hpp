@@ -4,6 +4,7 @@
 //     S += X'R,  counts += sum w r,  exposure += sum w r s,  likelihood += sum w score
 //
 // What does not depend on the component, log x! and x log s, is left to count_pass, once per data set.
+// In double whatever X is: the terms of a logit grow with the counts, and only their differences count.
 // Cost: 2 nnz k FMA and n k exponentials; X is read once.
 #pragma once
 
@@ -12,13 +13,15 @@
 #include "csr.hpp"
 #include "mixture.hpp"
 #include "pass.hpp"
+#include "widened.hpp"
 
 namespace gramfold {
 
-template <class T>
+// Stands for log 0 in the shared factor: finite, so that 0 of it is 0; logits of its size are -infinity.
+inline constexpr double log_of_zero = -1e200;
+
 struct PoissonSums {
-    Buffer<T> s;
-    Buffer<double> counts, exposure;
+    Buffer<double> s, counts, exposure;
     double likelihood = 0;
 
     PoissonSums(Index size, Index k) : s(size), counts(k), exposure(k) { clear(); }
@@ -35,16 +38,16 @@ struct PoissonShared {
     const double* exposure;      // rows, or null for 1
 };
 
-template <class T, class Source>
+template <class Source>
 class PoissonWorker {
   public:
-    PoissonWorker(const Source& x, const Packed<T>& f, const PoissonShared& shared, const MixtureRows<T>& rows,
-                  Index block)
+    PoissonWorker(const Source& x, const Packed<double>& f, const PoissonShared& shared,
+                  const MixtureRows<double>& rows, Index block)
         : block_(x), f_(f), shared_(shared), r_(rows, round_up<Index>(block, row_group)), z_(f.kp * block) {
-        std::fill_n(z_.get(), z_.size(), T(0));
+        z_.zero();
     }
 
-    void operator()(Index first, Index count, PoissonSums<T>& sums) {
+    void operator()(Index first, Index count, PoissonSums& sums) {
         block_.open(first, count);
         if (!r_.given()) logits(first, count);
         sums.likelihood += r_.solve(first, count);
@@ -52,7 +55,7 @@ class PoissonWorker {
         for (Index t = 0; t < f_.k; ++t) {
             double weight = 0, exposed = 0;
             for (Index n = 0; n < count; ++n) {
-                const double r = double(r_.of(t)[n]);
+                const double r = r_.of(t)[n];
                 weight += r, exposed += shared_.exposure ? r * shared_.exposure[first + n] : r;
             }
             sums.counts.get()[t] += weight, sums.exposure.get()[t] += exposed;
@@ -63,7 +66,7 @@ class PoissonWorker {
 
   private:
     void logits(Index first, Index count) {
-        T* l = r_.logits();
+        double* l = r_.logits();
         if (block_.project_by_component()) {
             block_.project(f_.data, f_.k, f_.kp, l, r_.stride());
         } else {
@@ -72,30 +75,30 @@ class PoissonWorker {
         }
         const double* s = shared_.exposure ? shared_.exposure + first : nullptr;
         for (Index t = 0; t < f_.k; ++t, l += r_.stride()) {
-            const T bias = T(shared_.bias[t]), slope = T(shared_.slope[t]);
-            for (Index n = 0; n < count; ++n) l[n] += bias - (s ? T(s[n]) : T(1)) * slope;
-            std::fill(l + count, l + round_up<Index>(count, lanes<T>), T(0));
+            const double bias = shared_.bias[t], slope = shared_.slope[t];
+            for (Index n = 0; n < count; ++n) l[n] += bias - (s ? s[n] : 1) * slope;
+            std::fill(l + count, l + round_up<Index>(count, lanes<double>), 0.0);
         }
     }
 
     typename Source::Block block_;
-    const Packed<T>& f_;
+    const Packed<double>& f_;
     const PoissonShared& shared_;
-    Responsibilities<T> r_;
-    Buffer<T> z_;
+    Responsibilities<double> r_;
+    Buffer<double> z_;
 };
 
 // `s` (cols x k, or null) is overwritten with X'R.
-template <class T, class Source>
-std::unique_ptr<PoissonSums<T>> poisson_pass(const Source& x, Matrix<const T> f, const PoissonShared& shared,
-                                             const MixtureRows<T>& rows, T* s, const Run& run) {
-    const Packed<T> packed_f(f, x.reads_panels());
+template <class Source>
+std::unique_ptr<PoissonSums> poisson_pass(const Source& x, Matrix<const double> f, const PoissonShared& shared,
+                                          const MixtureRows<double>& rows, double* s, const Run& run) {
+    const Packed<double> packed_f(f, x.reads_panels());
     const Index k = packed_f.k, kp = packed_f.kp;
     Plan plan = x.plan(k);
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 40);
     auto sums = fold(
-        plan, run, [&] { return std::make_unique<PoissonSums<T>>(s ? sums_size(x, k, kp) : 0, k); },
-        [&] { return PoissonWorker<T, Source>(x, packed_f, shared, rows, plan.block); });
+        plan, run, [&] { return std::make_unique<PoissonSums>(s ? sums_size(x, k, kp) : 0, k); },
+        [&] { return PoissonWorker<Source>(x, packed_f, shared, rows, plan.block); });
     if (s) read_sums(x, k, kp, sums->s.get(), s);
     return sums;
 }

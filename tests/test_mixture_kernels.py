@@ -13,6 +13,7 @@ SHAPES = [
     (1, 1, 1), (1, 9, 3), (9, 1, 2), (49, 5, 1), (97, 4, 3), (193, 31, 5), (50, 33, 8), (1100, 7, 17),
     (20, 6, 30),
 ]  # fmt: skip
+EPS = np.finfo(float).eps
 KINDS = ["full", "tied", "diag", "spherical"]
 LAYOUTS = {
     "C": np.ascontiguousarray,
@@ -45,16 +46,16 @@ def counts(n, d, k, dtype, seed=0):
     rates = rng.gamma(2.0, 1.0, (k, d))
     x = rng.poisson(rates[rng.integers(k, size=n)]).astype(dtype)
     x[n // 2], x[:, d // 2] = 0, 0
-    f = np.log(rates.T).astype(dtype)
-    f[d // 2, -1] = -1e30
+    f = np.log(rates.T)
+    f[d // 2, -1] = -1e200
     shares = rng.dirichlet(np.ones(k))
     return x, f, np.log(shares), rates.sum(axis=1), 0.5 + rng.random(n), rng.integers(0, 3, n).astype(float)
 
 
 def poisson(kernels, x, f, bias, slope, exposure=None, weights=None, given=None, n_threads=2):
     n = len(x[2]) - 1 if isinstance(x, tuple) else len(x)
-    k, dtype = f.shape[1], f.dtype
-    sums, resp = np.full(f.shape, np.nan, dtype), np.full((n, k), np.nan, dtype)
+    k = f.shape[1]
+    sums, resp = np.full(f.shape, np.nan), np.full((n, k), np.nan)
     score, labels = np.full(n, np.nan), np.full(n, -1)
     found = kernels.poisson_mixture(
         x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads
@@ -73,15 +74,17 @@ def points(n, d, k, kind, dtype, seed=0):
         "diag": 0.5 + rng.random((k, d)),
         "spherical": 0.5 + rng.random(k),
     }[kind].astype(dtype)
-    shift, about = np.full(d, 5, dtype), (centers + 0.1).astype(dtype)
+    shift, scale = np.full(d, 5, dtype), np.ldexp(1.0, rng.integers(-1, 2, d)).astype(dtype)
+    centers, about = (((centers + more) * scale).astype(dtype) for more in (0, 0.1))
     constants = np.log(rng.dirichlet(np.ones(k))) - d
-    return x, (kind, shift, centers.astype(dtype), factor, constants, about)
+    return x, (kind, shift, scale, centers, factor, constants, about)
 
 
 def gaussian(kernels, x, arguments, second="full", weights=None, given=None, n_threads=2):
     n, d = x.shape
-    k, dtype = len(arguments[2]), x.dtype
-    squares = {"full": np.full((k, d, d), np.nan), "diagonal": np.full((k, d), np.nan), None: None}[second]
+    k, dtype = len(arguments[3]), arguments[3].dtype
+    shapes = {"full": (k, d, d), "diagonal": (k, d), "pooled": (1, d, d)}
+    squares = None if second is None else np.full(shapes[second], np.nan)
     first, resp = np.full((k, d), np.nan), np.full((n, k), np.nan, dtype)
     score, labels = np.full(n, np.nan), np.full(n, -1)
     found = kernels.gaussian_mixture(
@@ -112,26 +115,26 @@ def test_poisson_mixture_is_its_twin(kernels, dtype, shape, layout):
     x, *shared = counts(*shape, dtype)
     lay = (LAYOUTS | SPARSE)[layout]
     got = poisson(kernels, lay(x), *shared)
-    expected = poisson(reference, x.astype(float), *double(shared))
-    agree(got, expected, dtype, 40 * np.sqrt(x.size / len(x)))
+    expected = poisson(reference, x.astype(float), *shared)
+    agree(got, expected, np.float64, 40 * np.sqrt(x.size / len(x)))
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "csr, 32-bit indices"])
 def test_poisson_mixture_takes_given_responsibilities(kernels, dtype, layout):
     x, f, bias, slope, exposure, weights = counts(500, 9, 4, dtype)
-    given = np.random.default_rng(1).dirichlet(np.ones(4), 500).astype(dtype)
+    given = np.random.default_rng(1).dirichlet(np.ones(4), 500)
     got = poisson(kernels, (LAYOUTS | SPARSE)[layout](x), f, bias, slope, exposure, weights, given)
-    r = given.astype(float) * weights[:, None]
-    assert_allclose(got[0], r.sum(axis=0), rtol=10 * np.finfo(dtype).eps)
-    assert_allclose(got[1], exposure @ r, rtol=10 * np.finfo(dtype).eps)
+    r = given * weights[:, None]
+    assert_allclose(got[0], r.sum(axis=0), rtol=10 * EPS)
+    assert_allclose(got[1], exposure @ r, rtol=10 * EPS)
     assert got[2] == 0
-    assert_allclose(got[3], x.T.astype(float) @ r, rtol=100 * np.finfo(dtype).eps)
+    assert_allclose(got[3], x.T.astype(float) @ r, rtol=100 * EPS)
     assert_array_equal(got[4], given)
 
 
 def test_a_row_that_no_component_can_have_made_scores_minus_infinity(kernels, dtype):
     x, f, bias, slope, _, _ = counts(60, 5, 3, dtype)
-    f[1] = -1e30
+    f[1] = -1e200
     x[:, 1], x[7, 1] = 0, 2
     *_, resp, score, _ = poisson(kernels, x, f, bias, slope)
     assert score[7] == -np.inf
@@ -142,8 +145,8 @@ def test_a_row_that_no_component_can_have_made_scores_minus_infinity(kernels, dt
 
 
 def test_a_rate_of_zero_excludes_its_component_only_where_there_are_counts(kernels, dtype):
-    f = np.log(np.array([[1.0, 1], [1, 1]], dtype))
-    f[0, 0] = -1e30
+    f = np.zeros((2, 2))
+    f[0, 0] = -1e200
     x = np.array([[0, 3], [1, 3]], dtype)
     *_, resp, score, labels = poisson(kernels, x, f, np.log([0.5, 0.5]), np.array([1.0, 1]))
     assert_allclose(resp, [[0.5, 0.5], [0, 1]], rtol=10 * np.finfo(dtype).eps)
@@ -174,7 +177,7 @@ def test_count_rows_sees_what_is_no_count(kernels, dtype):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("second", ["full", "diagonal", None])
+@pytest.mark.parametrize("second", ["full", "diagonal", "pooled", None])
 def test_gaussian_mixture_is_its_twin(kernels, dtype, shape, kind, second):
     x, arguments = points(*shape, kind, dtype)
     weights = np.random.default_rng(2).integers(0, 3, len(x)).astype(float)
@@ -198,7 +201,7 @@ def test_gaussian_mixture_takes_given_responsibilities(kernels, dtype):
     given = np.random.default_rng(1).dirichlet(np.ones(3), 500).astype(dtype)
     given[:, 1] = 0
     total, likelihood, first, second, resp, *_ = gaussian(kernels, x, arguments, given=given)
-    y = x.astype(float) - 5 - arguments[-1].astype(float)[:, None]
+    y = (x.astype(float) - 5) * arguments[2] - arguments[-1].astype(float)[:, None]
     r = given.T.astype(float)
     eps = np.finfo(dtype).eps
     assert_allclose(total, r.sum(axis=1), rtol=10 * eps)
@@ -206,6 +209,61 @@ def test_gaussian_mixture_takes_given_responsibilities(kernels, dtype):
     assert_allclose(second, np.einsum("kn,kni,knj->kij", r, y, y), atol=500 * eps * 100)
     assert likelihood == 0
     assert_array_equal(resp, given)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_float32_are_read_as_float64_where_all_else_is(kernels, kind):
+    x, arguments = points(300, 7, 3, kind, np.float32)
+    got, expected = (gaussian(kernels, y, double(arguments), "pooled") for y in (x, x.astype(float)))
+    for mine, theirs in zip(got, expected, strict=True):
+        assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "backwards, every other column", "csr, 32-bit indices"])
+@pytest.mark.parametrize("shape", [(300, 9, 4), (1200, 65, 2)], ids=str)
+def test_float32_counts_have_the_bits_of_float64_counts(compiled, layout, shape):
+    x, *shared = counts(*shape, np.float32)
+    lay = (LAYOUTS | SPARSE)[layout]
+    for mine, theirs in zip(
+        poisson(compiled, lay(x), *shared), poisson(compiled, lay(x.astype(float)), *shared), strict=True
+    ):
+        assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("rate", [1e1, 1e3, 1e5, 1e7])
+@pytest.mark.parametrize("layout", ["C", "csr, 32-bit indices"])
+def test_logits_of_large_float32_counts_are_right(kernels, rate, layout):
+    rng = np.random.default_rng(0)
+    rates = rate * (1 + rng.normal(size=(3, 6)) / np.sqrt(rate) / 4)
+    x = rng.poisson(rates[rng.integers(3, size=200)]).astype(np.float32)
+    f, slope = np.log(rates.T), rates.sum(axis=1)
+    *_, resp, score, _ = poisson(kernels, (LAYOUTS | SPARSE)[layout](x), f, np.zeros(3), slope)
+    wide = np.longdouble
+    logits = x.astype(wide) @ np.log(rates.T.astype(wide)) - rates.astype(wide).sum(axis=1)
+    top = logits.max(axis=1, keepdims=True)
+    total = np.exp(logits - top).sum(axis=1, keepdims=True)
+    assert_allclose(resp, np.exp(logits - top) / total, atol=1e-6)
+    assert_allclose(score, (top + np.log(total))[:, 0], atol=1e-6, rtol=1e-14)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pooled_moments_are_the_sum_of_all(kernels, dtype, kind):
+    x, arguments = points(500, 13, 5, kind, dtype)
+    each, pooled = (gaussian(kernels, x, arguments, second)[3] for second in ("full", "pooled"))
+    eps = np.finfo(dtype).eps
+    assert_allclose(pooled[0], each.sum(axis=0), rtol=0, atol=500 * eps * np.abs(pooled).max())
+    assert_array_equal(pooled[0], pooled[0].T)
+
+
+def test_a_weight_times_a_responsibility_below_the_range_is_none(kernels, dtype):
+    x, arguments = points(60, 3, 2, "diag", dtype)
+    weights = np.full(60, 1.0)
+    weights[20:] = 1e-320
+    few, all_rows = (
+        gaussian(kernels, x[:n].copy(), arguments, "diagonal", weights[:n].copy()) for n in (20, 60)
+    )
+    for i in (0, 2, 3):
+        assert_array_equal(few[i], all_rows[i])
 
 
 def test_second_moments_are_exactly_symmetric(compiled, dtype):
@@ -230,7 +288,7 @@ def test_the_last_digits_of_far_away_data_are_kept(kernels, dtype):
 @pytest.mark.parametrize("kind", KINDS)
 def test_responsibilities_far_below_rounding_are_zero(kernels, dtype, kind):
     x, arguments = points(300, 8, 3, kind, dtype)
-    arguments[2][1] += 1000
+    arguments[3][1] += 1000
     total, _, _, _, resp, score, labels = gaussian(kernels, x, arguments)
     assert_array_equal(resp[:, 1], 0)
     assert total[1] == 0
@@ -241,7 +299,7 @@ def test_responsibilities_far_below_rounding_are_zero(kernels, dtype, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_component_of_no_weight_is_never_chosen(kernels, dtype, kind):
     x, arguments = points(100, 3, 3, kind, dtype)
-    arguments[4][2] = -np.inf
+    arguments[5][2] = -np.inf
     *_, resp, score, labels = gaussian(kernels, x, arguments)
     assert_array_equal(resp[:, 2], 0)
     assert (labels != 2).all()
@@ -249,9 +307,9 @@ def test_a_component_of_no_weight_is_never_chosen(kernels, dtype, kind):
 
 
 def test_the_first_of_equal_components_is_the_label(kernels, dtype):
-    x, (kind, shift, centers, factor, constants, about) = points(100, 3, 4, "diag", dtype)
+    x, (kind, shift, scale, centers, factor, constants, about) = points(100, 3, 4, "diag", dtype)
     centers[:], factor[:], constants[:] = centers[0], factor[0], -1
-    *_, resp, _, labels = gaussian(kernels, x, (kind, shift, centers, factor, constants, about))
+    *_, resp, _, labels = gaussian(kernels, x, (kind, shift, scale, centers, factor, constants, about))
     assert_array_equal(labels, 0)
     assert_allclose(resp, 0.25, rtol=10 * np.finfo(dtype).eps)
 
@@ -262,7 +320,7 @@ def runs(kernels, dtype, n):
         yield lambda threads, lay=lay: poisson(kernels, lay(x), *shared, n_threads=threads)
     for kind in KINDS:
         y, arguments = points(n, 13, 5, kind, dtype)
-        for second in ("full", "diagonal"):
+        for second in ("full", "diagonal", "pooled"):
             yield lambda threads, y=y, a=arguments, s=second: gaussian(kernels, y, a, s, n_threads=threads)
 
 
@@ -297,19 +355,21 @@ def test_no_rows_give_zero_sums(kernels, dtype):
 
 def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     other = np.float32 if dtype == np.float64 else np.float64
-    x, (kind, shift, centers, factor, constants, about) = points(6, 5, 3, "full", dtype)
+    x, (kind, shift, scale, centers, factor, constants, about) = points(6, 5, 3, "full", dtype)
     arguments = {
-        "x": x, "kind": kind, "shift": shift, "centers": centers, "factor": factor, "constants": constants,
-        "about": about, "weights": np.ones(6), "given": None, "first": np.empty((3, 5)),
-        "second": np.empty((3, 5, 5)), "resp": np.empty((6, 3), dtype), "score": np.empty(6),
+        "x": x, "kind": kind, "shift": shift, "scale": scale, "centers": centers,
+        "factor": factor, "constants": constants, "about": about, "weights": np.ones(6),
+        "given": None, "first": np.empty((3, 5)), "second": np.empty((3, 5, 5)),
+        "resp": np.empty((6, 3), dtype), "score": np.empty(6),
         "labels": np.empty(6, np.int64), "n_threads": 1,
     }  # fmt: skip
     compiled.gaussian_mixture(**arguments)
     read_only = np.empty(6)
     read_only.flags.writeable = False
     wrong = {
-        "x": [x.astype(other), x[0], x[:, :4]], "kind": ["round", "diag", "tied"],
-        "shift": [shift[:4], shift[None]], "factor": [factor[:2]], "constants": [constants[:2]],
+        "x": [x.astype(int), x[0], x[:, :4]], "kind": ["round", "diag", "tied"],
+        "shift": [shift[:4], shift[None]], "scale": [scale[:4], scale.astype(other)],
+        "factor": [factor[:2]], "constants": [constants[:2]],
         "centers": [centers[:2], centers.astype(other), centers[0], centers[:0]], "about": [about[:, :4]],
         "weights": [np.ones(5), np.ones((6, 1))], "given": [np.ones((5, 3), dtype)],
         "first": [np.empty((3, 4)), np.empty((3, 5), np.float32), None],
@@ -320,15 +380,16 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     refuses(compiled.gaussian_mixture, arguments, wrong)
 
     y, f, bias, slope, exposure, weights = counts(6, 5, 3, dtype)
-    sums = np.empty((5, 3), dtype)
+    sums = np.empty((5, 3))
     arguments = {
         "x": y, "f": f, "bias": bias, "slope": slope, "exposure": exposure, "weights": weights, "given": None,
         "sums": sums, "resp": None, "score": None, "labels": None, "n_threads": 1,
     }  # fmt: skip
     compiled.poisson_mixture(**arguments)
     wrong = {
-        "x": [y.astype(other), y[:, :4]], "f": [f[:4], f[:, :0], f.astype(other)], "bias": [bias[:2]],
-        "slope": [slope[:2]], "exposure": [exposure[:5]], "weights": [weights[:5]], "sums": [sums[:4]],
+        "x": [y.astype(int), y[:, :4]], "f": [f[:4], f[:, :0], np.zeros((5, 3), np.float32)],
+        "bias": [bias[:2]], "slope": [slope[:2]], "exposure": [exposure[:5]], "weights": [weights[:5]],
+        "sums": [sums[:4]],
     }  # fmt: skip
     refuses(compiled.poisson_mixture, arguments, wrong)
 

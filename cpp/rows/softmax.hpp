@@ -13,23 +13,21 @@
 
 namespace gramfold {
 
-// Stands for log 0 in a shared factor: finite, so that 0 of it is 0; logits of its size are -infinity.
-inline constexpr double log_of_zero = -1e30;
-
 template <class T>
 class Softmax {
   public:
     using V = Vec<T>;
 
-    // l: k x rows with row stride `stride`, rows a multiple of the lanes; score: rows.
-    static void solve(Index k, Index rows, Index stride, T* l, T* score) {
-        for (Index r = 0; r < rows; r += lanes<T>) column(k, stride, l + r, score + r);
+    // l: k x rows with row stride `stride`, rows a multiple of the lanes; score: rows. Logits up to `impossible` are
+    // those of components that cannot have made the row.
+    static void solve(Index k, Index rows, Index stride, T impossible, T* l, T* score) {
+        for (Index r = 0; r < rows; r += lanes<T>) column(k, stride, impossible, l + r, score + r);
     }
 
   private:
-    static constexpr T negligible = T(-80), impossible = T(log_of_zero / 10);
+    static constexpr T negligible = T(-80);
 
-    static void column(Index k, Index stride, T* l, T* score) {
+    static void column(Index k, Index stride, T impossible, T* l, T* score) {
         V top = load<V>(l);
         for (Index t = 1; t < k; ++t) {
             const V v = load<V>(l + t * stride);

@@ -75,7 +75,7 @@ def run(
         trace.theta, new, is_step = next(steps)
         trace.bounds.append(new)
         rise, bound = new - bound, new
-        trace.converged = is_step and abs(rise) < tol
+        trace.converged = bool(is_step and abs(rise) < tol)
         monitor.verbose = verbose if n_iter % interval == 0 else 0
         trace.stopped = monitor.record(new, abs(rise))
         if trace.converged or trace.stopped:
@@ -114,8 +114,10 @@ def _squarem(model: Model, theta: Any) -> Iterator[tuple[Any, float, bool]]:
         yield second, bound, True
         start, middle, safe = theta.vector(), first.vector(), second
         step, bend = middle - start, second.vector() - 2 * middle + start
-        size = float(np.linalg.norm(bend))
-        length = max(float(np.linalg.norm(step)) / size, 1.0) if size > 0 else 1.0
+        most = float(np.abs(bend).max())  # its square may leave the range
+        length = (
+            max(float(np.linalg.norm(step / most) / np.linalg.norm(bend / most)), 1.0) if most > 0 else 1.0
+        )
         if length >= longest:
             length, longest = longest, longest * GROWTH
         if length == 1.0:

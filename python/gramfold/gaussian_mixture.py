@@ -4,18 +4,37 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, choice, effective_threads, real, whole
-from .gaussian_model import GaussianModel, Points
-from .gaussian_parameters import Double, GaussianParameters, precisions_of
-from .inputs import read_array, read_rows
-from .mixture import BaseMixture, Posterior, check_mixing, check_weights
+from .gaussian_model import GaussianModel
+from .gaussian_parameters import (
+    Double,
+    GaussianParameters,
+    check_positive,
+    covariances_of,
+    given_start,
+    in_units,
+    out_of_units,
+    precisions_of,
+)
+from .gaussian_points import Frame, Points, far_posterior
+from .inputs import read_rows
+from .mixture import (
+    BaseMixture,
+    Posterior,
+    check_mixing,
+    check_weights,
+    narrowed,
+    random_numbers,
+    relative,
+)
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
 
 KINDS = ("full", "tied", "diag", "spherical")
+SURE = {np.dtype(np.float32): 5e2, np.dtype(np.float64): 1e12}  # logits a column that keep digits enough
+BLOCK = 2**12  # rows that are looked at once more together
 
 
 class GaussianMixture(BaseMixture):
@@ -31,7 +50,7 @@ class GaussianMixture(BaseMixture):
     reg_covar : float, default=1e-6
         Added to all variances.
     max_iter : int, default=100
-        Steps of EM, each one read of X.
+        Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1
         Starts; the one with the highest lower bound is kept.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
@@ -41,7 +60,8 @@ class GaussianMixture(BaseMixture):
     random_state : int, RandomState or None
         For the start, and for `sample`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit.
+        Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
+        components and columns, with the same `covariance_type`.
     verbose : int, default=0
         If not 0, logs iterations to the logger "gramfold".
     verbose_interval : int, default=10
@@ -123,20 +143,28 @@ class GaussianMixture(BaseMixture):
         X : array-like of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
+            How often each row counts; a multiple of all changes nothing.
 
         Raises
         ------
         ValueError
-            If a parameter or X is not as described, or a covariance cannot be inverted; nothing of the
-            estimator is changed then.
+            If a parameter or X is not as described, a covariance cannot be inverted, or a result leaves the
+            range of X's type; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self):
             self._check_parameters()
             X = read_rows(X, self, sparse=False, ensure_min_samples=2)
-            self._check_rows(len(X))
-            points = Points(X, check_weights(sample_weight, len(X)), effective_threads(self.n_threads))
-            theta = self._run(self._model(points), lambda: self._fitted(points)).theta
+            weights, _ = relative(check_weights(sample_weight, len(X)))
+            self._check_rows(len(X), weights)
+            if self._is_warm:
+                shape = {"n_components": self.n_components, "covariance_type": self.covariance_type}
+                k, d = self.means_.shape
+                fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
+                self._check_warm(shape | {"n_features_in_": X.shape[1]}, fitted)
+            common = self.covariance_type == "spherical"
+            frame = Frame.of_rows(X, weights, self.reg_covar, common=common)
+            points = Points(X, weights, effective_threads(self.n_threads), frame)
+            theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
             self._set(theta, points)
         return self
 
@@ -154,13 +182,13 @@ class GaussianMixture(BaseMixture):
         """
         check_is_fitted(self)
         whole(n_samples, "n_samples")
-        rng = check_random_state(self.random_state)
+        rng = random_numbers(self.random_state)
         shares = self.weights_.astype(np.float64)
         counts = rng.multinomial(n_samples, shares / shares.sum())
         rows = []
         for t, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            spread = self.covariances_ if self.covariance_type == "tied" else self.covariances_[t]
-            if self.covariance_type in ("full", "tied"):
+            spread = self.covariances_ if self._kind == "tied" else self.covariances_[t]
+            if self._kind in ("full", "tied"):
                 rows.append(rng.multivariate_normal(mean, spread, count))
             else:
                 rows.append(mean + rng.standard_normal((count, len(mean))) * np.sqrt(spread))
@@ -174,64 +202,76 @@ class GaussianMixture(BaseMixture):
     def _model(self, points: Points) -> GaussianModel:
         k, d, kind = self.n_components, points.d, self.covariance_type
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
-        precisions = _array(self.precisions_init, "precisions_init", shape)
+        precisions = given_start(self.precisions_init, "precisions_init", shape)
         if precisions is not None:
-            _check_positive(precisions, kind)
+            check_positive(precisions, kind)
         return GaussianModel(
             points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
-            _array(self.means_init, "means_init", (k, d)), precisions,
+            given_start(self.means_init, "means_init", (k, d)), precisions,
         )  # fmt: skip
 
-    def _set(self, theta: GaussianParameters, points: Points) -> None:
-        dtype = points.X.dtype
-        self.weights_ = theta.weights.astype(dtype)
-        self.means_ = (theta.means + points.shift).astype(dtype)
-        self.covariances_ = theta.covariances.astype(dtype)
-        self.precisions_cholesky_ = theta.factors.astype(dtype)
-        self.precisions_ = precisions_of(theta.factors, self.covariance_type).astype(dtype)
+    @property
+    def _kind(self) -> str:
+        """The covariance_type of the fit."""
+        return getattr(self, "_fitted_kind", self.covariance_type)
 
-    def _fitted(self, points: Points) -> GaussianParameters:
-        """The attributes, which may have been set by hand, about the shift of some points."""
-        names = ("weights_", "means_", "covariances_", "precisions_cholesky_")
-        weights, means, covariances, factors = (
-            np.asarray(getattr(self, name), np.float64) if hasattr(self, name) else np.empty(0)
-            for name in names
-        )
-        return GaussianParameters(weights, means - points.shift, covariances, factors)
+    def _set(self, theta: GaussianParameters, points: Points) -> None:
+        dtype, kind, (shift, scale) = points.X.dtype, self.covariance_type, points.frame
+        with np.errstate(over="ignore", under="ignore"):
+            covariances = out_of_units(theta.covariances, kind, scale)
+            factors = in_units(theta.factors, kind, scale)
+            precisions = precisions_of(factors, kind)
+            means = theta.means / scale + shift
+        self.weights_ = theta.weights.astype(dtype)
+        self.means_ = narrowed(means, dtype, "means_")
+        attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
+        for name, found in attributes.items():
+            diagonal = np.diagonal(found, axis1=-2, axis2=-1) if kind in ("full", "tied") else found
+            narrowed(diagonal, dtype, name, positive=True)
+            setattr(self, name, narrowed(found, dtype, name))
+        self._fitted_kind = kind
+
+    def _fitted(self, frame: Frame, *, covariances: bool = False) -> GaussianParameters:
+        """The attributes, which may have been set by hand, in the units of a frame."""
+        weights, means, factors = self._attributes()
+        factors = in_units(factors, self._kind, 1 / frame.scale)
+        means = (means - frame.shift) * frame.scale
+        spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
+        return GaussianParameters(weights, means, spread, factors)
+
+    def _attributes(self) -> tuple[Double, Double, Double]:
+        names = ("weights_", "means_", "precisions_cholesky_")
+        weights, means, factors = (np.asarray(getattr(self, name), np.float64) for name in names)
+        k, d = means.shape
+        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]
+        for name, a, expected in (("weights_", weights, (k,)), ("precisions_cholesky_", factors, shape)):
+            if a.shape != expected:
+                raise ValueError(
+                    f"{name} must have shape {expected}, as means_ and covariance_type={self._kind!r} say, "
+                    f"got {a.shape}: fit again"
+                )
+        return weights, means, factors
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
         check_is_fitted(self)
         X = read_rows(X, self, sparse=False, reset=False)
-        centre = self.means_.mean(axis=0, dtype=np.float64)
-        points = Points(X, None, effective_threads(self.n_threads), centre)
-        n, k = len(X), len(self.weights_)
+        _, means, factors = self._attributes()
+        frame = Frame.of_factors(means, factors, self._kind, X.dtype)
+        points, theta = Points(X, None, effective_threads(self.n_threads), frame), self._fitted(frame)
+        n, d = X.shape
         score, labels = np.empty(n), np.empty(n, np.int64)
-        found = np.empty((n, k), X.dtype) if resp else None
-        points.run(self._fitted(points), self.covariance_type, resp=found, score=score, labels=labels)
-        return Posterior(score, labels, found)
+        found = points.run(theta, self._kind, resp=resp, score=score, labels=labels).resp
+        far = np.flatnonzero(~(score > -SURE[X.dtype] * (d + 4)))
+        for start in range(0, len(far), BLOCK):
+            rows = far[start : start + BLOCK]
+            score[rows], shares = far_posterior(points, rows, theta, self._kind)
+            labels[rows] = shares.argmax(axis=1)
+            if found is not None:
+                found[rows] = shares
+        return Posterior(score, labels, None if found is None else found.astype(X.dtype, copy=False))
 
     def _n_parameters(self) -> int:
         k, d = self.means_.shape
         pairs = d * (d + 1) // 2
-        spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self.covariance_type]
+        spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self._kind]
         return k * d + k - 1 + spread
-
-
-def _array(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
-    """Return a start as float64 of the right shape."""
-    if given is None:
-        return None
-    a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
-    if a.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
-    return a
-
-
-def _check_positive(precisions: Double, kind: str) -> None:
-    if kind in ("diag", "spherical"):
-        if not (precisions > 0).all():
-            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
-        return
-    transposed = np.swapaxes(precisions, -1, -2)
-    if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
-        raise ValueError("precisions_init must be symmetric and positive definite")

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky
 from scipy.linalg.lapack import dtrtri
 
+from .inputs import read_array
+
 Double = NDArray[np.float64]
 
-EMPTY = 10 * float(np.finfo(np.float64).eps)  # added to the weight of every component, as in scikit-learn
+FAR = 64.0  # variances: the most that may be subtracted from a second moment, and what it costs is two digits
 SMALL = 128  # columns up to which NumPy inverts triangles as fast as LAPACK
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianParameters:
-    """Shares (k,), means (k, d) about a shift, covariances and factors."""
+    """Shares (k,), means (k, d), covariances and factors in the units of a frame, see `gaussian_points`."""
 
     weights: Double
     means: Double
@@ -32,7 +34,8 @@ class GaussianParameters:
 class Moments:
     """Sums of responsibilities (k,), and of rows and their squares about the points `about` (k, d).
 
-    `second` is (k, d, d), (k, d), or for 'tied' (d, d): of all rows about their shift.
+    `second` is (k, d, d), (k, d), or for 'tied' (1, d, d), of all components together, or (d, d): of all rows
+    about their shift.
     """
 
     counts: Double
@@ -41,39 +44,55 @@ class Moments:
     about: Double
 
 
-def estimate(kind: str, moments: Moments, shift: Double, reg_covar: float) -> tuple[Double, Double, Double]:
-    """Weights (k,), means (k, d) and covariances, as scikit-learn defines them.
+def estimate(kind: str, moments: Moments, old: Double, reg_covar: Double) -> tuple[Double, Double]:
+    """Means (k, d) and covariances; a component without rows keeps the old ones.
 
     The means move by `step` from where the moments were taken, and covariances are about the new means:
     nothing cancels but the square of that step.
     """
-    counts, about, second = moments.counts, moments.about, moments.second
-    nk = counts + EMPTY
-    step = (moments.first - EMPTY * (about + shift)) / nk[:, None]
+    counts, about, first, second = moments.counts, moments.about, moments.first, moments.second
+    empty = counts == 0
+    nk = np.where(empty, 1, counts)[:, None]
+    step = first / nk
     means = about + step
     if kind == "tied":
-        covariance = (second - (nk * means.T) @ means) / nk.sum()
+        if second.ndim == 2:
+            covariance = second - _square(np.sqrt(counts)[:, None] * means)
+        else:
+            cross = first.T @ step
+            covariance = second[0] - (cross + cross.T) + _square(np.sqrt(counts)[:, None] * step)
+        covariance /= counts.sum()
         covariance.flat[:: len(covariance) + 1] += reg_covar
-        return nk, means, covariance
+        return means, covariance
     if kind == "full":
-        cross = moments.first[:, :, None] * step[:, None, :]
-        square = counts[:, None, None] * step[:, :, None] * step[:, None, :]
-        covariances = (second - cross - np.swapaxes(cross, 1, 2) + square) / nk[:, None, None]
+        cross = first[:, :, None] * step[:, None, :]
+        square = counts[:, None, None] * (step[:, :, None] * step[:, None, :])
+        covariances = (second - (cross + np.swapaxes(cross, 1, 2)) + square) / nk[:, :, None]
         np.einsum("kii->ki", covariances)[:] += reg_covar
-        return nk, means, covariances
-    variances = (second - 2 * moments.first * step + counts[:, None] * step**2) / nk[:, None]
-    variances = np.maximum(variances, 0) + reg_covar
-    return nk, means, variances.mean(axis=1) if kind == "spherical" else variances
+    else:
+        covariances = (second - 2 * first * step + counts[:, None] * step**2) / nk
+        covariances = np.maximum(covariances, 0) + reg_covar
+        covariances = covariances.mean(axis=1) if kind == "spherical" else covariances
+    covariances[empty] = old[empty]
+    return means, covariances
 
 
-def moved_far(kind: str, moments: Moments, means: Double, covariances: Double, most: float) -> bool:
-    """Whether the square of a step of a mean, which is subtracted, is over `most` times the variance."""
-    if kind == "tied":
-        return False
-    variances = np.diagonal(covariances, axis1=1, axis2=2) if kind == "full" else covariances
+def _square(a: Double) -> Double:
+    """A'A, symmetric to the last bit."""
+    product = a.T @ a
+    return (product + product.T) / 2
+
+
+def apart(weights: Double, means: Double, covariance: Double) -> bool:
+    """Whether means lie so far apart that their square, subtracted from that of the rows, costs digits."""
+    return bool((weights @ means**2 > FAR * np.diagonal(covariance)).any())
+
+
+def moved_far(kind: str, moments: Moments, means: Double, covariances: Double) -> bool:
+    """Whether the square of a step of a mean, which is subtracted, is many times the variance."""
+    variances = np.diagonal(covariances, axis1=-2, axis2=-1) if kind in ("full", "tied") else covariances
     variances = variances[:, None] if kind == "spherical" else variances
-    filled = moments.counts > EMPTY
-    return bool(((means - moments.about) ** 2 > most * variances)[filled].any())
+    return bool(((means - moments.about) ** 2 > FAR * variances).any())
 
 
 def factors_of(covariances: Double, kind: str) -> Double:
@@ -126,7 +145,24 @@ def factors_from_precisions(precisions: Double, kind: str) -> Double:
 
 def precisions_of(factors: Double, kind: str) -> Double:
     """Inverse covariances U U'."""
-    return factors @ np.swapaxes(factors, -1, -2) if kind in ("full", "tied") else factors**2
+    if kind not in ("full", "tied"):
+        return factors**2
+    product = factors @ np.swapaxes(factors, -1, -2)
+    return (product + np.swapaxes(product, -1, -2)) / 2
+
+
+def in_units(factors: Double, kind: str, by: Double) -> Double:
+    """Factors of the inverse covariances of rows divided by `by`, column by column."""
+    if kind == "spherical":
+        return factors * by[0]
+    return factors * (by if kind == "diag" else by[:, None])
+
+
+def out_of_units(covariances: Double, kind: str, by: Double) -> Double:
+    """Covariances of rows divided by `by`."""
+    if kind == "spherical":
+        return covariances / by[0] / by[0]
+    return covariances / by / (by if kind == "diag" else by[:, None])
 
 
 def covariances_of(factors: Double, kind: str) -> Double:
@@ -134,7 +170,8 @@ def covariances_of(factors: Double, kind: str) -> Double:
     if kind not in ("full", "tied"):
         return 1 / factors**2
     inverse = np.linalg.inv(factors)
-    return np.swapaxes(inverse, -1, -2) @ inverse
+    product = np.swapaxes(inverse, -1, -2) @ inverse
+    return (product + np.swapaxes(product, -1, -2)) / 2
 
 
 def log_determinants(factors: Double, kind: str, d: int) -> Double:
@@ -143,3 +180,24 @@ def log_determinants(factors: Double, kind: str, d: int) -> Double:
         return d * np.log(factors)
     diagonal = np.diagonal(factors, axis1=-2, axis2=-1) if kind in ("full", "tied") else factors
     return np.log(diagonal).sum(axis=-1)
+
+
+def given_start(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
+    """Return a start as float64 of the right shape."""
+    if given is None:
+        return None
+    a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
+    if a.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+    return a
+
+
+def check_positive(precisions: Double, kind: str) -> None:
+    """Refuse precisions_init that are not positive definite."""
+    if kind in ("diag", "spherical"):
+        if not (precisions > 0).all():
+            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
+        return
+    transposed = np.swapaxes(precisions, -1, -2)
+    if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
+        raise ValueError("precisions_init must be symmetric and positive definite")

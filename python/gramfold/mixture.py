@@ -87,12 +87,16 @@ class BaseMixture(DensityMixin, BaseEstimator):
     @staticmethod
     def _mean(score: Double, sample_weight: Any) -> float:
         """Mean log-likelihood of the rows."""
-        weights = check_weights(sample_weight, len(score))
-        return float(score.mean() if weights is None else weights @ score / weights.sum())
+        weights = relative(check_weights(sample_weight, len(score)))[0]
+        if weights is None:
+            return float(score.mean())
+        counted = weights > 0  # 0 times -infinity would not be 0
+        return float(weights[counted] @ score[counted] / weights.sum())
 
     def _criterion(self, score: Double, sample_weight: Any, price: float | None = None) -> float:
         """-2 log-likelihood and `price` per parameter, by default the logarithm of the number of rows."""
-        n = len(score) if sample_weight is None else float(np.sum(sample_weight))
+        weights = check_weights(sample_weight, len(score))
+        n = len(score) if weights is None else float(weights.sum())
         per_parameter = float(np.log(n)) if price is None else price
         return -2 * self._mean(score, sample_weight) * n + self._n_parameters() * per_parameter
 
@@ -111,17 +115,30 @@ class BaseMixture(DensityMixin, BaseEstimator):
         if self.callback is not None and not callable(self.callback):
             raise ValueError(f"callback must be callable, got {self.callback!r}")
 
-    def _check_rows(self, n: int) -> None:
-        if n < self.n_components:
+    def _check_rows(self, n: int, weights: Double | None) -> None:
+        count = n if weights is None else np.count_nonzero(weights)
+        if count < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {n}"
+                f"n_samples = {n}" + ("" if count == n else f", of which {count} have a weight above 0")
             )
+
+    def _check_warm(self, now: dict[str, Any], fitted: dict[str, Any]) -> None:
+        """Refuse to go on from a fit of another model."""
+        for name, value in now.items():
+            if fitted[name] != value:
+                raise ValueError(
+                    f"warm_start=True goes on from the last fit, whose {name} was {fitted[name]!r}, but now "
+                    f"it is {value!r}: set warm_start=False, or fit a clone, to start afresh"
+                )
+
+    @property
+    def _is_warm(self) -> bool:
+        return self.warm_start and hasattr(self, "converged_")
 
     def _run(self, model: Any, resume: Callable[[], Any], *, accelerate: bool = False) -> em.Trace:
         """Start, iterate, and keep the best of n_init runs: its bounds, not yet its parameters."""
-        warm = self.warm_start and hasattr(self, "converged_")
-        rng = check_random_state(self.random_state)
+        warm, rng = self._is_warm, random_numbers(self.random_state)
         best: em.Trace | None = None
         begun = time.perf_counter()
         for _ in range(1 if warm else self.n_init):
@@ -165,6 +182,36 @@ def check_weights(
     if not w.any():
         raise ValueError(f"{name} must not be all zero")
     return w
+
+
+def relative(weights: Double | None) -> tuple[Double | None, int]:
+    """Divide weights by a power of 2 such that the largest is about 1; also give its exponent."""
+    if weights is None:
+        return None, 0
+    exponent = int(np.frexp(weights.max())[1])
+    return np.ldexp(weights, -exponent), exponent
+
+
+def narrowed(a: Double, dtype: Any, name: str, given: str = "X", *, positive: bool = False) -> Array:
+    """Give an attribute in the type of X; if `positive`, also what is lost below its range is an error."""
+    with np.errstate(over="ignore", under="ignore"):
+        found = a.astype(dtype)
+    if not np.isfinite(found).all() or (positive and (found < np.finfo(dtype).tiny).any()):
+        raise ValueError(
+            f"{name} leaves the range of {np.dtype(dtype)}: rescale {given}"
+            + ("" if dtype == np.float64 else ", or pass X as float64")
+        )
+    return found
+
+
+def random_numbers(random_state: Any) -> np.random.RandomState:
+    """As scikit-learn's `check_random_state`, but say what to do with NumPy's newer generators."""
+    if isinstance(random_state, np.random.Generator):
+        raise ValueError(
+            f"random_state must be None, an int or a numpy.random.RandomState, got {random_state!r}: pass "
+            "numpy.random.RandomState(generator.bit_generator) to draw from the same numbers"
+        )
+    return check_random_state(random_state)
 
 
 def check_mixing(weights: Any, k: int) -> Double | None:

@@ -46,7 +46,8 @@ class Start:
                 1
             ]
         elif init == "random_from_data":
-            self.chosen = rng.choice(self.n, size=k, replace=False)
+            some = np.arange(self.n) if weights is None else np.flatnonzero(weights)
+            self.chosen = some[rng.choice(len(some), size=k, replace=False)]
 
     @property
     def complete(self) -> bool:

@@ -37,11 +37,12 @@ def standard_errors(
         w = np.ones(len(x)) if counts.weights is None else counts.weights[rows]
         information += _information(x, s, w, resp[rows].astype(np.float64), weights, rates)
     shape, _ = prior
-    np.einsum("ii->i", information)[k - 1 :] += (shape - 1) / rates.ravel() ** 2
+    extra = np.ldexp(shape - 1, -counts.exponent)
+    np.einsum("ii->i", information)[k - 1 :] += extra / rates.ravel() ** 2
     errors = np.full(len(free), np.nan)
     covariance = np.full((free.sum(), free.sum()), np.nan)
     with suppress(np.linalg.LinAlgError):
-        covariance = np.linalg.inv(information[np.ix_(free, free)])
+        covariance = np.ldexp(np.linalg.inv(information[np.ix_(free, free)]), -counts.exponent)
     with np.errstate(invalid="ignore"):
         errors[free] = np.sqrt(np.diagonal(covariance))
         last = np.sqrt(covariance[: k - 1, : k - 1].sum())

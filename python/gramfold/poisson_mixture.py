@@ -4,13 +4,21 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, effective_threads, flag, real, whole
 from .fold import Array
 from .inputs import read_array, read_rows
-from .mixture import BaseMixture, Double, Posterior, check_mixing, check_weights
+from .mixture import (
+    BaseMixture,
+    Double,
+    Posterior,
+    check_mixing,
+    check_weights,
+    narrowed,
+    random_numbers,
+)
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
 from .poisson_errors import standard_errors
@@ -34,7 +42,7 @@ class PoissonMixture(BaseMixture):
     tol : float, default=1e-3
         The fit has converged when a step of EM raises the lower bound by less.
     max_iter : int, default=100
-        Steps of EM, each one read of X.
+        Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1
         Starts; the one with the highest lower bound is kept.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
@@ -43,7 +51,7 @@ class PoissonMixture(BaseMixture):
     weights_init, rates_init : array-like of shape (n_components,), (n_components, n_features), optional
         The start, or what is known of it.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit.
+        Whether `fit` goes on from the last fit, which must have been of as many components and columns.
     random_state : int, RandomState or None
         For the start, and for `sample`.
     accelerate : bool, default=True
@@ -94,6 +102,8 @@ class PoissonMixture(BaseMixture):
     array([0.4, 0.6])
     """
 
+    rates_: Array
+
     def __init__(
         self, n_components: int = 1, *, prior_shape: float = 1.0, prior_rate: float = 0.0, tol: float = 1e-3,
         max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans", weights_init: Any = None,
@@ -127,7 +137,7 @@ class PoissonMixture(BaseMixture):
         X : array-like or CSR/CSC matrix of counts, of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
+            How often each row counts; without a prior a multiple of all changes nothing.
         exposure : array-like of shape (n_samples,), optional
             Positive; by default 1.
 
@@ -139,11 +149,18 @@ class PoissonMixture(BaseMixture):
         with unchanged_on_error(self):
             self._check_parameters()
             counts = self._counts(X, exposure, sample_weight, reset=True)
-            self._check_rows(counts.source.rows)
+            self._check_rows(counts.source.rows, counts.weights)
+            if self._is_warm:
+                k, d = self.rates_.shape
+                now = {"n_components": self.n_components, "n_features_in_": counts.source.cols}
+                self._check_warm(now, {"n_components": k, "n_features_in_": d})
             model = self._model(counts)
             theta = self._run(model, self._fitted, accelerate=self.accelerate).theta
-            self.weights_ = theta.weights.astype(counts.source.dtype)
-            self.rates_ = theta.rates.astype(counts.source.dtype)
+            dtype = counts.source.dtype
+            self.weights_ = theta.weights.astype(dtype)
+            self.rates_ = narrowed(theta.rates, dtype, "rates_", "X or exposure")
+            if theta.rates.any():
+                narrowed(theta.rates.max(), dtype, "rates_", "X or exposure", positive=True)
         return self
 
     def fit_predict(
@@ -198,7 +215,7 @@ class PoissonMixture(BaseMixture):
         check_is_fitted(self)
         counts = self._counts(X, exposure, sample_weight, reset=False)
         theta, prior = self._fitted(), (self.prior_shape, self.prior_rate)
-        resp = np.empty((counts.source.rows, len(theta.weights)), counts.source.dtype)
+        resp = np.empty((counts.source.rows, len(theta.weights)))
         counts.run(theta, resp=resp)
         found = standard_errors(counts, theta, resp, prior)
         return found.weights, found.rates
@@ -218,7 +235,7 @@ class PoissonMixture(BaseMixture):
         """
         check_is_fitted(self)
         n = whole(n_samples, "n_samples")
-        rng = check_random_state(self.random_state)
+        rng = random_numbers(self.random_state)
         s = check_weights(exposure, n, "exposure", positive=True)
         shares = self.weights_.astype(np.float64)
         labels = np.repeat(np.arange(len(shares)), rng.multinomial(n, shares / shares.sum()))
@@ -265,9 +282,9 @@ class PoissonMixture(BaseMixture):
         counts = self._counts(X, exposure, None, reset=False)
         n, dtype = counts.source.rows, counts.source.dtype
         score, labels = np.empty(n), np.empty(n, np.int64)
-        found = np.empty((n, len(self.weights_)), dtype) if resp else None
+        found = np.empty((n, len(self.weights_))) if resp else None
         counts.run(self._fitted(), resp=found, score=score, labels=labels)
-        return Posterior(score + counts.constants, labels, found)
+        return Posterior(score + counts.constants, labels, None if found is None else found.astype(dtype))
 
     def _n_parameters(self) -> int:
         return self.rates_.size + len(self.weights_) - 1

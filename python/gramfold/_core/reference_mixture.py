@@ -5,10 +5,10 @@ import scipy.sparse as sp
 from scipy.special import gammaln
 
 NEGLIGIBLE = -80.0  # responsibilities below exp of this times the largest count as 0
-IMPOSSIBLE = -1e29
+IMPOSSIBLE = -1e199  # as a logit of counts; see log_of_zero in cpp/poisson.hpp
 
 
-def _softmax(logits, weights, given, resp, score, labels):
+def _softmax(logits, weights, given, resp, score, labels, impossible=-np.inf):
     """Responsibilities times weights, and the weighted log-likelihood; see cpp/rows/softmax.hpp."""
     n, dtype = len(logits), logits.dtype
     weights = np.ones(n) if weights is None else weights
@@ -18,7 +18,7 @@ def _softmax(logits, weights, given, resp, score, labels):
         if labels is not None:
             labels[:] = logits.argmax(axis=1)
         top = logits.max(axis=1)
-        possible = top > IMPOSSIBLE
+        possible = top > impossible
         below = logits - np.where(possible, top, 0)[:, None]
         r = np.where(below > NEGLIGIBLE, np.exp(below.clip(NEGLIGIBLE, 0)), 0)
         total = np.where(possible, r.sum(axis=1), 1)
@@ -29,21 +29,24 @@ def _softmax(logits, weights, given, resp, score, labels):
         likelihood = float(np.sum(weights[weights != 0] * found[weights != 0], dtype=float))
     if resp is not None:
         resp[:] = r
-    return (r * weights[:, None]).astype(dtype), likelihood
+    r = r * weights[:, None]
+    return np.where(r < np.finfo(dtype).tiny, 0, r).astype(dtype), likelihood
 
 
 def poisson_mixture(x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads):
-    """One EM pass over counts; f: log rates (cols, k), slope: sums of rates. See cpp/poisson.hpp.
+    """One EM pass over counts, in double; f: log rates (cols, k), slope: sums of rates. See cpp/poisson.hpp.
 
     Returns sum w r and sum w r s (k,), and the log-likelihood without what all components share.
     """
     if isinstance(x, tuple):
         data, indices, indptr, cols = x
-        x = sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, cols))
+        x = sp.csr_matrix((data.astype(float), indices, indptr), shape=(len(indptr) - 1, cols))
+    else:
+        x = x.astype(float)
     s = np.ones(x.shape[0]) if exposure is None else exposure
     with np.errstate(over="ignore"):
-        logits = x @ f + (bias - s[:, None] * slope).astype(f.dtype)
-    r, likelihood = _softmax(logits, weights, given, resp, score, labels)
+        logits = x @ f + (bias - s[:, None] * slope)
+    r, likelihood = _softmax(logits, weights, given, resp, score, labels, IMPOSSIBLE)
     if sums is not None:
         sums[:] = x.T @ r
     return r.sum(axis=0, dtype=float), (r * s[:, None]).sum(axis=0, dtype=float), likelihood
@@ -78,26 +81,35 @@ def _quadratic(x, kind, centers, factor):
 
 
 def gaussian_mixture(
-    x, kind, shift, centers, factor, constants, about, weights, given, first, second, resp, score, labels,
-    n_threads,
+    x, kind, shift, scale, centers, factor, constants, about, weights, given, first, second, resp, score,
+    labels, n_threads,
 ):  # fmt: skip
-    """One EM pass of a Gaussian mixture; centers, about (k, d) and rows are relative to shift.
+    """One EM pass of a Gaussian mixture; centers, about (k, d) and rows are about shift and times scale.
 
     factor: U of shape (k, d, d), (d, d), (k, d) or (k,) by kind, U U' being the inverse covariance; centers
-    of kind 'tied' are times U. first (k, d) and second (k, d) or (k, d, d) are overwritten with
-    sum r (x - about) and its squares, or None. Returns sum w r (k,) and the log-likelihood.
+    of kind 'tied' are times U. first (k, d) and second (k, d), (k, d, d) or, for all components together,
+    (1, d, d) are overwritten with sum r (x - about) and its squares, or None. Returns sum w r (k,) and the
+    log-likelihood. x of float32 is taken as float64 if all else is.
     """
-    x = x - shift
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (x - shift) * scale
         squares = np.stack(list(_quadratic(x, kind, centers, factor)), axis=1)
     logits = (constants.astype(x.dtype) - x.dtype.type(0.5) * squares).astype(x.dtype)
     r, likelihood = _softmax(logits, weights, given, resp, score, labels)
     if first is None:
         return np.zeros(len(centers)), likelihood
+    pooled = second is not None and second.ndim == 3 and len(second) < len(about)
+    if pooled:
+        second[:] = 0
     for t, a in enumerate(about):
-        y = (x - a).astype(float)
-        weighted = r[:, t, None] * y
-        first[t] = weighted.sum(axis=0)
-        if second is not None:
-            second[t] = weighted.T @ y if second.ndim == 3 else (weighted * y).sum(axis=0)
+        kept = r[:, t] > 0
+        y, share = (x[kept] - a).astype(float), r[kept, t, None].astype(float)
+        first[t] = (share * y).sum(axis=0)
+        if second is None:
+            continue
+        root = np.sqrt(share) * y
+        if pooled:
+            second[0] += root.T @ root
+        else:
+            second[t] = root.T @ root if second.ndim == 3 else (root * root).sum(axis=0)
     return r.sum(axis=0, dtype=float), likelihood
