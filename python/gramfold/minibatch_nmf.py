@@ -61,7 +61,7 @@ class MiniBatchNMF(BaseNMF):
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
         As in `NMF`; losses other than 'frobenius' by multiplicative updates.
     tol : float, default=1e-4
-        The fit has converged when a round through X moves H by at most `tol` of its norm. 0: never.
+        The fit has converged when a round through X moves H by at most `tol` of its norm per batch. 0: never.
     max_no_improvement : int or None, default=10
         The fit has also converged after so many batches, at least a round, without a better smoothed cost.
     max_iter : int, default=200
@@ -284,7 +284,7 @@ class MiniBatchNMF(BaseNMF):
                     return H, True
                 if stop:
                     return H, False
-            if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * np.linalg.norm(H):
+            if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * len(parts) * np.linalg.norm(H):
                 return H, True
         return H, False
 
