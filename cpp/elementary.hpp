@@ -8,9 +8,9 @@
 
 namespace gramfold {
 
-// What divides is at least this, for both scalar types, as in scikit-learn.
+// What divides is at least this, where X is of the order of 1: far below any wh, and its square is far from underflow.
 template <class T>
-inline constexpr T guard = T(0x1p-23);
+inline constexpr T least = T(0x1p-40);
 
 namespace elementary_detail {
 

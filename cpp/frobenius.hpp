@@ -14,7 +14,7 @@ class FrobeniusWorker {
   public:
     FrobeniusWorker(const Source& x, const Packed<T>& f, const T* gram, const Multiplicative<T>& rule, const T* start,
                     T* out, Index block)
-        : block_(x), f_(f), gram_(gram), rule_(rule), start_(start), out_(out), k_(f.k), kp_(f.kp), block_rows_(block),
+        : block_(x), f_(f), gram_(gram), rule_(rule), penalty_(rule.penalty(1.0)), start_(start), out_(out), k_(f.k), kp_(f.kp), block_rows_(block),
           p_(kp_ * block), pt_(kp_ * block), z_(kp_ * block), den_(kp_ * block),
           ended_(static_cast<std::size_t>(block)) {}
 
@@ -33,7 +33,7 @@ class FrobeniusWorker {
             for (Index r = 0; r < count; ++r) {
                 auto&& ended = ended_[static_cast<std::size_t>(r)];
                 if (ended) continue;
-                ended = rule_.update(row(p_, r), row(den_, r), row(z_, r));
+                ended = rule_.update(row(p_, r), row(den_, r), row(z_, r), penalty_);
                 open -= ended;
             }
             if (open || rule_.measure_at_end) denominators(count);
@@ -44,7 +44,7 @@ class FrobeniusWorker {
         if (sums.num.size()) block_.accumulate(z_.get(), k_, kp_, sums.num.get());
         if (!rule_.measure_at_end) return;
         sums.stats.loss_end += loss(count);
-        for (Index r = 0; r < count; ++r) rule_.measure(row(p_, r), row(den_, r), row(z_, r), sums.stats);
+        for (Index r = 0; r < count; ++r) rule_.measure(row(p_, r), row(den_, r), row(z_, r), penalty_, sums.stats);
     }
 
   private:
@@ -73,6 +73,7 @@ class FrobeniusWorker {
     const Packed<T>& f_;
     const T* gram_;
     const Multiplicative<T>& rule_;
+    RowPenalty<T> penalty_;
     const T* start_;
     T* out_;
     Index k_, kp_, block_rows_;

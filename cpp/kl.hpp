@@ -49,7 +49,9 @@ class KlWorker {
 
     template <int NV>
     void row(const Entries<T, I>& x, Index r, BetaSums<T>& sums) {
-        take(x);
+        const double unit = rule_.unit(r);
+        const RowPenalty<T> penalty = rule_.penalty(unit);
+        take(x, T(1 / unit));
         T* z = z_.get();
         std::copy_n(start_ + r * k_, k_, z);
         bool ended = false;
@@ -57,7 +59,7 @@ class KlWorker {
         if (rule_.loss_at_start) sums.stats.loss_start += loss();
         for (int sweep = 0; sweep < rule_.max_sweeps && !ended; ++sweep) {
             numerator<NV>(x);
-            ended = rule_.update(num_.get(), den_.get(), z);
+            ended = rule_.update(num_.get(), den_.get(), z, penalty);
             quotients<NV>(x);
         }
         sums.stats.open += !ended;
@@ -67,7 +69,7 @@ class KlWorker {
         if (!rule_.measure_at_end) return;
         sums.stats.loss_end += loss();
         numerator<NV>(x);
-        rule_.measure(num_.get(), den_.get(), z, sums.stats);
+        rule_.measure(num_.get(), den_.get(), z, penalty, sums.stats);
     }
 
     // The first rows of F and of the sums that the next row of X needs.
@@ -81,11 +83,11 @@ class KlWorker {
     }
 
     // The values and their quotients, padded to whole vectors with what adds nothing to the loss.
-    void take(const Entries<T, I>& x) {
+    void take(const Entries<T, I>& x, T inverse) {
         padded_ = round_up<Index>(x.size, w);
         if (q_.size() < padded_) q_ = Buffer<T>(2 * padded_), x_values_ = Buffer<T>(2 * padded_);
         for (Index e = padded_ - w; padded_ && e < padded_; ++e) q_.get()[e] = 1, x_values_.get()[e] = 0;
-        std::copy_n(x.values, x.size, x_values_.get());
+        for (Index e = 0; e < x.size; ++e) x_values_.get()[e] = x.values[e] * inverse;
     }
 
     // q = x / wh
@@ -98,7 +100,7 @@ class KlWorker {
             const T* f = f_.row(x.columns[e]);
             V wh = {};
             for (Index v = 0; v < n; ++v) wh += (NV ? z[v] : load<V>(z_.get() + v * w)) * load<V>(f + v * w);
-            q_.get()[e] = std::max(total<T>(wh), guard<T>);
+            q_.get()[e] = std::max(total<T>(wh), least<T>);
         }
         for (Index e = 0; e < padded_; e += w)
             store(q_.get() + e, load<V>(x_values_.get() + e) / load<V>(q_.get() + e));
@@ -126,7 +128,7 @@ class KlWorker {
         V sum = {};
         for (Index e = 0; e < padded_; e += w) {
             const V x = load<V>(x_values_.get() + e), q = load<V>(q_.get() + e);
-            const auto counts = x > guard<T>;
+            const auto counts = q >= std::numeric_limits<T>::min();
             sum += counts ? x * (log<T>(counts ? q : V{} + T(1)) - T(1)) : V{};
         }
         return wh + double(total<T>(sum));

@@ -105,23 +105,26 @@ class KlCoordinateWorker {
         for (Index r = count; r-- > 0;) order_[static_cast<std::size_t>(--ends_[bucket(r)])] = r;
     }
 
+    T unit(Index r) const { return rows_.units ? T(rows_.units[r]) : T(1); }
+
     // Space for n vectors per component.
     KlGathered<T> gathered(Index n) {
         const Index size = (k_ + 3) * n * w;
         if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
         V* v = reinterpret_cast<V*>(space_.get());
-        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get())};
+        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get()), V{}};
     }
 
     void solve_side_by_side(Index first, const Index* rows, Index count, KlStats& stats) {
         const Index n = entries_[rows[count - 1]].size;
-        const KlGathered<T> all = gathered(n);
+        KlGathered<T> all = gathered(n);
         decltype(entries_[0]) row[w] = {};
-        V active = {};
+        V active = {}, inverse = {};
         z_.zero();
         for (Index lane = 0; lane < count; ++lane) {
             row[lane] = entries_[rows[lane]];
-            active[lane] = 1;
+            const T unit = this->unit(first + rows[lane]);
+            active[lane] = 1, inverse[lane] = 1 / unit, all.l2[lane] = rows_.penalty(unit);
             for (Index t = 0; t < k_; ++t) z_.get()[t * w + lane] = start_[(first + rows[lane]) * k_ + t];
         }
         for (Index e = 0; e < n; ++e) {
@@ -132,6 +135,7 @@ class KlCoordinateWorker {
                 all.x[e][lane] = e < r.size ? r.values[e] : T(0);
                 from[lane] = all.x[e][lane] != 0 ? f_ + Index(r.columns[e]) * k_ : zeros_.get();
             }
+            all.x[e] *= inverse;
             gather(from, space_.get() + e * w, n * w);
         }
         rows_.template solve<true>(all, active, stats);
@@ -142,7 +146,9 @@ class KlCoordinateWorker {
     void solve_along(Index first, Index r, KlStats& stats) {
         const auto row = entries_[r];
         const Index n = (row.size + w - 1) / w;
-        const KlGathered<T> all = gathered(n);
+        KlGathered<T> all = gathered(n);
+        const T unit = this->unit(first + r), inverse = 1 / unit;
+        all.l2 = V{} + rows_.penalty(unit);
         for (Index e = 0; e < n * w; e += w) {
             const T* from[w];
             for (Index lane = 0; lane < w; ++lane) {
@@ -151,6 +157,7 @@ class KlCoordinateWorker {
                 all.x[e / w][lane] = i < row.size ? row.values[i] : T(0);
                 from[lane] = all.x[e / w][lane] != 0 ? f_ + Index(row.columns[i]) * k_ : zeros_.get();
             }
+            all.x[e / w] *= inverse;
             gather(from, space_.get() + e, n * w);
         }
         for (Index t = 0; t < k_; ++t) all.z[t] = V{} + start_[(first + r) * k_ + t];

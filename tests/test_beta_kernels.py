@@ -292,3 +292,59 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype, kernel):
         for value in values:
             with pytest.raises((ValueError, TypeError)):
                 getattr(compiled, kernel)(**arguments | {name: value})
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr, 32-bit indices"])
+@pytest.mark.parametrize("beta", [0.5, 1.0, 1.5, 3.0])
+def test_rows_in_units_of_their_own_are_the_same_rows_divided(kernels, dtype, layout, beta):
+    x, f, start = make(193, 61, 5, dtype)
+    units = np.ldexp(1.0, np.arange(193) % 11 - 5)
+    large = (x * units[:, None]).astype(dtype)
+    slope, scale = f.sum(axis=0, dtype=float), np.ones(5)
+    results = []
+    for rows, given in ((x, None), (large, units)):
+        laid, out, second = LAYOUTS[layout](rows), np.empty_like(start), np.empty_like(start)
+        num, den = np.empty_like(f), np.empty_like(f)
+        kernels.multiplicative(
+            laid, f, beta, start, out, num, den, 0.0, 0.0, 0.0, scale, 3, 0.0, True, True, 2, units=given
+        )
+        kernels.kl_coordinate(laid, f, slope, start, second, 0.0, 3, 0.0, 0.0, True, True, 2, units=given)
+        results.append((out, second, num))
+    for mine, theirs in zip(*results, strict=True):
+        assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+@pytest.mark.parametrize("beta", [0.5, 1.0, 1.5])
+def test_penalties_of_rows_in_units_are_those_of_the_twin(kernels, dtype, beta, sparse):
+    x, f, start = make(60, 23, 4, dtype)
+    units = np.ldexp(1.0, np.arange(60) % 5 - 2)
+    results = []
+    for module, cast in ((kernels, dtype), (reference, float)):
+        laid = csr(x.astype(cast), np.int32) if sparse else x.astype(cast)
+        fc, z = f.astype(cast), start.astype(cast)
+        out, second = np.empty_like(z), np.empty_like(z)
+        module.multiplicative(
+            laid,
+            fc,
+            beta,
+            z,
+            out,
+            None,
+            None,
+            0.3,
+            0.2,
+            0.0,
+            np.ones(4),
+            2,
+            0.0,
+            False,
+            False,
+            2,
+            units=units,
+        )
+        slope = fc.sum(axis=0, dtype=float) + 0.3
+        module.kl_coordinate(laid, fc, slope, z, second, 0.2, 2, 0.0, 0.0, False, False, 2, units=units)
+        results.append((out, second))
+    for mine, theirs in zip(*results, strict=True):
+        assert_allclose(mine, theirs, rtol=0, atol=400 * np.finfo(dtype).eps * theirs.max())

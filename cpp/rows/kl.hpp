@@ -38,6 +38,7 @@ struct KlGathered {
     Vec<T>*f, *x;          // k x n, n
     Vec<T>*wh, *inverse;   // n: scratch
     Vec<T>* z;             // k
+    Vec<T> l2;
 };
 
 template <class T>
@@ -47,10 +48,14 @@ class KlRows {
 
     Index k;
     const T* slope;  // k: sum of F over all columns, plus l1
-    T l2;
+    double l2;
     int max_sweeps;
     T shrink, tol;
     bool measure_start, measure_end;
+    const double* units;  // rows, or null: what a row of X and its z are divided by, a power of two
+
+    // l2 of a row that is divided by `unit`.
+    T penalty(T unit) const { return T(std::min(l2 * double(unit), double(std::numeric_limits<T>::max()) / 4)); }
 
     // `active`: 1 for lanes that hold a row (side by side), or all 1 for one row along the lanes.
     template <bool side_by_side>
@@ -72,7 +77,7 @@ class KlRows {
     }
 
   private:
-    // Far below any wh of data that are not tiny; one over its square is far from overflow.
+    // Far below any wh where X is of the order of 1; one over its square is far from overflow.
     static constexpr T least = sizeof(T) == 8 ? T(1e-60) : T(1e-12);
 
     struct Sums {
@@ -118,10 +123,10 @@ class KlRows {
         V steps = {};
         for (Index t = 0; t < k; ++t) {
             const Sums s = sums<side_by_side>(row, t);
-            const V z = row.z[t], d = (moved(s, z, slope[t]) - z) * open;
+            const V z = row.z[t], d = (moved(s, z, slope[t], row.l2) - z) * open;
             if (!side_by_side && d[0] == 0) continue;
             row.z[t] = z + d;
-            steps += (s.m + l2) * d * d;
+            steps += (s.m + row.l2) * d * d;
             const V* f = row.f + t * row.n;
             for (Index e = 0; e < row.n; ++e) {
                 row.wh[e] += f[e] * d;
@@ -132,14 +137,14 @@ class KlRows {
     }
 
     // The new z_t. Without curvature the objective is linear: 0 if it rises.
-    V moved(const Sums& s, V z, T slope) const {
-        const V a = slope + l2 * z, g = a - s.n;
+    V moved(const Sums& s, V z, T slope, V penalty) const {
+        const V a = slope + penalty * z, g = a - s.n;
         const auto up = g < V{};
         const V top = up ? -g * s.n : -g;
         V bottom = up ? a * s.m : s.m + s.rho * g;
         if (l2 > 0) {
-            bottom += up ? l2 * s.n : V{} + l2;
-            const V cross = up ? 4 * l2 * top * s.m : 4 * l2 * s.rho * top;
+            bottom += up ? penalty * s.n : penalty;
+            const V cross = 4 * penalty * top * (up ? s.m : s.rho);
             bottom = (bottom + root(bottom * bottom + cross)) / 2;
         }
         const V at = z + top / bottom;
@@ -153,7 +158,7 @@ class KlRows {
         V sum = {};
         for (Index t = 0; t < k; ++t) {
             const Sums s = sums<side_by_side>(row, t);
-            const V z = row.z[t], g = slope[t] + l2 * z - s.n, h = s.m + l2;
+            const V z = row.z[t], g = slope[t] + row.l2 * z - s.n, h = s.m + row.l2;
             const V at = z - g / (h > V{} ? h : V{} + T(1)), cut = at > V{} ? at : V{};
             const V d = (h > V{} ? cut : g > V{} ? V{} : z) - z;
             sum -= g * d * active;
@@ -161,9 +166,9 @@ class KlRows {
         residual += double(side_by_side ? total<T>(sum) : sum[0]);
         V terms = {};
         for (Index e = 0; e < row.n; ++e) {
-            const V x = row.x[e], wh = larger(row.wh[e], V{} + guard<T>);
-            const auto counts = x > guard<T>;
-            terms += counts ? x * (log<T>(counts ? x / wh : V{} + T(1)) - T(1)) : V{};
+            const V x = row.x[e], ratio = x * row.inverse[e];
+            const auto counts = ratio >= std::numeric_limits<T>::min();
+            terms += counts ? x * (log<T>(counts ? ratio : V{} + T(1)) - T(1)) : V{};
         }
         loss += double(total<T>(terms));
     }

@@ -3,6 +3,7 @@
 //     z <- z (num / den)^gamma      num = F'(x wh^(beta-2)),  den = F'(wh^(beta-1)) + l1 + l2 z,  wh = F z
 //
 // Fevotte & Idier 2011, eq. 55; gamma = 1/(2 - beta) for beta < 1, 1/(beta - 1) for beta > 2, else 1.
+// A row of X and its z may be counted in a unit of their own, a power of two, so that no guard depends on the scale.
 #pragma once
 
 #include <cmath>
@@ -26,28 +27,44 @@ struct MultiplicativeSums {
 };
 
 template <class T>
+struct RowPenalty {
+    T l1, l2;
+};
+
+template <class T>
 struct Multiplicative {
     using V = Vec<T>;
 
     Index k;
-    T beta, l1, l2;
+    T beta;
+    double l1, l2;
     T floor;         // results below are set to 0
     const T* scale;  // k: the size that an entry near 0 is expected to reach
     int max_sweeps;
     T tol;  // a row ends when sum den |dz| is at most tol times sum den z
     bool loss_at_start, measure_at_end;
+    const double* units;  // rows, or null
+
+    double unit(Index r) const { return units ? units[r] : 1.0; }
+
+    // The penalties of a row whose x and z are divided by `unit`.
+    RowPenalty<T> penalty(double unit) const {
+        const auto within = [](double v) { return T(std::min(v, double(std::numeric_limits<T>::max()) / 4)); };
+        const double b = double(beta);
+        return {l1 > 0 ? within(l1 * std::pow(unit, 1 - b)) : T(0), l2 > 0 ? within(l2 * std::pow(unit, 2 - b)) : T(0)};
+    }
 
     // One row; true if it ended.
-    bool update(const T* num, const T* den, T* z) const {
+    bool update(const T* num, const T* den, T* z, const RowPenalty<T>& penalty) const {
         const T gamma = beta < 1 ? 1 / (2 - beta) : beta > 2 ? 1 / (beta - 1) : T(1);
         T step = 0, size = 0;
         for_each(step, size, [&](auto at, Index t) {
             using U = decltype(at);
-            const U old = load<U>(z + t), d = denominator(load<U>(den + t), old);
-            U ratio = load<U>(num + t) / d;
+            const U old = load<U>(z + t), d = load<U>(den + t) + penalty.l1 + penalty.l2 * old;
+            U ratio = load<U>(num + t) / divisor(d);
             if (gamma != 1) ratio = power(ratio, gamma);
             U moved = old * ratio;
-            moved = moved < floor ? U{} : moved;
+            moved = moved >= floor ? moved : U{};
             store(z + t, moved);
             const U change = moved > old ? moved - old : old - moved;
             return std::pair<U, U>{change * d, moved * d};
@@ -57,22 +74,24 @@ struct Multiplicative {
 
     // z num sums up to `size`; the residual is the sum of |g| times the step that balances num and den, g = den - num.
     // Near 0 an entry that should grow counts as if it were as large as the others of its component.
-    void measure(const T* num, const T* den, const T* z, MultiplicativeSums& sums) const {
+    void measure(const T* num, const T* den, const T* z, const RowPenalty<T>& penalty,
+                 MultiplicativeSums& sums) const {
         T residual = 0, size = 0;
         for_each(residual, size, [&](auto at, Index t) {
             using U = decltype(at);
-            const U old = load<U>(z + t), d = denominator(load<U>(den + t), old), n = load<U>(num + t), g = d - n;
+            const U old = load<U>(z + t), d = load<U>(den + t) + penalty.l1 + penalty.l2 * old;
+            const U n = load<U>(num + t), g = d - n;
             const U reach = g >= U{} ? old : old + load<U>(scale + t);
-            return std::pair<U, U>{g * reach * (g / (g >= U{} ? d : n)), old * n};
+            return std::pair<U, U>{g * reach * (g / (g >= U{} ? divisor(d) : n)), old * n};
         });
         sums.residual += double(residual), sums.size += double(size);
     }
 
   private:
+    // Without a denominator, nothing of z counts: it becomes 0.
     template <class U>
-    U denominator(U den, U z) const {
-        const U d = den + l1 + l2 * z;
-        return d == U{} ? U{} + guard<T> : d;
+    static U divisor(U d) {
+        return d == U{} ? U{} + std::numeric_limits<T>::max() : d;
     }
 
     static V power(V x, T gamma) { return pow<T>(x, gamma); }

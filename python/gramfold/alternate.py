@@ -116,12 +116,12 @@ class Alternating:
                 self._solve_short()
             accepted = self._solve_long(self.sweeps_long)
             kkt = self.kkt()
-            stop = monitor.record(self._pair.objective, kkt)
+            stop = monitor.record(max(self.best, 0.0), kkt)  # below rounding, objectives are noise
             if self.tall and not stop:
                 self._solve_short()
             first = first or self.violation
             settled = self.violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
-            converged = tol > 0 and accepted and settled
+            converged = bool(tol > 0 and accepted and settled)
             if stop:
                 break
         short = self._last_short() if self.tall else self._pair.short

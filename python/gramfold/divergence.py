@@ -1,5 +1,6 @@
 """Beta divergences as a loss of NMF: which solver, the convex half, and how good a pair is."""
 
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ class BetaDivergence:
         2 for Frobenius (half the squared norm), 1 for Kullback-Leibler, 0 for Itakura-Saito.
     coordinates : bool
         Coordinate descent, for beta = 1 only, instead of multiplicative updates.
+    max_time : float or None
+        Seconds after which rows of `encode` are given as they are.
     """
 
     x: Source
@@ -33,6 +36,7 @@ class BetaDivergence:
     penalty_H: Penalty
     beta: float
     coordinates: bool
+    max_time: float | None = None
 
     def solver(self, W: Array, H: Array, **options: Any) -> Multiplicative | KullbackLeibler:
         """Start at W (n, k) and H (m, k); of the options, coordinate descent takes two."""
@@ -46,18 +50,20 @@ class BetaDivergence:
     def encode(self, H: Array) -> Array:
         """Rows of W for a fixed H (m, k), each to convergence and each by itself."""
         exact = self.x.dtype == np.float64
+        until = None if self.max_time is None else time.perf_counter() + self.max_time
         if self.coordinates:
             tol = 1e-8 if exact else 1e-5
-            W, open_rows = kl_rows(self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol)
+            W, open_rows = kl_rows(self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol, until=until)
         else:
             # Multiplicative updates are slow: a step of `tol` may leave a distance of many steps.
             W, open_rows = multiplicative_rows(
                 self.x, H, self.penalty_W, beta=self.beta, max_sweeps=MOST_SWEEPS,
-                tol=1e-6 if exact else 1e-5,
+                tol=1e-6 if exact else 1e-5, until=until,
             )  # fmt: skip
         if open_rows:
             warnings.warn(
-                f"{open_rows:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps",
+                f"{open_rows:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps"
+                + (f" or max_time={self.max_time:g} seconds" if self.max_time is not None else ""),
                 ConvergenceWarning,
                 stacklevel=3,
             )

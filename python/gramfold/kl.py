@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ._core import kernels
 from .alternate import Extrapolation
-from .beta import level_rows
+from .beta import RowUnits, sweep_until
 from .fold import Array, Penalty, Source
 from .monitor import Monitor
+from .units import Units, shifted
 
 # A row takes so many sweeps per gathering of its entries, or ends when they bring a tenth of the first; more
 # cost time and bring nothing. By extrapolation an entry falls to no less than half.
@@ -48,14 +49,17 @@ class KullbackLeibler:
         max_sweeps: int | None, extrapolate: bool,
     ) -> None:  # fmt: skip
         self.x = x
-        self.W, self.H = W, H
-        self.penalty_W, self.penalty_H = penalty_W, penalty_H
+        self.units = units = Units.of(x, H, 1.0)
+        self.W, self.H = shifted(W, -units.W), shifted(H, -units.H)
+        self.kernel_W, self.kernel_H = units.penalty(penalty_W, units.H), units.penalty(penalty_H, units.W)
+        self.penalty_W = units.penalty_here(penalty_W, units.H)
+        self.penalty_H = units.penalty_here(penalty_H, units.W)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
-        self.solved_H = H
+        self.solved_H = self.H
         self.spare: Array | None = None
-        self.objective = np.inf
-        self.residual, self.size = 0.0, float(x.mean * x.rows * x.cols)
+        self.objective = self.lowest = np.inf
+        self.residual, self.size = 0.0, float(np.ldexp(x.mean, -units.x) * x.rows * x.cols)
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
@@ -71,9 +75,10 @@ class KullbackLeibler:
                 self._solve_H(total)
             kkt = self.kkt()
             first = first or kkt
-            stop = monitor.record(self.objective, kkt)
-            converged = tol > 0 and accepted and kkt <= max(tol * first, np.finfo(self.x.dtype).eps)
-        return self.W, self.solved_H, n_iter, converged
+            self.lowest = max(min(self.lowest, self.units.loss * self.objective), 0.0)  # noise below rounding
+            stop = monitor.record(self.lowest, kkt)
+            converged = tol > 0 and accepted and kkt <= max(tol * first, float(np.finfo(self.x.dtype).eps))
+        return shifted(self.W, self.units.W), shifted(self.solved_H, self.units.H), n_iter, converged
 
     def evaluate(self) -> tuple[float, float]:
         """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
@@ -82,15 +87,15 @@ class KullbackLeibler:
         rows, cols = (
             kernels.kl_coordinate(
                 x.kernel, shared, total + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
-                True, False, x.n_threads,
+                True, False, x.n_threads, self.units.rows(x.rows),
             )
             for x, shared, total, penalty, z in (
-                (self.x, H, total_H, self.penalty_W, W),
-                (self.x.transposed, W, total_W, self.penalty_H, H),
+                (self.x, H, total_H, self.kernel_W, W),
+                (self.x.transposed, W, total_W, self.kernel_H, H),
             )
         )  # fmt: skip
         self.residual = rows[3] + cols[3]
-        return rows[1] + float(total_W @ total_H), self.kkt()
+        return self.units.loss * (rows[1] + float(total_W @ total_H)), self.kkt()
 
     def kkt(self) -> float:
         """The scale-invariant KKT residual of the last recorded pair.
@@ -106,29 +111,28 @@ class KullbackLeibler:
         """Solve W for the (extrapolated) H; returns the sums of its columns, or None if it was rejected."""
         out = np.empty_like(self.W) if self.spare is None else self.spare
         total_H = self.H.sum(axis=0, dtype=np.float64)
-        penalty = self.penalty_W
+        penalty = self.kernel_W
         total, _, loss, _, residual, _ = kernels.kl_coordinate(
             self.x.kernel, self.H, total_H + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
-            SHRINK, 0.0, False, True, self.x.n_threads,
+            SHRINK, 0.0, False, True, self.x.n_threads, self.units.rows(self.x.rows),
         )  # fmt: skip
-        objective = loss + total @ total_H + penalty(out) + self.penalty_H(self.H)
+        objective = loss + total @ total_H + self.penalty_W(out) + self.penalty_H(self.H)
         if self.H is not self.solved_H and objective > self.objective:
             self.spare, self.H = out, self.solved_H
             self.extrapolation.reject()
             return None
         self.extrapolation.accept()
-        # The start belongs to the caller, so it never becomes the spare buffer.
-        self.spare = self.W if np.isfinite(self.objective) else None
+        self.spare = self.W if np.isfinite(self.objective) else None  # None: H has not moved yet
         self.W, self.objective, self.residual = out, float(objective), residual
         return total
 
     def _solve_H(self, total_W: NDArray[np.float64]) -> None:
         """Solve H for W, and move it on."""
         out = np.empty_like(self.H)
-        x, penalty = self.x.transposed, self.penalty_H
+        x, penalty = self.x.transposed, self.kernel_H
         result = kernels.kl_coordinate(
             x.kernel, self.W, total_W + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
-            SHRINK, 0.0, True, False, x.n_threads,
+            SHRINK, 0.0, True, False, x.n_threads, self.units.rows(x.rows),
         )  # fmt: skip
         self.residual += float(result[3])
         previous, self.solved_H, self.H = self.solved_H, out, out
@@ -137,16 +141,22 @@ class KullbackLeibler:
             self.H = np.maximum(out + beta * (out - previous), LEAST_SHARE * out)
 
 
-def kl_rows(x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float) -> tuple[Array, float]:
+def kl_rows(
+    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, until: float | None = None
+) -> tuple[Array, float]:
     """Solve W for a fixed H (m, k) by coordinate descent; X is read once.
 
     A row ends when its step, the root of sum h d^2, is at most tol times the root of its sum, and depends
     neither on the other rows nor on how many there are. Returns W and the number of rows that had not
-    ended after `max_sweeps`.
+    ended after `max_sweeps`, or at the time `until`.
     """
-    W = level_rows(x, H)
-    slope = H.sum(axis=0, dtype=np.float64) + penalty.l1
-    *_, open_rows = kernels.kl_coordinate(
-        x.kernel, H, slope, W, W, penalty.l2, max_sweeps, 0.0, tol, False, False, x.n_threads
-    )
-    return W, open_rows
+    rows = RowUnits(x, H, penalty, True)
+    slope = rows.H.sum(axis=0, dtype=np.float64) + rows.penalty.l1
+
+    def sweep(W: Array, n: int) -> float:
+        return kernels.kl_coordinate(
+            x.kernel, rows.H, slope, W, W, rows.penalty.l2, n, 0.0, tol, False, False, x.n_threads, rows.rows
+        )[-1]
+
+    open_rows = sweep_until(sweep, rows.start, max_sweeps, until)
+    return rows.natural(rows.start), open_rows

@@ -118,13 +118,14 @@ class MaskedAlternating:
         self, x: Observed, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
         max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
-        self.x, self.W, self.H = x, W, H
+        self.x, self.W, self.H = x, np.ascontiguousarray(W), np.ascontiguousarray(H)
         self.penalty_W, self.penalty_H = penalty_W, penalty_H
         self.sweeps = Sweeps(MOST if max_sweeps is None else max_sweeps, SHRINK)
         self.shuffle = shuffle
         self.extrapolation = Extrapolation(extrapolate and shuffle is None)
         self.previous_H: Array | None = None
-        self.moved_H = H
+        self.moved_H = self.solved_for = self.H
+        self.rows: Solved | None = None
         self.objective = np.inf
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
@@ -141,7 +142,7 @@ class MaskedAlternating:
             violation = rows.violation + cols.violation
             first = first or violation
             settled = violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
-            converged = tol > 0 and settled
+            converged = bool(tol > 0 and settled)
             stop = monitor.record(self.objective, kkt)
         return self.W, self.H, n_iter, converged
 
@@ -163,14 +164,20 @@ class MaskedAlternating:
         return None if self.shuffle is None else self.shuffle.permutation(self.H.shape[1])
 
     def _solve_W(self) -> Solved:
-        """Solve W for the H that was moved on, or else for the H that was not."""
+        """Solve W for the H that was moved on, or else for the H that was not.
+
+        If the objective rose all the same, by rounding, the pair before stays.
+        """
         rows = self._rows_for(self.moved_H)
         if self.moved_H is not self.H and rows.objective > self.objective:
             self.extrapolation.reject()
             self.moved_H = self.H
             rows = self._rows_for(self.H)
         self.extrapolation.accept()
-        self.W, self.objective = rows.factor, rows.objective
+        if self.rows is not None and rows.objective > self.objective:
+            self.H = self.moved_H = self.solved_for
+            return self.rows
+        self.W, self.objective, self.rows, self.solved_for = rows.factor, rows.objective, rows, self.moved_H
         return rows
 
     def _rows_for(self, H: Array) -> Solved:
@@ -183,6 +190,8 @@ class MaskedAlternating:
             self.x.transposed, self.W, self.penalty_H, self.sweeps,
             start=self.moved_H, order=self._order(),
         )  # fmt: skip
+        if cols.objective + self.penalty_W(self.W) > self.objective:  # by rounding
+            cols = replace(cols, factor=self.moved_H)
         self.H = self.moved_H = cols.factor
         if self.previous_H is not None and self.extrapolation.now:
             beta = self.x.dtype.type(self.extrapolation.now)

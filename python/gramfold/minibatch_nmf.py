@@ -10,12 +10,16 @@ from sklearn.utils import gen_batches
 
 from ._arguments import Seed, flag, real, whole
 from ._core import kernels
-from .beta import FLOOR, GUARD, MultiplicativePass, exponent, level_rows
+from .beta import FLOOR, MultiplicativePass, exponent, least_of, level_rows, updated
 from .divergence import BetaDivergence
 from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .inputs import FLOATS
 from .losses import Frobenius
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
+from .start import half_exponent, initialize
+from .units import Units, shifted
+from .units import power as power_of_two
 
 BatchLoss = Frobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
@@ -28,7 +32,8 @@ class FadingSums:
     multiplicative update, each batch's weighted with the H that it met (Lefevre, Bach & Fevotte 2011).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
         self.first: Array | float = 0.0
         self.second: Array | float = 0.0
         self.rows = 0.0
@@ -49,16 +54,16 @@ class MiniBatchNMF(BaseNMF):
 
     Parameters
     ----------
-    n_components : int or 'auto', default='auto'
+    n_components : int, 'auto' or None, default='auto'
     init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
         As in `NMF`.
     batch_size : int, default=1024
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
         As in `NMF`; losses other than 'frobenius' by multiplicative updates.
     tol : float, default=1e-4
-        The fit has converged when a batch moves H by at most `tol` of its norm. 0: never.
+        The fit has converged when a round through X moves H by at most `tol` of its norm per batch. 0: never.
     max_no_improvement : int or None, default=10
-        The fit has also converged after so many batches without a better smoothed cost.
+        The fit has also converged after so many batches, at least a round, without a better smoothed cost.
     max_iter : int, default=200
         Rounds through X.
     alpha_W, alpha_H, l1_ratio
@@ -109,7 +114,7 @@ class MiniBatchNMF(BaseNMF):
         return "cd" if self.beta_loss in ("frobenius", "kullback-leibler", 2, 1) else "mu"
 
     def __init__(
-        self, n_components: int | str = "auto", *, init: str | None = None, batch_size: int = 1024,
+        self, n_components: int | str | None = "auto", *, init: str | None = None, batch_size: int = 1024,
         beta_loss: float | str = "frobenius", tol: float = 1e-4, max_no_improvement: int | None = 10,
         max_iter: int = 200, alpha_W: float = 0.0, alpha_H: float | str = "same",
         l1_ratio: float = 0.0, forget_factor: float = 0.7, fresh_restarts: bool = False,
@@ -173,7 +178,7 @@ class MiniBatchNMF(BaseNMF):
         W, H = self._start(loss.x, W, H)
         loss.x.once = True
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
-        sums = FadingSums()
+        sums = FadingSums(self._beta())
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
@@ -212,20 +217,43 @@ class MiniBatchNMF(BaseNMF):
 
     def _fit_batch(self, X: Any, W: Any, H: Any) -> None:
         first = not hasattr(self, "components_")
-        if first:
-            self._check_parameters()
-        loss = self._loss(X, None, reset=first)
+        self._check_parameters()
+        dtype = FLOATS if first else self.components_.dtype
+        loss = self._loss(X, None, reset=first, dtype=dtype)
         assert isinstance(loss, BatchLoss)
         loss.x.once = True
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
-            self._sums = FadingSums()
+            self._sums = FadingSums(self._beta())
             self.n_steps_ = self.n_iter_ = 0
         else:
-            H_rows = np.ascontiguousarray(self.components_.T)
+            self._check_unchanged()
+            H_rows = np.ascontiguousarray(self._revived(loss.x).T)
         self._keep(self._step(loss, None, H_rows, self._sums, self.forget_factor)[0])
         self.n_steps_ += 1
         self.n_iter_ += 1
+
+    def _check_unchanged(self) -> None:
+        """Whether the sums of earlier batches are of the model that the parameters describe now."""
+        k = self.n_components_
+        if self.n_components not in ("auto", None, k):
+            raise ValueError(
+                f"n_components={self.n_components}, but the model that partial_fit goes on with has {k}; "
+                "keep it, or begin anew with a clone"
+            )
+        if self._sums.beta != self._beta():
+            raise ValueError(
+                f"beta_loss={self.beta_loss!r} is not that of the earlier batches; keep it, or begin anew "
+                "with a clone"
+            )
+
+    def _revived(self, x: Source) -> Array:
+        """The components, or a new start where nothing so far has left any."""
+        if self.components_.any() or not x.largest:
+            return self.components_
+        self._sums = FadingSums(self._beta())
+        init = "random" if self.init == "random" else None
+        return initialize(x, self.n_components_, init, self.random_state, (self.W_nonneg, self.H_nonneg))[1]
 
     def _keep(self, H_rows: Array) -> None:
         self.components_ = np.ascontiguousarray(H_rows.T)
@@ -242,21 +270,22 @@ class MiniBatchNMF(BaseNMF):
         for part in parts:
             part.once = self.max_iter == 1
         for _ in range(self.max_iter):
+            before = H
             for part, batch in zip(parts, batches, strict=True):
                 piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
                 start = None if self.fresh_restarts else W[batch]
                 fade = self.forget_factor ** (part.rows / x.rows)
-                new, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
-                moved = np.linalg.norm(new - H) <= self.tol * np.linalg.norm(new)
-                H = new
+                H, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
                 share = min(1.0, part.rows / (x.rows + 1))
                 smooth = cost if smooth is None else (1 - share) * smooth + share * cost
                 best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
                 stop = monitor.record(cost, kkt)
-                if (self.tol > 0 and moved) or idle == self.max_no_improvement:
+                if self.max_no_improvement is not None and idle >= max(self.max_no_improvement, len(parts)):
                     return H, True
                 if stop:
                     return H, False
+            if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * len(parts) * np.linalg.norm(H):
+                return H, True
         return H, False
 
     def _step(
@@ -288,24 +317,29 @@ class MiniBatchNMF(BaseNMF):
     ) -> tuple[Array, Array, float, float]:
         """Update a batch's rows of W, then H."""
         x, beta = loss.x, loss.beta
-        W = level_rows(x, H) if start is None else start.copy()
+        units = Units.of(x, H, beta)
+        W = shifted(level_rows(x, H) if start is None else start, -units.W)
         num, den = np.empty_like(H), np.empty_like(H)
+        penalty = units.penalty(loss.penalty_W, units.H)
         result = MultiplicativePass(W, *kernels.multiplicative(
-            x.kernel, H, beta, W, W, num, den, loss.penalty_W.l1, loss.penalty_W.l2,
-            FLOOR if beta < 1 else 0.0, W.mean(axis=0, dtype=np.float64),
+            x.kernel, shifted(H, -units.H), beta, W, W, num, den, penalty.l1, penalty.l2,
+            FLOOR if beta < 1 else least_of(x.dtype), W.mean(axis=0, dtype=np.float64),
             self.fresh_restarts_max_iter if start is None else 1, 0.0, False, True, x.n_threads,
+            units.rows(x.rows),
         ))  # fmt: skip
         if beta == 1:
             den[:] = result.total
-        if sums.rows == 0:
-            sums.first, sums.second = H, np.ones_like(H)
-        power = exponent(beta)
-        first, second = sums.add(H ** (1 / power) * num, den, x.rows, fade)
+        W = shifted(W, units.W)
+        gamma, natural = exponent(beta), power_of_two(units.W + units.x * (beta - 1))
+        if sums.rows == 0:  # the H at hand, with scikit-learn's weight in units in which that fits X
+            weight = power_of_two(half_exponent(x.mean) * (2 * beta - 1))
+            sums.first, sums.second = H.astype(np.float64) ** (1 / gamma) * weight, np.full(H.shape, weight)
+        first, second = sums.add(H ** (1 / gamma) * (natural * num), natural * den, x.rows, fade)
         scale = sums.rows / x.rows
         second = second + scale * (loss.penalty_H.l1 + loss.penalty_H.l2 * H)
-        new = (first / np.where(second == 0, GUARD, second)).astype(H.dtype) ** power
-        new[new < (FLOOR if beta <= 1 else 0.0)] = 0
-        cost = (result.loss_end + loss.penalty_W(W) + loss.penalty_H(H)) / x.rows
+        floor = power_of_two(units.H) * (FLOOR if beta <= 1 else least_of(x.dtype))
+        new = updated(np.ones(H.shape), first, second, beta, floor).astype(H.dtype)
+        cost = (units.loss * result.loss_end + loss.penalty_W(W) + loss.penalty_H(H)) / x.rows
         return new, W, cost, float(np.sqrt(result.residual / result.size)) if result.size > 0 else 0.0
 
     def _check_parameters(self) -> None:

@@ -62,7 +62,7 @@ class Monitor:
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
             stop = bool(self.callback(info))
-        return stop or (self.max_time is not None and seconds >= self.max_time)
+        return stop or bool(self.max_time is not None and seconds >= self.max_time)
 
     @property
     def history(self) -> dict[str, np.ndarray]:

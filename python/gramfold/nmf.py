@@ -23,8 +23,8 @@ class NMF(BaseNMF):
 
     Parameters
     ----------
-    n_components : int or 'auto', default='auto'
-        Rank k; 'auto' is the number of features, or that of a custom start.
+    n_components : int, 'auto' or None, default='auto'
+        Rank k; None is the number of features, 'auto' the same or that of a custom start.
     init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
         The start. None is 'nndsvda' if n_components <= min(n_samples, n_features) and X >= 0, else
         'random'. 'custom' takes W and H from `fit_transform`.
@@ -65,7 +65,8 @@ class NMF(BaseNMF):
     callback : callable or None
         Called with an `IterationInfo` after each iteration; a true return value stops the fit.
     max_time : float or None
-        Seconds after which no further iteration begins.
+        Seconds after which no further iteration begins. With losses other than 'frobenius', `transform`,
+        and the last solve of a fit, take no longer either.
 
     Attributes
     ----------
@@ -102,7 +103,7 @@ class NMF(BaseNMF):
     """
 
     def __init__(
-        self, n_components: int | str = "auto", *, init: str | None = None, solver: str = "cd",
+        self, n_components: int | str | None = "auto", *, init: str | None = None, solver: str = "cd",
         beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
         random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
         l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
@@ -208,7 +209,7 @@ def non_negative_factorization(
     X: Any,
     W: Any = None,
     H: Any = None,
-    n_components: int | str = "auto",
+    n_components: int | str | None = "auto",
     *,
     update_H: bool = True,
     mask: Any = None,
@@ -223,9 +224,10 @@ def non_negative_factorization(
     X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
     W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
         The start, with init='custom'.
-    n_components : int or 'auto'
+    n_components : int, 'auto' or None
+        As in `NMF`; of a given H, 'auto' is its number of rows.
     update_H : bool
-        False: H is fixed and only W is solved for, to convergence.
+        False: H is fixed and only W is solved for, to convergence; a W that is given is only checked.
     mask : array-like of shape (n_samples, n_features), optional
         As in `NMF.fit_transform`.
     **parameters
@@ -259,6 +261,7 @@ def non_negative_factorization(
         raise ValueError("update_H=False needs H")
     loss = model._loss(X, mask, reset=True)
     H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
-    if H.shape[1] != loss.x.cols:
-        raise ValueError(f"H must have {loss.x.cols} columns, as X has, got {H.shape[1]}")
+    if W is not None:
+        W = model._check_factor(W, "W", loss.x.dtype, model.W_nonneg)
+    model._check_shapes(loss.x, W, H)
     return loss.encode(np.ascontiguousarray(H.T)), H, 1

@@ -41,7 +41,7 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Parameters, checks and the fixed-components half of NMF."""
 
-    n_components: int | str
+    n_components: int | str | None
     init: str | None
     solver: str
     beta_loss: float | str
@@ -78,13 +78,35 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         loss = self._loss(X, mask, reset=False)
         return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
 
-    def inverse_transform(self, W: Any) -> Array:
-        """Return W @ components_, of shape (n_samples, n_features)."""
+    def score(self, X: Any, y: Any = None, mask: Any = None) -> float:
+        """Give minus the loss of X, without penalties, per row; the higher the better.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        mask : array-like of shape (n_samples, n_features), optional
+            As in `fit_transform`.
+
+        Returns
+        -------
+        float
+            Of 1/2 |X - WH|^2, or of the beta divergence, with W as `transform` finds it.
+        """
         check_is_fitted(self)
-        W = read_array(W, "W", dtype=FLOATS)
+        loss = self._loss(X, mask, reset=False)
+        H = np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype)
+        return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Give X @ components_, for an X of codes as `transform` gives it, dense or sparse."""
+        check_is_fitted(self)
+        W = read_rows(X)
         if W.shape[1] != self.n_components_:
-            raise ValueError(f"W must have {self.n_components_} columns, got {W.shape[1]}")
-        return W @ self.components_
+            raise ValueError(
+                f"X must have {self.n_components_} columns, as many as components, got {W.shape[1]}"
+            )
+        return np.asarray(W @ self.components_)
 
     @property
     def _n_features_out(self) -> int:
@@ -99,7 +121,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _check_parameters(self) -> None:
-        if self.n_components != "auto":
+        if self.n_components is not None and self.n_components != "auto":
             whole(self.n_components, "n_components")
         choice(self.init, "init", (None, *INITS))
         whole(self.max_iter, "max_iter")
@@ -123,17 +145,25 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.init != "custom":
             if W is not None or H is not None:
                 warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
-            k = x.cols if self.n_components == "auto" else int(self.n_components)
+            k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
             return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:
             raise ValueError("init='custom' needs both W and H")
         W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
         H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
-        k = len(H) if self.n_components == "auto" else self.n_components
-        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
-            if factor.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {factor.shape}")
+        self._check_shapes(x, W, H)
         return W, H
+
+    def _check_shapes(self, x: Source | Observed, W: Array | None, H: Array) -> None:
+        """Whether factors that were given fit X and n_components."""
+        given: dict[Any, int] = {"auto": len(H), None: x.cols}
+        k = given.get(self.n_components, self.n_components)
+        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
+            if factor is not None and factor.shape != shape:
+                raise ValueError(
+                    f"{name} must have shape {shape} for X of shape {(x.rows, x.cols)} and "
+                    f"n_components={self.n_components!r}, got {factor.shape}"
+                )
 
     @staticmethod
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
@@ -144,9 +174,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
         return factor
 
-    def _loss(self, X: Any, mask: Any, *, reset: bool) -> Loss:
+    def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS) -> Loss:
         """Check X and give it its loss and penalties."""
-        x = self._observed(X, mask, reset) if self.missing == "mask" else self._source(X, mask, reset)
+        masked = self.missing == "mask"
+        x = self._observed(X, mask, reset) if masked else self._source(X, mask, reset, dtype)
         if x.least < 0 and self.W_nonneg and self.H_nonneg:
             raise ValueError(
                 "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
@@ -161,7 +192,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return Frobenius(x, *penalties)
         if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
             raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
-        return BetaDivergence(x, *penalties, beta, self.solver != "mu")
+        return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
 
     def _beta(self) -> float:
         """Check beta_loss with what it goes with, and give it as a number."""
@@ -189,10 +220,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             f"{'over' if size > 1 else 'under'}flow; rescale X" + ", or pass float64" * (low > 1e-20)
         )
 
-    def _source(self, X: Any, mask: Any, reset: bool) -> Source:
+    def _source(self, X: Any, mask: Any, reset: bool, dtype: Any = FLOATS) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
-        X = read_rows(X, self, ensure_all_finite=False, reset=reset)
+        X = read_rows(X, self, ensure_all_finite=False, reset=reset, dtype=dtype)
         x = Source(X, effective_threads(self.n_threads))
         x.check_finite(self)
         return x

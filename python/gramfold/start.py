@@ -14,6 +14,7 @@ from .observed import Observed
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
+ORDINARY = 0.26  # X of this mean, and up to 4 times that, start as in scikit-learn
 
 
 def initialize(
@@ -25,8 +26,8 @@ def initialize(
     one starts as random rows (columns) of X, slightly perturbed, so that the other cannot be 0. The
     other kinds rest on the truncated SVD (Boutsidis & Gallopoulos 2008): of each pair of singular vectors
     the non-negative or the negated negative parts, whichever are larger; zeros stay ('nndsvd'), become
-    the mean of X ('nndsvda') or small random numbers ('nndsvdar'). None is 'nndsvda' where it is
-    defined, else 'random'.
+    the mean of X ('nndsvda'; in units of 4^j in which that is about 1/2) or small random numbers
+    ('nndsvdar'). None is 'nndsvda' where it is defined, else 'random'.
     A factor that may be signed keeps the sign of its draws.
     """
     smaller, signed_x = min(x.rows, x.cols), x.least < 0
@@ -83,16 +84,26 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
             continue
         scale = np.sqrt(s[j] * norm_u * norm_v)
         W[:, j], H[j] = scale * u / norm_u, scale * v / norm_v
+    half = half_exponent(x.mean)
+    fill = np.ldexp(x.mean, -half)
     for factor in (W, H):
-        factor[factor < NEGLIGIBLE] = 0
+        factor[factor < np.ldexp(NEGLIGIBLE, half)] = 0
     if init == "nndsvda":
-        W[W == 0], H[H == 0] = x.mean, x.mean
+        W[W == 0], H[H == 0] = fill, fill
     elif init == "nndsvdar":
         rng = check_random_state(random_state)
         for factor in (W, H):
             zeros = factor == 0
-            factor[zeros] = abs(x.mean * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
+            factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
     return W, H
+
+
+def half_exponent(mean: float) -> int:
+    """The j of the unit 4^j in which a mean of X is about 1/2, where scikit-learn's numbers fit X.
+
+    A factor then counts in 2^j, so that starts of X and of 4^i X are the same but for 2^i.
+    """
+    return (int(np.frexp(mean / ORDINARY)[1]) - 1) // 2 if mean > 0 else 0
 
 
 def _larger_part(u: NDArray[np.floating], v: NDArray[np.floating]) -> tuple[Array, Array]:

@@ -141,6 +141,7 @@ def multiplicative(
     loss_at_start: bool,
     measure_at_end: bool,
     n_threads: int,
+    units: _Double | None = None,
 ) -> tuple[_Double, float, float, float, float, float]: ...
 def kl_coordinate(
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -155,6 +156,7 @@ def kl_coordinate(
     measure_start: bool,
     measure_end: bool,
     n_threads: int,
+    units: _Double | None = None,
 ) -> tuple[_Double, float, float, float, float, float]: ...
 def poisson_mixture(
     x: _Array | tuple[_Array, _Array, _Array, int],
