@@ -15,7 +15,8 @@ from .monitor import Callback
 from .nmf_base import unchanged_on_error
 from .ridge_data import Data, check_parameters, read
 from .ridge_fit import solve
-from .ridge_moments import Moments
+from .ridge_moments import Moments, moments, same
+from .ridge_solution import Solution
 
 
 def _takes_blocks(model: "Ridge") -> bool:
@@ -183,8 +184,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         with unchanged_on_error(self):
             check_parameters(self)
             seen: Moments | None = getattr(self, "_moments", None)
-            data = read(self, X, y, sample_weight, reset=seen is None)
-            sums = data.moments() if seen is None else seen.merge(data.moments(), data.centered)
+            units = None if seen is None else seen.units
+            data = read(self, X, y, sample_weight, reset=seen is None, units=units)
+            sums = moments(data)
+            if seen is not None:
+                same(data, seen)
+                sums = seen.merge(sums)
             self._keep(data, solve(self, data, sums))
             self._moments = sums
         return self
@@ -195,16 +200,14 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = read_rows(X, self, reset=False)
         return X @ self.coef_.T + self.intercept_
 
-    def _keep(self, data: Data, fitted: Any) -> None:
-        solution, mean, self.solver_, self.history_ = fitted
-        intercept = mean[1] - mean[0] @ solution.coef
-        coef = np.ascontiguousarray(solution.coef.T, dtype=data.x.dtype)
-        single = data.single
+    def _keep(self, data: Data, solution: Solution) -> None:
+        coef = np.ascontiguousarray(solution.coef)
         self.coef_ = coef[0] if len(coef) == 1 else coef
-        self.intercept_ = data.x.dtype.type(intercept[0]) if single else intercept.astype(data.x.dtype)
-        self.duality_gap_ = float(solution.gap[0]) if single else solution.gap
-        self.kkt_residual_, self.converged_ = solution.kkt, solution.converged
-        self.n_iter_ = solution.n_iter
+        intercept = solution.intercept[0] if data.single else solution.intercept
+        self.intercept_ = intercept if data.centered else 0.0
+        self.duality_gap_ = float(solution.gap[0]) if data.single else solution.gap
+        self.kkt_residual_, self.converged_ = solution.kkt, bool(solution.converged)
+        self.solver_, self.history_, self.n_iter_ = solution.solver, solution.history, solution.n_iter
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
