@@ -13,9 +13,10 @@ from .fold import Array
 from .inputs import read_rows
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
+from .ridge_blocks import Blocks
 from .ridge_data import Data, check_parameters, read
 from .ridge_fit import solve
-from .ridge_moments import Moments, moments, same
+from .ridge_moments import moments
 from .ridge_solution import Solution
 
 
@@ -183,13 +184,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             check_parameters(self)
-            seen: Moments | None = getattr(self, "_moments", None)
+            seen: Blocks | None = getattr(self, "_moments", None)
             units = None if seen is None else seen.units
             data = read(self, X, y, sample_weight, reset=seen is None, units=units)
-            sums = moments(data)
             if seen is not None:
-                same(data, seen)
-                sums = seen.merge(sums)
+                seen.refuse(data)
+            sums = Blocks.of(moments(data)) if seen is None else seen.add(Blocks.of(moments(data)))
             self._keep(data, solve(self, data, sums))
             self._moments = sums
         return self

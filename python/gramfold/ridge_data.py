@@ -50,7 +50,8 @@ class Units:
 
     def objective(self, value: Any) -> Any:
         """An objective, or a gap, as it is for X, y and the weights themselves."""
-        return np.ldexp(value, self.weight + 2 * self.y)
+        with np.errstate(over="ignore"):
+            return np.ldexp(value, self.weight + 2 * self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def _order(values: Array) -> int:
 
 
 def _exponent_of(top: float) -> int:
-    exponent = int(np.frexp(top)[1]) if np.isfinite(top) else 0
+    exponent = int(np.frexp(top)[1]) // 2 * 2 if np.isfinite(top) else 0  # even: its root is one of two, too
     return exponent if abs(exponent) > ORDINARY else 0
 
 

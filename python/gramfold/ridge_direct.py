@@ -102,20 +102,23 @@ def singular_values(rows: Rows, alpha: Double) -> Double:
     """Solve by the SVD of the rows, or of R of their QR decomposition; the least norm for alpha = 0."""
     n, p = rows.x.rows, rows.x.cols
     if n >= p:
-        R = rows.triangle()
-        x, y = R[:p, :p], R[:p, p:]
-    else:
-        roots = rows.roots()
-        x, y = rows.dense(slice(None)) * roots, rows.y * roots
+        return by_triangle(rows.triangle(), p, alpha, n)
+    roots = rows.roots()
+    return _by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+
+
+def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
+    """Solve by the SVD of R of a QR decomposition of features and targets."""
+    return _by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
+
+
+def _by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
     U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
     projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
-    return Vt.T @ _shrunk(s, projected, alpha, max(n, p))
-
-
-def _shrunk(s: Double, projected: Double, alpha: Double, size: int) -> Double:
     shifted = (s**2)[:, None] + alpha
     kept = ((s > size * EPS * s.max(initial=0))[:, None] | (alpha > 0)) & (shifted > 0)
-    return np.divide(s[:, None] * projected, shifted, out=np.zeros_like(shifted), where=kept)
+    shrunk = np.divide(s[:, None] * projected, shifted, out=np.zeros_like(shifted), where=kept)
+    return Vt.T @ shrunk
 
 
 def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from . import ridge_direct as direct
 from ._arguments import generator
 from .monitor import Monitor
+from .ridge_blocks import Blocks
 from .ridge_data import SAME, Data, Double, finite, penalties
 from .ridge_forms import Form, GramForm, RowsForm, rows_about_means
 from .ridge_moments import Moments, moments
@@ -41,18 +42,18 @@ class Problem:
     data: Data
     alpha: Double
     monitor: Monitor
-    seen: Moments | None = None
+    seen: Blocks | None = None
     gaps: list[float] = field(default_factory=list)
 
     @cached_property
     def sums(self) -> Moments:
         """X'X and X'y."""
-        return self.seen or moments(self.data)
+        return moments(self.data)
 
     @cached_property
     def gram_form(self) -> GramForm:
         """X'X, formed unless it is known."""
-        return GramForm(self.sums)
+        return GramForm(self.seen or self.sums)
 
     @cached_property
     def rows(self) -> Rows:
@@ -71,8 +72,8 @@ class Problem:
     @cached_property
     def judge(self) -> Judge:
         """What measures coefficients."""
-        if "sums" in self.__dict__:
-            linear = self.sums.cross
+        if "gram_form" in self.__dict__:
+            linear = self.gram_form.linear
         elif "form" in self.__dict__:
             linear = self.form.linear
         else:
@@ -80,7 +81,7 @@ class Problem:
         return Judge(self.data, self.seen or self.rows, self.alpha, linear)
 
 
-def solve(model: Any, data: Data, seen: Moments | None = None) -> Solution:
+def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
     """Solve with the solver asked for, or the one that fits the shape."""
     name = choose(model, data, seen)
     iterative = name in ITERATIONS
@@ -138,7 +139,7 @@ def _of_rounding(problem: Problem, B: Double) -> float:
     return 2 * optimality(problem.form.apply(off), -problem.alpha, off, judge.scale)[0]
 
 
-def choose(model: Any, data: Data, seen: Moments | None) -> str:
+def choose(model: Any, data: Data, seen: Blocks | None) -> str:
     """Name the solver that runs."""
     name = str(SAME.get(model.solver, model.solver))
     rows, cols = data.x.rows, data.x.cols
@@ -154,19 +155,21 @@ def choose(model: Any, data: Data, seen: Moments | None) -> str:
 
 
 def _cholesky(problem: Problem) -> tuple[Found, str]:
-    form, sums, alpha = problem.gram_form, problem.sums, problem.alpha
-    sparse, kept = problem.data.x.sparse, problem.seen is not None
+    form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
+    rounding = (seen or problem.sums).rounding
     try:
         inverse, condition = direct.positive_definite(form.gram, alpha)
-        settled, B = settle(problem.judge, inverse(form.linear), inverse, condition * sums.rounding)
-        if settled or kept:
+        settled, B = settle(problem.judge, inverse(form.linear), inverse, condition * rounding)
+        if settled:
             return Found(B), "cholesky"
     except direct.Singular:
         pass
-    if sparse or kept:
+    if seen is not None:
+        return Found(direct.by_triangle(seen.triangle(), seen.n_features, alpha)), "svd"
+    if problem.data.x.sparse:
         eigen = direct.Eigen(form.gram, alpha)
-        settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * sums.rounding)
-        if kept or (settled and eigen.drops_nothing(problem.rows)):
+        settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
+        if settled and eigen.drops_nothing(problem.rows):
             return Found(B), "eigen"
     return _svd(problem)
 

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg as la
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from .ridge_blocks import Blocks
 from .ridge_data import Data, Double, Units
 from .ridge_moments import Moments
 from .ridge_rows import FAR, Rows, column_squares
@@ -37,7 +38,7 @@ class Form(Protocol):
 class GramForm:
     """X'X at hand."""
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, moments: Moments | Blocks) -> None:
         self.gram = moments.gram
         self.linear = moments.cross
         self.squares = moments.squares

@@ -1,6 +1,6 @@
 """What least squares needs to know about its data: second moments, in one fold over the rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,15 @@ class Moments:
     ----------
     weight : float
         Sum of the weights.
-    rows : int
     centered : bool
     x_mean, y_mean : ndarray of shape (n_features,), (n_targets,)
         0 without an intercept.
     gram, cross : ndarray of shape (n_features, n_features), (n_features, n_targets)
         X'X and X'Y.
-    squares : ndarray of shape (n_targets,)
-        Diagonal of Y'Y.
+    targets : ndarray of shape (n_targets, n_targets)
+        Y'Y.
+    low : ndarray of shape (n_features + n_targets,)
+        What rounding took off the means.
     rounding : float
         Of the sums, relative to the roots of the diagonals.
     units : Units
@@ -38,34 +39,21 @@ class Moments:
     """
 
     weight: float
-    rows: int
     centered: bool
     x_mean: Double
     y_mean: Double
     gram: Double
     cross: Double
-    squares: Double
+    targets: Double
+    low: Double
     rounding: float
     units: Units
     far: Array | None = None
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Moments of the rows of both (Chan, Golub & LeVeque 1983)."""
-        weight = self.weight + other.weight
-        share = other.weight / weight if weight else 0.0
-        dx, dy = other.x_mean - self.x_mean, other.y_mean - self.y_mean
-        between = self.weight * share if self.centered else 0.0
-        return replace(
-            self,
-            weight=weight,
-            rows=self.rows + other.rows,
-            x_mean=self.x_mean + share * dx,
-            y_mean=self.y_mean + share * dy,
-            gram=self.gram + other.gram + between * np.outer(dx, dx),
-            cross=self.cross + other.cross + between * np.outer(dx, dy),
-            squares=self.squares + other.squares + between * dy * dy,
-            rounding=max(self.rounding, other.rounding),
-        )
+    @property
+    def squares(self) -> Double:
+        """Diagonal of Y'Y."""
+        return self.targets.diagonal().copy()
 
 
 def moments(data: Data) -> Moments:
@@ -95,23 +83,12 @@ def moments(data: Data) -> Moments:
             offset = sums[-1, :-1] / total
         sums[:-1, :-1] -= total * np.outer(offset, offset)
     rounding = 8 * float(np.finfo(np.float64 if x.sparse else x.dtype).eps)
+    about = np.concatenate([shift * scale, y_mean])
+    mean = about + offset
     return Moments(
-        total, x.rows, data.centered, shift * scale + offset[:p], y_mean + offset[p:], sums[:p, :p],
-        sums[:p, p:-1], sums.diagonal()[p:-1].copy(), rounding, data.units, far if x.sparse else None,
+        total, data.centered, mean[:p], mean[p:], sums[:p, :p], sums[:p, p:-1], sums[p:-1, p:-1],
+        (about - mean) + offset, rounding, data.units, far if x.sparse else None,
     )  # fmt: skip
-
-
-def same(data: Data, seen: Moments) -> None:
-    """Refuse a block of rows that does not continue those seen before."""
-    targets = len(seen.y_mean)
-    if data.y.shape[1] != targets:
-        raise ValueError(
-            f"y has {data.y.shape[1]} targets, but the blocks before had {targets}; `fit` starts over"
-        )
-    if data.centered != seen.centered:
-        raise ValueError(
-            f"fit_intercept={data.centered}, but not for the blocks before; `fit` starts over"
-        )
 
 
 def _mean(y: Double, weights: Double | None) -> Double:

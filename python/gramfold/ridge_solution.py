@@ -6,9 +6,9 @@ import numpy as np
 import scipy.linalg as la
 
 from .fold import Array
+from .ridge_blocks import Blocks
 from .ridge_data import Data, Double
 from .ridge_direct import Solve
-from .ridge_moments import Moments
 from .ridge_rows import Rows
 from .ridge_solvers import Found, optimality
 
@@ -41,14 +41,14 @@ class Judge:
     Parameters
     ----------
     data : Data
-    about : Rows or Moments
+    about : Rows or Blocks
     alpha : ndarray of shape (n_targets,)
         In units.
     linear : ndarray of shape (n_features, n_targets)
         X'Y.
     """
 
-    def __init__(self, data: Data, about: Rows | Moments, alpha: Double, linear: Double) -> None:
+    def __init__(self, data: Data, about: Rows | Blocks, alpha: Double, linear: Double) -> None:
         self.data, self.about, self.alpha = data, about, alpha
         self.scale = la.norm(linear, axis=0)
         self.exact = max(EXACT, float(np.finfo(data.x.dtype).eps))
@@ -73,21 +73,13 @@ class Judge:
 
     def gradient(self, B: Double) -> Double:
         """X'(Y - XB) - alpha B."""
-        return self._misfit(B)[0] - self.alpha * B
-
-    def _misfit(self, B: Double) -> tuple[Double, Double, Double]:
-        """X'R, and sums of R^2 and R, at R = Y - XB."""
-        if isinstance(self.about, Rows):
-            return self.about.misfit(B)
-        pull = self.about.cross - self.about.gram @ B
-        squares = self.about.squares - np.sum(B * (pull + self.about.cross), axis=0)
-        return pull, np.maximum(squares, 0), np.zeros(B.shape[1])
+        return self.about.misfit(B)[0] - self.alpha * B
 
     def solution(self, found: Found, positive: bool) -> Solution:
         """Round, and measure what is given back."""
         dtype, units, weight = self.data.x.dtype, self.data.units, self.about.weight
         B = self.rounded(found.coef)
-        pull, squares, sums = self._misfit(B)
+        pull, squares, sums = self.about.misfit(B)
         best: Array = np.zeros(B.shape[1], np.longdouble)
         if self.data.centered:
             best = self.about.y_mean - self.about.x_mean.astype(np.longdouble) @ B + sums / weight
@@ -97,20 +89,13 @@ class Judge:
             raise ValueError(f"the intercept leaves the range of {dtype}: X or y is too far from 0")
         off = np.float64(np.ldexp(intercept.astype(np.longdouble), -units.y) - best)
         least = squares - (sums**2 / weight if self.data.centered else 0)
-        kkt, gap = optimality(pull, self.alpha, B, self.scale, positive, self._noise(B))
+        noise = self.about.noise(B) if isinstance(self.about, Blocks) else 0.0
+        kkt, gap = optimality(pull, self.alpha, B, self.scale, positive, noise)
         objective = np.sum(least + weight * off**2 + self.alpha * np.sum(B * B, axis=0)) / 2
         return Solution(
             units.coefs(B).astype(dtype).T, intercept, float(units.objective(objective)), kkt,
             units.objective(gap + weight / 2 * off**2), found.n_iter, found.converged,
         )  # fmt: skip
-
-    def _noise(self, B: Double) -> Double:
-        """What rounding of moments may hide of the gradient, per target."""
-        if isinstance(self.about, Rows):
-            return np.zeros(B.shape[1])
-        sizes = np.sqrt(np.maximum(self.about.gram.diagonal(), 0))
-        size = sizes @ np.abs(B) + np.sqrt(self.about.squares)
-        return np.asarray(self.about.rounding * la.norm(sizes) * size)
 
 
 def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool, Double]:
