@@ -8,6 +8,13 @@ import scipy.linalg as la
 Long = np.longdouble
 
 
+def parts(x):
+    """The arrays that a matrix is made of."""
+    if isinstance(x, np.ndarray):
+        return [x]
+    return [x.data, *x.coords] if x.format == "coo" else [x.data, x.indices, x.indptr]
+
+
 @dataclass
 class Exact:
     """Least squares on X and y in long double, refined from LAPACK's solution of the augmented rows."""

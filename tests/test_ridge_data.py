@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg as la
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from ridge_cases import Exact
+from ridge_cases import Exact, parts
 from sklearn.exceptions import ConvergenceWarning
 
 import gramfold as gf
@@ -61,10 +61,6 @@ def wide_indices(X):
     s = shuffled(X)
     s.indices, s.indptr = s.indices.astype(np.int64), s.indptr.astype(np.int64)
     return s
-
-
-def parts(s):
-    return [s.data, *s.coords] if s.format == "coo" else [s.data, s.indices, s.indptr]
 
 
 STRUCTURES = {
@@ -230,6 +226,44 @@ def test_float32_data_give_the_coefficients_nearest_to_their_solution():
         model = gf.Ridge(1e-3).fit(form(X), y)
         assert exact.error(model) < 1e-7
         assert exact.above(model) <= model.duality_gap_ * (1 + 1e-6)
+
+
+INTERRUPTED = """
+import os, signal
+import numpy as np, gramfold as gf
+from gramfold import ridge_nonnegative
+solve, faces = ridge_nonnegative.positive_definite, []
+def counted(*arguments):
+    faces.append(1)
+    if len(faces) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return solve(*arguments)
+ridge_nonnegative.positive_definite = counted
+X = np.random.default_rng(0).standard_normal((700, 600))
+model = gf.Ridge(positive=True)
+try:
+    model.fit(X, X @ np.arange(-300, 300.0) + np.random.default_rng(1).standard_normal(700))
+except KeyboardInterrupt:
+    print("interrupted", len(faces), hasattr(model, "coef_"))
+"""
+
+
+def test_an_interrupt_ends_a_nonnegative_fit_after_one_factorisation(run_python):
+    assert run_python(INTERRUPTED) == "interrupted 2 False\n"
+
+
+@pytest.mark.parametrize("rank", [600, 40])
+def test_many_nonnegative_coefficients_are_the_nnls_solution(rank):
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(0)
+    X = rng.random((620, rank)) @ (np.eye(600) if rank == 600 else rng.standard_normal((rank, 600)))
+    y = X @ np.maximum(rng.standard_normal(600), 0) + 20 * rng.standard_normal(620)
+    model = gf.Ridge(0.5, positive=True, fit_intercept=False).fit(X, y)
+    expected = nnls(np.vstack([X, np.sqrt(0.5) * np.eye(600)]), np.append(y, np.zeros(600)))[0]
+    assert la.norm(model.coef_ - expected) < 1e-10 * la.norm(expected)
+    assert model.converged_ is True
+    assert model.duality_gap_ < 1e-16 * la.norm(y) ** 2
 
 
 def test_an_iteration_that_rounding_ends_says_so():

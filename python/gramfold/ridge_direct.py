@@ -10,12 +10,11 @@ import scipy.linalg as la
 from threadpoolctl import ThreadpoolController
 
 from ._core import kernels
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Source
 from .ridge_data import Double
 from .ridge_rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
-MOST_SWEEPS, POLISH = 10_000, 8
 SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
 
 Solve = Callable[[Double], Double]
@@ -79,7 +78,8 @@ class Eigen:
         return bool(squares.max(initial=0) <= size**2 * self.values.max(initial=0))
 
 
-def _definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
+def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
+    """The same by eigenvalues where Cholesky's factor is singular."""
     try:
         return positive_definite(matrix, alpha)
     except Singular:
@@ -130,7 +130,7 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     K, times, pulled = _kernel(rows, roots)
     if rows.centered and len(K):  # K has the direction of the roots for nothing, X' takes it to 0
         K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
-    inverse, condition = _definite_or_not(K, alpha)
+    inverse, condition = definite_or_not(K, alpha)
 
     divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
 
@@ -177,34 +177,3 @@ def _double(x: Array) -> Double:
 def _products(x: Source, scale: float = 1.0) -> Double:
     nothing = np.zeros((x.rows, 0), x.dtype)
     return kernels.moments(x.kernel, nothing, None, None, x.n_threads, scale)[:-1, :-1].copy()
-
-
-def nonnegative(gram: Double, linear: Double, alpha: Double) -> tuple[Double, bool]:
-    """Minimise over b >= 0, exactly, by coordinate descent and faces; also whether all targets ended."""
-    p, t = linear.shape
-    B, ended = np.empty((p, t)), True
-    for value in np.unique(alpha):
-        same = alpha == value
-        products = np.ascontiguousarray(linear[:, same].T)
-        sweeps = Sweeps(MOST_SWEEPS, tol=1e-12, polish=POLISH)
-        result = solve_rows(
-            None, np.zeros((0, p)), gram, Penalty(l2=float(value)), sweeps, products=products, n_threads=1
-        )
-        B[:, same] = result.factor.T
-        ended = ended and not result.open
-    return B, ended
-
-
-def on_faces(gram: Double, alpha: Double, B: Double) -> Solve:
-    """What solves (X'X + alpha I) d = g where B > 0, d = 0 elsewhere."""
-
-    def solve(g: Double) -> Double:
-        d = np.zeros_like(B)
-        for t in range(len(alpha)):
-            on = B[:, t] > 0
-            if on.any():
-                inverse, _ = _definite_or_not(gram[np.ix_(on, on)], alpha[t : t + 1])
-                d[on, t] = np.maximum(inverse(g[on, t : t + 1])[:, 0], -B[on, t])
-        return d
-
-    return solve

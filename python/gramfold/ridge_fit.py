@@ -15,6 +15,7 @@ from .ridge_blocks import Blocks
 from .ridge_data import SAME, Data, Double, finite, penalties
 from .ridge_forms import Form, GramForm, RowsForm, rows_about_means
 from .ridge_moments import Moments, moments
+from .ridge_nonnegative import nonnegative, on_faces
 from .ridge_rows import Rows
 from .ridge_sgd import Drawn, constant, decaying, stochastic_gradients
 from .ridge_solution import Judge, Solution, settle
@@ -190,8 +191,8 @@ def _dual(problem: Problem) -> tuple[Found, str]:
 
 def _nonnegative(problem: Problem) -> tuple[Found, str]:
     form = problem.gram_form
-    B, ended = direct.nonnegative(form.gram, form.linear, problem.alpha)
-    B = settle(problem.judge, B, direct.on_faces(form.gram, problem.alpha, B), 0)[1]
+    B, ended = nonnegative(form.gram, form.linear, problem.alpha)
+    B = settle(problem.judge, B, on_faces(form.gram, problem.alpha, B), 0)[1]
     return Found(B, converged=ended), "cd"
 
 
