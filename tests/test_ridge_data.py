@@ -217,6 +217,16 @@ def test_an_ill_conditioned_system_is_solved_as_well_as_by_orthogonal_factors(co
     assert exact.error(path) < 100 * condition * 2.2e-16
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_columns_of_unlike_sizes_need_no_svd(form, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((300, 5)) * [1e-4, 1, 1e3, 1e6, 1e-2]).astype(dtype)
+    y = (X @ [1e4, 2, 3e-3, 4e-6, 5e2] + rng.standard_normal(300)).astype(dtype)
+    exact, model = Exact(X, y, 1e-12), gf.Ridge(1e-12).fit(form(X), y)
+    assert model.solver_ == "cholesky"
+    assert_allclose(model.coef_, exact.coef[0], rtol=1e-6 if dtype == np.float32 else 1e-11)
+
+
 def test_float32_data_give_the_coefficients_nearest_to_their_solution():
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((500, 20)) @ rng.standard_normal((20, 20)) + 5).astype(np.float32)

@@ -170,7 +170,7 @@ def _cholesky(problem: Problem) -> tuple[Found, str]:
     if problem.data.x.sparse:
         eigen = direct.Eigen(form.gram, alpha)
         settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
-        if settled and eigen.drops_nothing(problem.rows):
+        if (settled and eigen.drops_nothing(problem.rows)) or not dense_enough(problem.data):
             return Found(B), "eigen"
     return _svd(problem)
 
