@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg as la
+import scipy.sparse as sp
+
+import gramfold as gf
 
 Long = np.longdouble
 
@@ -56,3 +59,40 @@ class Exact:
     def above(self, model):
         """How far above its minimum the objective is at what a model gives back."""
         return (self.objective(model.coef_, model.intercept_) - self.best).astype(float)
+
+
+DIRECT = ("auto", "svd", "dual")
+ITERATIVE = ("cg", "gd", "admm")
+WAYS = (*DIRECT, *ITERATIVE, "sgd", "positive", "positive admm", "blocks", "path")
+FORMS = [np.asarray, sp.csr_array]
+
+
+def fitted(way, X, y, weights=None, alpha=0.5, **options):
+    """A model with coefficients; those of `ridge_path` too."""
+    if way == "path":
+        model = gf.Ridge()
+        coefs, intercepts = gf.ridge_path(X, y, [alpha, 2 * alpha], sample_weight=weights, **options)
+        model.coef_, model.intercept_ = coefs[0], intercepts[0]
+        return model
+    solver = {"positive": "cd", "positive admm": "admm", "blocks": "auto"}.get(way, way)
+    tol = 1e-3 if way == "sgd" else 3e-6 if X.dtype == np.float32 else 1e-12
+    model = gf.Ridge(
+        alpha, solver=solver, positive=way.startswith("positive"), tol=tol, max_iter=100_000, random_state=0,
+        **options,
+    )  # fmt: skip
+    if way != "blocks":
+        return model.fit(X, y, weights)
+    for rows in np.array_split(np.arange(len(y)), 3):
+        model.partial_fit(X[rows], y[rows], None if weights is None else weights[rows])
+    return model
+
+
+def far_away(where, spread, dtype, n=300):
+    """One column far from 0, a sparse one, one of a single value, and a target that is far away too."""
+    rng = np.random.default_rng(1)
+    z = rng.standard_normal((n, 5))
+    z[:, 3] *= rng.random(n) < 0.3
+    X = z.copy()
+    X[:, 1], X[:, 4] = where + spread * z[:, 1], where
+    y = z @ [1, 2 * spread, 3, 4, 0] + where / 10 + 0.1 * rng.standard_normal(n)
+    return X.astype(dtype), y.astype(dtype), rng.random(n)
