@@ -1,4 +1,5 @@
-// Second moments of rows: sum over rows of a a', a = sqrt(w) (x - shift, y - shift, 1), for dense and CSR x.
+// Second moments of rows: sum over rows of a a', a = sqrt(w) (s (x - shift), y - shift, 1), for dense and CSR x; s is a
+// power of two that keeps squares in the range of T.
 //
 // With q = columns + targets + 1 the result is q x q and holds X'X, X'Y, Y'Y, the sums of each and the sum of the
 // weights in one read of x. Cost: about q^2 / 2 FMA a row (dense, the upper triangle in bands), entries^2 / 2 (CSR).
@@ -20,6 +21,7 @@ struct Augmented {
     Matrix<const T> y;
     const T *shift, *weights;
     Index cols;
+    double scale = 1;
 
     Index size() const { return cols + y.cols + 1; }
 
@@ -70,7 +72,7 @@ class DenseMoments {
 
   private:
     void fill(Index row, T* z) const {
-        const T scale = in_.root(row), *x = x_.row(row), *shift = in_.shift;
+        const T root = in_.root(row), scale = root * T(in_.scale), *x = x_.row(row), *shift = in_.shift;
         if (x_.col_stride != 1) {
             for (Index c = 0; c < x_.cols; ++c) z[c] = scale * (x[c * x_.col_stride] - (shift ? shift[c] : T(0)));
         } else if (shift) {
@@ -78,14 +80,15 @@ class DenseMoments {
         } else {
             for (Index c = 0; c < x_.cols; ++c) z[c] = scale * x[c];
         }
-        in_.tail(row, scale, z + x_.cols);
+        in_.tail(row, root, z + x_.cols);
     }
 
     void fill_by_columns(Index first, Index count) const {
         T scale[moment_rows];
         for (Index r = 0; r < count; ++r) {
-            scale[r] = in_.root(first + r);
-            in_.tail(first + r, scale[r], z_.get() + r * stride_ + x_.cols);
+            const T root = in_.root(first + r);
+            scale[r] = root * T(in_.scale);
+            in_.tail(first + r, root, z_.get() + r * stride_ + x_.cols);
         }
         for (Index c = 0; c < x_.cols; ++c) {
             const T *x = x_.row(first) + c * x_.col_stride, shift = in_.shift ? in_.shift[c] : T(0);
@@ -106,7 +109,7 @@ class DenseMoments {
     Buffer<T> z_, small_;
 };
 
-// Columns must rise along each row. The shift moves the targets alone.
+// The shift moves the targets alone. A product of two columns lands in the triangle that their order in the row chooses.
 template <class T, class I>
 class CsrMoments {
   public:
@@ -120,9 +123,9 @@ class CsrMoments {
             const double weight = in_.weights ? double(in_.weights[row]) : 1;
             in_.tail(row, T(1), tail);
             for (Index i = 0; i < e.size; ++i) {
-                const double v = weight * double(e.values[i]);
+                const double v = weight * in_.scale * double(e.values[i]), square = v * in_.scale;
                 double* out = total.values.get() + Index(e.columns[i]) * stride_;
-                for (Index j = i; j < e.size; ++j) out[e.columns[j]] += v * double(e.values[j]);
+                for (Index j = i; j < e.size; ++j) out[e.columns[j]] += square * double(e.values[j]);
                 for (Index t = 0; t < m; ++t) out[in_.cols + t] += v * double(tail[t]);
             }
             for (Index s = 0; s < m; ++s) {
@@ -148,6 +151,11 @@ auto moments_worker(const Csr<T, I>& x, const Augmented<T>& in) {
     return CsrMoments<T, I>(x, in);
 }
 
+template <class T>
+constexpr bool lies_in_either(const Dense<T>&) { return false; }
+template <class T, class I>
+constexpr bool lies_in_either(const Csr<T, I>&) { return true; }
+
 // out: size x size, both triangles.
 template <class T, class Source>
 void moments(const Source& x, const Augmented<T>& in, double* out, const Run& run) {
@@ -155,8 +163,12 @@ void moments(const Source& x, const Augmented<T>& in, double* out, const Run& ru
     const auto sums = fold(
         in.plan(double(x.rows()) * double(q) * double(q) / 2), run,
         [&] { return std::make_unique<VectorSum<double>>(q * stride); }, [&] { return moments_worker(x, in); });
+    const double* s = sums->values.get();
     for (Index i = 0; i < q; ++i)
-        for (Index j = i; j < q; ++j) out[i * q + j] = out[j * q + i] = sums->values.get()[i * stride + j];
+        for (Index j = i; j < q; ++j) {
+            const bool either = lies_in_either<T>(x) && i < j && j < in.cols;
+            out[i * q + j] = out[j * q + i] = s[i * stride + j] + (either ? s[j * stride + i] : 0);
+        }
 }
 
 }  // namespace gramfold

@@ -59,11 +59,12 @@ def test_ridge_goes_to_it_in_proportion_to_the_penalty():
 def test_gradient_descent_from_0_goes_to_it_and_from_elsewhere_keeps_its_null_part():
     from gramfold.ridge_data import read
     from gramfold.ridge_forms import GramForm
+    from gramfold.ridge_moments import moments
     from gramfold.ridge_solvers import gradient_descent
 
     A, b = system(3, 6)
     x = gf.least_norm(A, b).x
-    form = GramForm(read(gf.Ridge(fit_intercept=False), A, b, None, reset=True).moments())
+    form = GramForm(moments(read(gf.Ridge(fit_intercept=False), A, b, None, reset=True)))
     start = np.random.default_rng(2).standard_normal((6, 1))
     null = la.null_space(A)
     for first, expected in ((None, x), (start, x + null @ (null.T @ start[:, 0]))):

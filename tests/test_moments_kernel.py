@@ -38,6 +38,14 @@ LAYOUTS = {
 }
 
 
+def csr_backwards(x):
+    s = sp.csr_array(x[:, ::-1])
+    return s.data, (x.shape[1] - 1 - s.indices).astype(np.int32), s.indptr.astype(np.int32), x.shape[1]
+
+
+LAYOUTS["csr, columns falling"] = csr_backwards
+
+
 def data(n, p, t, dtype):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.6)
@@ -75,6 +83,61 @@ def test_moments_are_the_same_bits_for_any_number_of_threads(compiled, dtype, la
     expected = compiled.moments(given, y, shift, weights, 1)
     for n_threads in (2, 3, 8):
         assert_array_equal(compiled.moments(given, y, shift, weights, n_threads), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_moments_of_csr_in_any_order_and_of_scaled_rows_are_those_of_dense_rows(kernels, dtype, layout):
+    x, y, shift, weights = data(50, 7, 2, dtype)
+    shift[:7] = 0
+    found = kernels.moments(LAYOUTS[layout](x), y, shift, weights, 1, 4.0)
+    rows = np.hstack([4 * x.astype(float), y - shift[7:].astype(float), np.ones((50, 1))])
+    expected = rows.T @ (weights[:, None].astype(float) * rows)
+    assert_allclose(found, expected, rtol=0, atol=64 * np.finfo(dtype).eps * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n", "p", "t"), [shape for shape in SHAPES if shape[2]])
+def test_misfits_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
+    x, y, shift, weights = data(n, p, t, dtype)
+    given, y = LAYOUTS[layout](x), np.asfortranarray(y, np.float64)
+    shift, weights = shift.astype(np.float64), weights.astype(np.float64)
+    if isinstance(given, tuple):
+        shift[:p] = 0
+    coefs = np.random.default_rng(1).standard_normal((p, t))
+    for s, w in ((None, None), (shift, None), (shift, weights)):
+        found = kernels.misfit(given, y, s, w, 0.5, coefs, 2)
+        expected = reference.misfit(given, y, s, w, 0.5, coefs, 1)
+        away = None if s is None else np.concatenate([-np.abs(s[:p]), np.abs(s[p:])])
+        most = reference.misfit(np.abs(x), -np.abs(y), away, w, 0.5, np.abs(coefs), 1)
+        for one, other, size in zip(found, expected, most, strict=True):
+            assert np.all(np.abs(one - other) <= 64 * np.finfo(np.float64).eps * np.abs(size))
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "csr, columns falling"])
+def test_misfits_are_the_same_bits_for_any_number_of_threads(compiled, dtype, layout):
+    x, y, shift, weights = data(5003, 37, 2, dtype)
+    shift[:37] = 0
+    given, coefs = LAYOUTS[layout](x), np.random.default_rng(1).standard_normal((37, 2))
+    wide = [a.astype(np.float64) for a in (y, shift, weights)]
+    expected = compiled.misfit(given, *wide, 1.0, coefs, 1)
+    for n_threads in (2, 3, 8):
+        for one, other in zip(compiled.misfit(given, *wide, 1.0, coefs, n_threads), expected, strict=True):
+            assert_array_equal(one, other)
+
+
+def test_misfits_of_sizes_that_do_not_fit_are_refused(compiled):
+    x, y, shift, weights = data(10, 3, 1, np.float64)
+    coefs = np.ones((3, 1))
+    for arguments, message in (
+        ((x, y[:9], shift, weights, 1.0, coefs), "y must have a row"),
+        ((x, y, shift[:3], weights, 1.0, coefs), "shift must have"),
+        ((x, y, shift, weights[:9], 1.0, coefs), "weights must have"),
+        ((x, y, shift, weights, 1.0, coefs[:2]), "coefs must be"),
+        ((x, y[:, :0], None, weights, 1.0, coefs[:, :0]), "must have columns"),
+        ((x, y.astype(np.float32), shift, weights, 1.0, coefs), "incompatible"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            compiled.misfit(*arguments, 1)
 
 
 def test_sizes_that_do_not_fit_are_refused(compiled):

@@ -8,7 +8,9 @@ from numpy.testing import assert_allclose
 import gramfold as gf
 from gramfold.ridge_data import read
 from gramfold.ridge_forms import GramForm
-from gramfold.ridge_sgd import Rows, decaying, stochastic_gradients
+from gramfold.ridge_moments import moments
+from gramfold.ridge_rows import Rows
+from gramfold.ridge_sgd import Drawn, decaying, stochastic_gradients
 from gramfold.ridge_solvers import admm, best_rho, conjugate_gradients, gradient_descent, measure
 
 ALPHA = np.array([0.5])
@@ -23,7 +25,7 @@ def with_eigenvalues(values, n=40, seed=0):
     X = U * np.sqrt(values) @ V.T
     y = rng.standard_normal((n, 1))
     data = read(gf.Ridge(fit_intercept=False), X, y, None, reset=True)
-    return X, y, GramForm(data.moments()), V
+    return X, y, GramForm(moments(data)), V
 
 
 def solution(form, alpha=ALPHA):
@@ -133,10 +135,11 @@ def stochastic(targets=64, n=30, noise=1.0):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, 4))
     Y = X @ rng.standard_normal((4, targets)) + noise * rng.standard_normal((n, targets))
-    form = GramForm(read(gf.Ridge(fit_intercept=False), X, Y, None, reset=True).moments())
+    data = read(gf.Ridge(fit_intercept=False), X, Y, None, reset=True)
+    form = GramForm(moments(data))
     alpha = np.full(targets, 0.1)
     exact = la.solve(form.gram + 0.1 * np.eye(4), form.linear)
-    return form, Rows(X, Y, None, np.zeros(4), np.zeros(targets)), alpha, exact
+    return form, Drawn(Rows(data, np.zeros(4), np.zeros(targets))), alpha, exact
 
 
 def mean_squares(form, rows, alpha, exact, step, epochs):

@@ -13,9 +13,11 @@ from .fold import Array
 from .inputs import read_rows
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
+from .ridge_blocks import Blocks
 from .ridge_data import Data, check_parameters, read
 from .ridge_fit import solve
-from .ridge_moments import Moments
+from .ridge_moments import moments
+from .ridge_solution import Solution
 
 
 def _takes_blocks(model: "Ridge") -> bool:
@@ -30,7 +32,11 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear least squares with an L2 penalty.
 
     Minimises 1/2 sum_i w_i |y_i - B'x_i - c|^2 + 1/2 sum_t alpha_t |B_t|^2 over coefficients B and intercepts
-    c, all targets at once. X is read once, for X'X and X'y, unless said otherwise below.
+    c, all targets at once. X is read once for X'X and X'y, unless said otherwise below, and once more to
+    measure what is given back. Means are taken off rows, not off sums, so that columns far from 0 lose
+    nothing. Where X'X is too ill-conditioned for coefficients exact to 1e-12, they are refined by their
+    gradient in the data, or come from an SVD. Powers of two as factors of X, y and the weights change nothing
+    else.
 
     Parameters
     ----------
@@ -75,16 +81,19 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     coef_ : ndarray of shape (n_features,) or, for several targets, (n_targets, n_features)
     intercept_ : float, or ndarray of shape (n_targets,) if y has two dimensions
+        0.0 without an intercept.
     solver_ : str
-        The solver that gave the solution: 'svd' (X dense) or 'eigen' where 'cholesky' met a singular X'X.
+        The solver that gave the solution: 'svd' or, for CSR, 'eigen' where 'cholesky' met a singular X'X.
     n_iter_ : int
         1 for direct solvers.
     duality_gap_ : float or ndarray of shape (n_targets,)
-        At least what the objective is above its minimum, for coefficients before they are rounded to the
-        dtype of X; infinite for alpha=0, where no dual point is known.
+        At least what the objective is above its minimum at `coef_` and `intercept_` as they are, from the
+        data; after `partial_fit` from its sums, with room for their rounding. Infinite for alpha=0, where no
+        dual point is known.
     kkt_residual_ : float
-        Gradient at the solution, relative to that at 0.
+        Gradient at `coef_`, relative to that at 0.
     converged_ : bool
+        Whether that is at most `tol`, up to what rounding `coef_` to the dtype of X makes of it.
     history_ : dict of ndarray of shape (n_iter_,)
         'objective' (up to a rounding of |y|^2), 'kkt', 'gap' and 'seconds', per iteration.
     n_features_in_ : int
@@ -104,7 +113,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> model = gf.Ridge(alpha=0.5).fit(X, y)
     >>> model.coef_.round(3), round(float(model.intercept_), 3)
     (array([1.529, 0.588]), 0.618)
-    >>> bool(model.duality_gap_ < 1e-20)
+    >>> model.duality_gap_ < 1e-20
     True
     """
 
@@ -161,7 +170,9 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Take in another block of rows, and solve for all rows seen so far.
 
         Sums of the blocks are kept, not the blocks: the result is that of `fit` on all of them, up to
-        rounding. For 'auto', 'cholesky', 'cg', 'gd', 'admm' and 'cd'; a call costs a fold over the block and
+        rounding, which grows with the square of the condition of what varies within blocks.
+
+        For 'auto', 'cholesky', 'cg', 'gd', 'admm' and 'cd'; a call costs a fold over the block and
         one solve.
 
         Parameters
@@ -182,9 +193,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             check_parameters(self)
-            seen: Moments | None = getattr(self, "_moments", None)
-            data = read(self, X, y, sample_weight, reset=seen is None)
-            sums = data.moments() if seen is None else seen.merge(data.moments(), data.centered)
+            seen: Blocks | None = getattr(self, "_moments", None)
+            units = None if seen is None else seen.units
+            data = read(self, X, y, sample_weight, reset=seen is None, units=units)
+            if seen is not None:
+                seen.refuse(data)
+            sums = Blocks.of(moments(data)) if seen is None else seen.add(Blocks.of(moments(data)))
             self._keep(data, solve(self, data, sums))
             self._moments = sums
         return self
@@ -195,16 +209,14 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = read_rows(X, self, reset=False)
         return X @ self.coef_.T + self.intercept_
 
-    def _keep(self, data: Data, fitted: Any) -> None:
-        solution, mean, self.solver_, self.history_ = fitted
-        intercept = mean[1] - mean[0] @ solution.coef
-        coef = np.ascontiguousarray(solution.coef.T, dtype=data.x.dtype)
-        single = data.single
+    def _keep(self, data: Data, solution: Solution) -> None:
+        coef = np.ascontiguousarray(solution.coef)
         self.coef_ = coef[0] if len(coef) == 1 else coef
-        self.intercept_ = data.x.dtype.type(intercept[0]) if single else intercept.astype(data.x.dtype)
-        self.duality_gap_ = float(solution.gap[0]) if single else solution.gap
-        self.kkt_residual_, self.converged_ = solution.kkt, solution.converged
-        self.n_iter_ = solution.n_iter
+        intercept = solution.intercept[0] if data.single else solution.intercept
+        self.intercept_ = intercept if data.centered else 0.0
+        self.duality_gap_ = float(solution.gap[0]) if data.single else solution.gap
+        self.kkt_residual_, self.converged_ = solution.kkt, bool(solution.converged)
+        self.solver_, self.history_, self.n_iter_ = solution.solver, solution.history, solution.n_iter
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

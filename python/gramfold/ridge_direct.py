@@ -1,7 +1,7 @@
 """Ridge regression in one step: Cholesky or eigenvalues of X'X or XX', or the SVD of X."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,31 +10,38 @@ import scipy.linalg as la
 from threadpoolctl import ThreadpoolController
 
 from ._core import kernels
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
-from .ridge_forms import Form, GramForm, scaled
-from .ridge_moments import Double
-from .ridge_solvers import Solution, measure
+from .fold import Array, Source
+from .ridge_data import Double
+from .ridge_rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
-MOST_SWEEPS, POLISH = 10_000, 8
 SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
+
+Solve = Callable[[Double], Double]
 
 
 class Singular(ValueError):
     """X'X + alpha I is singular to rounding."""
 
 
-def positive_definite(matrix: Double, rhs: Double, alpha: Double) -> Double:
+def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     """Solve (matrix + alpha_t I) b_t = rhs_t, by Cholesky for one alpha, by eigenvalues for several.
+
+    Also gives the condition number, about.
 
     Raises
     ------
     Singular
-        If Cholesky fails, or the reciprocal condition number is less than a rounding.
+        If Cholesky fails, or the condition number is that of rounding.
     """
     if np.ptp(alpha) > 0:
-        return by_eigenvalues(matrix, rhs, alpha)
+        eigen = Eigen(matrix, alpha)
+        return eigen, eigen.condition
     ridge = matrix + alpha[0] * np.eye(len(matrix))
+    # Columns of one size, by powers of two: the factor is as exact for any, the condition number is not.
+    unit = np.ldexp(1.0, -(np.frexp(ridge.diagonal())[1] // 2))
+    ridge *= unit
+    ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
         with blas_threads(len(matrix)):
@@ -44,16 +51,50 @@ def positive_definite(matrix: Double, rhs: Double, alpha: Double) -> Double:
     reciprocal, _ = la.lapack.dpocon(factor[0], size, uplo="L")
     if not reciprocal > len(matrix) * EPS:
         raise Singular
-    return la.cho_solve(factor, rhs, check_finite=False)
+
+    def solve(rhs: Double) -> Double:
+        scale = unit if rhs.ndim == 1 else unit[:, None]
+        return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
+
+    return solve, 1 / reciprocal
 
 
-def by_eigenvalues(matrix: Double, rhs: Double, alpha: Double) -> Double:
+class Eigen:
     """The same from eigenvalues; those that are 0 to rounding count as 0, for the least norm."""
-    with blas_threads(len(matrix)):
-        values, vectors = la.eigh(matrix, check_finite=False)
-    shifted = values[:, None] + alpha
-    kept = shifted > len(matrix) * EPS * np.maximum(shifted.max(axis=0), 0)
-    return vectors @ np.divide(vectors.T @ rhs, shifted, out=np.zeros_like(shifted), where=kept)
+
+    def __init__(self, matrix: Double, alpha: Double) -> None:
+        with blas_threads(len(matrix)):
+            self.values, self.vectors = la.eigh(matrix, check_finite=False)
+        self.shifted = self.values[:, None] + alpha
+        top = np.maximum(self.shifted.max(axis=0), 0)
+        self.kept = self.shifted > len(matrix) * EPS * top
+        least = np.min(self.shifted, axis=0, where=self.kept, initial=np.inf)
+        self.condition = float(np.max(top / least, initial=1.0))
+
+    def __call__(self, rhs: Double) -> Double:
+        """Solve for rhs."""
+        along = self.vectors.T @ rhs
+        return self.vectors @ np.divide(along, self.shifted, out=np.zeros_like(along), where=self.kept)
+
+    def drops_nothing(self, rows: Rows) -> bool:
+        """Whether X takes the vectors of what counts as 0 to 0 up to rounding, so that nothing was lost."""
+        null = self.vectors[:, ~self.kept.all(axis=1)]
+        size = max(rows.x.rows, rows.x.cols) * EPS
+        for first in range(0, null.shape[1], 64):
+            some = null[:, first : first + 64]
+            nothing = np.broadcast_to(0.0, (rows.x.rows, some.shape[1]))
+            if not rows.misfit(some, nothing)[1].max() <= size**2 * self.values.max():
+                return False
+        return True
+
+
+def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
+    """The same by eigenvalues where Cholesky's factor is singular."""
+    try:
+        return positive_definite(matrix, alpha)
+    except Singular:
+        eigen = Eigen(matrix, alpha)
+        return eigen, eigen.condition
 
 
 def blas_threads(size: int) -> AbstractContextManager[Any]:
@@ -67,96 +108,82 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
-def primal(form: GramForm, alpha: Double) -> Solution:
-    """Solve by a factorisation of X'X."""
-    return solution(form, alpha, positive_definite(form.gram, form.linear, alpha))
+def singular_values(rows: Rows, alpha: Double) -> Double:
+    """Solve by the SVD of the rows, or of R of their QR decomposition; the least norm for alpha = 0."""
+    n, p = rows.x.rows, rows.x.cols
+    if n >= p:
+        return by_triangle(rows.triangle(), p, alpha, n)
+    roots = rows.roots()
+    return _by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
 
 
-def singular_values(form: Form, x: Double, y: Double, alpha: Double) -> Solution:
-    """Solve by the SVD of x, centred and weighted as y; the least norm for alpha = 0."""
+def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
+    """Solve by the SVD of R of a QR decomposition of features and targets."""
+    return _by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
+
+
+def _by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
     U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
+    projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
     shifted = (s**2)[:, None] + alpha
-    kept = (s > max(x.shape) * EPS * s.max(initial=0))[:, None] | (alpha > 0)
-    shrunk = np.divide(
-        s[:, None] * (U.T @ y), shifted, out=np.zeros_like(shifted), where=kept & (shifted > 0)
-    )
-    return solution(form, alpha, Vt.T @ shrunk)
+    kept = ((s > size * EPS * s.max(initial=0))[:, None] | (alpha > 0)) & (shifted > 0)
+    shrunk = np.divide(s[:, None] * projected, shifted, out=np.zeros_like(shifted), where=kept)
+    return Vt.T @ shrunk
 
 
-def centred(x: Any, y: Array, weights: Array | None, x_mean: Double, y_mean: Double) -> tuple[Array, Double]:
-    """Dense x and y about their means, rows times the roots of the weights."""
-    x = x - x_mean.astype(x.dtype)
-    y = y - y_mean
-    if weights is None:
-        return x, y
-    root = np.sqrt(weights.astype(np.float64))[:, None]
-    return x * root.astype(x.dtype), y * root
+def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
+    """What gives b = X'(K + alpha I)^-1 y, K = XX' of the centred and weighted rows, and what refines it.
+
+    The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
+    """
+    roots = rows.roots()
+    K, times, pulled = _kernel(rows, roots)
+    if rows.centered and len(K):  # K has the direction of the roots for nothing, X' takes it to 0
+        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
+    inverse, condition = definite_or_not(K, alpha)
+
+    divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
+
+    def correct(g: Double) -> Double:
+        within = inverse(times(g))
+        pull = pulled(np.where(divides, within, inverse(within)))
+        return np.divide(g - pull, alpha, out=pull, where=divides)
+
+    return lambda y: pulled(inverse(roots * y)), correct, condition
 
 
-def dual(
-    x: Source, y: Array, weights: Array | None, x_mean: Double, y_mean: Double, alpha: Double
-) -> Solution:
-    """Solve (K + alpha I) a = y, K = XX' of the centred and weighted rows; b = X'a."""
-    root = np.ones(x.rows) if weights is None else np.sqrt(weights.astype(np.float64))
-    target = (y - y_mean) * root[:, None]
-    if x.sparse:
-        rows = x.x if weights is None else scaled(x.x, root)
-        K = _kernel(Source(rows, x.n_threads).transposed)
-        toward = np.outer(rows @ x_mean, root)
-        K += np.outer(root, root) * (x_mean @ x_mean) - toward - toward.T
-    else:
-        rows = centred(x.x, y, weights, x_mean, y_mean)[0]
-        K = _kernel(Source(rows.T, x.n_threads))
-    try:
-        a = positive_definite(K, target, alpha)
-    except Singular:
-        a = by_eigenvalues(K, target, alpha)
-    B = np.asarray(rows.T @ a, np.float64)
-    if x.sparse:
-        B -= np.outer(x_mean, root @ a)
-    return _dual_solution(K, target, a, B, alpha)
+def _kernel(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+    """XX', and products with X and with X', of rows that are weighted by the roots."""
+    if not rows.x.sparse:
+        x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)
+        for some in rows.blocks():
+            x[some] = rows.dense(some) * roots[some]
+        K = _products(Source(x.T, rows.x.n_threads))
+        return K, lambda b: _double(x @ b.astype(x.dtype)), lambda a: _double(x.T @ a.astype(x.dtype))
+    near, mean, scale = rows.near, rows.near_mean, rows.scale
+    K = _products(Source(near, rows.x.n_threads).transposed, scale)
+    toward = (near @ mean)[:, None] * scale
+    K += mean @ mean - toward - toward.T
+    beside = rows.beside
+    K += beside @ beside.T
+    K *= roots * roots.T
+
+    def times(b: Double) -> Double:
+        return roots * ((near @ b) * scale - mean @ b + beside @ b[rows.far])
+
+    def pulled(a: Double) -> Double:
+        a = roots * a
+        b = (near.T @ a) * scale - np.outer(mean, a.sum(axis=0))
+        b[rows.far] += beside.T @ a
+        return b
+
+    return K, times, pulled
 
 
-def nonnegative(form: GramForm, alpha: Double) -> Solution:
-    """Minimise over b >= 0, exactly, by coordinate descent and faces."""
-    p, t = form.linear.shape
-    B, ended = np.empty((p, t)), True
-    for value in np.unique(alpha):
-        same = alpha == value
-        products = np.ascontiguousarray(form.linear[:, same].T)
-        sweeps = Sweeps(MOST_SWEEPS, tol=1e-12, polish=POLISH)
-        result = solve_rows(
-            None,
-            np.zeros((0, p)),
-            form.gram,
-            Penalty(l2=float(value)),
-            sweeps,
-            products=products,
-            n_threads=1,
-        )
-        B[:, same] = result.factor.T
-        ended = ended and not result.open
-    return replace(solution(form, alpha, B, positive=True), converged=ended)
+def _double(x: Array) -> Double:
+    return x.astype(np.float64)
 
 
-def _kernel(x: Source) -> Double:
+def _products(x: Source, scale: float = 1.0) -> Double:
     nothing = np.zeros((x.rows, 0), x.dtype)
-    return kernels.moments(x.kernel, nothing, None, None, x.n_threads)[:-1, :-1].copy()
-
-
-def solution(form: Form, alpha: Double, B: Double, positive: bool = False) -> Solution:
-    """Measure B."""
-    return Solution(B, *measure(form, alpha, B, form.apply(B), positive))
-
-
-def _dual_solution(K: Double, target: Double, a: Double, B: Double, alpha: Double) -> Solution:
-    """What `measure` gives, from a: with r = Ka + alpha a - y the gradient is X'r."""
-    fitted = K @ a
-    r = fitted + alpha * a - target
-    squared = np.maximum(np.sum(r * (K @ r), axis=0), 0)
-    scale = np.sum(target * (K @ target), axis=0)
-    kkt = np.sqrt(np.divide(squared, scale, out=np.zeros_like(scale), where=scale > 0)).max(initial=0)
-    with np.errstate(divide="ignore"):
-        gap = np.divide(squared, 2 * alpha, out=np.zeros_like(squared), where=squared > 0)
-    objective = 0.5 * float(np.sum((target - fitted) ** 2) + np.sum(alpha * np.sum(a * fitted, axis=0)))
-    return Solution(B, objective, float(kkt), gap)
+    return kernels.moments(x.kernel, nothing, None, None, x.n_threads, scale)[:-1, :-1].copy()

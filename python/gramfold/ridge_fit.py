@@ -1,7 +1,8 @@
 """From the data of `Ridge` to its solution: choice of the solver, and what each is given."""
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,31 +10,32 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import ridge_direct as direct
 from ._arguments import generator
-from .fold import Array
 from .monitor import Monitor
-from .ridge_data import SAME, Data, finite, penalties
-from .ridge_forms import Form, GramForm, RowsForm
-from .ridge_moments import Double, Moments
-from .ridge_sgd import Rows, constant, decaying, stochastic_gradients
+from .ridge_blocks import Blocks
+from .ridge_data import SAME, Data, Double, finite, penalties
+from .ridge_forms import Form, GramForm, RowsForm, rows_about_means
+from .ridge_moments import Moments, moments
+from .ridge_nonnegative import nonnegative, on_faces
+from .ridge_rows import Rows
+from .ridge_sgd import Drawn, constant, decaying, stochastic_gradients
+from .ridge_solution import Judge, Solution, settle
 from .ridge_solvers import (
+    Found,
     Iterates,
-    Solution,
     admm,
     conjugate_gradients,
     descend,
     gradient_descent,
-    measure,
+    optimality,
 )
 
 MOST_COLUMNS = 4096  # of a Gram matrix that 'cg', 'gd' and 'sgd' form: 128 MiB
 SPARSE_COLUMNS = 1024  # and of one that 'auto' forms of a CSR matrix
+MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
 BATCH = 32
 
-# solution, means of x and y, name of the solver, history
-Fitted = tuple[Solution, tuple[Double, Double], str, dict[str, Array]]
 
-
-@dataclass(slots=True)
+@dataclass
 class Problem:
     """What a solver is given."""
 
@@ -41,63 +43,104 @@ class Problem:
     data: Data
     alpha: Double
     monitor: Monitor
-    sums: Moments | None = None
+    seen: Blocks | None = None
     gaps: list[float] = field(default_factory=list)
 
-    def gram_form(self) -> tuple[GramForm, tuple[Double, Double]]:
+    @cached_property
+    def sums(self) -> Moments:
+        """X'X and X'y."""
+        return moments(self.data)
+
+    @cached_property
+    def gram_form(self) -> GramForm:
         """X'X, formed unless it is known."""
-        sums = self.sums or self.data.moments()
-        return GramForm(sums), (sums.x_mean, sums.y_mean)
+        return GramForm(self.seen or self.sums)
 
-    def form(self) -> tuple[Form, tuple[Double, Double]]:
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows, about the means that X'X was formed about, if it was."""
+        if "sums" in self.__dict__:
+            return Rows(self.data, self.sums.x_mean, self.sums.y_mean, self.sums.far)
+        return rows_about_means(self.data)
+
+    @cached_property
+    def form(self) -> Form:
         """X'X, or passes over X if it has too many columns."""
-        if self.sums is not None or self.data.x.cols <= MOST_COLUMNS:
-            return self.gram_form()
-        return self.rows_form()
+        if self.seen is not None or self.data.x.cols <= MOST_COLUMNS:
+            return self.gram_form
+        return RowsForm(self.rows, self.data.units)
 
-    def rows_form(self) -> tuple[RowsForm, tuple[Double, Double]]:
-        """Passes over X."""
-        form = RowsForm(self.data.x, self.data.y, self.data.weights, self.data.centered)
-        return form, (form.x_mean, form.y_mean)
+    @cached_property
+    def judge(self) -> Judge:
+        """What measures coefficients."""
+        if "gram_form" in self.__dict__:
+            linear = self.gram_form.linear
+        elif "form" in self.__dict__:
+            linear = self.form.linear
+        else:
+            linear = RowsForm(self.rows, self.data.units).linear
+        return Judge(self.data, self.seen or self.rows, self.alpha, linear)
 
 
-def solve(model: Any, data: Data, sums: Moments | None = None) -> Fitted:
+def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
     """Solve with the solver asked for, or the one that fits the shape."""
-    name = choose(model, data, sums)
+    name = choose(model, data, seen)
     iterative = name in ITERATIONS
     most = model.max_iter or (1000 if name == "sgd" else 10_000) if iterative else 1
     monitor = Monitor(most, model.verbose, model.callback, model.max_time)
-    problem = Problem(model, data, penalties(model.alpha, data.y.shape[1]), monitor, sums)
-    if (sums is None and name in ("svd", "dual", "sgd")) or data.x.cols > MOST_COLUMNS:
+    problem = Problem(model, data, penalties(model.alpha, data.y.shape[1], data.units), monitor, seen)
+    if (seen is None and name in ("svd", "dual", "sgd")) or data.x.cols > MOST_COLUMNS:
         finite(data.x)
+    positive = bool(model.positive)
     with monitor:
         if iterative:
-            form, mean, iterates = ITERATIONS[name](problem)
+            form, iterates = ITERATIONS[name](problem)
             tol, note = float(model.tol), problem.gaps.append
-            solution = descend(iterates, form, problem.alpha, tol, most, monitor, bool(model.positive), note)
-            if isinstance(form, RowsForm) and data.x.dtype == np.float32:
-                solution = _measured_anew(form, problem.alpha, solution)
+            found = descend(iterates, form, problem.alpha, tol, most, monitor, positive, note)
         else:
-            solution, mean, name = DIRECT[name](problem)
+            found, name = DIRECT[name](problem)
+        solution = problem.judge.solution(found, positive)
+        gap = float(np.sum(solution.gap))
+        if iterative:
+            problem.gaps[-1] = gap
+            allowed = 1.01 * float(model.tol) + _of_rounding(problem, found.coef)
+            solution.converged = found.converged and solution.kkt <= allowed
+        else:
             monitor.record(solution.objective, solution.kkt)
-            problem.gaps.append(float(solution.gap.sum()))
-    if not solution.converged and solution.n_iter == most and model.tol > 0:
+            problem.gaps.append(gap)
+    if not solution.converged and found.converged and iterative:
+        warnings.warn(
+            f"solver {name!r} ended at a relative gradient of {solution.kkt:.1e}, above tol={model.tol:g}: "
+            f"sums over {data.x.dtype} are no more exact; raise tol, or use a direct solver",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    elif not solution.converged and solution.n_iter == most and model.tol > 0:
         warnings.warn(
             f"solver {name!r} reached max_iter={most} at a relative gradient of {solution.kkt:.1e}, above "
             f"tol={model.tol:g}; raise max_iter or tol, or use a direct solver",
             ConvergenceWarning,
             stacklevel=3,
         )
-    return solution, mean, name, monitor.history | {"gap": np.array(problem.gaps)}
+    solution.solver, solution.history = name, monitor.history | {"gap": np.array(problem.gaps)}
+    return solution
 
 
-def _measured_anew(form: Form, alpha: Double, found: Solution) -> Solution:
-    """What is left at the end by one more pass: rounding adds up in products that follow the iterations."""
-    objective, kkt, gap = measure(form, alpha, found.coef, form.apply(found.coef))
-    return replace(found, objective=objective, kkt=kkt, gap=gap)
+def dense_enough(data: Data) -> bool:
+    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
+    wide = data.x.sparse and data.x.rows < data.x.cols
+    return not wide or data.x.rows * data.x.cols <= MOST_DENSE
 
 
-def choose(model: Any, data: Data, sums: Moments | None) -> str:
+def _of_rounding(problem: Problem, B: Double) -> float:
+    """The relative gradient that comes of rounding the coefficients to the dtype of X."""
+    judge, off = problem.judge, B - problem.judge.rounded(B)
+    if not off.any():
+        return 0.0
+    return 2 * optimality(problem.form.apply(off), -problem.alpha, off, judge.scale)[0]
+
+
+def choose(model: Any, data: Data, seen: Blocks | None) -> str:
     """Name the solver that runs."""
     name = str(SAME.get(model.solver, model.solver))
     rows, cols = data.x.rows, data.x.cols
@@ -107,68 +150,77 @@ def choose(model: Any, data: Data, sums: Moments | None) -> str:
         return name
     if model.positive:
         return "cd"
-    if sums is not None or cols <= min(rows, SPARSE_COLUMNS if data.x.sparse else MOST_COLUMNS):
+    if seen is not None or cols <= min(rows, SPARSE_COLUMNS if data.x.sparse else MOST_COLUMNS):
         return "cholesky"
     return "dual" if rows < cols and rows <= (SPARSE_COLUMNS if data.x.sparse else MOST_COLUMNS) else "cg"
 
 
-def _cholesky(problem: Problem) -> tuple[Solution, tuple[Double, Double], str]:
-    form, mean = problem.gram_form()
+def _cholesky(problem: Problem) -> tuple[Found, str]:
+    form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
+    rounding = (seen or problem.sums).rounding
     try:
-        return direct.primal(form, problem.alpha), mean, "cholesky"
+        inverse, condition = direct.positive_definite(form.gram, alpha)
+        settled, B = settle(problem.judge, inverse(form.linear), inverse, condition * rounding)
+        if settled:
+            return Found(B), "cholesky"
     except direct.Singular:
         pass
-    data = problem.data
-    if problem.sums is None and not data.x.sparse:
-        return _svd(problem, form, mean)
-    B = direct.by_eigenvalues(form.gram, form.linear, problem.alpha)
-    return direct.solution(form, problem.alpha, B), mean, "eigen"
+    if seen is not None:
+        return Found(direct.by_triangle(seen.triangle(), seen.n_features, alpha)), "svd"
+    if problem.data.x.sparse:
+        eigen = direct.Eigen(form.gram, alpha)
+        settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
+        if (settled and eigen.drops_nothing(problem.rows)) or not dense_enough(problem.data):
+            return Found(B), "eigen"
+    return _svd(problem)
 
 
-def _svd(
-    problem: Problem, form: Form | None = None, mean: tuple[Double, Double] | None = None
-) -> tuple[Solution, tuple[Double, Double], str]:
-    if form is None or mean is None:
-        form, mean = problem.rows_form()
-    data = problem.data
-    x, y = direct.centred(data.x.x, data.y, data.weights, *mean)
-    return direct.singular_values(form, x.astype(np.float64), y, problem.alpha), mean, "svd"
+def _svd(problem: Problem) -> tuple[Found, str]:
+    return Found(direct.singular_values(problem.rows, problem.alpha)), "svd"
 
 
-def _dual(problem: Problem) -> tuple[Solution, tuple[Double, Double], str]:
-    data = problem.data
-    _, mean = problem.rows_form()
-    return direct.dual(data.x, data.y, data.weights, *mean, problem.alpha), mean, "dual"
+def _dual(problem: Problem) -> tuple[Found, str]:
+    rows, data = problem.rows, problem.data
+    inverse, correct, condition = direct.dual(rows, problem.alpha)
+    rounding = condition * len(rows.y) * float(np.finfo(np.float64 if data.x.sparse else data.x.dtype).eps)
+    settled, B = settle(problem.judge, inverse(rows.y), correct, rounding)
+    if settled or not dense_enough(data):
+        return Found(B), "dual"
+    return _svd(problem)
 
 
-def _nonnegative(problem: Problem) -> tuple[Solution, tuple[Double, Double], str]:
-    form, mean = problem.gram_form()
-    return direct.nonnegative(form, problem.alpha), mean, "cd"
+def _nonnegative(problem: Problem) -> tuple[Found, str]:
+    form = problem.gram_form
+    B, ended = nonnegative(form.gram, form.linear, problem.alpha)
+    B = settle(problem.judge, B, on_faces(form.gram, problem.alpha, B), 0)[1]
+    return Found(B, converged=ended), "cd"
 
 
-def _cg(problem: Problem) -> tuple[Form, tuple[Double, Double], Iterates]:
-    form, mean = problem.form()
-    return form, mean, conjugate_gradients(form, problem.alpha)
+def _cg(problem: Problem) -> tuple[Form, Iterates]:
+    return problem.form, conjugate_gradients(problem.form, problem.alpha)
 
 
-def _gd(problem: Problem) -> tuple[Form, tuple[Double, Double], Iterates]:
-    form, mean = problem.form()
-    return form, mean, gradient_descent(form, problem.alpha, problem.model.step)
+def _gd(problem: Problem) -> tuple[Form, Iterates]:
+    step = problem.model.step
+    step = None if step is None else float(np.ldexp(step, problem.data.units.curvature))
+    return problem.form, gradient_descent(problem.form, problem.alpha, step)
 
 
-def _admm(problem: Problem) -> tuple[Form, tuple[Double, Double], Iterates]:
-    form, mean = problem.gram_form()
-    return form, mean, admm(form, problem.alpha, problem.model.rho, bool(problem.model.positive))
+def _admm(problem: Problem) -> tuple[Form, Iterates]:
+    form, rho = problem.gram_form, problem.model.rho
+    rho = None if rho is None else float(np.ldexp(rho, -problem.data.units.curvature))
+    return form, admm(form, problem.alpha, rho, bool(problem.model.positive))
 
 
-def _sgd(problem: Problem) -> tuple[Form, tuple[Double, Double], Iterates]:
-    form, mean = problem.form()
-    data, step = problem.data, problem.model.step
-    rows = Rows(data.x.x, data.y, data.weights, *mean)
-    alpha = problem.alpha
-    steps = decaying(form, rows, alpha, BATCH) if step is None else constant(form, rows, alpha, step)
+def _sgd(problem: Problem) -> tuple[Form, Iterates]:
+    form, step, alpha = problem.form, problem.model.step, problem.alpha
+    rows = Drawn(problem.rows)
+    if step is None:
+        steps: Any = decaying(form, rows, alpha, BATCH)
+    else:
+        steps = constant(form, rows, alpha, float(np.ldexp(step, 2 * problem.data.units.x)))
     rng = generator(problem.model.random_state)
-    return form, mean, stochastic_gradients(form, rows, alpha, steps, rng, BATCH)
+    return form, stochastic_gradients(form, rows, alpha, steps, rng, BATCH)
 
 
 DIRECT = {"cholesky": _cholesky, "svd": _svd, "dual": _dual, "cd": _nonnegative}

@@ -1,20 +1,19 @@
 """Least squares as a quadratic form, for solvers that only multiply by X'X."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg as la
-import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from .fold import Array, Source
-from .ridge_moments import Double, Moments
-
-ROWS_AT_ONCE = 4096
+from .ridge_blocks import Blocks
+from .ridge_data import Data, Double, Units
+from .ridge_moments import Moments
+from .ridge_rows import FAR, Rows, column_squares
 
 
 class Form(Protocol):
-    """1/2 |XB - Y|^2 = 1/2 squares - <B, linear> + 1/2 <B, apply(B)>, X and Y centred and weighted.
+    """1/2 |XB - Y|^2 = 1/2 squares - <B, linear> + 1/2 <B, apply(B)>, X and Y centred, weighted and in units.
 
     Attributes
     ----------
@@ -22,10 +21,12 @@ class Form(Protocol):
         X'Y.
     squares : ndarray of shape (n_targets,)
         Diagonal of Y'Y.
+    units : Units
     """
 
     linear: Double
     squares: Double
+    units: Units
 
     def apply(self, coefs: Double) -> Double:
         """X'X times coefs."""
@@ -37,10 +38,11 @@ class Form(Protocol):
 class GramForm:
     """X'X at hand."""
 
-    def __init__(self, moments: Moments) -> None:
+    def __init__(self, moments: Moments | Blocks) -> None:
         self.gram = moments.gram
         self.linear = moments.cross
         self.squares = moments.squares
+        self.units = moments.units
 
     def apply(self, coefs: Double) -> Double:
         """X'X times coefs."""
@@ -55,24 +57,19 @@ class GramForm:
 class RowsForm:
     """X'X as one pass over the rows of X, dense or CSR, for more features than a Gram matrix suits."""
 
-    def __init__(self, x: Source, y: Array, weights: Array | None, centered: bool) -> None:
-        w = np.ones(x.rows) if weights is None else weights.astype(np.float64)
-        self.weight = float(w.sum())
-        p, t = x.cols, y.shape[1]
-        self.x_mean = _products(x, w[:, None])[:, 0] / self.weight if centered else np.zeros(p)
-        self.y_mean = w @ y / self.weight if centered else np.zeros(t)
-        target = w[:, None] * (y - self.y_mean)
-        self.linear = _products(x, target) - np.outer(self.x_mean, target.sum(axis=0))
-        self.squares = np.sum(target * (y - self.y_mean), axis=0)
-        self.x = x if weights is None else Source(scaled(x.x, np.sqrt(w)), x.n_threads)
+    def __init__(self, rows: Rows, units: Units) -> None:
+        self.rows, self.units = rows, units
+        nothing = np.zeros((rows.x.cols, rows.y.shape[1]))
+        self.linear, self.squares, _ = rows.misfit(nothing)
 
     def apply(self, coefs: Double) -> Double:
         """X'X times coefs, in one read of X."""
-        return self.x.gram_product(coefs) - self.weight * np.outer(self.x_mean, self.x_mean @ coefs)
+        nothing = np.broadcast_to(0.0, (self.rows.x.rows, coefs.shape[1]))
+        return -self.rows.misfit(coefs, nothing)[0]
 
     def extremes(self) -> tuple[float, float]:
         """Give 0 and the largest eigenvalue of X'X by Lanczos' method, rounded up."""
-        p = self.x.cols
+        p = self.rows.x.cols
         if p < 3:
             return 0.0, float(la.norm(self.apply(np.eye(p)), 2))
         operator = LinearOperator(
@@ -83,20 +80,24 @@ class RowsForm:
         return 0.0, float(largest) * 1.01
 
 
-def scaled(x: Any, root: Array) -> Any:
-    """Rows of a dense or CSR matrix times `root`, in its dtype."""
-    root = root.astype(x.dtype)
-    if sp.issparse(x):
-        return (sp.diags_array(root) @ x).tocsr()
-    return x * root[:, None]
+def rows_about_means(data: Data) -> Rows:
+    """The rows about means that are found in two reads, the second one about those of the first."""
+    p, t = data.x.cols, data.y.shape[1]
+    nothing = Rows(data, np.zeros(p), np.zeros(t))
+    if not data.centered:
+        return nothing
+    y_mean = np.average(data.y, axis=0, weights=data.weights)
+    x_mean = _sum(nothing) / data.weight
+    far = None
+    if data.x.sparse:
+        squares = column_squares(data.x.x, data.weights) * data.units.scale**2 / data.weight
+        far = np.abs(x_mean) > FAR * np.sqrt(np.maximum(squares - x_mean**2, 0))
+    rows = Rows(data, x_mean, y_mean, far)
+    offset = np.average(rows.y, axis=0, weights=data.weights)
+    return Rows(data, x_mean + _sum(rows) / data.weight, y_mean + offset, far)
 
 
-def _products(x: Source, factor: Double) -> Double:
-    """X'factor in float64."""
-    if x.sparse:
-        return np.asarray(x.x.T @ factor)
-    total = np.zeros((x.cols, factor.shape[1]))
-    for first in range(0, x.rows, ROWS_AT_ONCE):
-        block = slice(first, first + ROWS_AT_ONCE)
-        total += x.x[block].T.astype(np.float64, copy=False) @ factor[block]
-    return total
+def _sum(rows: Rows) -> Double:
+    """The weighted sum of the rows of Z."""
+    ones = np.broadcast_to(1.0, (rows.x.rows, 1))
+    return rows.misfit(np.zeros((rows.x.cols, 1)), ones)[0][:, 0]

@@ -1,105 +1,134 @@
 """What least squares needs to know about its data: second moments, in one fold over the rows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from ._core import kernels
-from .fold import Array, Source
-
-Double = NDArray[np.float64]
+from .fold import Array
+from .ridge_data import Data, Double, Units
+from .ridge_rows import FAR, Rows
 
 SAMPLE = 256
-# A column whose mean lies this many standard deviations from the shift is read again about its mean.
-FAR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Weighted sums over rows, about the means or, without an intercept, about 0.
+    """Weighted sums over rows, about the means or, without an intercept, about 0, in units.
 
     Attributes
     ----------
     weight : float
         Sum of the weights.
-    rows : int
+    centered : bool
     x_mean, y_mean : ndarray of shape (n_features,), (n_targets,)
         0 without an intercept.
     gram, cross : ndarray of shape (n_features, n_features), (n_features, n_targets)
         X'X and X'Y.
-    squares : ndarray of shape (n_targets,)
-        Diagonal of Y'Y.
+    targets : ndarray of shape (n_targets, n_targets)
+        Y'Y.
+    low : ndarray of shape (n_features + n_targets,)
+        What rounding took off the means.
+    rounding : float
+        Of the sums, relative to the roots of the diagonals.
+    units : Units
+    far : ndarray of bool, optional
+        Columns of a CSR matrix that are far from 0.
     """
 
     weight: float
-    rows: int
+    centered: bool
     x_mean: Double
     y_mean: Double
     gram: Double
     cross: Double
-    squares: Double
+    targets: Double
+    low: Double
+    rounding: float
+    units: Units
+    far: Array | None = None
 
-    def merge(self, other: "Moments", centered: bool) -> "Moments":
-        """Moments of the rows of both (Chan, Golub & LeVeque 1983)."""
-        weight = self.weight + other.weight
-        share = other.weight / weight if weight else 0.0
-        dx, dy = other.x_mean - self.x_mean, other.y_mean - self.y_mean
-        between = self.weight * share if centered else 0.0
-        return Moments(
-            weight,
-            self.rows + other.rows,
-            self.x_mean + share * dx,
-            self.y_mean + share * dy,
-            self.gram + other.gram + between * np.outer(dx, dx),
-            self.cross + other.cross + between * np.outer(dx, dy),
-            self.squares + other.squares + between * dy * dy,
-        )
+    @property
+    def squares(self) -> Double:
+        """Diagonal of Y'Y."""
+        return self.targets.diagonal().copy()
 
 
-def moments(x: Source, y: Array, weights: Array | None, centered: bool) -> Moments:
+def moments(data: Data) -> Moments:
     """Read the rows once, and once more only if a column's mean could not be guessed from a few of them.
 
     Raises
     ------
     ValueError
-        If x holds NaN or infinity, or its squares overflow.
+        If X holds NaN or infinity, or its squares overflow.
     """
-    p = x.cols
-    shift = None
-    if centered:
-        few = slice(None, None, max(1, x.rows // SAMPLE))
-        guess = np.zeros(p, x.dtype) if x.sparse else x.x[few].copy(order="C").mean(axis=0)
-        shift = np.concatenate([guess, y[few].mean(axis=0)]).astype(x.dtype)
-    sums = _sums(x, y, shift, weights)
-    total = sums[-1, -1]
-    if not centered or total == 0:
-        return _split(sums, p, x.rows, np.zeros(len(sums) - 1))
-    offset = sums[-1, :-1] / total
-    assert shift is not None
-    spread = np.maximum(sums.diagonal()[:-1] / total - offset**2, 0)
-    rounding = 16 * np.finfo(x.dtype).eps * np.abs(shift + offset)
-    if not x.sparse and np.any(np.abs(offset) > FAR * np.sqrt(spread) + rounding):
-        shift = (shift + offset).astype(x.dtype)
-        sums = _sums(x, y, shift, weights)
+    x, p, scale = data.x, data.x.cols, data.units.scale
+    shift, y_mean = np.zeros(p), np.zeros(data.y.shape[1])
+    if data.centered:
+        y_mean = _mean(data.y, data.weights)
+        if not x.sparse:
+            few = x.x[:: max(1, x.rows // SAMPLE)]
+            shift = few.mean(axis=0, dtype=np.float64).astype(x.dtype).astype(np.float64)
+    sums = _sums(data, shift, y_mean)
+    total, far, offset = data.weight, None, np.zeros(len(sums) - 1)
+    if data.centered:
         offset = sums[-1, :-1] / total
-    sums[:-1, :-1] -= total * np.outer(offset, offset)
-    return _split(sums, p, x.rows, shift + offset)
+        far = _far(sums, offset, shift * scale, x.dtype if not x.sparse else None)
+        if far.any():
+            shift = np.where(far, shift + offset[:p] / scale, shift)
+            shift = shift.astype(x.dtype).astype(np.float64) if not x.sparse else shift
+            sums = _sums(data, shift, y_mean, far)
+            offset = sums[-1, :-1] / total
+        sums[:-1, :-1] -= total * np.outer(offset, offset)
+    rounding = 8 * float(np.finfo(np.float64 if x.sparse else x.dtype).eps)
+    about = np.concatenate([shift * scale, y_mean])
+    mean = about + offset
+    return Moments(
+        total, data.centered, mean[:p], mean[p:], sums[:p, :p], sums[:p, p:-1], sums[p:-1, p:-1],
+        (about - mean) + offset, rounding, data.units, far if x.sparse else None,
+    )  # fmt: skip
 
 
-def _sums(x: Source, y: Array, shift: Array | None, weights: Array | None) -> Double:
-    sums = kernels.moments(x.kernel, y, shift, weights, x.n_threads)
+def _mean(y: Double, weights: Double | None) -> Double:
+    """The mean of y, in two rounds so that rounding is that of what lies about it."""
+    first = np.average(y, axis=0, weights=weights)
+    return first + np.average(y - first, axis=0, weights=weights)
+
+
+def _far(sums: Double, offset: Double, shift: Double, dtype: Any) -> Array:
+    """Columns whose mean lies far from the shift; not those of one value, which rounding alone sets apart."""
+    p = len(shift)
+    spread = np.maximum(sums.diagonal()[:p] / sums[-1, -1] - offset[:p] ** 2, 0)
+    rounding = 0 if dtype is None else 16 * np.finfo(dtype).eps * np.abs(shift + offset[:p])
+    return np.asarray(np.abs(offset[:p]) > FAR * np.sqrt(spread) + rounding)
+
+
+def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -> Double:
+    x, dtype, scale = data.x, data.x.dtype, data.units.scale
+    if x.sparse and far is not None:
+        sums = _sums_beside(Rows(data, shift * scale, y_mean, far))
+    else:
+        y = (data.y - y_mean).astype(dtype)
+        about = np.concatenate([shift, np.zeros(y.shape[1])]).astype(dtype)
+        weights = None if data.weights is None else data.weights.astype(dtype)
+        sums = kernels.moments(x.kernel, y, about, weights, x.n_threads, scale)
     if not np.isfinite(sums).all():
         assert_all_finite(x.values, input_name="X")
-        raise ValueError(
-            f"X, y or sample_weight is too large for {x.dtype}: the sum of its squares overflows"
-        )
+        raise ValueError(f"X has entries too large for {dtype} beside the others: their squares overflow")
     return sums
 
 
-def _split(sums: Double, p: int, rows: int, mean: Double) -> Moments:
-    return Moments(
-        float(sums[-1, -1]), rows, mean[:p], mean[p:], sums[:p, :p], sums[:p, p:-1],
-        sums.diagonal()[p:-1].copy(),
+def _sums_beside(rows: Rows) -> Double:
+    """Sums of CSR with columns far from 0, which the kernel sees as further targets."""
+    p, f = rows.x.cols, len(rows.far)
+    near, y = rows.near, np.hstack([rows.beside, rows.y])
+    sums = kernels.moments(
+        (near.data.astype(np.float64), near.indices, near.indptr, p), y, None, rows.weights,
+        rows.x.n_threads, rows.scale,
     )  # fmt: skip
+    places = np.arange(p)
+    places[rows.far] = p + np.arange(f)
+    places = np.append(places, np.arange(p + f, len(sums)))
+    return np.ascontiguousarray(sums[np.ix_(places, places)])

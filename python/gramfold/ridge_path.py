@@ -5,11 +5,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import ridge_direct as direct
 from .fold import Array
 from .ridge import Ridge
-from .ridge_data import finite, penalties, read
-from .ridge_forms import RowsForm
+from .ridge_data import Double, finite, penalties, read
+from .ridge_direct import Eigen, Solve, dual, singular_values
+from .ridge_fit import dense_enough
+from .ridge_forms import rows_about_means
+from .ridge_moments import moments
+from .ridge_rows import Rows
+from .ridge_solution import Judge, settle
+
+LOOSE = 100  # times what is exact: a smaller error is not worth another read of X for all alphas
 
 
 def ridge_path(
@@ -55,19 +61,44 @@ def ridge_path(
            [0.5]])
     """
     data = read(Ridge(fit_intercept=fit_intercept, n_threads=n_threads), X, y, sample_weight, reset=True)
-    each = penalties(np.atleast_1d(np.asarray(alphas, np.float64)), np.size(alphas))
-    a, t, p = len(each), data.y.shape[1], data.x.cols
+    each = penalties(np.atleast_1d(np.asarray(alphas, np.float64)), np.size(alphas), data.units)
+    a, t = len(each), data.y.shape[1]
     alpha = np.repeat(each, t)
-    if p <= data.x.rows:
-        sums = data.moments()
-        x_mean, y_mean = sums.x_mean, sums.y_mean
-        B = direct.by_eigenvalues(sums.gram, np.tile(sums.cross, a), alpha)
+    inverse: Solve
+    correct: Solve
+    if data.x.cols <= data.x.rows:
+        sums = moments(data)
+        rows, linear = Rows(data, sums.x_mean, sums.y_mean, sums.far), sums.cross
+        eigen = Eigen(sums.gram, alpha)
+        inverse, correct, error = eigen, eigen, eigen.condition * sums.rounding
+        sure = eigen.drops_nothing(rows)
     else:
         finite(data.x)
-        form = RowsForm(data.x, data.y, data.weights, data.centered)
-        x_mean, y_mean = form.x_mean, form.y_mean
-        y_all = np.tile(data.y, a)
-        B = direct.dual(data.x, y_all, data.weights, x_mean, np.tile(y_mean, a), alpha).coef
-    intercepts = (np.tile(y_mean, a) - x_mean @ B).reshape(a, t).astype(data.x.dtype)
-    coefs = B.T.reshape(a, t, p).astype(data.x.dtype)
+        rows, sure = rows_about_means(data), True
+        linear = rows.y
+        inverse, correct, error = dual(rows, alpha)
+    judge = PathJudge(data, rows, alpha, linear)
+    B = judge.rounded(inverse(np.tile(linear, a)))
+    if not sure or error > LOOSE * judge.exact:
+        settled, B = settle(judge, B, correct, error) if sure else (False, B)
+        if not settled and dense_enough(data):
+            B = judge.rounded(singular_values(rows, alpha))
+    mean = np.tile(rows.y_mean, a) - rows.x_mean @ B
+    intercepts = np.ldexp(mean, data.units.y).reshape(a, t).astype(data.x.dtype)
+    coefs = data.units.coefs(B).T.reshape(a, t, -1).astype(data.x.dtype)
     return (coefs[:, 0], intercepts[:, 0]) if data.single else (coefs, intercepts)
+
+
+class PathJudge(Judge):
+    """For every alpha in turn the same targets, of which no copies are made."""
+
+    def gradient(self, B: Double) -> Double:
+        """X'(Y - XB) - alpha B."""
+        pull, rows = np.empty_like(B), self.about
+        assert isinstance(rows, Rows)
+        t = rows.y.shape[1]
+        for target in range(t):
+            every = B[:, target::t]
+            y = np.broadcast_to(rows.y[:, target : target + 1], (rows.x.rows, every.shape[1]))
+            pull[:, target::t] = rows.misfit(every, y)[0]
+        return pull - self.alpha * B

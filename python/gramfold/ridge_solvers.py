@@ -11,27 +11,22 @@ import numpy as np
 import scipy.linalg as la
 
 from .monitor import Monitor
+from .ridge_data import Double
 from .ridge_forms import Form
-from .ridge_moments import Double
 
 DIVERGED = 1e12
 SINGULAR, TINY = 1e-12, float(np.finfo(np.float64).tiny)
 LEAST_RHO = 1e-9  # times L: rounding of X'X grows by L / rho in an iteration
 
 Iterates = Iterator[tuple[Double, Double]]
+Measured = tuple[float, float, Double]
 
 
 @dataclass(frozen=True, slots=True)
-class Solution:
-    """Coefficients (n_features, n_targets), and how near they are to the minimum.
-
-    `gap` is P - D per target: P the objective, D the dual one at the residuals, see `measure`.
-    """
+class Found:
+    """Coefficients (n_features, n_targets) that a solver ends at, in units."""
 
     coef: Double
-    objective: float
-    kkt: float
-    gap: Double
     n_iter: int = 1
     converged: bool = True
 
@@ -52,8 +47,9 @@ def gradient_descent(
     largest = high + float(alpha.max())
     if step is not None and step * largest >= 2:
         raise ValueError(
-            f"step={step:g} diverges: gradient descent needs a step below 2/L = {2 / largest:g}, where "
-            f"L = {largest:g} is the largest eigenvalue of X'X + alpha I"
+            f"step={in_units(step, form):g} diverges: gradient descent needs a step below 2/L = "
+            f"{in_units(2 / largest, form):g}, where L = {np.ldexp(largest, form.units.curvature):g} is the "
+            "largest eigenvalue of X'X + alpha I"
         )
     mu, L = low + alpha, high + alpha
     rate = (
@@ -112,7 +108,8 @@ def admm(form: Any, alpha: Double, rho: float | None = None, positive: bool = Fa
     try:
         factor = la.cho_factor(form.gram + rho * np.eye(len(form.gram)), lower=True)
     except la.LinAlgError:
-        raise ValueError(f"rho={rho:g} is too small: X'X + rho I is singular to rounding") from None
+        given = np.ldexp(rho, form.units.curvature)
+        raise ValueError(f"rho={given:g} is too small: X'X + rho I is singular to rounding") from None
     Z = np.zeros_like(form.linear)
     U = np.zeros_like(Z)
     while True:
@@ -124,43 +121,56 @@ def admm(form: Any, alpha: Double, rho: float | None = None, positive: bool = Fa
         yield Z, form.apply(Z)
 
 
-def measure(
-    form: Form, alpha: Double, B: Double, product: Double, positive: bool = False
-) -> tuple[float, float, Double]:
-    """Objective, relative gradient, and duality gap per target, at B with product = X'X B.
+def measure(form: Form, alpha: Double, B: Double, product: Double, positive: bool = False) -> Measured:
+    """Objective, relative gradient, and duality gap per target, at B with product = X'X B."""
+    pull = form.linear - product
+    objective = 0.5 * float(np.sum(form.squares) + np.sum(B * (alpha * B - pull - form.linear)))
+    return objective, *optimality(pull, alpha, B, la.norm(form.linear, axis=0), positive)
+
+
+def optimality(
+    pull: Double, alpha: Double, B: Double, scale: Double, positive: bool = False,
+    noise: Double | float = 0.0,
+) -> tuple[float, Double]:  # fmt: skip
+    """Relative gradient, and duality gap per target, at B with pull = X'(Y - XB); scale is |X'Y|.
+
+    The gap is that of the worst gradient that differs by `noise` from this one.
 
     With residuals t = y - Xb the dual value is y't - |t|^2 / 2 - |c|^2 / (2 alpha), c = X't (its positive
     part for b >= 0), so that the gap is |F'(b)|^2 / (2 alpha) without any difference of objectives. It is
     infinite for alpha = 0, unless the gradient is 0.
     """
-    pull = form.linear - product
     gradient = alpha * B - pull
-    objective = 0.5 * float(np.sum(form.squares) + np.sum(B * (gradient - form.linear)))
     slope = np.where((B == 0) & positive, np.minimum(gradient, 0), gradient)
-    size, scale = la.norm(slope, axis=0), la.norm(form.linear, axis=0)
+    size = la.norm(slope, axis=0)
     kkt = float(np.divide(size, scale, out=np.zeros_like(size), where=scale > 0).max(initial=0))
     inactive = positive & (pull <= 0)
-    squared = np.sum(np.where(inactive, 0, gradient) ** 2, axis=0)
-    with np.errstate(divide="ignore"):
+    squared = (la.norm(np.where(inactive, 0, gradient), axis=0) + noise) ** 2
+    with np.errstate(divide="ignore", over="ignore"):
         gap = np.divide(squared, 2 * alpha, out=np.zeros_like(squared), where=squared > 0)
-    return objective, kkt, gap + np.sum(np.where(inactive, B * (alpha / 2 * B - pull), 0), axis=0)
+    return kkt, gap + np.sum(np.where(inactive, B * (alpha / 2 * B - pull), 0), axis=0)
 
 
 def descend(
     iterates: Iterates, form: Form, alpha: Double, tol: float, max_iter: int, monitor: Monitor,
     positive: bool = False, on_gap: Callable[[float], Any] = lambda gap: None,
-) -> Solution:  # fmt: skip
+) -> Found:  # fmt: skip
     """Take iterates until the relative gradient is at most tol, or the monitor or max_iter ends it."""
     n_iter = 0
     for n_iter, (B, product) in enumerate(iterates, 1):
         objective, kkt, gap = measure(form, alpha, B, product, positive)
         if not kkt < DIVERGED:
             raise ValueError(f"the iterations diverge: the gradient is {kkt:.1e} times that at 0; lower step")
-        on_gap(float(gap.sum()))
-        stop = monitor.record(objective, kkt)
+        on_gap(float(form.units.objective(gap.sum())))
+        stop = monitor.record(float(form.units.objective(objective)), kkt)
         if kkt <= tol or stop or n_iter == max_iter:
             break
-    return Solution(B, objective, kkt, gap, n_iter, kkt <= tol)
+    return Found(B, n_iter, bool(kkt <= tol))
+
+
+def in_units(step: float, form: Form) -> float:
+    """A step as it is for X itself."""
+    return float(np.ldexp(step, -form.units.curvature))
 
 
 def _start(form: Form, start: Double | None) -> tuple[Double, Double]:

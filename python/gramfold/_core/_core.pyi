@@ -280,7 +280,17 @@ def moments(
     shift: _Array | None,
     weights: _Array | None,
     n_threads: int,
+    scale: float = 1.0,
 ) -> _Double: ...
+def misfit(
+    x: _Array | tuple[_Array, _Array, _Array, int],
+    y: _Double,
+    shift: _Double | None,
+    weights: _Double | None,
+    scale: float,
+    coefs: _Double,
+    n_threads: int,
+) -> tuple[_Double, _Double, _Double]: ...
 def products(
     x: _Array | tuple[_Array, _Array, _Array, int],
     f: _Array,

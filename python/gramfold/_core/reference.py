@@ -28,6 +28,7 @@ from .reference_masked import masked_hals as masked_hals
 from .reference_mixture import count_rows as count_rows
 from .reference_mixture import gaussian_mixture as gaussian_mixture
 from .reference_mixture import poisson_mixture as poisson_mixture
+from .reference_moments import misfit as misfit
 from .reference_moments import moments as moments
 from .reference_pca import centred as centred
 from .reference_pca import shrink as shrink
