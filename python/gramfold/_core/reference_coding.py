@@ -20,6 +20,9 @@ def lasso(
     overwritten with X'Z; the sum of the row objectives without 1/2 |x|^2; the number of rows not ended.
     """
 
+    if not (tol >= 0 and l1 >= 0):
+        raise ValueError("l1 and tol must be at least 0")
+
     def code(b, row, budget):
         z = np.zeros_like(b) if start is None else start[row].copy()
         if nonneg:
