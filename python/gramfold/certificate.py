@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ._arguments import flag, real
 from .fold import Penalty, Source
-from .inputs import read_array, read_rows
+from .inputs import read_atoms, read_rows
 from .scales import scale_of, shifted
 
 BLOCK = 4096  # rows looked at together
@@ -75,7 +75,7 @@ def certify(
     True
     """
     X = read_rows(X, dtype=np.float64)
-    D = read_array(dictionary, "dictionary", dtype=np.float64)
+    D = read_atoms(dictionary, "dictionary", dtype=np.float64)
     codes = read_rows(codes, name="codes", dtype=np.float64)
     alpha, l2 = real(alpha, "alpha"), real(l2, "l2")
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):

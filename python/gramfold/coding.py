@@ -13,7 +13,7 @@ from ._arguments import choice, effective_threads, flag, real, whole
 from ._core import kernels
 from .codes import Coder, code_rows, mend_codes, warn_if_open
 from .fold import Array, Penalty, Source
-from .inputs import read_array, read_rows
+from .inputs import read_array, read_atoms, read_rows
 from .observed import Observed, observe
 from .scales import Scale, shifted, solve_in_range
 
@@ -221,7 +221,7 @@ def _with_default_size(coder: Coder, n_features: int) -> Coder:
 
 
 def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
-    atoms = read_array(dictionary, "dictionary", dtype=dtype)
+    atoms = read_atoms(dictionary, "dictionary", dtype=dtype)
     if atoms.shape[1] != n_features:
         raise ValueError(
             f"dictionary and X have different numbers of features: {atoms.shape[1]} and {n_features}"

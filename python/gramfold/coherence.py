@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import whole
 from .fold import Array
-from .inputs import read_array
+from .inputs import read_atoms
 
 Double = NDArray[np.float64]
 
@@ -188,11 +187,7 @@ def unit_atoms(dictionary: Any) -> Double:
     if isinstance(dictionary, BaseEstimator) and not hasattr(dictionary, "components_"):
         check_is_fitted(dictionary, "components_")
     given = getattr(dictionary, "components_", dictionary)
-    if np.ndim(given) != 2:
-        raise ValueError(
-            f"dictionary must have two dimensions, an atom a row, got {np.ndim(given)}; a single atom is dictionary[None]"
-        )
-    atoms = read_array(given, "dictionary", dtype=np.float64)
+    atoms = read_atoms(given, "dictionary", dtype=np.float64)
     atoms = atoms / np.maximum(np.abs(atoms).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     lengths = np.linalg.norm(atoms, axis=1)
     if (lengths == 0).any():

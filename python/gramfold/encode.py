@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._arguments import effective_threads, flag, real
 from ._core import kernels
 from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
-from .inputs import read_array, read_rows
+from .inputs import read_atoms, read_rows
 from .scales import Scale, shifted, solve_in_range
 from .sound_rows import Rows, mend
 
@@ -119,7 +119,7 @@ def encode(
     """
     threads = effective_threads(n_threads)
     X = read_rows(X, n_threads=threads, ensure_all_finite=False)
-    components = read_array(components, "components", dtype=X.dtype)
+    components = read_atoms(components, "components", dtype=X.dtype)
     if components.shape[1] != X.shape[1]:
         raise ValueError(
             f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"
