@@ -88,6 +88,7 @@ void bind(py::module_& m) {
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
            const Optional<T>& start, const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums,
            double l1, bool nonneg, Index most, bool one_by_one, int max_rounds, double tol, int n_threads) {
+            require(tol >= 0 && l1 >= 0, "l1 and tol must be at least 0");
             const LassoRule<T> rule{T(l1), nonneg, most, one_by_one, max_rounds, T(tol)};
             return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, rule, n_threads);
         },

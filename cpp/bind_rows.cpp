@@ -1,6 +1,7 @@
 // The boundary of least squares: rows solved for a fixed factor, whole or with missing entries.
 #include "masked.hpp"
 #include "pass.hpp"
+#include "rows/orthogonal.hpp"
 #include "seam.hpp"
 
 using namespace gramfold;
@@ -66,6 +67,16 @@ py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, c
     return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
 }
 
+void orthogonal_rows(const Contiguous<double>& atoms, const Contiguous<double>& y, const Contiguous<double>& codes,
+                     const Contiguous<bool>& ended, double l1, bool nonneg, int max_rounds, int n_threads) {
+    require(atoms.ndim() == 2 && y.ndim() == 2, "atoms and y must have two dimensions");
+    const Index k = atoms.shape(0), r = atoms.shape(1), rows = y.shape(0);
+    const double* from = sized(y, rows, r, "y must be rows x r");
+    double* to = writable<double>(codes, rows, k, "codes must be a writable rows x k");
+    bool* marks = writable<bool>(ended, rows, "ended must be a writable vector of rows");
+    without_gil(n_threads, [&](const Run& run) { return run_orthogonal(atoms.data(), k, r, from, rows, l1, nonneg, max_rounds, to, marks, run); });
+}
+
 template <class T>
 void bind(py::module_& m) {
     m.def("hals", &hals<T>, py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(),
@@ -82,6 +93,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_rows(py::module_& m) {
+    m.def("orthogonal_rows", &orthogonal_rows, py::arg("atoms").noconvert(), py::arg("y").noconvert(), py::arg("codes").noconvert(),
+          py::arg("ended").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_rounds"), py::arg("n_threads"));
     bind<float>(m);
     bind<double>(m);
 }

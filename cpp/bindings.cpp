@@ -95,7 +95,12 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
         [](const Contiguous<double>& gram, double eps) {
             const Index k = gram.ndim() == 2 ? gram.shape(0) : -1;
             const double* g = sized(gram, k, k, "gram must be square");
-            return square(pseudoinverse(g, k, eps), k);
+            Buffer<double> inverse;
+            {
+                const py::gil_scoped_release release;
+                inverse = pseudoinverse(g, k, eps);
+            }
+            return square(inverse, k);
         },
         py::arg("gram").noconvert(), py::arg("eps"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });

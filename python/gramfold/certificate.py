@@ -8,7 +8,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._arguments import flag, real
-from .inputs import read_array, read_rows
+from .fold import Penalty, Source
+from .inputs import read_atoms, read_rows
+from .scales import scale_of, shifted
 
 BLOCK = 4096  # rows looked at together
 
@@ -73,14 +75,24 @@ def certify(
     True
     """
     X = read_rows(X, dtype=np.float64)
-    D = read_array(dictionary, "dictionary", dtype=np.float64)
+    D = read_atoms(dictionary, "dictionary", dtype=np.float64)
     codes = read_rows(codes, name="codes", dtype=np.float64)
     alpha, l2 = real(alpha, "alpha"), real(l2, "l2")
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):
         raise ValueError(f"shapes do not fit: X {X.shape}, dictionary {D.shape}, codes {codes.shape}")
+    scale = scale_of(Source(X, 1), D, l2)
+    own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")))
     blocks = [slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK)]
-    parts = [_block(X[b], D, codes[b], alpha, l2, flag(positive, "positive")) for b in blocks]
-    return Certificate(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    parts = [
+        _block(
+            shifted(X[b], scale.x), shifted(D, scale.atoms), shifted(codes[b], scale.x - scale.atoms),
+            own.l1, own.l2, own.nonneg,
+        )
+        for b in blocks
+    ]  # fmt: skip
+    objective, gap, kkt = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    with np.errstate(over="ignore", under="ignore"):
+        return Certificate(shifted(objective, -2 * scale.x), shifted(gap, -2 * scale.x), kkt)
 
 
 def _block(

@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._core import kernels
 from .fold import Array, Penalty, Source, Sweeps, row_count, solve_rows
+from .observed import Observed
+from .sound_rows import Rows, mend
 
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
 SIDE_BY_SIDE = 32
@@ -116,6 +118,30 @@ def code_rows(
     parts, squares, objective, n_open = result
     codes = out if parts is None else sp.csr_matrix(parts, shape=(rows, k))
     return Coded(codes, sums, squares, objective, n_open)
+
+
+def mend_codes(
+    x: Source | Observed, atoms: Array, coder: Coder, codes: Any, n_open: float, *, gram: Any = None,
+    start: Array | None = None,
+) -> tuple[Any, float]:  # fmt: skip
+    """Solve again what codes (rows, k) of x in `atoms` (k, cols) need it; gives how many did not end too."""
+    if coder.algorithm == "threshold":
+        return codes, n_open
+    rows = Rows(
+        x, atoms.astype(np.float64), Penalty(coder.l1, coder.l2, coder.nonneg), coder.algorithm != "lasso"
+    )
+    ridged = None if gram is None else gram + coder.l2 * np.eye(len(atoms))
+    codes, n_open, _ = mend(
+        rows,
+        codes,
+        most=coder.max_iter,
+        n_open=n_open,
+        gram=ridged,
+        start=start,
+        tol=coder.tol,
+        by_condition=coder.algorithm != "lasso" or len(atoms) > SIDE_BY_SIDE,
+    )
+    return codes, n_open
 
 
 def _free(coder: Coder) -> bool:

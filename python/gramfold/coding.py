@@ -1,5 +1,6 @@
 """Sparse codes of rows in a fixed dictionary."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
 
 from . import masked_codes
 from ._arguments import choice, effective_threads, flag, real, whole
-from .codes import Coder, code_rows, warn_if_open
-from .fold import Array, Source
-from .inputs import read_array, read_rows
-from .observed import observe
+from ._core import kernels
+from .codes import Coder, code_rows, mend_codes, warn_if_open
+from .fold import Array, Penalty, Source
+from .inputs import read_array, read_atoms, read_rows
+from .observed import Observed, observe
+from .scales import Scale, shifted, solve_in_range
 
 ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
 MATCHING = ("omp", "ols")
@@ -111,31 +114,76 @@ def sparse_encode(
     choice(output, "output", ("dense", "csr"))
     threads = effective_threads(n_threads)
     if mask is not None:
-        if any(given is not None for given in (gram, cov)) or coder.algorithm == "threshold":
+        if any(given is not None for given in (gram, cov)) or coder.algorithm in ("threshold", "lars"):
             raise ValueError("mask goes with the lasso, 'omp' and 'ols', and without gram and cov")
-        x = observe(X, mask, n_threads=threads)
-        atoms = _dictionary(dictionary, x.dtype, x.cols)
-        codes = masked_codes.encode(
-            x, atoms, _with_default_size(coder, x.cols), row_errors(max_error, x.rows)
-        )
-        return sp.csr_matrix(codes) if output == "csr" else codes
-    X = read_rows(X, n_threads=threads)
-    atoms = _dictionary(dictionary, X.dtype, X.shape[1])
-    coder = _with_default_size(coder, X.shape[1])
+        x: Source | Observed = observe(X, mask, n_threads=threads)
+    else:
+        x = Source(read_rows(X, n_threads=threads, ensure_all_finite=False), threads)
+        x.check_finite()
+    atoms = _dictionary(dictionary, x.dtype, x.cols)
+    k, rows = len(atoms), x.rows
+    gram = _given(gram, "gram", (k, k), np.float64)
+    cov = _given(cov, "cov", (k, rows), x.dtype)
+    init = _given(init, "init", (rows, k), x.dtype)
+    coder = _with_default_size(coder, x.cols)
+    errors = row_errors(max_error, rows)
+    n_open = 0.0
+
+    def solve(scale: Scale, which: Any) -> Any:
+        nonlocal n_open
+        part = _Part(scale, which)
+        found, is_open = _encode(
+            scale.rows(x, which), shifted(atoms, scale.atoms), part.coder(coder),
+            gram=shifted(gram, 2 * scale.atoms),
+            products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
+            start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
+            sparse=output == "csr",
+        )  # fmt: skip
+        n_open += is_open
+        return found
+
+    codes = solve_in_range(x, atoms, l2, solve, products=coder.algorithm == "threshold")
+    warn_if_open(n_open, rows, coder.max_iter, stacklevel=2)
+    return codes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some rows, None for all, and how they are scaled."""
+
+    scale: Scale
+    rows: Any
+
+    def of(self, given: Any, exponent: int) -> Any:
+        """What is given for these rows, scaled."""
+        if given is None:
+            return None
+        return np.ascontiguousarray(shifted(given if self.rows is None else given[self.rows], exponent))
+
+    def coder(self, coder: Coder) -> Coder:
+        """The coder with its penalties scaled."""
+        own = self.scale.penalty(Penalty(coder.l1, coder.l2, coder.nonneg))
+        return replace(coder, l1=own.l1, l2=own.l2)
+
+
+def _encode(
+    x: Source | Observed, atoms: Array, coder: Coder, *, gram: Any, products: Any, start: Any, errors: Any,
+    sparse: bool,
+) -> tuple[Any, float]:  # fmt: skip
+    """Codes of all rows of x, and how many of them did not end."""
     if coder.algorithm == "lars":
-        return _lars(X, atoms, coder, output)
-    k, rows = len(atoms), X.shape[0]
-    enough = row_budgets(X, row_errors(max_error, rows))
-    source = Source(X, threads)
-    result = code_rows(
-        source, np.ascontiguousarray(atoms.T), coder,
-        gram=_given(gram, "gram", (k, k), np.float64),
-        products=None if cov is None else np.ascontiguousarray(_given(cov, "cov", (k, rows), X.dtype).T),
-        start=_given(init, "init", (rows, k), X.dtype), enough=enough, sparse=output == "csr",
-        n_threads=threads,
+        return _lars(x.x, atoms, coder, sparse), 0.0
+    if isinstance(x, Observed):
+        codes, n_open = masked_codes.solve(x, atoms, coder, errors, start)
+        return sp.csr_matrix(codes) if sparse else codes, n_open
+    shared = np.ascontiguousarray(atoms.T)
+    if gram is None:
+        gram = kernels.gram(shared.astype(np.float64), x.n_threads)
+    done = code_rows(
+        x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x.x, errors),
+        sparse=sparse, n_threads=x.n_threads,
     )  # fmt: skip
-    warn_if_open(result.open, rows, coder.max_iter, stacklevel=2)
-    return result.codes
+    return mend_codes(x, atoms, coder, done.codes, done.open, gram=gram, start=start)
 
 
 def make_coder(
@@ -169,12 +217,11 @@ def _with_default_size(coder: Coder, n_features: int) -> Coder:
     """Fill in scikit-learn's default of n_nonzero_coefs."""
     if coder.n_nonzero:
         return coder
-    values = {name: getattr(coder, name) for name in Coder.__dataclass_fields__}
-    return Coder(**values | {"n_nonzero": max(n_features // 10, 1)})
+    return replace(coder, n_nonzero=max(n_features // 10, 1))
 
 
 def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
-    atoms = read_array(dictionary, "dictionary", dtype=dtype)
+    atoms = read_atoms(dictionary, "dictionary", dtype=dtype)
     if atoms.shape[1] != n_features:
         raise ValueError(
             f"dictionary and X have different numbers of features: {atoms.shape[1]} and {n_features}"
@@ -212,9 +259,9 @@ def row_budgets(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float6
     return squares - errors**2
 
 
-def _lars(X: Any, atoms: Array, coder: Coder, output: str) -> Any:
+def _lars(X: Any, atoms: Array, coder: Coder, sparse: bool) -> Any:
     X = X.toarray() if sp.issparse(X) else X
     n_nonzero = min(coder.n_nonzero, len(atoms))
     codes = sklearn_sparse_encode(X, atoms, algorithm="lars", n_nonzero_coefs=n_nonzero)
     codes = codes.astype(X.dtype, copy=False)
-    return sp.csr_matrix(codes) if output == "csr" else codes
+    return sp.csr_matrix(codes) if sparse else codes

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import whole
 from .fold import Array
-from .inputs import read_array
+from .inputs import read_atoms
 
 Double = NDArray[np.float64]
 
@@ -182,7 +184,10 @@ def welch_bound(n_components: int, n_features: int) -> float:
 
 def unit_atoms(dictionary: Any) -> Double:
     """The atoms in float64, scaled to length 1."""
-    atoms = read_array(getattr(dictionary, "components_", dictionary), "dictionary", dtype=np.float64)
+    if isinstance(dictionary, BaseEstimator) and not hasattr(dictionary, "components_"):
+        check_is_fitted(dictionary, "components_")
+    given = getattr(dictionary, "components_", dictionary)
+    atoms = read_atoms(given, "dictionary", dtype=np.float64)
     atoms = atoms / np.maximum(np.abs(atoms).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     lengths = np.linalg.norm(atoms, axis=1)
     if (lengths == 0).any():

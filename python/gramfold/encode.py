@@ -1,6 +1,7 @@
 """Codes of rows in a fixed dictionary: the convex half of a factorisation."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from ._arguments import effective_threads, flag, real
 from ._core import kernels
 from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
-from .inputs import read_array, read_rows
+from .inputs import read_atoms, read_rows
+from .scales import Scale, shifted, solve_in_range
+from .sound_rows import Rows, mend
 
 MOST_SWEEPS, POLISH = 10_000, 8
 
@@ -20,20 +23,49 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: Ar
     A row ends when its step is at most 1e-10 (float32: 1e-5) of its own size, and does not depend on the
     other rows.
     """
-    tol = 1e-10 if x.dtype == np.float64 else 1e-5
-    gram = kernels.gram(shared, x.n_threads)
-    sweeps = Sweeps(MOST_SWEEPS, tol=tol, polish=POLISH)
-    result = solve_rows(
-        x, shared, gram, penalty, sweeps, sums=sums, squares=sums is not None, n_threads=x.n_threads
-    )
-    if result.open:
+
+    def run(some: Source, factor: Array, own: Penalty, gram: Any, sweeps: Sweeps, start: Any = None) -> Pass:
+        return solve_rows(
+            some,
+            factor,
+            gram,
+            own,
+            sweeps,
+            start=start,
+            sums=sums,
+            squares=sums is not None,
+            n_threads=x.n_threads,
+        )
+
+    done: Pass | None = None  # as long as it is of the codes that are given back
+    n_open, times = 0.0, 0
+
+    def solve(scale: Scale, which: Any) -> Array:
+        nonlocal done, n_open, times
+        some, factor, own = scale.rows(x, which), shifted(shared, scale.atoms), scale.penalty(penalty)
+        gram = kernels.gram(factor, x.n_threads)
+        sweeps = Sweeps(MOST_SWEEPS, tol=1e-10 if x.dtype == np.float64 else 1e-5, polish=POLISH)
+        result = run(some, factor, own, gram, sweeps)
+        rows = Rows(some, factor.T.astype(np.float64), own)
+        ridged = gram + own.l2 * np.eye(len(gram))
+        codes, is_open, changed = mend(rows, result.factor, most=MOST_SWEEPS, n_open=result.open, gram=ridged)
+        n_open, times = n_open + is_open, times + 1
+        done = result if some is x and not (changed.size or scale.atoms or times > 1) else None
+        return codes
+
+    codes = solve_in_range(x, shared.T, penalty.l2, solve)
+    if n_open:
         warnings.warn(
-            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
+            f"{n_open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
             "components are nearly dependent; a small L2 penalty helps",
             ConvergenceWarning,
             stacklevel=3,
         )
-    return result
+    if done is None and sums is None:
+        return Pass(codes, None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, n_open)
+    if done is None:
+        done = run(x, shared, penalty, kernels.gram(shared, x.n_threads), Sweeps(0), codes)
+    return replace(done, factor=codes, open=n_open)
 
 
 def encode(
@@ -85,12 +117,14 @@ def encode(
     array([[3., 0.],
            [1., 3.]])
     """
-    X = read_rows(X, n_threads=effective_threads(n_threads))
-    components = read_array(components, "components", dtype=X.dtype)
+    threads = effective_threads(n_threads)
+    X = read_rows(X, n_threads=threads, ensure_all_finite=False)
+    components = read_atoms(components, "components", dtype=X.dtype)
     if components.shape[1] != X.shape[1]:
         raise ValueError(
             f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"
         )
     penalty = Penalty(real(l1, "l1"), real(l2, "l2"), flag(nonneg, "nonneg"))
-    source = Source(X, effective_threads(n_threads))
+    source = Source(X, threads)
+    source.check_finite()
     return solve_to_convergence(source, np.ascontiguousarray(components.T), penalty).factor

@@ -250,7 +250,7 @@ def solve_rows(
         out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
     result = kernels.hals(
         None if x is None else x.kernel, products, shared, gram,
-        kernels.pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
+        _pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
         start, previous, beta, out, sums if gathered is None else None, penalty.l1, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, cross, squares, n_threads,
     )  # fmt: skip
@@ -258,6 +258,15 @@ def solve_rows(
         gathered.transposed.product(out, sums)
     squared = np.empty((0, 0)) if result[0] is None else result[0]
     return Pass(out, sums, squared, *result[1:])
+
+
+def _pseudoinverse(gram: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
+    """The pseudoinverse of a Gram matrix that is known to eps; of a large one by LAPACK, on threads."""
+    if len(gram) <= 512:
+        return kernels.pseudoinverse(gram, eps)
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > len(gram) * eps * values.max()
+    return np.ascontiguousarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
 
 
 def _in_order(

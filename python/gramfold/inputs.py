@@ -66,6 +66,13 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     return np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
 
 
+def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:
+    """Check a dictionary, an atom a row, as `read_array`."""
+    if np.ndim(given) != 2:
+        raise ValueError(f"{name} must have two dimensions, an atom a row, got {np.ndim(given)}")
+    return read_array(given, name, **checks)
+
+
 def about_nan(estimator: Any) -> str:
     """What to do about NaN, of an estimator that takes it in some way; else an empty string."""
     default = "missing='mask' leaves such entries out" if hasattr(estimator, "missing") else ""

@@ -7,17 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .codes import POLISH, Coder, code_rows, warn_if_open
+from .codes import POLISH, Coder, code_rows, mend_codes
 from .fold import Array, Penalty, Sweeps
 from .masked import solve_rows
 from .observed import Observed
-
-
-def encode(x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None) -> Array:
-    """Codes (rows, k) of x in `atoms` (k, cols), with a warning where rows did not end; see `solve`."""
-    codes, n_open = solve(x, atoms, coder, errors)
-    warn_if_open(n_open, x.rows, coder.max_iter, stacklevel=3)
-    return codes
 
 
 def solve(
@@ -32,13 +25,13 @@ def solve(
         penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
         result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
-        return result.factor, result.open
+        return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
     n_open = 0.0
     for row in range(x.rows):
         done = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
         codes[row], n_open = done.codes[0], n_open + done.open
-    return codes, n_open
+    return mend_codes(x, atoms, coder, codes, n_open)
 
 
 def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | None) -> Any:

@@ -10,7 +10,8 @@ from sklearn.utils import Tags
 from ._arguments import flag
 from .coding import sparse_encode
 from .fold import Array
-from .inputs import read_rows
+from .inputs import read_atoms, read_rows
+from .nmf_base import unchanged_on_error
 
 
 class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -124,13 +125,15 @@ class SparseCoder(BaseCoder):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X against the dictionary; nothing is learned."""
-        X = read_rows(X, self)
-        self.n_components_ = len(self.dictionary)
-        if X.shape[1] != np.shape(self.dictionary)[1]:
-            raise ValueError(
-                "Dictionary and X have different numbers of features: "
-                f"dictionary.shape: {np.shape(self.dictionary)} X.shape: {X.shape}"
-            )
+        with unchanged_on_error(self):
+            X = read_rows(X, self)
+            atoms = read_atoms(self.dictionary, "dictionary")
+            if X.shape[1] != atoms.shape[1]:
+                raise ValueError(
+                    "Dictionary and X have different numbers of features: "
+                    f"dictionary.shape: {atoms.shape} X.shape: {X.shape}"
+                )
+            self.n_components_ = len(atoms)
         return self
 
     def transform(self, X: Any, y: Any = None) -> Any:
@@ -141,7 +144,7 @@ class SparseCoder(BaseCoder):
 
     def inverse_transform(self, X: Any) -> Array:
         """Return codes @ dictionary, of shape (n_samples, n_features)."""
-        return self._decode(X, np.asarray(self.dictionary))
+        return self._decode(X, read_atoms(self.dictionary, "dictionary"))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

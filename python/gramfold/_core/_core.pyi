@@ -29,6 +29,16 @@ def hals(
     squares: bool,
     n_threads: int,
 ) -> tuple[_Double | None, _Double | None, float, float, float, float, float]: ...
+def orthogonal_rows(
+    atoms: _Double,
+    y: _Double,
+    codes: _Double,
+    ended: NDArray[np.bool_],
+    l1: float,
+    nonneg: bool,
+    max_rounds: int,
+    n_threads: int,
+) -> None: ...
 def lasso(
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
     p: _Array | None,

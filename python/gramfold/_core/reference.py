@@ -33,6 +33,7 @@ from .reference_moments import moments as moments
 from .reference_pca import centred as centred
 from .reference_pca import shrink as shrink
 from .reference_pca import shrink_sparse as shrink_sparse
+from .reference_rows import orthogonal_rows as orthogonal_rows
 
 
 def _matrix(x):

@@ -19,6 +19,8 @@ def lasso(
     (data, indices, indptr) of the codes or None if they went to `out`; Z'Z if there are `sums`, which are
     overwritten with X'Z; the sum of the row objectives without 1/2 |x|^2; the number of rows not ended.
     """
+    if not (tol >= 0 and l1 >= 0):
+        raise ValueError("l1 and tol must be at least 0")
 
     def code(b, row, budget):
         z = np.zeros_like(b) if start is None else start[row].copy()
