@@ -69,7 +69,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     low_rank_ : LowRank
         L as factors U, s, V; `low_rank_.dense()` is the matrix.
     sparse_ : CSR array or ndarray of shape (n_samples, n_features)
-        S; CSR if mostly 0. 0 where nothing is observed.
+        S; CSR if mostly 0. 0 where nothing is observed. Without noise S = X - L where S is not 0, and what
+        X - L is elsewhere is at most `tol` |X|_F; in a fit that was stopped before, S is all of X - L. With
+        a given level the same holds of what X - L - S is too large by.
     components_ : ndarray of shape (rank_, n_features)
         V transposed: the basis of the rows of L.
     singular_values_ : ndarray of shape (rank_,)
@@ -77,13 +79,16 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string names.
     lam_ : float or ndarray
+        An array if `lam` is one: of X's shape or, if X is sparse, of its stored entries.
     objective_ : float
         Of L with what of X it leaves taken as S.
     dual_gap_ : float
         An upper bound of (objective_ - minimum) / objective_, up to rounding and, beyond 600 columns or in
         a sparse X, as far as the subspace that is kept has the largest singular values of dual_.
     dual_ : ndarray or CSR array of X's shape
-        The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam, and <Y, X> bounds the minimum from below.
+        The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam ('l21': |Y_i| <= lam, noise 'sqrt': also
+        |Y|_F <= its factor), and <Y, X>, less |Y|_F times the level of noise if one is given, bounds the
+        minimum from below.
     converged_ : bool
     history_ : dict of ndarray of shape (n_iter_,)
         'objective', 'kkt' (the larger of the relative primal and dual residuals) and 'seconds'.
@@ -217,7 +222,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         else:
             driver = problem.driver(state, most)
         if driver is None:  # X is 0
-            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 1, True)
+            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
             empty = [np.zeros((side, 0), problem.values.dtype) for side in shape]
             self.low_rank_ = LowRank(empty[0], np.zeros(0, empty[0].dtype), empty[1])
             self.sparse_: Any = sp.csr_array(shape, dtype=empty[0].dtype)

@@ -137,16 +137,21 @@ class Problem:
 
 def decode(problem: Problem, state: DenseState | SparseState, solution: Solution) -> tuple[LowRank, Any, Any]:
     """L, S and the feasible multipliers of what a fit ended with; the latter take the place of z."""
-    numbers, scale = solution.numbers, 1 / max(1.0, solution.norm)
+    numbers, scale = solution.numbers, 1 / solution.infeasible
     low = LowRank.of(state.left, state.right)
     if isinstance(state, SparseState):
         y = state.multipliers(numbers)
-        parts = outliers(state.z, y, numbers), (y * scale).astype(state.z.dtype)
+        s = outliers(state.z, y, numbers)
+        support = s != 0
+        if problem.by_row:
+            support = np.bincount(state.row, support, state.rows)[state.row] > 0
+        s += _taken_up(state.x.data - s - state.low(low.U * low.s, low.V), support, solution)
+        parts = s, (y * scale).astype(state.z.dtype)
         pattern = state.x.indices, state.x.indptr
         made = [sp.csr_array((part, *pattern), shape=state.x.shape, copy=True) for part in parts]
         made[0].eliminate_zeros()
         return low, *made
-    few = solution.count < state.z.size / 3
+    few = not solution.spreads and solution.count < state.z.size / 3
     collected: list[Any] = []
     for some in pieces(state.rows, state.cols):
         seen, z = ~np.isnan(state.x[some]), state.z[some]
@@ -158,12 +163,20 @@ def decode(problem: Problem, state: DenseState | SparseState, solution: Solution
         bound = numbers.lam if state.weights is None else state.weights[some]
         y = np.where(seen, multipliers(z, numbers, bound, by_row), 0)
         s = np.where(seen, outliers(z, y, numbers), 0).astype(z.dtype)
+        support = s.any(axis=1, keepdims=True) if problem.by_row else s != 0
+        s += np.where(seen, _taken_up(state.x[some] - s - low.rows(some), support, solution), 0)
         collected.append(sp.csr_array(s) if few else s)
         z[:] = y * scale
     sparse: Any = sp.vstack(collected, format="csr") if few else np.vstack(collected)
     if problem.turned:
         return low.T, sparse.T.tocsr() if few else sparse.T, state.z.T
     return low, sparse, state.z
+
+
+def _taken_up(rest: Array, support: NDArray[np.bool_], solution: Solution) -> Array:
+    """What S takes up of the rest X - L - S."""
+    share = rest.dtype.type(solution.excess)
+    return rest * share if solution.spreads else np.where(support, rest * share, 0)
 
 
 def pieces(rows: int, columns: int) -> list[slice]:
