@@ -173,7 +173,7 @@ def decode(problem: Problem, state: DenseState | SparseState, solution: Solution
     return low, sparse, state.z
 
 
-def _taken_up(rest: Array, support: NDArray[np.bool_], solution: Solution) -> Array:
+def _taken_up(rest: Array, support: Any, solution: Solution) -> Array:
     """What S takes up of the rest X - L - S."""
     share = rest.dtype.type(solution.excess)
     return rest * share if solution.spreads else np.where(support, rest * share, 0)
