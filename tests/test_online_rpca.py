@@ -177,3 +177,16 @@ def test_rows_of_another_dtype_are_taken_and_another_dimension_is_refused():
     assert model.partial_fit(X[:5].astype(np.float32)).low_rank_.dtype == np.float64
     with pytest.raises(ValueError, match=r"n_components=3 .* call fit to begin anew"):
         model.set_params(n_components=3).partial_fit(X)
+
+
+def test_rows_are_split_alike_at_any_scale_or_refused(dtype):
+    X = stream(60, 30, 2)[0].astype(dtype)
+    expected = gf.OnlineRobustPCA(2, n_start=20).fit(X)
+    for exponent in (-30, 30) if dtype == np.float32 else (-400, 400):
+        found = gf.OnlineRobustPCA(2, n_start=20).fit(np.ldexp(X, exponent))
+        assert_array_equal(np.ldexp(found.low_rank_, -exponent), expected.low_rank_)
+        assert_array_equal(found.components_, expected.components_)
+    far = 100 if dtype == np.float32 else 900
+    for exponent, word in ((far, "large"), (-far, "small")):
+        with pytest.raises(ValueError, match=f"X is too {word}"):
+            gf.OnlineRobustPCA(2).fit(np.ldexp(X, exponent))

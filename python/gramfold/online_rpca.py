@@ -217,6 +217,13 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _observed(self, X: Any, mask: Any, *, reset: bool) -> Array:
         x: Array = observed_entries(validated(self, X, reset=reset, sparse=False), mask, rows_only=True)
+        largest = float(np.fmax.reduce(np.abs(x), axis=None, initial=0))
+        far = abs(int(np.frexp(largest)[1])) > 2 * np.finfo(x.dtype).maxexp // 5
+        if far and (largest > 1 or reset):
+            raise ValueError(
+                f"X is too {'large' if largest > 1 else 'small'} for {x.dtype}, with {largest:g} its largest "
+                "entry: squares leave the range; multiply all rows by a constant"
+            )
         return x
 
     def _threshold(self) -> float | None:

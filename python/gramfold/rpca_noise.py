@@ -71,10 +71,13 @@ class SquareRoot:
     ----------
     weight, kappa : float
         kappa to start with.
+    size : float
+        |P(X)|_F.
     """
 
     weight: float
     kappa: float
+    size: float
 
     def shrink(self, mu: float) -> float:
         """Give kappa / (kappa + mu)."""
@@ -84,7 +87,7 @@ class SquareRoot:
         """Set kappa = weight / |N|_F, the derivative of the term over |N|_F."""
         self.kappa = (
             self.weight
-            / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY)
+            / max(float(np.sqrt(totals.noise)), self.size * 1e-12, TINY)
             * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY))
         )
 

@@ -88,6 +88,8 @@ class Driver:
         The largest rank allowed.
     hold : float
         The mu at which growth ends.
+    unit : int
+        X was divided by 2^unit; the objective is recorded as that of X.
     balance : float
         The ratio of dual to primal residual that is kept.
     """
@@ -98,6 +100,7 @@ class Driver:
     noise: Noise
     most: int
     hold: float
+    unit: int = 0
     balance: float = BALANCE
     held: int = -1
     every: int = EVERY
@@ -129,7 +132,10 @@ class Driver:
             left = excess * float(np.sqrt(totals.noise)) / self.size
             proven = gap <= tol and left <= max(tol, rounding)
             converged = tol > 0 and (proven or (bounded and max(primal, dual) <= tol))
-            stop = monitor.record(objective, max(primal, dual)) or n_iter == monitor.max_iter
+            stop = (
+                monitor.record(float(np.ldexp(objective, self.unit)), max(primal, dual))
+                or n_iter == monitor.max_iter
+            )
             if converged or stop:
                 break
             self.numbers = self._following(numbers, primal, dual)
