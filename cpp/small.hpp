@@ -16,15 +16,16 @@ inline Buffer<double> pseudoinverse(const double* a, Index k, double eps) {
     using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const Eigen::Map<const Matrix> g(a, k, k);
     Buffer<double> out(k * k);
+    if (k == 0) return out;
     Eigen::Map<Matrix> inverse(out.get(), k, k);
     const Eigen::LLT<Matrix> cholesky(g);
-    if (k > 0 && cholesky.info() == Eigen::Success && cholesky.rcond() > std::sqrt(eps)) {
+    if (cholesky.info() == Eigen::Success && cholesky.rcond() > std::sqrt(eps)) {
         inverse = cholesky.solve(Matrix::Identity(k, k));
         return out;
     }
     const Eigen::SelfAdjointEigenSolver<Matrix> eigen(g);
     const auto& values = eigen.eigenvalues();
-    const double least = double(k) * eps * (k > 0 ? values.cwiseAbs().maxCoeff() : 0);
+    const double least = double(k) * eps * values.cwiseAbs().maxCoeff();
     const Eigen::VectorXd reciprocal =
         values.unaryExpr([=](double v) { return v > least ? 1 / v : 0.0; });
     inverse = eigen.eigenvectors() * reciprocal.asDiagonal() * eigen.eigenvectors().transpose();
