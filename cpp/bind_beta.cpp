@@ -16,6 +16,7 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
                          bool loss_at_start, bool measure_at_end, int n_threads, const Optional<double>& units) {
     const auto fm = strided(f);
     const Index k = fm.cols;
+    require(k > 0, "f must have a column");
     require(scale.ndim() == 1 && scale.size() == k, "scale must have k entries");
     const std::vector<T> rounded(scale.data(), scale.data() + k);
     return with_source<T>(x, [&](const auto& source) {
@@ -47,6 +48,7 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
                         const Optional<double>& units) {
     const auto fm = strided<T>(f);
     const Index k = fm.cols;
+    require(k > 0, "f must have a column");
     require(slope.ndim() == 1 && slope.size() == k, "slope must have k entries");
     const std::vector<T> rounded(slope.data(), slope.data() + k);
     return with_source<T>(x, [&](const auto& source) {

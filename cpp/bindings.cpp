@@ -59,7 +59,7 @@ void bind(py::module_& m) {
                 require(fm.rows == source.cols(), "f must be cols x k");
                 T* p = writable(out, source.rows(), fm.cols, "out must be a writable rows x k");
                 T* to = writable(image, fm.rows, fm.cols, "image must be a writable cols x k");
-                without_gil(n_threads, [&](const Run& run) { products(source, fm, p, to, run); });
+                without_gil(n_threads, [&](const Run& run) { if (fm.cols > 0) products(source, fm, p, to, run); });
             });
         },
         py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
@@ -108,8 +108,8 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     m.def(
         "peak",
         [](bool is_double, double seconds, int n_threads) {
-            const py::gil_scoped_release release;
-            return is_double ? peak<double>(seconds, n_threads) : peak<float>(seconds, n_threads);
+            require(seconds >= 0 && seconds <= 60, "seconds must be from 0 to 60");
+            return without_gil(n_threads, [&](const Run& run) { return is_double ? peak<double>(seconds, run) : peak<float>(seconds, run); });
         },
         py::arg("is_double"), py::arg("seconds"), py::arg("n_threads"));
 }

@@ -74,6 +74,17 @@ inline void watch_fork() {
 #endif
 }
 
+}  // namespace fold_detail
+
+// How many threads a parallel region may have that wants n; every region asks here, so that fork finds out.
+inline int team(int n) {
+    if (n <= 1 || fold_detail::forked_after_use) return 1;
+    fold_detail::used_openmp = true;
+    return n;
+}
+
+namespace fold_detail {
+
 template <class Sums>
 class Tree {
   public:
@@ -162,11 +173,10 @@ auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_
     };
 
     const double worth = 1 + plan.work / 4e6;
-    const int n_threads = static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth}));
-    if (n_threads <= 1 || fold_detail::forked_after_use) {
+    const int n_threads = team(static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth})));
+    if (n_threads <= 1) {
         work(true);
     } else {
-        fold_detail::used_openmp = true;
 #pragma omp parallel num_threads(n_threads)
         work(omp_get_thread_num() == 0);
     }

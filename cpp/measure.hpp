@@ -159,11 +159,12 @@ double squared_residual(Matrix<const T> x, const T* w, const T* h, Index k, cons
 
 // FMA per second times two, from registers alone.
 template <class T>
-double peak(double seconds, int n_threads) {
+double peak(double seconds, const Run& run) {
     using V = Vec<T>;
     using Clock = std::chrono::steady_clock;
     double total = 0;
-#pragma omp parallel num_threads(n_threads) reduction(+ : total)
+    const int n_threads = team(std::min(run.n_threads, 1024));
+#pragma omp parallel num_threads(n_threads) reduction(+ : total) if (n_threads > 1)
     {
         constexpr int chains = tile_rows >= 12 ? 24 : 10;
         constexpr Index rounds = 100000;

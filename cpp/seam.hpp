@@ -16,10 +16,18 @@ namespace py = pybind11;
 
 namespace gramfold {
 
+// An array of T as it is, whose data is aligned: a misaligned one, or another type, is refused and never converted.
+template <class T, int flags>
+struct AsIs : py::array_t<T, flags> {
+    using py::array_t<T, flags>::array_t;
+    static bool check_(py::handle h) {
+        return py::array_t<T, flags>::check_(h) && py::detail::check_flags(h.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+    }
+};
 template <class T>
-using Strided = py::array_t<T>;
+using Strided = AsIs<T, py::array::forcecast>;
 template <class T>
-using Contiguous = py::array_t<T, py::array::c_style>;
+using Contiguous = AsIs<T, py::array::c_style>;
 template <class T>
 using Optional = std::optional<Contiguous<T>>;
 
@@ -48,7 +56,7 @@ auto without_gil(int n_threads, F f) {
 template <class T>
 Matrix<const T> strided(const Strided<T>& x) {
     require(x.ndim() == 2, "x must have two dimensions");
-    for (int d = 0; d < 2; ++d) require(x.strides(d) % Index(sizeof(T)) == 0, "x must be aligned");
+    for (int d = 0; d < 2; ++d) require(x.strides(d) % Index(sizeof(T)) == 0, "strides must be whole entries");
     return {x.data(), x.shape(0), x.shape(1), x.strides(0) / Index(sizeof(T)), x.strides(1) / Index(sizeof(T))};
 }
 
@@ -90,15 +98,19 @@ inline py::array_t<double> square(const Buffer<double>& from, Index k) {
     return out;
 }
 
+// That indices are at least 0 and less than cols is the caller's duty: to look costs a read of them all.
 template <class T, class I>
 Csr<T, I> csr(const py::tuple& x) {
-    const auto data = x[0].cast<Contiguous<T>>();
-    const auto indices = x[1].cast<Contiguous<I>>(), indptr = x[2].cast<Contiguous<I>>();
+    const auto data = py::reinterpret_borrow<Contiguous<T>>(x[0]);
+    const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]), indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
     require(indptr.ndim() == 1 && indptr.size() > 0, "indptr must have rows + 1 entries");
-    const Index rows = indptr.size() - 1;
-    require(indptr.data()[0] == 0 && indptr.data()[rows] <= data.size() && data.size() == indices.size(),
-            "indptr, indices and data do not fit together");
-    return {data.data(), indices.data(), indptr.data(), rows, x[3].cast<Index>()};
+    const Index rows = indptr.size() - 1, cols = x[3].cast<Index>();
+    const I* at = indptr.data();
+    bool rises = at[0] == 0 && Index(at[rows]) <= data.size() && data.size() == indices.size();
+    for (Index r = 0; r < rows; ++r) rises &= at[r] <= at[r + 1];
+    require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
+    require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
+    return {data.data(), indices.data(), at, rows, cols};
 }
 
 // x is an array, or a tuple (data, indices, indptr, cols) with 32- or 64-bit indices.

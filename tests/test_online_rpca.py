@@ -141,3 +141,52 @@ def test_an_error_leaves_the_model_as_it_was():
         model.partial_fit(np.ones((1, 39)))
     assert_array_equal(model.low_rank_, low)
     assert model.n_samples_seen_ == 80
+
+
+def test_frames_that_come_one_at_a_time_start_as_those_that_come_together(dtype):
+    frames, background, _ = gf.datasets.make_video(60, (12, 16), random_state=0)
+    X, truth = frames.reshape(60, -1).astype(dtype), background.reshape(60, -1)
+    together = gf.OnlineRobustPCA(3, n_start=30).partial_fit(X)
+    single = gf.OnlineRobustPCA(3, n_start=30)
+    for i, frame in enumerate(X):
+        single.partial_fit(frame[None])
+        assert np.isfinite(single.low_rank_).all()
+        if i in (0, 5, 29):  # what is told so far is told from the frames so far
+            assert np.abs(single.low_rank_[0] - truth[i]).mean() < 0.1 * truth[i].mean()
+    assert_array_equal(single.low_rank_[0], together.low_rank_[-1])
+    assert_array_equal(single.components_, together.components_)
+    assert single.n_samples_seen_ == 60
+
+
+@pytest.mark.parametrize("sizes", [(7, 1, 20, 32), (29, 1, 30), (31, 29), (1, 59)], ids=str)
+def test_the_start_does_not_depend_on_the_calls_it_comes_in(sizes):
+    X = np.random.default_rng(0).standard_normal((60, 2)) @ np.random.default_rng(1).standard_normal((2, 20))
+    X[::7, 3] += 9
+    expected, parts = gf.OnlineRobustPCA(2, n_start=30).partial_fit(X), np.split(X, np.cumsum(sizes)[:-1])
+    model = gf.OnlineRobustPCA(2, n_start=30)
+    for part in parts:
+        model.partial_fit(part)
+    assert_array_equal(model.components_, expected.components_)
+    assert_array_equal(model.low_rank_, expected.low_rank_[-len(parts[-1]) :])
+
+
+def test_rows_of_another_dtype_are_taken_and_another_dimension_is_refused():
+    X = np.random.default_rng(0).standard_normal((40, 6))
+    model = gf.OnlineRobustPCA(2, n_start=10).partial_fit(X[:20].astype(np.float32))
+    assert model.partial_fit(X[20:]).components_.dtype == np.float64
+    assert model.partial_fit(X[:5].astype(np.float32)).low_rank_.dtype == np.float64
+    with pytest.raises(ValueError, match=r"n_components=3 .* call fit to begin anew"):
+        model.set_params(n_components=3).partial_fit(X)
+
+
+def test_rows_are_split_alike_at_any_scale_or_refused(dtype):
+    X = stream(60, 30, 2)[0].astype(dtype)
+    expected = gf.OnlineRobustPCA(2, n_start=20).fit(X)
+    for exponent in (-30, 30) if dtype == np.float32 else (-400, 400):
+        found = gf.OnlineRobustPCA(2, n_start=20).fit(np.ldexp(X, exponent))
+        assert_array_equal(np.ldexp(found.low_rank_, -exponent), expected.low_rank_)
+        assert_array_equal(found.components_, expected.components_)
+    far = 100 if dtype == np.float32 else 900
+    for exponent, word in ((far, "large"), (-far, "small")):
+        with pytest.raises(ValueError, match=f"X is too {word}"):
+            gf.OnlineRobustPCA(2).fit(np.ldexp(X, exponent))

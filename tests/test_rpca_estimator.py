@@ -101,11 +101,43 @@ def test_a_row_or_column_of_nothing_is_warned_of_and_zero(axis):
     assert_allclose(np.moveaxis(model.complete(), axis, 0)[5], 0, atol=1e-8)
 
 
-@pytest.mark.parametrize("scale", [1e-100, 1e100])
-def test_the_solution_scales_with_x(scale):
+@pytest.mark.parametrize("options", [{}, {"penalty": "l21"}, {"noise": "sqrt"}, {"noise": 0.01}], ids=str)
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_the_solution_scales_with_x_to_the_bit(form, options, dtype):
+    X = planted(40, 30, 2, 0.05, observed=0.9, seed=3)[0]
+    seen = ~np.isnan(X)
+
+    def fit(exponent):
+        x = np.ldexp(X, exponent).astype(dtype)
+        if form == "csr":
+            x = sp.coo_array((x[seen], np.nonzero(seen)), shape=x.shape).tocsr()
+        scaled = {"noise": np.ldexp(0.01, exponent)} if options.get("noise") == 0.01 else options
+        model = gf.RobustPCA(tol=1e-4, **scaled).fit(x)
+        assert model.converged_
+        parts = model.complete(), dense(model.sparse_), model.singular_values_
+        return [np.ldexp(np.asarray(a, np.float64), -exponent) for a in (*parts, model.objective_)], model
+
+    expected, plain = fit(0)
+    for exponent in (-100, -60, 60, 100) if dtype == np.float32 else (-1000, -500, -90, 90, 500, 1000):
+        found, model = fit(exponent)
+        for one, other in zip(found, expected, strict=True):
+            assert_array_equal(one, other)
+        assert_array_equal(dense(model.dual_), dense(plain.dual_))
+        assert model.history_["objective"][-1] == model.objective_
+
+
+def test_what_leaves_the_range_is_refused(dtype):
+    X = np.full((50, 40), np.finfo(dtype).max / 2, dtype)
+    with pytest.raises(ValueError, match="X is too large for float"):
+        gf.RobustPCA().fit(X)
+
+
+def test_rows_of_any_scale_are_coded_alike():
     X, _, _ = planted(60, 40, 3, 0.05)
-    plain, scaled = gf.RobustPCA().fit(X), gf.RobustPCA().fit(scale * X)
-    assert_allclose(scaled.complete() / scale, plain.complete(), atol=1e-8)
+    model = gf.RobustPCA().fit(X)
+    expected = model.transform(X)
+    for exponent in (-1000, -600, 600, 900):
+        assert_array_equal(np.ldexp(model.transform(np.ldexp(X, exponent)), -exponent), expected)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +157,48 @@ def test_the_solution_scales_with_x(scale):
 def test_a_wrong_parameter_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         gf.RobustPCA(**options).fit(np.ones((6, 4)))
+
+
+@pytest.mark.parametrize(
+    "changed", ["shape", "dtype", "scale", "zero", "mask", "csr", "pattern", "lam", "penalty"]
+)
+def test_a_warm_start_after_anything_has_changed_is_right(changed):
+    X, _, _ = planted(50, 40, 2, 0.05)
+    pattern = sp.csr_array(np.where(np.random.default_rng(0).random(X.shape) < 0.8, X, 0))
+    first = pattern if changed == "pattern" else X
+    given = {
+        "shape": X[:30], "dtype": X.astype(np.float32), "scale": 1e200 * X, "zero": 0 * X,
+        "mask": np.where(np.random.default_rng(0).random(X.shape) < 0.8, X, np.nan), "csr": sp.csr_array(X),
+        "pattern": sp.csr_array(X),
+    }.get(changed, X)  # fmt: skip
+    options = {"lam": {"lam": np.full(X.shape, 0.2)}, "penalty": {"penalty": "l21"}}.get(changed, {})
+    model = gf.RobustPCA(warm_start=True, tol=1e-5).fit(first).set_params(**options).fit(given)
+    cold = gf.RobustPCA(tol=1e-5, **options).fit(given)
+    assert model.converged_
+    assert_allclose(model.objective_, cold.objective_, rtol=2e-5)
+    assert model.fit(first).converged_
+
+
+def test_masked_arrays_are_not_taken_for_what_they_hide():
+    X, seen = np.ones((6, 4)), np.ma.masked_array(np.ones((6, 4), bool), np.eye(6, 4, dtype=bool))
+    with pytest.raises(ValueError, match="mask is a masked array"):
+        gf.RobustPCA().fit(X, mask=seen)
+    with pytest.raises(ValueError, match="lam is a masked array"):
+        gf.RobustPCA(lam=np.ma.masked_array(X, np.eye(6, 4))).fit(X)
+
+
+def test_a_csr_matrix_in_any_order_gives_the_sorted_ones_result():
+    X = sp.csr_array(planted(60, 40, 3, 0.05, observed=0.7)[0] * (planted(60, 40, 3, 0, seed=1)[0] > 0))
+    X.data[np.isnan(X.data)] = 0
+    turned = X[:, ::-1][:, ::-1]
+    doubled = sp.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    expected = gf.RobustPCA(tol=1e-8).fit(X)
+    for given in (sp.csr_array((X.data.copy(), X.indices, X.indptr), shape=X.shape), turned, doubled):
+        before = given.data.copy(), given.indices.copy(), given.indptr.copy()
+        model = gf.RobustPCA(tol=1e-8).fit(given)
+        assert_allclose(model.complete(), expected.complete(), atol=1e-7)
+        for part, was in zip((given.data, given.indices, given.indptr), before, strict=True):
+            assert_array_equal(part, was)
 
 
 def test_infinity_and_sparse_nan_are_refused():

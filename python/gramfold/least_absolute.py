@@ -38,6 +38,8 @@ def least_absolute(X: Array, V: Array) -> Array:
     codes = np.zeros((len(X), V.shape[1]))
     seen = ~np.isnan(X)
     x = np.where(seen, X, 0.0)
+    unit = np.frexp(np.abs(x).max(axis=1, initial=0))[1][:, None]  # so that no scale is out of range
+    x = np.ldexp(x, -unit)
     size = np.abs(x).sum(axis=1)
     open_rows = np.flatnonzero(size > 0)
     if not V.shape[1] or not len(open_rows):
@@ -56,7 +58,8 @@ def least_absolute(X: Array, V: Array) -> Array:
         if not len(open_rows):
             break
         state.keep(~done)
-    return codes
+    scaled: Array = np.ldexp(codes, unit)
+    return scaled
 
 
 class _Rows:
@@ -111,7 +114,7 @@ class _Rows:
         chosen = np.argpartition(rest, k - 1, axis=1)[:, :k]
         square = self.V[chosen]
         sound = np.take_along_axis(self.seen, chosen, 1).all(axis=1)
-        sound &= np.abs(np.linalg.det(square)) > np.finfo(float).tiny
+        sound &= np.linalg.slogdet(square)[0] != 0
         c = self.c.copy()
         given = np.take_along_axis(self.x, chosen, 1)[..., None]
         c[sound] = np.linalg.solve(square[sound], given[sound])[..., 0]

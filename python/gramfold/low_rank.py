@@ -64,6 +64,10 @@ class LowRank:
         """The transpose."""
         return LowRank(self.V, self.s, self.U)
 
+    def times_power(self, exponent: int) -> "LowRank":
+        """The matrix times 2^exponent."""
+        return LowRank(self.U, np.ldexp(self.s, exponent), self.V)
+
     def dense(self) -> Array:
         """The matrix as an array."""
         product: Array = (self.U * self.s) @ self.V.T

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ._arguments import effective_threads, real, whole
 from .inputs import FLOATS, read_array
+from .low_rank import LowRank
 from .nmf_base import unchanged_on_error
 from .rpca import RobustPCA
 from .rpca_data import observed_entries, validated
@@ -29,7 +30,8 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     duality gap, and what was split is not looked at again. Memory is that of n_components rows, and a row
     costs a few reads of those.
 
-    The first rows are split by `RobustPCA`. Each later row x is coded by Huber's estimate, which minimises
+    The first `n_start` rows, in however many calls they come, are kept and split by `RobustPCA`; before they
+    are all there, whenever they have doubled. Each later row x is coded by Huber's estimate, which minimises
     sum_j h(x_j - v_j'c) over the observed entries with h quadratic up to a threshold and linear beyond. The
     basis then takes one step of recursive least squares towards the row without its outliers. These are
     the two steps of Feng, Xu & Yan (2013), whose outlier with its L1 price is the linear part of h.
@@ -45,7 +47,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         An entry further than this from the subspace is an outlier. 'auto': three standard deviations of
         the noise, by the median of the absolute residuals of the row.
     n_start : int, default=50
-        As many of the first rows, if the first call brings them, are split by `RobustPCA` for a start.
+        As many of the first rows are split by `RobustPCA` for a start.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
 
@@ -53,7 +55,8 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     ----------
     low_rank_, sparse_ : ndarray of shape (n_rows, n_features)
         The two parts of the rows of the last call. `sparse_` is 0 where nothing is observed and up to the
-        threshold; noise is in neither.
+        threshold; noise is in neither. Before there are `n_start` rows both are preliminary, and of a first
+        row alone no outlier can be told.
     components_ : ndarray of shape (n_components, n_features)
         Orthonormal rows, the direction of most energy first.
     singular_values_ : ndarray of shape (n_components,)
@@ -86,6 +89,8 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     singular_values_: Array
     n_samples_seen_: int
     _track: Track
+    _first: Array | None  # the first rows, until there are n_start
+    _started_with: int  # how many of them the subspace comes from
 
     def __init__(
         self, n_components: int = 5, *, forgetting: float = 0.98, threshold: float | str = "auto",
@@ -129,20 +134,28 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with unchanged_on_error(self):
             self._check_parameters()
             x = self._observed(X, mask, reset=first)
+            track, before = (None, x[:0]) if first else (self._track_for(x), self._first)
+            if track is not None:
+                x = x.astype(track.basis.dtype, copy=False)
             n_threads, threshold = effective_threads(self.n_threads), self._threshold()
-            low, sparse, start = np.empty_like(x), np.empty_like(x), 0
             with threadpool_limits(1, user_api="blas"):
-                if first:
-                    start = min(len(x), self.n_start)
-                    track = self._started(x[:start], n_threads)
-                else:
-                    track = self._track.copy()
-                for i in range(len(x)):
+                rows, fixed = x, 0  # those to split, of them the first ones without learning
+                if before is not None:
+                    together = np.concatenate([before.astype(x.dtype, copy=False), x])
+                    starting = together[: self.n_start]
+                    if track is None or len(together) >= min(2 * self._started_with, self.n_start):
+                        track, rows, fixed = self._started(starting, n_threads), together, len(starting)
+                        self._started_with = fixed
+                    self._first = None if len(together) >= self.n_start else together
+                assert track is not None
+                low, sparse = np.empty_like(rows), np.empty_like(rows)
+                for i in range(len(rows)):
                     low[i], sparse[i] = track.split(
-                        x[i], threshold, self.forgetting, n_threads, learn=i >= start
+                        rows[i], threshold, self.forgetting, n_threads, learn=i >= fixed
                     )
                 components, energies = track.principal()
-            self._track, self.low_rank_, self.sparse_ = track, low, sparse
+            self._track = track
+            self.low_rank_, self.sparse_ = low[len(rows) - len(x) :], sparse[len(rows) - len(x) :]
             self.components_, self.singular_values_ = components, np.sqrt(energies).astype(x.dtype)
             self.n_samples_seen_ = len(x) + (0 if first else self.n_samples_seen_)
         return self
@@ -177,18 +190,40 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         product: Array = codes @ self.components_
         return product
 
+    def _track_for(self, x: Array) -> Track:
+        """A copy of the subspace that can learn from x, in the wider of the two dtypes."""
+        k = min(self.n_components, x.shape[1])
+        if self._track.basis.shape[1] != k:
+            raise ValueError(
+                f"n_components={self.n_components} asks for {k} directions, but this model follows "
+                f"{self._track.basis.shape[1]}: set it back, or call fit to begin anew"
+            )
+        return self._track.copy(np.result_type(self._track.basis.dtype, x.dtype))
+
     def _started(self, x: Array, n_threads: int) -> Track:
         """The subspace of the first rows; directions that they do not have are left for later rows."""
         k = min(self.n_components, x.shape[1])
         if not np.any(x[~np.isnan(x)]):
             return Track.of(np.zeros((x.shape[1], 0), x.dtype), np.zeros(0), k)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a start need neither be exact nor know every column
-            low = RobustPCA(max_rank=k, tol=START_TOL, max_iter=200, n_threads=n_threads).fit(x).low_rank_
-        return Track.of(low.V, low.s, k)
+        if len(x) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a start need neither be exact nor know every column
+                fit = RobustPCA(max_rank=k, tol=START_TOL, max_iter=200, n_threads=n_threads).fit(x)
+            if fit.rank_:
+                return Track.of(fit.low_rank_.V, fit.low_rank_.s, k)
+        # So few rows cannot tell: they are taken as they are.
+        low = LowRank.of(np.eye(len(x), dtype=x.dtype), np.nan_to_num(x, nan=0.0).T)
+        return Track.of(low.V[:, :k], low.s[:k], k)
 
     def _observed(self, X: Any, mask: Any, *, reset: bool) -> Array:
         x: Array = observed_entries(validated(self, X, reset=reset, sparse=False), mask, rows_only=True)
+        largest = float(np.fmax.reduce(np.abs(x), axis=None, initial=0))
+        far = abs(int(np.frexp(largest)[1])) > 2 * np.finfo(x.dtype).maxexp // 5
+        if far and (largest > 1 or reset):
+            raise ValueError(
+                f"X is too {'large' if largest > 1 else 'small'} for {x.dtype}, with {largest:g} its largest "
+                "entry: squares leave the range; multiply all rows by a constant"
+            )
         return x
 
     def _threshold(self) -> float | None:

@@ -19,8 +19,9 @@ from .least_absolute import least_absolute
 from .low_rank import LowRank
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
-from .rpca_data import Problem, decode, observed_entries, penalty, pieces, validated
+from .rpca_data import Problem, decode, observed_entries, penalty, validated
 from .rpca_numbers import Numbers
+from .rpca_scale import pieces, times_power, unit_of
 from .rpca_solve import Driver, Solution
 
 Array = NDArray[Any]
@@ -69,7 +70,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     low_rank_ : LowRank
         L as factors U, s, V; `low_rank_.dense()` is the matrix.
     sparse_ : CSR array or ndarray of shape (n_samples, n_features)
-        S; CSR if mostly 0. 0 where nothing is observed.
+        S; CSR if mostly 0. 0 where nothing is observed. Without noise S = X - L where S is not 0, and what
+        X - L is elsewhere is at most `tol` |X|_F; in a fit that was stopped before, S is all of X - L. With
+        a given level the same holds of what X - L - S is too large by.
     components_ : ndarray of shape (rank_, n_features)
         V transposed: the basis of the rows of L.
     singular_values_ : ndarray of shape (rank_,)
@@ -77,13 +80,16 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string names.
     lam_ : float or ndarray
+        An array if `lam` is one: of X's shape or, if X is sparse, of its stored entries.
     objective_ : float
         Of L with what of X it leaves taken as S.
     dual_gap_ : float
         An upper bound of (objective_ - minimum) / objective_, up to rounding and, beyond 600 columns or in
         a sparse X, as far as the subspace that is kept has the largest singular values of dual_.
     dual_ : ndarray or CSR array of X's shape
-        The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam, and <Y, X> bounds the minimum from below.
+        The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam ('l21': |Y_i| <= lam, noise 'sqrt': also
+        |Y|_F <= its factor), and <Y, X>, less |Y|_F times the level of noise if one is given, bounds the
+        minimum from below.
     converged_ : bool
     history_ : dict of ndarray of shape (n_iter_,)
         'objective', 'kkt' (the larger of the relative primal and dual residuals) and 'seconds'.
@@ -115,6 +121,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     converged_: bool
     n_iter_: int
     _mu: float
+    _unit: int
 
     def __init__(
         self, *, lam: Any = "auto", penalty: str = "l1", noise: float | str | None = None,
@@ -160,7 +167,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
             problem = self._problem(X, mask)
             most = min(problem.x.shape) if self.max_rank is None else min(self.max_rank, *problem.x.shape)
-            with monitor, threadpool_limits(1, user_api="blas"):
+            with monitor, threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
                 self._solve(problem, most, monitor)
             self.lam_ = problem.lam if problem.weights is None else problem.weights
             self.history_ = monitor.history
@@ -213,11 +220,13 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         state, shape = problem.state(), problem.x.shape
         driver: Driver | None
         if self._can_go_on(problem):
-            driver = problem.warm_driver(state, most, self.low_rank_, self.sparse_, self.dual_, self._mu)
+            low, sparse = self.low_rank_.times_power(-problem.unit), times_power(self.sparse_, -problem.unit)
+            mu = float(np.ldexp(self._mu, problem.unit - self._unit))
+            driver = problem.warm_driver(state, most, low, sparse, self.dual_, mu)
         else:
             driver = problem.driver(state, most)
         if driver is None:  # X is 0
-            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 1, True)
+            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
             empty = [np.zeros((side, 0), problem.values.dtype) for side in shape]
             self.low_rank_ = LowRank(empty[0], np.zeros(0, empty[0].dtype), empty[1])
             self.sparse_: Any = sp.csr_array(shape, dtype=empty[0].dtype)
@@ -226,15 +235,23 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 del self._mu
         else:
             solution = driver.run(monitor, self.tol)
-            self.low_rank_, self.sparse_, self.dual_ = decode(problem, state, solution)
-            self._mu = solution.numbers.mu_old
+            low, sparse, self.dual_ = decode(problem, state, solution)
+            self.low_rank_, self.sparse_ = low.times_power(problem.unit), times_power(sparse, problem.unit)
+            self._mu, self._unit = solution.numbers.mu_old, problem.unit
         self.components_ = np.ascontiguousarray(self.low_rank_.V.T)
         self.singular_values_, self.rank_ = self.low_rank_.s, self.low_rank_.rank
-        self.objective_, self.dual_gap_ = solution.objective, solution.gap
+        self.objective_, self.dual_gap_ = float(np.ldexp(solution.objective, problem.unit)), solution.gap
+        if not np.isfinite([self.objective_, *self.low_rank_.s]).all():
+            raise ValueError(
+                f"X is too large for {problem.values.dtype}: singular values of L or the objective leave its "
+                "range; divide X by a constant"
+            )
         self.n_iter_, self.converged_ = solution.n_iter, solution.converged
 
     def _can_go_on(self, problem: Problem) -> bool:
         if not self.warm_start or not hasattr(self, "_mu") or self.low_rank_.shape != problem.x.shape:
+            return False
+        if abs(problem.unit - self._unit) > 1 or not problem.values[~np.isnan(problem.values)].any():
             return False
         if not sp.issparse(problem.x):
             return isinstance(self.dual_, np.ndarray) and self.dual_.dtype == problem.x.dtype
@@ -249,7 +266,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         by_row = self.penalty == "l21"
         x = observed_entries(validated(self, X, reset=True), mask)
         x, weights, lam = penalty(x, self.lam, by_row)
-        return Problem(x, weights, lam, by_row, self.noise, effective_threads(self.n_threads))
+        unit = unit_of(x)
+        threads = effective_threads(self.n_threads)
+        return Problem(times_power(x, -unit), weights, lam, by_row, self.noise, threads, unit)
 
     def _check_parameters(self) -> None:
         choice(self.penalty, "penalty", ("l1", "l21"))

@@ -9,19 +9,20 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._arguments import real
-from .inputs import read_rows
+from .inputs import read_rows, refuse_mask
 from .low_rank import LowRank
 from .observed import observe
 from .rpca_decode import multipliers, outliers, row_scale
 from .rpca_dense import DenseState
 from .rpca_noise import Level, Noise, NoNoise, SquareRoot
 from .rpca_numbers import Numbers
+from .rpca_scale import parts, pieces
 from .rpca_solve import BALANCE, GROWTH, HOLD, Driver, Solution
 from .rpca_sparse import SparseState
 
 Array = NDArray[Any]
 
-FIRST_MU, PIECE = 1.25, 1 << 17
+FIRST_MU = 1.25
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Problem:
     """X as (n_samples, n_features), with `weights` the lam of each entry or None.
 
     x is an ndarray with NaN where nothing is observed, or a CSR matrix of the observed entries with
-    weights in its order.
+    weights in its order. x is X / 2^unit, so that squares stay in range.
     """
 
     x: Any
@@ -38,6 +39,7 @@ class Problem:
     by_row: bool
     noise: float | str | None
     n_threads: int
+    unit: int = 0
 
     @property
     def values(self) -> Array:
@@ -82,7 +84,7 @@ class Problem:
             return None
         mu, scale = FIRST_MU / norm, max(norm, self._largest())
         x: Any = state.x.data if sp.issparse(self.x) else state.x
-        for some in _parts(x):
+        for some in parts(x):
             state.z[some] = np.where(np.isnan(x[some]), 0, x[some] / scale)
         state.advance(Numbers(self.lam, 1.0, mu, mu))
         hold = max(1.0, HOLD * self._share(most)) * mu
@@ -106,9 +108,10 @@ class Problem:
         return self._driver(state, Numbers(self.lam, mu, mu, mu), most, 0.0)
 
     def _driver(self, state: Any, numbers: Numbers, most: int, hold: float) -> Driver:
-        squares = (np.nansum(np.square(self.values[p], dtype=np.float64)) for p in _parts(self.values))
+        squares = (np.nansum(np.square(self.values[p], dtype=np.float64)) for p in parts(self.values))
         size = float(np.sqrt(sum(squares)))
-        return Driver(state, numbers, size, self._noise_term(size), most, hold, BALANCE * self._share(most))
+        balance = BALANCE * self._share(most)
+        return Driver(state, numbers, size, self._noise_term(size), most, hold, self.unit, balance)
 
     def _noise_term(self, size: float) -> Noise:
         if self.noise is None:
@@ -116,14 +119,14 @@ class Problem:
         n, m = self.x.shape
         if isinstance(self.noise, str):
             weight = float(np.sqrt(self.observed / max(n, m) / 2))  # sqrt(p min(n, m) / 2)
-            return SquareRoot(weight, 10 * weight / size)
-        level = self.noise * float(np.sqrt(self.observed))
+            return SquareRoot(weight, 10 * weight / size, size)
+        level = float(np.ldexp(self.noise, -self.unit)) * float(np.sqrt(self.observed))
         return Level(level, 1 / level)
 
     def _largest(self) -> float:
         """The largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
         if not self.by_row:
-            ratios = (np.abs(self.values[p]) / self._bound(p) for p in _parts(self.values))
+            ratios = (np.abs(self.values[p]) / self._bound(p) for p in parts(self.values))
             return float(np.fmax.reduce([np.fmax.reduce(some, axis=None) for some in ratios]))
         squares = np.square(np.nan_to_num(self.values, nan=0.0), dtype=np.float64)
         if sp.issparse(self.x):
@@ -137,16 +140,21 @@ class Problem:
 
 def decode(problem: Problem, state: DenseState | SparseState, solution: Solution) -> tuple[LowRank, Any, Any]:
     """L, S and the feasible multipliers of what a fit ended with; the latter take the place of z."""
-    numbers, scale = solution.numbers, 1 / max(1.0, solution.norm)
+    numbers, scale = solution.numbers, 1 / solution.infeasible
     low = LowRank.of(state.left, state.right)
     if isinstance(state, SparseState):
         y = state.multipliers(numbers)
-        parts = outliers(state.z, y, numbers), (y * scale).astype(state.z.dtype)
+        s = outliers(state.z, y, numbers)
+        support = s != 0
+        if problem.by_row:
+            support = np.bincount(state.row, support, state.rows)[state.row] > 0
+        s += _taken_up(state.x.data - s - state.low(low.U * low.s, low.V), support, solution)
+        parts = s, (y * scale).astype(state.z.dtype)
         pattern = state.x.indices, state.x.indptr
         made = [sp.csr_array((part, *pattern), shape=state.x.shape, copy=True) for part in parts]
         made[0].eliminate_zeros()
         return low, *made
-    few = solution.count < state.z.size / 3
+    few = not solution.spreads and solution.count < state.z.size / 3
     collected: list[Any] = []
     for some in pieces(state.rows, state.cols):
         seen, z = ~np.isnan(state.x[some]), state.z[some]
@@ -158,6 +166,8 @@ def decode(problem: Problem, state: DenseState | SparseState, solution: Solution
         bound = numbers.lam if state.weights is None else state.weights[some]
         y = np.where(seen, multipliers(z, numbers, bound, by_row), 0)
         s = np.where(seen, outliers(z, y, numbers), 0).astype(z.dtype)
+        support = s.any(axis=1, keepdims=True) if problem.by_row else s != 0
+        s += np.where(seen, _taken_up(state.x[some] - s - low.rows(some), support, solution), 0)
         collected.append(sp.csr_array(s) if few else s)
         z[:] = y * scale
     sparse: Any = sp.vstack(collected, format="csr") if few else np.vstack(collected)
@@ -166,15 +176,10 @@ def decode(problem: Problem, state: DenseState | SparseState, solution: Solution
     return low, sparse, state.z
 
 
-def pieces(rows: int, columns: int) -> list[slice]:
-    """Rows, some thousands of entries at a time."""
-    step = max(1, PIECE // max(1, columns))
-    return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
-
-
-def _parts(values: Array) -> list[slice]:
-    """Some thousands of entries at a time, of a matrix or of the data of one."""
-    return pieces(len(values), values.shape[1] if values.ndim == 2 else 1)
+def _taken_up(rest: Array, support: Any, solution: Solution) -> Array:
+    """What S takes up of the rest X - L - S."""
+    share = rest.dtype.type(solution.excess)
+    return rest * share if solution.spreads else np.where(support, rest * share, 0)
 
 
 def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:
@@ -195,7 +200,7 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
         if not x.nnz and not rows_only:
             raise ValueError("X has no observed entry: it stores none")
         return x
-    given = observe(X, mask, some=not rows_only)
+    given = observe(X, refuse_mask(mask, "mask"), some=not rows_only)
     if given.weights is not None:
         raise ValueError("mask must be boolean, or 0 and 1; weights of single entries belong in lam")
     if rows_only:
@@ -231,7 +236,7 @@ def penalty(x: Any, lam: Any, by_row: bool) -> tuple[Any, Array | None, float]:
 
 
 def _entry_weights(x: Any, values: Array, lam: Any) -> tuple[Any, Array, float]:
-    weights = np.asarray(lam, dtype=values.dtype)
+    weights = np.asarray(refuse_mask(lam, "lam"), dtype=values.dtype)
     if weights.shape != x.shape:
         raise ValueError(f"lam must have the shape of X, {x.shape}, got {weights.shape}")
     if not np.isfinite(weights).all() or weights.min() < 0:

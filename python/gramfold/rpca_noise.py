@@ -26,6 +26,12 @@ class Noise(Protocol):
     def primal(self, nuclear: float, totals: Totals) -> float:
         """The objective at a feasible point made of L and S."""
 
+    def excess(self, totals: Totals) -> float:
+        """The share of X - L - S that is more than N may be, and so is a part of S."""
+
+    def infeasible(self, norm: float, totals: Totals) -> float:
+        """What Y with |Y|_2 = norm is divided by to be feasible."""
+
     def dual(self, norm: float, totals: Totals) -> float:
         """A lower bound of the objective, from Y with |Y|_2 = norm."""
 
@@ -44,9 +50,17 @@ class NoNoise:
         """|L|_* + lam |X - L|_1."""
         return nuclear + totals.misfit
 
+    def excess(self, totals: Totals) -> float:
+        """Give 1: S is all of X - L."""
+        return 1.0
+
+    def infeasible(self, norm: float, totals: Totals) -> float:
+        """At least 1, for |Y|_2 <= 1."""
+        return max(1.0, norm)
+
     def dual(self, norm: float, totals: Totals) -> float:
         """<Y, X>, with Y scaled to be feasible."""
-        return totals.dot / max(1.0, norm)
+        return totals.dot / self.infeasible(norm, totals)
 
 
 @dataclass(slots=True)
@@ -57,10 +71,13 @@ class SquareRoot:
     ----------
     weight, kappa : float
         kappa to start with.
+    size : float
+        |P(X)|_F.
     """
 
     weight: float
     kappa: float
+    size: float
 
     def shrink(self, mu: float) -> float:
         """Give kappa / (kappa + mu)."""
@@ -70,7 +87,7 @@ class SquareRoot:
         """Set kappa = weight / |N|_F, the derivative of the term over |N|_F."""
         self.kappa = (
             self.weight
-            / max(float(np.sqrt(totals.noise)), self.weight * 1e-12, TINY)
+            / max(float(np.sqrt(totals.noise)), self.size * 1e-12, TINY)
             * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY))
         )
 
@@ -78,9 +95,17 @@ class SquareRoot:
         """|L|_* + lam |S|_1 + weight |X - L - S|_F."""
         return nuclear + totals.outlying + self.weight * float(np.sqrt(totals.noise))
 
+    def excess(self, totals: Totals) -> float:
+        """Give 0: N may be anything."""
+        return 0.0
+
+    def infeasible(self, norm: float, totals: Totals) -> float:
+        """At least 1, for |Y|_2 <= 1 and |Y|_F <= weight."""
+        return max(1.0, norm, float(np.sqrt(totals.dual)) / self.weight)
+
     def dual(self, norm: float, totals: Totals) -> float:
-        """<Y, X>, with Y scaled to |Y|_2 <= 1 and |Y|_F <= weight."""
-        return totals.dot / max(1.0, norm, float(np.sqrt(totals.dual)) / self.weight)
+        """<Y, X>, with Y scaled to be feasible."""
+        return totals.dot / self.infeasible(norm, totals)
 
 
 @dataclass(slots=True)
@@ -106,10 +131,17 @@ class Level:
 
     def primal(self, nuclear: float, totals: Totals) -> float:
         """|L|_* + lam |S|_1, with what is too much of the noise counted as outliers."""
+        return nuclear + totals.outlying + self.excess(totals) * totals.unexplained
+
+    def excess(self, totals: Totals) -> float:
+        """What |N|_F is above the level, as a share of it."""
         noise = float(np.sqrt(totals.noise))
-        excess = 1 - self.level / noise if noise > self.level else 0.0
-        return nuclear + totals.outlying + excess * totals.unexplained
+        return 1 - self.level / noise if noise > self.level else 0.0
+
+    def infeasible(self, norm: float, totals: Totals) -> float:
+        """At least 1, for |Y|_2 <= 1."""
+        return max(1.0, norm)
 
     def dual(self, norm: float, totals: Totals) -> float:
         """<Y, X> - level |Y|_F, with Y scaled to be feasible."""
-        return (totals.dot - self.level * float(np.sqrt(totals.dual))) / max(1.0, norm)
+        return (totals.dot - self.level * float(np.sqrt(totals.dual))) / self.infeasible(norm, totals)

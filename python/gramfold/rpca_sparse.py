@@ -57,12 +57,18 @@ class SparseState:
 
     def open(self, numbers: Numbers) -> None:
         """Make the input of the first threshold from z, `left` and `right`."""
-        y, low = self.multipliers(numbers), np.zeros_like(self.z)
-        for first in range(0, len(low), PIECE):
-            some = slice(first, first + PIECE)
-            low[some] = np.sum(self.left[self.row[some]] * self.right[self.x.indices[some]], axis=1)
+        y = self.multipliers(numbers)
+        low = self.low(self.left, self.right)
         self._set(self.x.data - (self.z - y) / numbers.mu_old + y / numbers.mu - low)
         self._numbers = numbers
+
+    def low(self, left: Array, right: Array) -> Array:
+        """The entries of left @ right.T where X stores one."""
+        low = np.zeros_like(self.z)
+        for first in range(0, len(low), PIECE):
+            some = slice(first, first + PIECE)
+            low[some] = np.sum(left[self.row[some]] * right[self.x.indices[some]], axis=1)
+        return low
 
     def norm(self) -> float:
         """The spectral norm of the input that was opened, without its low-rank part."""

@@ -56,9 +56,9 @@ class Track:
         energies = np.diag(np.concatenate([squares, np.zeros(k - len(squares))]) + faint)
         return cls(np.ascontiguousarray(basis, V.dtype), energies, np.zeros(len(V), V.dtype))
 
-    def copy(self) -> "Track":
+    def copy(self, dtype: Any) -> "Track":
         """One whose learning leaves this one alone."""
-        return replace(self, basis=self.basis.copy(), scale=self.scale.copy())
+        return replace(self, basis=self.basis.astype(dtype), scale=self.scale.astype(dtype))
 
     def split(
         self, x: Array, threshold: float | None, forgetting: float, n_threads: int, *, learn: bool
