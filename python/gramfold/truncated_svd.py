@@ -3,19 +3,18 @@
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from sklearn.utils.extmath import svd_flip
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from threadpoolctl import threadpool_limits
 
-from ._arguments import Seed, choice, generator, real, whole
+from ._arguments import Seed, choice, real, whole
+from .decompose import Found, by_gram
 from .gaps import filled_in
 from .inputs import read_rows
+from .krylov import Krylov, leading
 from .nmf_base import unchanged_on_error
-from .pca_base import LinearComponents
-from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
+from .pca_base import LinearComponents, largest_positive, variance_in
+from .principal import Rows, in_range
 
 Array = NDArray[Any]
 
@@ -128,10 +127,17 @@ class TruncatedSVD(LinearComponents):
         return codes
 
     def _find(self, X: Any, sample_weight: Any, k: int) -> None:
-        values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
-        _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
-        self.components_ = np.ascontiguousarray(components, X.dtype)
-        self.singular_values_ = values[:k].astype(X.dtype)
+        rows = self._rows(X, sample_weight, centre=False)
+        found = self._decompose(rows, k)
+        values = np.pad(found.values[:k], (0, max(0, k - len(found.values))))
+        components = rows.components(values, found.vectors[:, :k])
+        self.components_ = largest_positive(components).astype(X.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            unscaled = np.ldexp(values, rows.exponent + rows.weights.exponent)
+            fits = np.isfinite(unscaled.astype(X.dtype)).all()
+        self.singular_values_ = unscaled.astype(X.dtype) if fits else unscaled
+        self.residuals_ = np.zeros(k)
+        self.residuals_[: len(found.residuals)] = found.residuals[:k]
 
     def _filled(self, X: Array, sample_weight: Any, k: int) -> Array:
         def low_rank(filled: Array) -> Array:
@@ -141,20 +147,22 @@ class TruncatedSVD(LinearComponents):
         filled, self.n_iter_ = filled_in(X, k, self.tol, low_rank)
         return filled
 
-    def _decompose(self, rows: Rows, k: int) -> tuple[Array, Array]:
-        samples, features = rows.x.shape
-        columns = (self.n_iter + 1) * (k + self.n_oversamples)
-        if self.algorithm == "randomized" and min(samples, features) > 4 * columns:
-            return by_krylov(rows, k, self.n_iter, self.n_oversamples, generator(self.random_state))
-        if samples < features and rows.weights is None and not sp.issparse(rows.x) and k <= samples:
-            return by_gram_of_samples(rows, k)
-        return by_gram(rows, k)
+    def _decompose(self, rows: Rows, k: int) -> Found:
+        rule = Krylov(self.n_iter, self.n_oversamples, self.random_state, self.tol or None)
+        if self.algorithm == "randomized":
+            return in_range(rows, lambda rows: leading(rows, k, rule))
+        return in_range(rows, lambda rows: by_gram(rows, k))
 
     def _explain(self, X: Any, codes: Array) -> None:
-        variance = mean_variance_axis(X, axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
-        total = float(variance.sum())
-        self.explained_variance_ = codes.var(axis=0)
-        self.explained_variance_ratio_ = self.explained_variance_ / (total if total > 0 else 1)
+        """Variances of the codes, and their share of those of X, each scaled so that squares stay in range."""
+        rows = self._rows(X, None, centre=True)
+        in_range(rows, type(rows).measure)
+        exponent = int(np.frexp(np.abs(codes).max(initial=0))[1])
+        variances = np.ldexp(codes.astype(np.float64), -exponent).var(axis=0)
+        self.explained_variance_ = variance_in(variances, 2 * exponent, X.dtype)
+        total = rows.squares / X.shape[0]
+        share = np.ldexp(variances / (total or 1.0), 2 * (exponent - rows.exponent))
+        self.explained_variance_ratio_ = share.astype(X.dtype)
 
     def _check_parameters(self) -> None:
         choice(self.algorithm, "algorithm", ("randomized", "gram"))
