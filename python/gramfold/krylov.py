@@ -21,12 +21,12 @@ Array = NDArray[Any]
 
 STEPS, OVERSAMPLES = 4, 10
 ACCURACY = 1e-5  # of the residuals, where no tolerance was given
-ROOM = 20  # blocks before a restart, which keeps KEPT
-KEPT = 4
+ROOM = 1 << 26  # numbers in a basis before a restart, which keeps KEPT blocks; at least LEAST_ROOM
+LEAST_ROOM, KEPT = 20, 4
 GROWTH = 1.3  # of the blocks between two looks at the pairs
 MOST_BLOCKS = 150
 MOST_ROUNDS = 30
-SMALL_SIDE = 2000  # of which LAPACK's eigenvectors take seconds
+SMALL_SIDE = 3000  # of which LAPACK's eigenvectors take seconds
 ROUNDING = 32
 
 
@@ -73,19 +73,27 @@ def _goal(values: Array, tol: float, dtype: Any) -> Array:
 
 
 def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
-    """Values and residuals of k pairs, and vectors of these and the oversamples."""
+    """Values and residuals of k pairs, and vectors of these and the oversamples.
+
+    Ends early where `by_gram` can take over and convergence is not in sight.
+    """
     side, size = rows.sides[1], k + rule.oversamples
-    space = Space(rows, size, max(rule.steps + 1, min(ROOM, side // size)))
+    room = min(max(LEAST_ROOM, ROOM // (side * size)), side // (2 * size))
+    space = Space(rows, size, max(rule.steps + 1, room))
     space.grow(generator(rule.seed).standard_normal((side, size)))
     patience = MOST_BLOCKS if side > SMALL_SIDE else side // (2 * size)
-    blocks, look = 1, rule.steps + 1
+    blocks, look, last = 1, rule.steps + 1, None
     while True:
-        if blocks == look or space.full:
+        if blocks == look:
             values, vectors, residuals = space.pairs(k)
-            done = rule.tol is None or np.all(residuals <= _goal(values, rule.tol, rows.x.dtype))
-            if blocks >= look and (done or blocks >= patience):
+            worst = float(np.max(residuals / _goal(values, rule.tol or np.inf, rows.x.dtype)))
+            if worst <= 1 or blocks >= patience:
                 return values, vectors, residuals
-            look = max(look, min(int(np.ceil(GROWTH * blocks)), max(patience, blocks + 1)))
+            if last is not None and side <= SMALL_SIDE:
+                rate = np.log(last[1] / worst) / (blocks - last[0])
+                if blocks + np.log(worst) / max(rate, 1e-3) > patience:
+                    return values, vectors, residuals
+            last, look = (blocks, worst), min(int(np.ceil(GROWTH * blocks)), max(patience, blocks + 1))
         space.grow()
         blocks += 1
 

@@ -165,29 +165,39 @@ class GaussianComponents(LinearComponents):
         """
         of_k = values[:k] ** 2
         rest = float(np.sum(values[k:] ** 2)) if complete else squares - float(of_k.sum())
-        if rest <= 4 * np.finfo(dtype).eps * squares and not complete:  # a difference of rounding
+        if not complete and rest <= 4 * float(np.finfo(dtype).eps) * squares:  # a difference of rounding
             rest = 0.0
         self.explained_variance_ratio_ = (of_k / (squares or 1.0)).astype(dtype)
         self.explained_variance_ = variance_in(of_k / freedom, 2 * exponent, dtype)
         self.noise_variance_ = float(np.ldexp(rest / freedom / (most - k), 2 * exponent)) if k < most else 0.0
-        with np.errstate(over="ignore"):
-            unscaled = np.ldexp(values[:k], exponent + weight_exponent)
-            fits = np.isfinite(unscaled.astype(dtype)).all()
-        self.singular_values_ = unscaled.astype(dtype) if fits else unscaled
+        self.singular_values_ = unscaled(values[:k], exponent + weight_exponent, dtype)
+
+
+def unscaled(values: Array, exponent: int, dtype: Any) -> Array:
+    """Values times 2**exponent; in this type, unless weights have brought them out of its range."""
+    with np.errstate(over="ignore", under="ignore"):
+        wide: Array = np.ldexp(values, exponent)
+        given: Array = wide.astype(dtype)
+    return given if _holds(given, values) else wide
 
 
 def variance_in(variances: Array, exponent: int, dtype: Any) -> Array:
     """Variances times 2**exponent in this type, which must hold them."""
     with np.errstate(over="ignore", under="ignore"):
         given: Array = np.ldexp(variances, exponent).astype(dtype)
-    largest, limits = float(given.max(initial=0)), np.finfo(dtype)
-    if not np.isfinite(largest) or (largest < limits.tiny and variances.any()):
-        size = "small" if largest < 1 else "large"
+    if not _holds(given, variances):
+        limits, size = np.finfo(dtype), "small" if given.max() < 1 else "large"
         raise ValueError(
             f"X is too {size}: its variances leave the range of {limits.dtype} ({limits.tiny:.0e} to "
             f"{limits.max:.0e}); multiply X by a number that brings its entries near 1"
         )
     return given
+
+
+def _holds(given: Array, values: Array) -> bool:
+    """Whether the largest of the values neither over- nor underflowed."""
+    largest = float(given.max(initial=0))
+    return bool(np.isfinite(largest) and (largest >= np.finfo(given.dtype).tiny or not values.any()))
 
 
 def largest_positive(components: Array) -> Array:

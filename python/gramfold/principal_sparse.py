@@ -33,15 +33,16 @@ class SparseRows(Rows):
             gram += float(a @ a) * np.outer(b, b) - np.outer(c, b) - np.outer(b, c)
         return gram
 
+    @np.errstate(over="ignore", invalid="ignore")  # the check tells
     def measure(self) -> None:
         """Find mean and squares."""
+        off = np.zeros(1)
         if self.centre:
-            shift, off = self._shift, self._off
-            self.mean = shift + off
-        values = self._rooted(self._shifted)
-        self.squares = float(np.sum(np.square(values, dtype=np.float64)))
-        if self.centre:
-            self.squares = max(0.0, self.squares - self.weights.total * float(off @ off))
+            off = self._off
+            self.mean = self._shift + off
+        self.squares = float(np.sum(np.square(self._rooted(self._shifted), dtype=np.float64)))
+        self._check(self.squares)
+        self.squares = max(0.0, self.squares - self.weights.total * float(off @ off))
         self._check(self.squares)
 
     def image(self, q: Array, exact: bool = False) -> Array:

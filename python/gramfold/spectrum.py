@@ -19,9 +19,13 @@ PIECE = 1 << 22  # entries at a time
 NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones: below it one round is enough
 
 
-def eigenpairs(gram: Array) -> tuple[Array, Array]:
-    """All eigenvalues, the largest first and none below 0, with their vectors as columns."""
-    values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
+    """All eigenvalues, or the leading ones, the largest first and none below 0, with their vectors as columns."""
+    if leading is None:
+        values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+    else:
+        last = [len(gram) - leading, len(gram) - 1]
+        values, vectors = scipy.linalg.eigh(gram, driver="evr", subset_by_index=last, check_finite=False)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 

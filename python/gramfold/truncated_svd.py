@@ -13,7 +13,7 @@ from .gaps import filled_in
 from .inputs import read_rows
 from .krylov import Krylov, leading
 from .nmf_base import unchanged_on_error
-from .pca_base import LinearComponents, largest_positive, variance_in
+from .pca_base import LinearComponents, largest_positive, unscaled, variance_in
 from .principal import Rows, in_range
 
 Array = NDArray[Any]
@@ -132,10 +132,7 @@ class TruncatedSVD(LinearComponents):
         values = np.pad(found.values[:k], (0, max(0, k - len(found.values))))
         components = rows.components(values, found.vectors[:, :k])
         self.components_ = largest_positive(components).astype(X.dtype, copy=False)
-        with np.errstate(over="ignore"):
-            unscaled = np.ldexp(values, rows.exponent + rows.weights.exponent)
-            fits = np.isfinite(unscaled.astype(X.dtype)).all()
-        self.singular_values_ = unscaled.astype(X.dtype) if fits else unscaled
+        self.singular_values_ = unscaled(values, rows.exponent + rows.weights.exponent, X.dtype)
         self.residuals_ = np.zeros(k)
         self.residuals_[: len(found.residuals)] = found.residuals[:k]
 
@@ -158,7 +155,8 @@ class TruncatedSVD(LinearComponents):
         rows = self._rows(X, None, centre=True)
         in_range(rows, type(rows).measure)
         exponent = int(np.frexp(np.abs(codes).max(initial=0))[1])
-        variances = np.ldexp(codes.astype(np.float64), -exponent).var(axis=0)
+        with np.errstate(invalid="ignore"):  # codes may have left the range, as their variances then do
+            variances = np.ldexp(codes.astype(np.float64), -exponent).var(axis=0)
         self.explained_variance_ = variance_in(variances, 2 * exponent, X.dtype)
         total = rows.squares / X.shape[0]
         share = np.ldexp(variances / (total or 1.0), 2 * (exponent - rows.exponent))
