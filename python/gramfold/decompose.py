@@ -37,7 +37,7 @@ class Found:
     @classmethod
     def exactly(cls, rows: Rows, values: Array, vectors: Array) -> "Found":
         """Of a decomposition of the whole."""
-        return cls(cleared(rows, values), vectors, np.zeros(len(values)))
+        return cls(cleared(values, rows.size, rows.x.dtype), vectors, np.zeros(len(values)))
 
 
 def by_gram(rows: Rows, wanted: int | None = None) -> Found:
@@ -86,6 +86,6 @@ def by_lapack(rows: Rows) -> Found:
     return Found.exactly(rows, values, vt.T)
 
 
-def cleared(rows: Rows, values: Array) -> Array:
-    """Singular values without those that the rounding of X could have made."""
-    return np.where(values > 4 * np.finfo(rows.x.dtype).eps * rows.size, values, 0)
+def cleared(values: Array, size: float, dtype: Any) -> Array:
+    """Singular values without those that the rounding of a matrix of this norm could have made."""
+    return np.where(values > 4 * float(np.finfo(dtype).eps) * size, values, 0)

@@ -9,7 +9,7 @@ from sklearn.utils import Tags, gen_batches
 from threadpoolctl import threadpool_limits
 
 from ._arguments import flag, whole
-from .decompose import by_gram, by_lapack
+from .decompose import by_gram, by_lapack, cleared
 from .inputs import read_rows
 from .nmf_base import unchanged_on_error
 from .pca_base import GaussianComponents, largest_positive, variance_in
@@ -64,6 +64,8 @@ class IncrementalPCA(GaussianComponents):
     >>> bool(np.allclose(model.singular_values_, gf.PCA(3).fit(X).singular_values_, rtol=1e-12))
     True
     """
+
+    _about_nan = "PCA(missing='mask') leaves such entries out"
 
     def __init__(
         self, n_components: int | None = None, *, whiten: bool = False, copy: bool = True,
@@ -130,12 +132,13 @@ class IncrementalPCA(GaussianComponents):
         if self._most > features:
             raise ValueError(f"n_components must be at most n_features = {features}, got {self._most}")
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
-        self._factor = np.empty((0, features))
+        self._factor, self._coarsest = np.empty((0, features)), X.dtype
 
     def _add(self, X: Any) -> None:
         """Put centred rows and the step of the mean below the factor, and make that smaller."""
         rows, features = X.shape
         whole_factor = features <= MOST_FEATURES
+        self._coarsest = min(self._coarsest, X.dtype)  # whose rounding tells what is below it
         for part in gen_batches(rows, max(features if whole_factor else self._most, PIECE // features)):
             some = X[part].toarray() if sp.issparse(X) else X[part]
             count, old = len(some), len(self._factor)
@@ -166,14 +169,16 @@ class IncrementalPCA(GaussianComponents):
         k = min(self._most, seen)
         rows = self._rows(self._factor, None, centre=False)
         found = in_range(rows, by_lapack)
-        values = np.pad(found.values, (0, max(0, k - len(found.values))))
+        squares, mean = np.ldexp(self._squares, -2 * rows.exponent).sum(), np.ldexp(self._mean, -rows.exponent)
+        size = float(np.sqrt(squares + seen * (mean @ mean)))
+        values = cleared(found.values, size, self._coarsest)
+        values = np.pad(values, (0, max(0, k - len(values))))
         components = rows.components(values[:k], found.vectors[:, :k])
         self.components_, self.n_components_ = largest_positive(components).astype(dtype, copy=False), k
         self.mean_ = self._mean.astype(dtype)
         self.var_ = variance_in(self._squares / seen, 0, dtype)
-        squares = float(np.ldexp(self._squares, -2 * rows.exponent).sum())
         self._explain(
-            values, squares, k, min(seen, features), max(seen - 1, 1), dtype,
+            values, float(squares), k, min(seen, features), max(seen - 1, 1), dtype,
             complete=features <= MOST_FEATURES, exponent=rows.exponent,
         )  # fmt: skip
 

@@ -64,7 +64,7 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Found(cleared(rows, values), vectors[:, :k], residuals)
+    return Found(cleared(values, rows.size, rows.x.dtype), vectors[:, :k], residuals)
 
 
 def _goal(values: Array, tol: float, dtype: Any) -> Array:

@@ -116,7 +116,7 @@ class GaussianComponents(LinearComponents):
         X = read_rows(X, self, reset=False)
         V, variances, noise = self.components_, self._variances(), self.noise_variance_
         features, scores = X.shape[1], np.empty(X.shape[0])
-        for part in gen_batches(X.shape[0], max(1, PIECE // features)):
+        for part in gen_batches(X.shape[0], max(1, PIECE // (4 * features))):
             some = X[part].toarray() if sp.issparse(X) else X[part]
             off = some.astype(np.float64) - self.mean_
             codes = off @ V.T

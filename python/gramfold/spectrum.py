@@ -55,7 +55,7 @@ def orthonormal_rows(a: Array, free: Array) -> Array:
     a /= np.sqrt(np.einsum("ij,ij->i", a, a))[:, None]
     for _ in range(3):
         gram = a @ a.T
-        if np.abs(gram - np.eye(len(a))).max() < 8 * np.finfo(np.float64).eps:
+        if np.abs(gram - np.eye(len(a))).max() < 64 * np.finfo(np.float64).eps:
             break
         r, failed = scipy.linalg.lapack.dpotrf(gram, clean=1)
         if failed or np.min(np.diag(r)) < WELL:
