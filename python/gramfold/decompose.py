@@ -1,9 +1,9 @@
 """Singular values and vectors of a matrix from folds over its longer side, see `principal`.
 
-Here by the Gram matrix of the shorter side in one read, or LAPACK on a copy; in `krylov` by a block Krylov space
-for few components of a large matrix. A Gram matrix squares the condition, so where wanted singular
-values are below `TRUSTED` times the largest, the data are projected on the vectors found in a second read, and
-the nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
+Here by the Gram matrix of the shorter side in one read, or LAPACK on a copy; in `krylov` by a block Krylov
+space for few components of a large matrix. A Gram matrix squares the condition, so where wanted singular values
+are below `TRUSTED` times the largest, the data are projected on the vectors found in a second read, and the
+nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ LARGE = 400  # from here on few eigenvectors take LAPACK a third of the time of 
 
 @dataclass(slots=True)
 class Found:
-    """Singular values, the largest first, the right vectors of A as columns, and |A'u - s v| / s of each pair.
+    """Singular values, the largest first, right vectors of A as columns, and |A'u - s v| / s of each pair.
 
     The residual is 0 where LAPACK had the whole matrix. A value that rounding could have made is 0.
     """

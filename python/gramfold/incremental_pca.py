@@ -25,9 +25,8 @@ class IncrementalPCA(GaussianComponents):
     """`PCA` of all rows seen so far, as scikit-learn's `IncrementalPCA`, but exact.
 
     Up to 4096 features the triangular factor of all centred rows is kept, and a batch is added to it exactly
-    (by QR, and as Chan, Golub & LeVeque 1979 do for the mean): the components are those of one fit to all rows,
-    in any batches and any order.
-    Above that, n_components directions are carried along as scikit-learn does (Ross, Lim, Lin & Yang 2008),
+    (by QR, and as Chan, Golub & LeVeque 1979 do for the mean): the components are those of one fit to all
+    rows, in any batches and any order. Above that, n_components directions are carried along as scikit-learn does (Ross, Lim, Lin & Yang 2008),
     which is not exact.
 
     Parameters
@@ -169,7 +168,8 @@ class IncrementalPCA(GaussianComponents):
         k = min(self._most, seen)
         rows = self._rows(self._factor, None, centre=False)
         found = in_range(rows, by_lapack)
-        squares, mean = np.ldexp(self._squares, -2 * rows.exponent).sum(), np.ldexp(self._mean, -rows.exponent)
+        squares = float(np.ldexp(self._squares, -2 * rows.exponent).sum())
+        mean = np.ldexp(self._mean, -rows.exponent)
         size = float(np.sqrt(squares + seen * (mean @ mean)))
         values = cleared(found.values, size, self._coarsest)
         values = np.pad(values, (0, max(0, k - len(values))))
@@ -178,7 +178,7 @@ class IncrementalPCA(GaussianComponents):
         self.mean_ = self._mean.astype(dtype)
         self.var_ = variance_in(self._squares / seen, 0, dtype)
         self._explain(
-            values, float(squares), k, min(seen, features), max(seen - 1, 1), dtype,
+            values, squares, k, min(seen, features), max(seen - 1, 1), dtype,
             complete=features <= MOST_FEATURES, exponent=rows.exponent,
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Few components of a large matrix from a block Krylov space, one read a step, until residuals are small.
 
-Musco & Musco (2015). The space belongs to A'A, whose squares hide singular values far below the largest; where
-those are wanted it is the start of a subspace iteration that does not square.
+Musco & Musco (2015). The space belongs to A'A, whose squares hide singular values far below the largest;
+where those are wanted it is the start of a subspace iteration that does not square.
 """
 
 import warnings
@@ -68,8 +68,9 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
 
 
 def _goal(values: Array, tol: float, dtype: Any) -> Array:
-    """What residuals should come to: `tol`, or rounding in products that are squared if they are of X's type."""
-    return np.maximum(tol, ROUNDING * np.finfo(dtype).eps * (values[0] / np.where(values > 0, values, 1)) ** 2)
+    """What residuals should come to: `tol`, or what rounding in this type leaves of squares."""
+    ratios = values[0] / np.where(values > 0, values, 1)
+    return np.asarray(np.maximum(tol, ROUNDING * np.finfo(dtype).eps * ratios**2))
 
 
 def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:

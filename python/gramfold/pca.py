@@ -42,13 +42,14 @@ class PCA(GaussianComponents):
     svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
         small singular values need it. 'randomized': a block Krylov space, for few components of a large X.
-        'full': LAPACK on a centred copy. 'auto' takes the second when its products are fewer than the Gram
-        matrix's, else the first.
+        'full': LAPACK on a centred copy in float64. 'auto' takes the second when its products are fewer than
+        the Gram matrix's, else the first; so does 'randomized' where a Krylov space would not be small.
     tol : float
-        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
-        this; 0 is 1e-6.
+        Of a Krylov space: the largest of `residuals_`; 0 is 1e-5. Of missing='mask': the fit has converged
+        when the relative change of the filled entries is at most this; 0 is 1e-6.
     iterated_power : int or 'auto'
-        Steps of 'randomized', each one read of X; 'auto' is 4.
+        Steps of 'randomized', each one read of X; 'auto': at least 4, and until `tol` is met. With a number,
+        a `tol` of 0 asks for no more steps.
     n_oversamples : int, default=10
         More columns than components in each step.
     power_iteration_normalizer : str
@@ -65,6 +66,12 @@ class PCA(GaussianComponents):
     ----------
     components_ : ndarray of shape (n_components_, n_features)
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components_,)
+        A singular value that the rounding of X could have made is 0; whitened codes are 0 there. Variances
+        are squares over n - 1 for n rows, sum w - 1 for weights that are whole, and for others, which are
+        reliabilities and not counts, sum w - sum w^2 / sum w.
+    residuals_ : ndarray of shape (n_components_,)
+        |Y'u - s v| / s of each component of the centred Y: within this share of s there is a singular value of
+        Y. 0 where Y was decomposed as a whole.
     mean_ : ndarray of shape (n_features,)
     noise_variance_ : float
     n_components_, n_samples_, n_features_in_ : int
@@ -117,7 +124,8 @@ class PCA(GaussianComponents):
             A sparse X is centred implicitly and never made dense.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            A row of weight w counts as w rows.
+            A row of weight w counts as w rows; weights that are not whole are reliabilities, of which only
+            ratios matter but for `singular_values_`. Rows of weight 0 are left out.
 
         Returns
         -------

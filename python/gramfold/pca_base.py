@@ -140,8 +140,8 @@ class GaussianComponents(LinearComponents):
             rank = int(np.count_nonzero(self.explained_variance_))
             raise ValueError(
                 f"The model has variance in {rank} directions only and no noise, so its covariance has no "
-                f"inverse and rows have no density: fit with n_components below {rank} to leave some variance "
-                f"as noise, or leave out features that are constant or follow from others"
+                f"inverse and rows have no density: fit with n_components below {rank} to leave variance to "
+                f"the noise, or leave out features that are constant or follow from others"
             )
         return variances
 

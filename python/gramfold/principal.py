@@ -1,7 +1,7 @@
-"""A (centred, weighted) matrix by what the decompositions need of it, never stored: sums over its longer side.
+"""A (centred, weighted) matrix by what decompositions need of it, never stored: sums over its longer side.
 
-A is the matrix Y of rows sqrt(w_i) (x_i - mean), or Y' where Y is wide: `long` x `short`. Gram matrices and bases
-belong to the short side, and nothing is as large as the square of the long one.
+A is the matrix Y of rows sqrt(w_i) (x_i - mean), or Y' where Y is wide: `long` x `short`. Gram matrices and
+bases belong to the short side, and nothing is as large as the square of the long one.
 """
 
 from collections.abc import Callable, Iterator
@@ -106,7 +106,7 @@ class Rows:
         return image.T
 
     def projected_gram(self, q: Array) -> Array:
-        """q'A'A q from the products A q, in float64 whatever the type of X."""
+        """Give q'A'A q from the products A q, in float64 whatever the type of X."""
         gram = np.zeros((q.shape[1],) * 2)
         for _, part, weights in self._parts(exact=True):
             some = np.empty_like(gram)
@@ -166,7 +166,7 @@ class Rows:
         return out
 
     def _parts(self, exact: bool = False) -> Iterator[tuple[slice, Array, Array | None]]:
-        """Pieces of the long side, with the weights of a tall A: all of it, unless the type must be changed."""
+        """Pieces of the long side, with the weights of a tall A; all of it unless the type is changed."""
         long, root = aligned(self.x.T if self.wide else self.x), None if self.wide else self.weights.root
         if not exact or long.dtype == np.float64:
             yield slice(0, len(long)), long, root
@@ -189,10 +189,10 @@ class Rows:
         if "q" in wanted:
             wanted["q"] = np.ascontiguousarray(wanted["q"], part.dtype)
         if self.wide:
-            rule = {"shift": None, "weights": None, "scale": self.weights.root, "by_row": self.centre}
+            rule = None, None, self.weights.root, self.centre
         else:
-            rule = {"shift": self.mean, "weights": weights, "scale": None, "by_row": False}
-        return kernels.centred(part, **rule, **(NOTHING | wanted), n_threads=self.n_threads)
+            rule = self.mean, weights, None, False
+        return kernels.centred(part, *rule, **(NOTHING | wanted), n_threads=self.n_threads)
 
     def _moments(self, shift: Array | None) -> tuple[Array, Array]:
         """A'A of a tall A from sums about the shift, and the mean less the shift."""

@@ -15,8 +15,8 @@ from .principal import PIECE, Rows
 
 Array = NDArray[Any]
 
-# A column with a share u of its weight not stored has a variance of at least u times its mean square: taking off
-# the mean cancels only where nearly everything is stored, and there it can be taken off what is stored.
+# A column with a share u of its weight not stored has a variance of at least u times its mean square: taking
+# off the mean cancels only where nearly everything is stored, and there it can be taken off what is stored.
 STORED = 0.9
 
 
@@ -54,7 +54,7 @@ class SparseRows(Rows):
         return image
 
     def projected_gram(self, q: Array) -> Array:
-        """q'A'A q from the products A q."""
+        """Give q'A'A q from the products A q."""
         gram = np.zeros((q.shape[1],) * 2)
         for _, products in self._products(q):
             gram += kernels.gram(products, self.n_threads)

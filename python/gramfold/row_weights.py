@@ -28,8 +28,8 @@ class RowWeights:
     exponent : int
         The weights are 4**exponent times `values`.
     total, freedom : float
-        The sum of `values`; what a sum of squares is divided by for a variance, likewise scaled: of n rows n - 1,
-        of counts their sum - 1, of others sum w - sum w^2 / sum w.
+        The sum of `values`; what a sum of squares is divided by for a variance, likewise scaled: of n rows
+        n - 1, of counts their sum - 1, of others sum w - sum w^2 / sum w.
     counted : int
         How many rows they stand for: the sum of counts, else how many are above 0.
     """

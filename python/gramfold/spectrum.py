@@ -20,7 +20,7 @@ NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones
 
 
 def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
-    """All eigenvalues, or the leading ones, the largest first and none below 0, with their vectors as columns."""
+    """Eigenvalues, all or the leading ones, the largest first and none below 0; their vectors as columns."""
     if leading is None:
         values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
     else:

@@ -29,15 +29,15 @@ class TruncatedSVD(LinearComponents):
         'randomized': a block Krylov space of n_iter + 1 reads of X, or the Gram matrix where that is cheaper.
         'gram': the Gram matrix of the smaller side, with a second read where small singular values need it.
     n_iter : int, default=5
-        Steps of the Krylov space.
+        Steps of the Krylov space; at least as many with `tol` above 0.
     n_oversamples : int, default=10
         More columns than components in each step.
     power_iteration_normalizer : str
         Taken for compatibility.
     random_state : int, RandomState or None
     tol : float, default=0.0
-        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
-        this; 0 is 1e-6.
+        Above 0, steps are added until `residuals_` are at most this. Of missing='mask' also: the fit has
+        converged when the relative change of the filled entries is at most this; 0 is 1e-6.
     missing : {'error', 'mask'}, default='error'
         'mask': NaN in a dense X is an unobserved entry, filled in by the components again and again
         (Kiers 1997), from column means; needs n_components below min(n_samples, n_features).
@@ -49,6 +49,9 @@ class TruncatedSVD(LinearComponents):
     components_ : ndarray of shape (n_components, n_features)
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components,)
         The first two of the codes of X, as scikit-learn has them.
+    residuals_ : ndarray of shape (n_components,)
+        |X'u - s v| / s of each component: within this share of s there is a singular value of X. What n_iter
+        steps left, which for a slowly falling spectrum can be some percent; 0 where the Gram matrix had it all.
     n_features_in_ : int
     n_iter_ : int
         Rounds of filling in; 1 without missing entries.
@@ -151,7 +154,7 @@ class TruncatedSVD(LinearComponents):
         return in_range(rows, lambda rows: by_gram(rows, k))
 
     def _explain(self, X: Any, codes: Array) -> None:
-        """Variances of the codes, and their share of those of X, each scaled so that squares stay in range."""
+        """Variances of the codes, and their share of those of X, both scaled to keep squares in range."""
         rows = self._rows(X, None, centre=True)
         in_range(rows, type(rows).measure)
         exponent = int(np.frexp(np.abs(codes).max(initial=0))[1])
