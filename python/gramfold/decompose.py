@@ -1,9 +1,9 @@
 """Singular values and vectors of a matrix from folds over its longer side, see `principal`.
 
 Here by the Gram matrix of the shorter side in one read, or LAPACK on a copy; in `krylov` by a block Krylov
-space for few components of a large matrix. A Gram matrix squares the condition, so where wanted singular values
-are below `TRUSTED` times the largest, the data are projected on the vectors found in a second read, and the
-nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
+space for few components of a large matrix. A Gram matrix squares the condition, so where wanted singular
+values are below `TRUSTED` times the largest, the data are projected on the vectors found in a second read and
+the nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
 """
 
 from dataclasses import dataclass

@@ -70,8 +70,8 @@ class PCA(GaussianComponents):
         are squares over n - 1 for n rows, sum w - 1 for weights that are whole, and for others, which are
         reliabilities and not counts, sum w - sum w^2 / sum w.
     residuals_ : ndarray of shape (n_components_,)
-        |Y'u - s v| / s of each component of the centred Y: within this share of s there is a singular value of
-        Y. 0 where Y was decomposed as a whole.
+        |Y'u - s v| / s of each component of the centred Y: within this share of s there is a singular value
+        of Y. 0 where Y was decomposed as a whole.
     mean_ : ndarray of shape (n_features,)
     noise_variance_ : float
     n_components_, n_samples_, n_features_in_ : int

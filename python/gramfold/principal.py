@@ -188,11 +188,11 @@ class Rows:
             ((_, part, weights),) = self._parts()
         if "q" in wanted:
             wanted["q"] = np.ascontiguousarray(wanted["q"], part.dtype)
-        if self.wide:
-            rule = None, None, self.weights.root, self.centre
-        else:
-            rule = self.mean, weights, None, False
-        return kernels.centred(part, *rule, **(NOTHING | wanted), n_threads=self.n_threads)
+        shift, scale = (None, self.weights.root) if self.wide else (self.mean, None)
+        by_row = self.wide and self.centre
+        return kernels.centred(
+            part, shift, weights, scale, by_row, **(NOTHING | wanted), n_threads=self.n_threads
+        )
 
     def _moments(self, shift: Array | None) -> tuple[Array, Array]:
         """A'A of a tall A from sums about the shift, and the mean less the shift."""

@@ -50,8 +50,8 @@ class TruncatedSVD(LinearComponents):
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components,)
         The first two of the codes of X, as scikit-learn has them.
     residuals_ : ndarray of shape (n_components,)
-        |X'u - s v| / s of each component: within this share of s there is a singular value of X. What n_iter
-        steps left, which for a slowly falling spectrum can be some percent; 0 where the Gram matrix had it all.
+        |X'u - s v| / s of each component: within this share of s there is a singular value of X. It is what
+        n_iter steps left, some percent if the spectrum falls slowly; 0 where the Gram matrix had it all.
     n_features_in_ : int
     n_iter_ : int
         Rounds of filling in; 1 without missing entries.
