@@ -2,8 +2,9 @@
 //
 //     gram += y'y    or, for a basis Q,   p = y Q,  gram += p'p,  image += p'y;    total += weight y,  squares += |y|^2
 //
-// With by_row each row is shifted by its own mean instead: the fold over the columns of a wide X, whose Gram matrix
-// is the one of the samples. Sums within a block run in T, across blocks gram and total are double.
+// The fold over the columns of a wide X, whose Gram matrix is the one of the samples, has y = scale (x - own): with by_row
+// each row is shifted by its own mean, weighted by the squares of `scale`, which belongs to the columns. Sums within a
+// block run in T, across blocks gram and total are double.
 #pragma once
 
 #include "measure.hpp"
@@ -14,7 +15,7 @@ namespace gramfold {
 template <class T>
 struct CentredInput {
     Matrix<const T> x;
-    const double *shift, *weights;  // of the columns, of the rows; or null
+    const double *shift, *weights, *scale;  // of the columns, of the rows, of the columns; or null
     bool by_row;
     Matrix<const T> q;  // no columns: none
     T* products;        // rows x q's columns, overwritten, or null
@@ -38,7 +39,7 @@ template <class T>
 class CentredWorker {
   public:
     CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full)
-        : in_(in), q_(q), n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
+        : in_(in), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), q_(q), n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
           y_((full ? Symmetric<T>::depth : row_group) * stride_), p_(row_group * q.kp), small_(q.k * q.kp) {
         if (full) symmetric_ = std::make_unique<Symmetric<T>>(n_);
     }
@@ -57,11 +58,7 @@ class CentredWorker {
   private:
     double row(const T* x, Index r, T* y, double* total) const {
         const double weight = in_.weights ? in_.weights[r] : 1;
-        double own = 0;
-        if (in_.by_row) {
-            for (Index c = 0; c < n_; ++c) own += double(x[c]);
-            own /= double(n_);
-        }
+        const double own = in_.by_row ? own_mean(x) : 0;
         const T* __restrict from = x;
         T* __restrict to = y;
         double* __restrict sums = total;
@@ -75,6 +72,7 @@ class CentredWorker {
             for (Index c = 0; c < n_; ++c) put(c, shift[c]);
         else
             for (Index c = 0; c < n_; ++c) put(c, own);
+        for (Index c = 0; in_.scale && c < n_; ++c) to[c] = T(weight * in_.scale[c] * (double(from[c]) - (in_.shift ? in_.shift[c] : own)));
         double squares[8] = {};
         Index c = 0;
         for (; c + 8 <= n_; c += 8)
@@ -82,6 +80,21 @@ class CentredWorker {
         for (; c < n_; ++c) squares[0] += double(to[c]) * double(to[c]);
         double sum = 0;
         for (double s : squares) sum += s;
+        return sum;
+    }
+
+    double own_mean(const T* x) const {
+        double sum = 0;
+        if (in_.scale)
+            for (Index c = 0; c < n_; ++c) sum += in_.scale[c] * in_.scale[c] * double(x[c]);
+        else
+            for (Index c = 0; c < n_; ++c) sum += double(x[c]);
+        return sum / mass_;
+    }
+
+    static double squared_norm(const double* a, Index n) {
+        double sum = 0;
+        for (Index i = 0; i < n; ++i) sum += a[i] * a[i];
         return sum;
     }
 
@@ -97,6 +110,7 @@ class CentredWorker {
     }
 
     const CentredInput<T>& in_;
+    double mass_;  // of the columns
     const Packed<T>& q_;
     Index n_, stride_;
     RowLines<T> lines_;

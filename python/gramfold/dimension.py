@@ -15,7 +15,7 @@ def minka(variances: Array, n_samples: int) -> int:
     Parameters
     ----------
     variances : ndarray of shape (n_features,)
-        Eigenvalues of the covariance, the largest first.
+        Eigenvalues of the covariance, or multiples of them, the largest first; 0 where rounding made them.
     n_samples : int
 
     Returns
@@ -29,6 +29,9 @@ def minka(variances: Array, n_samples: int) -> int:
     3
     """
     spectrum = np.asarray(variances, np.float64)
+    if len(spectrum) < 2 or not spectrum[0]:
+        return 1
+    spectrum = spectrum / spectrum[0]
     evidence = [_log_evidence(spectrum, rank, n_samples) for rank in range(1, len(spectrum))]
     return 1 + int(np.argmax(evidence))
 

@@ -32,7 +32,8 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
     """
     if not isinstance(components, int) or components >= min(X.shape):
         raise ValueError("missing='mask' needs a whole n_components below min(n_samples, n_features)")
-    observed = observe(X)
+    exponent = int(np.frexp(np.nanmax(np.abs(X), initial=0))[1])
+    observed = observe(np.ldexp(X, -exponent))  # so that squares stay in range
     filled, gaps, tol = observed.filled, ~observed.seen, tol or 1e-6
     size = float(np.linalg.norm(filled))
     for n_iter in range(1, ROUNDS + 1):
@@ -40,14 +41,14 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
         change = float(np.linalg.norm(new - filled[gaps]))
         filled[gaps] = new
         if change <= tol * size:
-            return filled, n_iter
+            return np.ldexp(filled, exponent), n_iter
     warnings.warn(
         f"Filling in did not converge in {ROUNDS} rounds: a relative change of {change / size:.1e} "
         f"against tol={tol:g}",
         ConvergenceWarning,
         stacklevel=5,
     )
-    return filled, ROUNDS
+    return np.ldexp(filled, exponent), ROUNDS
 
 
 def observed_codes(X: Array, components: Array, mean: Any) -> Array:

@@ -6,14 +6,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
-from sklearn.utils.extmath import svd_flip
 from threadpoolctl import threadpool_limits
 
 from ._arguments import flag, whole
+from .decompose import by_gram, by_lapack, cleared
 from .inputs import read_rows
 from .nmf_base import unchanged_on_error
-from .pca_base import GaussianComponents
-from .spectrum import eigenpairs
+from .pca_base import GaussianComponents, largest_positive, variance_in
+from .principal import PIECE, in_range
+from .spectrum import triangular
 
 Array = NDArray[Any]
 
@@ -23,15 +24,15 @@ MOST_FEATURES = 4096
 class IncrementalPCA(GaussianComponents):
     """`PCA` of all rows seen so far, as scikit-learn's `IncrementalPCA`, but exact.
 
-    Up to 4096 features the second moments of all rows are kept, and a batch is added to them exactly (Chan,
-    Golub & LeVeque 1979): the components are those of one fit to all rows, in any batches and any order.
-    Above that, n_components directions are carried along as scikit-learn does (Ross, Lim, Lin & Yang 2008),
-    which is not exact.
+    Up to 4096 features the triangular factor of all centred rows is kept, and a batch is added to it exactly
+    (by QR, and as Chan, Golub & LeVeque 1979 do for the mean): the components are those of one fit to all
+    rows, in any batches and any order. Above that, n_components directions are carried along as scikit-learn
+    does (Ross, Lim, Lin & Yang 2008), which is not exact.
 
     Parameters
     ----------
     n_components : int or None
-        None is min(n_samples, n_features) of the first batch.
+        None is min(n_samples, n_features) of the first batch. The first batches may have fewer rows.
     whiten : bool, default=False
         Scale the codes to unit variance.
     copy : bool, default=True
@@ -63,6 +64,8 @@ class IncrementalPCA(GaussianComponents):
     True
     """
 
+    _about_nan = "PCA(missing='mask') leaves such entries out"
+
     def __init__(
         self, n_components: int | None = None, *, whiten: bool = False, copy: bool = True,
         batch_size: int | None = None, n_threads: int | None = None,
@@ -90,98 +93,94 @@ class IncrementalPCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
-            if hasattr(self, "n_samples_seen_"):
-                del self.n_samples_seen_
+        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             X = read_rows(X, self)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
-            least = self.n_components or 0
-            for batch in gen_batches(
-                len(X) if not sp.issparse(X) else X.shape[0], size, min_batch_size=least
-            ):
-                self._learn(X[batch])
+            self._begin(X)
+            if self._most > X.shape[0]:
+                raise ValueError(f"n_components must be at most the {X.shape[0]} rows of X, got {self._most}")
+            for batch in gen_batches(X.shape[0], size, min_batch_size=self._most):
+                self._add(X[batch])
+            self._set(X.dtype)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Learn one more batch; see `fit`."""
+        """Learn one more batch; see `fit`.
+
+        Until as many rows were seen as there are components wanted, there are as many components as rows.
+        """
         first = not hasattr(self, "n_samples_seen_")
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
             X = read_rows(X, self, reset=first)
-            self._learn(X)
-        return self
-
-    def _learn(self, X: Any) -> None:
-        flag(self.whiten, "whiten")
-        first = not hasattr(self, "n_samples_seen_")
-        k = self._count(X.shape, first)
-        with threadpool_limits(1, user_api="blas"):
-            if X.shape[1] <= MOST_FEATURES:
-                values, vectors = self._add_moments(X, first)
-            else:
-                values, vectors = self._add_directions(X.toarray() if sp.issparse(X) else X, first)
-        self._set(X.dtype, values, vectors, k)
-
-    def _count(self, shape: tuple[int, int], first: bool) -> int:
-        if not first:
-            if self.n_components is not None and self.n_components != self.n_components_:
+            if first:
+                self._begin(X)
+            elif self.n_components is not None and self.n_components != self._most:
                 raise ValueError(
-                    f"n_components was {self.n_components_} before and is {self.n_components} now; "
+                    f"n_components was {self._most} before and is {self.n_components} now; "
                     "call fit to start over"
                 )
-            return self.n_components_
-        if self.n_components is None:
-            return min(shape)
-        k = whole(self.n_components, "n_components")
-        if k > shape[1]:
-            raise ValueError(f"n_components must be at most n_features = {shape[1]}, got {k}")
-        if k > shape[0]:
-            raise ValueError(f"n_components must be at most the {shape[0]} rows of the first batch, got {k}")
-        return k
+            self._add(X)
+            self._set(X.dtype)
+        return self
 
-    def _add_moments(self, X: Any, first: bool) -> tuple[Array, Array]:
-        """Merge means and second moments, and decompose the latter."""
-        rows = self._rows(X, None, centre=True)
-        gram, count = rows.gram(), X.shape[0]
-        assert rows.mean is not None
-        if first:
-            self.n_samples_seen_, self._mean, self._moments = count, rows.mean, gram
-        else:
-            both, off = self.n_samples_seen_ + count, rows.mean - self._mean
-            self._moments = self._moments + gram + self.n_samples_seen_ * count / both * np.outer(off, off)
-            self._mean = self._mean + count / both * off
-            self.n_samples_seen_ = both
-        self._squares = np.diag(self._moments)
-        squares, vectors = eigenpairs(self._moments)
-        return np.sqrt(squares), vectors
+    def _begin(self, X: Any) -> None:
+        flag(self.whiten, "whiten")
+        features = X.shape[1]
+        self._most = min(X.shape) if self.n_components is None else whole(self.n_components, "n_components")
+        if self._most > features:
+            raise ValueError(f"n_components must be at most n_features = {features}, got {self._most}")
+        self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
+        self._factor, self._coarsest = np.empty((0, features)), X.dtype
 
-    def _add_directions(self, X: Array, first: bool) -> tuple[Array, Array]:
-        """Decompose the batch stacked below the scaled components and the step of the mean."""
-        count, mean = len(X), X.mean(axis=0, dtype=np.float64)
-        off, squares = X - mean, np.square(X - mean, dtype=np.float64).sum(axis=0)
-        if first:
-            self.n_samples_seen_, self._mean, self._squares = count, mean, squares
-        else:
+    def _add(self, X: Any) -> None:
+        """Put centred rows and the step of the mean below the factor, and make that smaller."""
+        rows, features = X.shape
+        whole_factor = features <= MOST_FEATURES
+        self._coarsest = min(self._coarsest, X.dtype)  # whose rounding tells what is below it
+        for part in gen_batches(rows, max(features if whole_factor else self._most, PIECE // features)):
+            some = X[part].toarray() if sp.issparse(X) else X[part]
+            count, old = len(some), len(self._factor)
+            mean = some.mean(axis=0, dtype=np.float64)
             both, step = self.n_samples_seen_ + count, mean - self._mean
-            share = self.n_samples_seen_ * count / both
-            off = np.vstack([self.singular_values_[:, None] * self.components_, off, np.sqrt(share) * step])
-            self._squares = self._squares + squares + share * step**2
+            stack = np.empty((old + count + (old > 0), features), order="F" if whole_factor else "C")
+            stack[:old], stack[old : old + count] = self._factor, some - mean
+            if old:
+                stack[-1] = np.sqrt(self.n_samples_seen_ * count / both) * step
+            self._squares = self._squares + np.einsum("ij,ij->j", stack[old:], stack[old:])
+            if not np.isfinite(self._squares).all():
+                raise ValueError("X is too large: the sum of its squares overflows")
             self._mean, self.n_samples_seen_ = self._mean + count / both * step, both
-        _, values, vt = np.linalg.svd(off, full_matrices=False)
-        return values, vt.T
+            self._factor = triangular(stack) if whole_factor else self._directions(stack)
 
-    def _set(self, dtype: Any, values: Array, vectors: Array, k: int) -> None:
+    def _directions(self, stack: Array) -> Array:
+        """The leading components of a stack, scaled by their singular values."""
+        rows = self._rows(stack, None, centre=False)
+        found = in_range(rows, lambda rows: by_gram(rows, self._most))
+        values = found.values[: self._most]
+        components = rows.components(values, found.vectors[:, : self._most])
+        components *= np.ldexp(values, rows.exponent)[:, None]
+        return components
+
+    def _set(self, dtype: Any) -> None:
+        """Decompose the factor, whose condition is that of the rows."""
         seen, features = self.n_samples_seen_, len(self._mean)
-        freedom, total = max(seen - 1, 1), float(self._squares.sum())
-        _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
-        self.components_, self.n_components_ = np.ascontiguousarray(components, dtype), k
-        self.mean_, self.var_ = self._mean.astype(dtype), (self._squares / seen).astype(dtype)
-        self.singular_values_ = values[:k].astype(dtype)
-        self.explained_variance_ = (values[:k] ** 2 / freedom).astype(dtype)
-        self.explained_variance_ratio_ = (values[:k] ** 2 / (total or 1.0)).astype(dtype)
-        rest = max(0.0, total - float(np.sum(values[:k] ** 2)))
-        most = min(seen, features)
-        self.noise_variance_ = rest / freedom / (most - k) if k < most else 0.0
+        k = min(self._most, seen)
+        rows = self._rows(self._factor, None, centre=False)
+        found = in_range(rows, by_lapack)
+        squares = float(np.ldexp(self._squares, -2 * rows.exponent).sum())
+        mean = np.ldexp(self._mean, -rows.exponent)
+        size = float(np.sqrt(squares + seen * (mean @ mean)))
+        values = cleared(found.values, size, self._coarsest)
+        values = np.pad(values, (0, max(0, k - len(values))))
+        components = rows.components(values[:k], found.vectors[:, :k])
+        self.components_, self.n_components_ = largest_positive(components).astype(dtype, copy=False), k
+        self.mean_ = self._mean.astype(dtype)
+        self.var_ = variance_in(self._squares / seen, 0, dtype)
+        self._explain(
+            values, squares, k, min(seen, features), max(seen - 1, 1), dtype,
+            complete=features <= MOST_FEATURES, exponent=rows.exponent,
+        )  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

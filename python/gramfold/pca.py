@@ -7,23 +7,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from sklearn.utils.extmath import svd_flip
 from threadpoolctl import threadpool_limits
 
-from ._arguments import Seed, choice, flag, generator, real, whole
+from ._arguments import Seed, choice, flag, real, whole
+from .decompose import Found, by_gram, by_lapack
 from .dimension import minka
 from .gaps import filled_in
 from .inputs import read_rows
+from .krylov import ACCURACY, OVERSAMPLES, STEPS, Krylov, leading
 from .nmf_base import unchanged_on_error
-from .pca_base import GaussianComponents
-from .principal import Rows, by_gram, by_gram_of_samples, by_krylov, by_lapack
+from .pca_base import GaussianComponents, largest_positive
+from .principal import Rows, in_range
 
 Array = NDArray[Any]
 
 SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
-# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES). The seconds of
-# both, around where 'auto' turns from one to the other: `python -m bench pca --filter choice`.
-STEPS, OVERSAMPLES = 4, 10
+# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more. The
+# seconds of both, around where 'auto' turns from one to the other: `python -m bench pca --filter choice`.
+LEAST_SIDE = 500
 
 
 class PCA(GaussianComponents):
@@ -41,13 +42,14 @@ class PCA(GaussianComponents):
     svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
         small singular values need it. 'randomized': a block Krylov space, for few components of a large X.
-        'full': LAPACK on a centred copy. 'auto' takes the second when its products are fewer than the Gram
-        matrix's, else the first.
+        'full': LAPACK on a centred copy in float64. 'auto' takes the second when its products are fewer than
+        the Gram matrix's, else the first; so does 'randomized' where a Krylov space would not be small.
     tol : float
-        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
-        this; 0 is 1e-6.
+        Of a Krylov space: the largest of `residuals_`; 0 is 1e-5. Of missing='mask': the fit has converged
+        when the relative change of the filled entries is at most this; 0 is 1e-6.
     iterated_power : int or 'auto'
-        Steps of 'randomized', each one read of X; 'auto' is 4.
+        Steps of 'randomized', each one read of X; 'auto': at least 4, and until `tol` is met. With a number,
+        a `tol` of 0 asks for no more steps.
     n_oversamples : int, default=10
         More columns than components in each step.
     power_iteration_normalizer : str
@@ -64,6 +66,12 @@ class PCA(GaussianComponents):
     ----------
     components_ : ndarray of shape (n_components_, n_features)
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components_,)
+        A singular value that the rounding of X could have made is 0; whitened codes are 0 there. Variances
+        are squares over n - 1 for n rows, sum w - 1 for weights that are whole, and for others, which are
+        reliabilities and not counts, sum w - sum w^2 / sum w.
+    residuals_ : ndarray of shape (n_components_,)
+        |Y'u - s v| / s of each component of the centred Y: within this share of s there is a singular value
+        of Y. 0 where Y was decomposed as a whole.
     mean_ : ndarray of shape (n_features,)
     noise_variance_ : float
     n_components_, n_samples_, n_features_in_ : int
@@ -116,7 +124,8 @@ class PCA(GaussianComponents):
             A sparse X is centred implicitly and never made dense.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            A row of weight w counts as w rows.
+            A row of weight w counts as w rows; weights that are not whole are reliabilities, of which only
+            ratios matter but for `singular_values_`. Rows of weight 0 are left out.
 
         Returns
         -------
@@ -141,63 +150,68 @@ class PCA(GaussianComponents):
         gaps = self.missing == "mask"
         X = read_rows(
             X, self, sparse=not gaps, gaps=gaps, ensure_min_samples=2, ensure_min_features=1 + gaps,
-            ensure_all_finite=self.svd_solver == "full" or (sp.issparse(X) and not gaps),  # else by the fold
+            ensure_all_finite=sp.issparse(X) and not gaps,  # else by the fold
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)
-        if rows.total_weight <= 1:
+        if rows.weights.freedom <= 0:
             raise ValueError(
-                f"sample_weight must sum to more than 1, got {rows.total_weight:g}: weights count rows"
+                f"sample_weight must stand for more than one row, got a sum of {np.sum(sample_weight):g} "
+                f"over {rows.x.shape[0]} rows of weight above 0"
             )
-        wanted = self._wanted(min(int(rows.total_weight), X.shape[1]))
+        wanted = self._wanted(min(rows.weights.counted, X.shape[1]))
         self.n_iter_ = 1
         if gaps:
-            rows.x = self._filled(X, rows.weights, wanted)
-        values, vectors = self._decompose(rows, wanted)
-        self._keep(rows, values, vectors, wanted)
-        return rows
+            X = self._filled(X, sample_weight, wanted)
+            rows = self._rows(X, sample_weight, centre=True)
+        self._keep(rows, self._decompose(rows, wanted), wanted)
+        self.n_samples_ = X.shape[0]
+        return self._rows(X, None)
 
-    def _decompose(self, rows: Rows, wanted: int | None) -> tuple[Array, Array]:
-        samples, features = rows.x.shape
-        small, solver = min(samples, features), self.svd_solver
-        if solver == "auto":
-            few = wanted is not None and small > 4 * (STEPS + 1) * (wanted + OVERSAMPLES) and small > 500
-            solver = "randomized" if few else "covariance_eigh"
+    def _decompose(self, rows: Rows, wanted: int | None) -> Found:
+        auto = isinstance(self.iterated_power, str)
+        rule = Krylov(
+            STEPS if auto else int(self.iterated_power),
+            self.n_oversamples if self.svd_solver == "randomized" else OVERSAMPLES,
+            self.random_state,
+            (self.tol or ACCURACY) if auto else (self.tol or None),
+        )
+        solver, found = self.svd_solver, None
         if solver == "randomized" and wanted is None:
             raise ValueError("svd_solver='randomized' needs a whole n_components")
-        if solver == "randomized":
-            steps = STEPS if isinstance(self.iterated_power, str) else self.iterated_power
-            assert wanted is not None
-            return by_krylov(rows, wanted, steps, self.n_oversamples, generator(self.random_state))
+        few = solver == "randomized" or (solver == "auto" and rows.sides[1] > LEAST_SIDE)
         if solver == "full":
-            return by_lapack(rows)
-        if samples < features and rows.weights is None and not sp.issparse(rows.x):
-            return by_gram_of_samples(rows, wanted)
-        return by_gram(rows, wanted)
+            found = in_range(rows, by_lapack)
+        elif few and wanted is not None:
+            found = in_range(rows, lambda rows: leading(rows, wanted, rule))
+        else:
+            found = in_range(rows, lambda rows: by_gram(rows, wanted))
+        return found
 
-    def _keep(self, rows: Rows, values: Array, vectors: Array, wanted: int | None) -> None:
+    def _keep(self, rows: Rows, found: Found, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""
-        samples, features = rows.x.shape
-        dtype, freedom = rows.x.dtype, rows.total_weight - 1
-        most = min(int(rows.total_weight), features)
-        variances = values[:most] ** 2 / freedom
-        total = rows.squares / freedom
-        k = self._chosen(variances, total, samples) if wanted is None else min(wanted, len(variances))
-        _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
-        self.components_ = np.ascontiguousarray(components, dtype)
-        self.mean_ = rows.mean.astype(dtype) if rows.mean is not None else None
-        self.explained_variance_ = variances[:k].astype(dtype)
-        share = variances[:k] / total if total > 0 else np.zeros(k)
-        self.explained_variance_ratio_, self.singular_values_ = share.astype(dtype), values[:k].astype(dtype)
-        rest = max(0.0, total - float(variances[:k].sum()))
-        self.noise_variance_ = rest / (most - k) if k < most else 0.0
-        self.n_components_, self.n_samples_ = k, samples
+        weights, dtype = rows.weights, rows.x.dtype
+        most = min(weights.counted, rows.x.shape[1])
+        complete = len(found.values) == rows.sides[1]
+        values = np.pad(found.values, (0, max(0, most - len(found.values)))) if complete else found.values
+        k = self._chosen(values[:most] ** 2, weights.counted) if wanted is None else wanted
+        components = rows.components(values[:k], found.vectors[:, :k])
+        self.components_ = largest_positive(components).astype(dtype, copy=False)
+        assert rows.mean is not None
+        self.mean_ = np.ldexp(rows.mean, rows.exponent).astype(dtype)
+        self._explain(
+            values[:most], rows.squares, k, most, weights.freedom, dtype, complete=complete,
+            exponent=rows.exponent, weight_exponent=weights.exponent,
+        )  # fmt: skip
+        self.residuals_ = np.zeros(k)
+        self.residuals_[: len(found.residuals)] = found.residuals[:k]
+        self.n_components_ = k
 
-    def _chosen(self, variances: Array, total: float, samples: int) -> int:
+    def _chosen(self, squares: Array, samples: int) -> int:
         if self.n_components == "mle":
-            return minka(variances, samples)
+            return minka(squares, samples)
         assert isinstance(self.n_components, Real)
-        share = np.cumsum(variances) / total if total > 0 else np.ones(len(variances))
-        return min(int(np.searchsorted(share, float(self.n_components), side="right")) + 1, len(variances))
+        share = np.cumsum(squares) / squares.sum() if squares.any() else np.ones(len(squares))
+        return min(int(np.searchsorted(share, float(self.n_components), side="right")) + 1, len(squares))
 
     def _wanted(self, most: int) -> int | None:
         """How many components, if that does not depend on the spectrum."""
@@ -220,7 +234,7 @@ class PCA(GaussianComponents):
 
         def low_rank(filled: Array) -> Array:
             rows = self._rows(filled, sample_weight, centre=True)
-            self._keep(rows, *self._decompose(rows, wanted), wanted)
+            self._keep(rows, self._decompose(rows, wanted), wanted)
             codes = (filled - self.mean_) @ self.components_.T
             return np.asarray(codes @ self.components_ + self.mean_)
 

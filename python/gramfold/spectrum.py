@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 Array = NDArray[Any]
 
@@ -14,12 +15,17 @@ SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
 GUARD, DEGREE = 8, 6
 MOST_STEPS = 200  # then rounding is in the way
 WELL = 1e-6  # of the pivots: above it two rounds of Cholesky QR are orthonormal to rounding
+PIECE = 1 << 22  # entries at a time
 NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones: below it one round is enough
 
 
-def eigenpairs(gram: Array) -> tuple[Array, Array]:
-    """All eigenvalues, the largest first and none below 0, with their vectors as columns."""
-    values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
+    """Eigenvalues, all or the leading ones, the largest first and none below 0; their vectors as columns."""
+    if leading is None:
+        values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+    else:
+        last = [len(gram) - leading, len(gram) - 1]
+        values, vectors = scipy.linalg.eigh(gram, driver="evr", subset_by_index=last, check_finite=False)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 
@@ -35,6 +41,29 @@ def orthonormal(a: Array) -> Array:
         if np.linalg.norm(gram) ** 2 < len(gram) + NEARLY:  # of eigenvalues 1 +- sqrt(NEARLY)
             break
     return q
+
+
+def triangular(a: Array) -> Array:
+    """R of the QR decomposition; overwrites a."""
+    r = scipy.linalg.qr(a, overwrite_a=True, mode="r", check_finite=False)[0]
+    return np.ascontiguousarray(r[: a.shape[1]])
+
+
+def orthonormal_rows(a: Array, free: Array) -> Array:
+    """Make rows of about norm 1 orthonormal in order, in place; those that are `free` become any such."""
+    a[free] = np.random.default_rng(0).standard_normal((int(np.count_nonzero(free)), a.shape[1]))
+    a /= np.sqrt(np.einsum("ij,ij->i", a, a))[:, None]
+    for _ in range(3):
+        gram = a @ a.T
+        if np.abs(gram - np.eye(len(a))).max() < 64 * np.finfo(np.float64).eps:
+            break
+        r, failed = scipy.linalg.lapack.dpotrf(gram, clean=1)
+        if failed or np.min(np.diag(r)) < WELL:
+            q, r = scipy.linalg.qr(a.T, mode="economic", check_finite=False)
+            return np.ascontiguousarray((q * np.where(np.diag(r) < 0, -1, 1)).T)
+        for part in gen_batches(a.shape[1], max(1, PIECE // len(a))):
+            a[:, part] = scipy.linalg.blas.dtrsm(1.0, r, a[:, part], trans_a=1)
+    return a
 
 
 def spectral_norm(gram: Array) -> float:

@@ -3,19 +3,18 @@
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from sklearn.utils.extmath import svd_flip
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from threadpoolctl import threadpool_limits
 
-from ._arguments import Seed, choice, generator, real, whole
+from ._arguments import Seed, choice, real, whole
+from .decompose import Found, by_gram
 from .gaps import filled_in
 from .inputs import read_rows
+from .krylov import Krylov, leading
 from .nmf_base import unchanged_on_error
-from .pca_base import LinearComponents
-from .principal import Rows, by_gram, by_gram_of_samples, by_krylov
+from .pca_base import LinearComponents, largest_positive, unscaled, variance_in
+from .principal import Rows, in_range
 
 Array = NDArray[Any]
 
@@ -30,15 +29,15 @@ class TruncatedSVD(LinearComponents):
         'randomized': a block Krylov space of n_iter + 1 reads of X, or the Gram matrix where that is cheaper.
         'gram': the Gram matrix of the smaller side, with a second read where small singular values need it.
     n_iter : int, default=5
-        Steps of the Krylov space.
+        Steps of the Krylov space; at least as many with `tol` above 0.
     n_oversamples : int, default=10
         More columns than components in each step.
     power_iteration_normalizer : str
         Taken for compatibility.
     random_state : int, RandomState or None
     tol : float, default=0.0
-        Of missing='mask': the fit has converged when the relative change of the filled entries is at most
-        this; 0 is 1e-6.
+        Above 0, steps are added until `residuals_` are at most this. Of missing='mask' also: the fit has
+        converged when the relative change of the filled entries is at most this; 0 is 1e-6.
     missing : {'error', 'mask'}, default='error'
         'mask': NaN in a dense X is an unobserved entry, filled in by the components again and again
         (Kiers 1997), from column means; needs n_components below min(n_samples, n_features).
@@ -50,6 +49,9 @@ class TruncatedSVD(LinearComponents):
     components_ : ndarray of shape (n_components, n_features)
     explained_variance_, explained_variance_ratio_, singular_values_ : ndarray of shape (n_components,)
         The first two of the codes of X, as scikit-learn has them.
+    residuals_ : ndarray of shape (n_components,)
+        |X'u - s v| / s of each component: within this share of s there is a singular value of X. It is what
+        n_iter steps left, some percent if the spectrum falls slowly; 0 where the Gram matrix had it all.
     n_features_in_ : int
     n_iter_ : int
         Rounds of filling in; 1 without missing entries.
@@ -128,10 +130,14 @@ class TruncatedSVD(LinearComponents):
         return codes
 
     def _find(self, X: Any, sample_weight: Any, k: int) -> None:
-        values, vectors = self._decompose(self._rows(X, sample_weight, centre=False), k)
-        _, components = svd_flip(None, vectors[:, :k].T.copy(), u_based_decision=False)
-        self.components_ = np.ascontiguousarray(components, X.dtype)
-        self.singular_values_ = values[:k].astype(X.dtype)
+        rows = self._rows(X, sample_weight, centre=False)
+        found = self._decompose(rows, k)
+        values = np.pad(found.values[:k], (0, max(0, k - len(found.values))))
+        components = rows.components(values, found.vectors[:, :k])
+        self.components_ = largest_positive(components).astype(X.dtype, copy=False)
+        self.singular_values_ = unscaled(values, rows.exponent + rows.weights.exponent, X.dtype)
+        self.residuals_ = np.zeros(k)
+        self.residuals_[: len(found.residuals)] = found.residuals[:k]
 
     def _filled(self, X: Array, sample_weight: Any, k: int) -> Array:
         def low_rank(filled: Array) -> Array:
@@ -141,20 +147,23 @@ class TruncatedSVD(LinearComponents):
         filled, self.n_iter_ = filled_in(X, k, self.tol, low_rank)
         return filled
 
-    def _decompose(self, rows: Rows, k: int) -> tuple[Array, Array]:
-        samples, features = rows.x.shape
-        columns = (self.n_iter + 1) * (k + self.n_oversamples)
-        if self.algorithm == "randomized" and min(samples, features) > 4 * columns:
-            return by_krylov(rows, k, self.n_iter, self.n_oversamples, generator(self.random_state))
-        if samples < features and rows.weights is None and not sp.issparse(rows.x) and k <= samples:
-            return by_gram_of_samples(rows, k)
-        return by_gram(rows, k)
+    def _decompose(self, rows: Rows, k: int) -> Found:
+        rule = Krylov(self.n_iter, self.n_oversamples, self.random_state, self.tol or None)
+        if self.algorithm == "randomized":
+            return in_range(rows, lambda rows: leading(rows, k, rule))
+        return in_range(rows, lambda rows: by_gram(rows, k))
 
     def _explain(self, X: Any, codes: Array) -> None:
-        variance = mean_variance_axis(X, axis=0)[1] if sp.issparse(X) else X.var(axis=0, dtype=np.float64)
-        total = float(variance.sum())
-        self.explained_variance_ = codes.var(axis=0)
-        self.explained_variance_ratio_ = self.explained_variance_ / (total if total > 0 else 1)
+        """Variances of the codes, and their share of those of X, both scaled to keep squares in range."""
+        rows = self._rows(X, None, centre=True)
+        in_range(rows, type(rows).measure)
+        exponent = int(np.frexp(np.abs(codes).max(initial=0))[1])
+        with np.errstate(invalid="ignore"):  # codes may have left the range, as their variances then do
+            variances = np.ldexp(codes.astype(np.float64), -exponent).var(axis=0)
+        self.explained_variance_ = variance_in(variances, 2 * exponent, X.dtype)
+        total = rows.squares / X.shape[0]
+        share = np.ldexp(variances / (total or 1.0), 2 * (exponent - rows.exponent))
+        self.explained_variance_ratio_ = share.astype(X.dtype)
 
     def _check_parameters(self) -> None:
         choice(self.algorithm, "algorithm", ("randomized", "gram"))

@@ -262,6 +262,7 @@ def centred(
     x: _Array,
     shift: _Double | None,
     weights: _Double | None,
+    scale: _Double | None,
     by_row: bool,
     q: _Array | None,
     gram: _Double | None,

@@ -89,12 +89,14 @@ def _advance(x, weights, z, low, numbers, by_row):
     return np.where(seen, x0 - t_next + y / mu_next, free), sums
 
 
-def centred(x, shift, weights, by_row, q, gram, products, image, total, n_threads):
-    """Sums over the rows y = weight (x - shift), or x less its own mean; returns their squares."""
+def centred(x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
+    """Sums over the rows y = weight scale (x - shift), or x less its own mean; returns their squares."""
     wide = x.astype(np.float64)
-    y = wide - (wide.mean(axis=1, keepdims=True) if by_row else 0.0 if shift is None else shift)
+    s = np.ones(x.shape[1]) if scale is None else scale
+    own = (wide @ s**2 / np.sum(s**2))[:, None]
+    off = wide - (own if by_row else 0.0 if shift is None else shift)
     w = np.ones((len(x), 1)) if weights is None else weights[:, None]
-    y = (w * y).astype(x.dtype)
+    y = (w * s * off).astype(x.dtype)
     p = y if q is None else y @ q
     if gram is not None:
         gram[:] = p.T.astype(np.float64) @ p
@@ -103,5 +105,5 @@ def centred(x, shift, weights, by_row, q, gram, products, image, total, n_thread
     if image is not None:
         image[:] = p.T @ y
     if total is not None:
-        total[:] = np.sum(w * y, axis=0, dtype=np.float64)
+        total[:] = np.sum(w**2 * off, axis=0)
     return float(np.sum(np.square(y, dtype=np.float64)))
