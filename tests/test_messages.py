@@ -1,9 +1,10 @@
-"""Whatever is called, in whatever order and with whatever shapes: it works, or says in our words what is wrong.
+"""Whatever is called, in whatever order, with whatever shapes: it works, or says in our words what is wrong.
 
-Random walks over every estimator: parameters change, X changes its columns, type and form, other arguments come
-in shapes that do not fit. A message of a kernel or of NumPy's broadcasting is a check that is missing.
+Random walks over every estimator: parameters change, X changes its columns, type and form, other arguments
+come in shapes that do not fit. A message of a kernel or of NumPy's broadcasting is a check that is missing.
 """
 
+import inspect
 import re
 import warnings
 from pathlib import Path
@@ -20,9 +21,10 @@ import gramfold as gf
 
 # Words of NumPy, SciPy, LAPACK and pybind11 that say nothing to a user.
 FOREIGN = (
-    "broadcast|not aligned|out of bounds|out of range for|cannot reshape|dimension mismatch|core dimension|writable|"
-    "matmul|zero-size|setting an array element|same shape as|must be contiguous|incompatible|illegal value|"
-    "has no attribute|unexpected keyword|subscript|object is not|infs or NaNs|LinAlg|read-only|[Ss]ingular matrix"
+    "broadcast|not aligned|out of bounds|out of range for|cannot reshape|dimension mismatch|core dimension|"
+    "writable|matmul|zero-size|setting an array element|same shape as|must be contiguous|incompatible|"
+    "illegal value|has no attribute|unexpected keyword|subscript|object is not|infs or NaNs|LinAlg|read-only|"
+    "[Ss]ingular matrix"
 )
 # And what our kernels say, but of X itself, which the gate passes on.
 SOURCES = (Path(__file__).parent.parent / "cpp").glob("*.[ch]pp")
@@ -114,7 +116,7 @@ def call_of(draw, model):
     if method in OF_NOTHING:
         return method, (), {}
     x = draw(st.sampled_from(matrices()))
-    taken = getattr(type(model), method).__code__.co_varnames
+    taken = inspect.signature(getattr(type(model), method)).parameters
     needed = ("y",) if isinstance(model, gf.Ridge) else ()
     given = {
         name: draw(st.sampled_from(values))

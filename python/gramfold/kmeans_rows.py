@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from .fold import Array, Source
 from .inputs import refuse_mask
+from .powers import times_power
 
 # Powers of two between which the largest magnitude may be: the squares of all entries, and of what rounding
 # leaves of their differences, are then far inside the range.
@@ -30,7 +31,7 @@ class Rows(Source):
     """
 
     def __init__(self, given: Any, n_threads: int, exponent: int = 0) -> None:
-        super().__init__(_scaled(given, exponent), n_threads)
+        super().__init__(times_power(given, exponent), n_threads)
         self.given, self.exponent = given, exponent
 
     def part(self, rows: Any) -> "Rows":
@@ -44,7 +45,8 @@ class Rows(Source):
 
     def inside(self, points: Array) -> Array:
         """Points in the space of what was given, in that of these rows."""
-        return np.ldexp(points, self.exponent) if self.exponent else points
+        scaled: Array = times_power(points, self.exponent)
+        return scaled
 
     def outside(self, points: Array) -> Array:
         """Points or distances in the space of these rows, in that of what was given.
@@ -89,14 +91,6 @@ def exponent_for(given: Any, *others: Array | None) -> int:
     exponent = math.frexp(largest)[1]
     low, high = RANGE[given.dtype]
     return 0 if largest == 0 or low <= exponent <= high else -exponent
-
-
-def _scaled(x: Any, exponent: int) -> Any:
-    if not exponent:
-        return x
-    if sp.issparse(x):
-        return type(x)((np.ldexp(x.data, exponent), x.indices, x.indptr), shape=x.shape)
-    return np.ldexp(x, exponent)
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:

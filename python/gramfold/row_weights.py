@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
+from .inputs import refuse_mask
+
 Array = NDArray[Any]
 
 MOST = 2.0**53  # a larger float is always whole
@@ -41,7 +43,8 @@ class RowWeights:
         self.root: Array | None = None
         self.exponent, self.total, self.freedom, self.counted = 0, float(rows), rows - 1.0, rows
         if sample_weight is not None:
-            self._read(_check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True))
+            given = refuse_mask(sample_weight, "sample_weight")
+            self._read(_check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True))
 
     def _read(self, weights: Array) -> None:
         if not weights.any():

@@ -19,9 +19,10 @@ from .least_absolute import least_absolute
 from .low_rank import LowRank
 from .monitor import Callback, Monitor
 from .nmf_base import unchanged_on_error
+from .powers import times_power
 from .rpca_data import Problem, decode, observed_entries, penalty, validated
 from .rpca_numbers import Numbers
-from .rpca_scale import pieces, times_power, unit_of
+from .rpca_scale import pieces, unit_of
 from .rpca_solve import Driver, Solution
 
 Array = NDArray[Any]

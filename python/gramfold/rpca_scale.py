@@ -19,15 +19,6 @@ def unit_of(x: Any) -> int:
     return exponent if abs(exponent) > np.finfo(values.dtype).maxexp // 4 else 0
 
 
-def times_power(x: Any, exponent: int) -> Any:
-    """X * 2^exponent, as an array or matrix of its own; X itself if that is X."""
-    if exponent == 0:
-        return x
-    if not sp.issparse(x):
-        return np.ldexp(x, exponent)
-    return sp.csr_array((np.ldexp(x.data, exponent), x.indices, x.indptr), shape=x.shape)
-
-
 def pieces(rows: int, columns: int) -> list[slice]:
     """Rows, some thousands of entries at a time."""
     step = max(1, PIECE // max(1, columns))
