@@ -46,7 +46,7 @@ def dtype(request):
 def run_python():
     """Run a program in a new interpreter; its output, after it ended as it should."""
 
-    def run(code, timeout=60, **environment):
+    def run(code, timeout=180, **environment):
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=os.environ | environment,

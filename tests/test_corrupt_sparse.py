@@ -85,7 +85,7 @@ def refuse_all(form, index="int32"):
 )
 def test_a_corrupt_sparse_matrix_is_refused_by_every_entry(run_python, form, index):
     code = "import warnings; warnings.simplefilter('ignore'); import test_corrupt_sparse as t; "
-    assert run_python(code + f"t.refuse_all({form!r}, {index!r})").endswith("all refused\n")
+    assert run_python(code + f"t.refuse_all({form!r}, {index!r})", 600).endswith("all refused\n")
 
 
 @pytest.mark.parametrize(

@@ -130,5 +130,5 @@ def test_a_search_over_the_error_of_held_out_rows_prefers_more_components(X):
 def test_inverse_transform_gives_w_times_h_and_refuses_other_widths(X, model):
     W = model.fit_transform(X)
     assert_array_equal(model.inverse_transform(W), W @ model.components_)
-    with pytest.raises(ValueError, match="W must have 3 columns, got 2"):
+    with pytest.raises(ValueError, match="X must have 3 columns, as many as components, got 2"):
         model.inverse_transform(W[:, :2])

@@ -255,7 +255,7 @@ def test_flags_are_python_bools_and_wrong_values_are_named(X, model):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert type(model(4, random_state=0, **options).fit(X).converged_) is bool
-    with pytest.raises(ValueError, match=r"random_state must be .* got a Generator"):
+    with pytest.raises(ValueError, match=r"random_state must be .* got Generator"):
         model(3, random_state=np.random.default_rng(0)).fit(X)
     with pytest.raises(ValueError, match=r"reassignment_ratio must be .* \[0, 1\], got 2"):
         gf.MiniBatchKMeans(3, reassignment_ratio=2).fit(X)

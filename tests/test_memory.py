@@ -42,7 +42,7 @@ def test_no_model_allocates_the_square_of_the_longer_side(run_python, shape, for
         "[entry.run(counts()) for entry in ENTRIES.values() if not entry.observed]; "  # what is lazily loaded
     )
     code += f"t.limit_memory({ROOM}); t.run_all({shape!r}, {form!r})"
-    assert run_python(code, 300, OPENBLAS_NUM_THREADS="1").endswith("all run\n")
+    assert run_python(code, 900, OPENBLAS_NUM_THREADS="1").endswith("all run\n")
 
 
 def test_the_limit_holds(run_python):

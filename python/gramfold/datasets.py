@@ -191,7 +191,7 @@ def times_deaths() -> tuple[Array, Array]:
     --------
     >>> import gramfold as gf
     >>> deaths, days = gf.datasets.times_deaths()
-    >>> model = gf.PoissonMixture(2, tol=1e-9, random_state=0).fit(deaths, sample_weight=days)
+    >>> model = gf.PoissonMixture(2, tol=1e-9, max_iter=200, random_state=0).fit(deaths, sample_weight=days)
     >>> sorted(model.rates_[:, 0].round(1).tolist())
     [1.3, 2.7]
     """
