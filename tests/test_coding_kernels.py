@@ -33,7 +33,8 @@ def data(n, m, k, dtype, seed=0):
 
 
 def run(
-    kernels, name, x, f, *, dense=True, p=None, start=None, enough=None, with_sums=False, n_threads=2, **rule
+    kernels, name, x, f, *, dense=True, p=None, start=None, enough=None, with_sums=False, doubtful=None,
+    n_threads=2, **rule,
 ):  # fmt: skip
     rows = len(p) if p is not None else x.shape[0] if isinstance(x, np.ndarray) else len(x[2]) - 1
     gram = f.T.astype(np.float64) @ f
@@ -42,10 +43,10 @@ def run(
     if name == "lasso":
         rule = {"l1": 0.3, "nonneg": False, "most": f.shape[1], "one_by_one": False, "max_rounds": 1000,
                 "tol": 1e-10 if f.dtype == np.float64 else 1e-6} | rule  # fmt: skip
-        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, *rule.values(), n_threads)
+        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, doubtful, *rule.values(), n_threads)
     else:
         rule = {"most": min(4, f.shape[1]), "ols": False} | rule
-        result = kernels.omp(x, p, f, gram, enough, out, sums, *rule.values(), n_threads)
+        result = kernels.omp(x, p, f, gram, enough, out, sums, doubtful, *rule.values(), n_threads)
     if not dense:
         out = sp.csr_matrix(result[0], shape=(rows, f.shape[1]))
     return out, sums, result
