@@ -126,7 +126,7 @@ def _solve(
         left, values, right = np.linalg.svd(triangle, full_matrices=False)
         least = eps / 3.5 if single else max(cols, k) * eps
         kept = values > least * values.max(initial=0)
-        # Not by the inverse: its entries are large, and their rounding is not along the least singular vectors.
+        # Not by the inverse: its entries are large, and their rounding is not along the least vectors.
         return rows.product(rows.product(y, left[:, kept]) / values[kept], right[kept]), ended
     start = np.ascontiguousarray(start)
     kernels.orthogonal_rows(
