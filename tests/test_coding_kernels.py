@@ -143,6 +143,27 @@ def test_a_row_ends_as_soon_as_enough_is_explained(kernels, dtype, rule):
         assert np.all(explained[sizes > size] < (share * norms + 1e-5 * norms)[sizes > size])
 
 
+def test_codes_that_cancel_and_rows_that_are_open_are_doubtful(kernels, dtype):
+    f = np.eye(20, 3, dtype=dtype)
+    f[:, 1] = f[:, 0]
+    f[1, 1] = 1e-2 if dtype == np.float32 else 1e-4  # e_1 is a difference of two atoms, many times as long
+    f /= np.linalg.norm(f, axis=0)
+    x = np.zeros((60, 20), dtype)
+    x[::2, 1], x[1::4, 0], x[1::4, 2] = 1, 3, 1
+    for name, options in (("omp", {"most": 3}), ("lasso", {"l1": 1e-9})):
+        for dense in (True, False):
+            doubtful = np.zeros(60, bool)
+            out, _, _ = run(kernels, name, x, f, doubtful=doubtful, dense=dense, **options)
+            assert_array_equal(doubtful, np.arange(60) % 2 == 0)
+    x, f = data(97, 20, 33, dtype)
+    doubtful = np.ones(97, bool)
+    for name in ("omp", "lasso"):
+        run(kernels, name, x, f, doubtful=doubtful)
+        assert not doubtful.any()
+    result = run(reference, "lasso", x, f, doubtful=doubtful, max_rounds=2)[2]
+    assert result[3] == np.count_nonzero(doubtful) > 0
+
+
 def test_atoms_that_repeat_or_are_zero_do_no_harm(kernels, dtype):
     x, f = data(80, 20, 33, dtype)
     f[:, 5], f[:, 20], f[:, 32] = f[:, 4], 0, -f[:, 1]

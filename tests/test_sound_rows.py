@@ -65,6 +65,28 @@ def test_single_precision_of_nearly_dependent_atoms_is_as_good_as_double(coder, 
     assert np.all(single <= double + 1e-3 * objective(X, D, np.zeros((len(X), len(D)))) + 1e-3)
 
 
+@pytest.mark.parametrize("l2", [0.0, 1e-6])
+@pytest.mark.parametrize("nonneg", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_near_fits_in_single_precision_are_as_good_as_in_double(seed, nonneg, l2):
+    rng = np.random.default_rng(seed)
+    D = rng.integers(-3, 4, (12, 6)).astype(np.float32)
+    if seed % 3:
+        D[6:] = D[:6] + [0, 1e-4, 1e-2][seed % 3] * rng.integers(-3, 4, (6, 6))
+    X = rng.integers(-9, 10, (300, 6)).astype(np.float32)
+
+    def ridged(Z):
+        return objective(X, D, Z) + 0.5 * l2 * np.square(Z, dtype=float).sum(axis=1)
+
+    for code in (
+        lambda X: gf.encode(X, D, l2=l2, nonneg=nonneg),
+        lambda X: gf.sparse_encode(X, D, alpha=0.0, l2=l2, positive=nonneg),
+        lambda X: gf.sparse_encode(X, D, alpha=0.0, l2=l2, positive=nonneg, mask=np.ones(X.shape, bool)),
+    ):
+        rounding = 1e-12 * ridged(np.zeros((300, 12)))
+        assert np.all(ridged(code(X)) <= ridged(code(X.astype(float))) * (1 + 1e-3) + rounding)
+
+
 @pytest.mark.parametrize("noise", [0, 1e-6, 1e-2])
 @pytest.mark.parametrize("coder", ["encode", "nnls", "masked", "omp"])
 def test_codes_of_decaying_exponentials_are_as_good_as_scipys_nnls(noise, coder):
