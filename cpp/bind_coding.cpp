@@ -54,7 +54,7 @@ py::tuple nonzeros(const Contiguous<T>& dense) {
 template <class Rows, class T>
 py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
                     const Optional<T>& start, const Optional<double>& enough, const Optional<T>& out,
-                    const Optional<T>& sums, typename Rows::Rule rule, int n_threads) {
+                    const Optional<T>& sums, const Optional<bool>& doubtful, typename Rows::Rule rule, int n_threads) {
     const auto fm = strided(f);
     const Index k = fm.cols;
     const double* g = sized(gram, k, k, "gram must be k x k");
@@ -66,8 +66,9 @@ py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>&
         const T* from = sized(start, n, k, "start must be rows x k");
         CodeSink<T> sink(n, k, writable(out, n, k, "out must be a writable rows x k"));
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
+        bool* doubts = writable(doubtful, n, "doubtful must be a writable vector of rows");
         const auto done = without_gil(n_threads, [&](const Run& run) {
-            return run_code<T, Rows>(source, Packed<T>(fm, source.reads_panels()), g, rule, from, enough ? enough->data() : nullptr, sink, s, run);
+            return run_code<T, Rows>(source, Packed<T>(fm, source.reads_panels()), g, rule, from, enough ? enough->data() : nullptr, doubts, sink, s, run);
         });
         py::object codes = py::none(), squares = py::none();
         if (!sink.dense) codes = csr_parts(sink);
@@ -87,25 +88,25 @@ void bind(py::module_& m) {
         "lasso",
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
            const Optional<T>& start, const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums,
-           double l1, bool nonneg, Index most, bool one_by_one, int max_rounds, double tol, int n_threads) {
+           const Optional<bool>& doubtful, double l1, bool nonneg, Index most, bool one_by_one, int max_rounds, double tol, int n_threads) {
             require(tol >= 0 && l1 >= 0, "l1 and tol must be at least 0");
             const LassoRule<T> rule{T(l1), nonneg, most, one_by_one, max_rounds, T(tol)};
-            return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, rule, n_threads);
+            return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, doubtful, rule, n_threads);
         },
         py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("start").noconvert(), py::arg("enough").noconvert(), py::arg("out").noconvert(),
-        py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("most"), py::arg("one_by_one"),
+        py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("most"), py::arg("one_by_one"),
         py::arg("max_rounds"), py::arg("tol"), py::arg("n_threads"));
     m.def(
         "omp",
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
-           const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums, Index most, bool ols,
-           int n_threads) {
+           const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums,
+           const Optional<bool>& doubtful, Index most, bool ols, int n_threads) {
             const OmpRule<T> rule{most, ols};
-            return code_rows<Omp<T>, T>(x, p, f, gram, std::nullopt, enough, out, sums, rule, n_threads);
+            return code_rows<Omp<T>, T>(x, p, f, gram, std::nullopt, enough, out, sums, doubtful, rule, n_threads);
         },
         py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
-        py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("most"),
+        py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("most"),
         py::arg("ols"), py::arg("n_threads"));
     m.def("nonzeros", &nonzeros<T>, py::arg("dense").noconvert());
 }

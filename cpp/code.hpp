@@ -1,6 +1,8 @@
 // One pass over X that codes its rows in a fixed dictionary: project, code, and if asked S += Z'X, gram += Z'Z.
 //
-// Codes are written to a dense Z (rows x k), or kept as the entries of a CSR matrix, group of rows by group.
+// Codes are written to a dense Z (rows x k), or kept as the entries of a CSR matrix, group of rows by group. A row is
+// doubtful if it is open, or if its code cancels, sum |z| |f| > cancels |Fz|: along dependent atoms rounding may have
+// spoiled it.
 #pragma once
 
 #include "csr.hpp"
@@ -63,6 +65,7 @@ struct CodeTask {
     typename Rows::Rule rule;
     const T* start;        // rows x k or null
     const double* enough;  // rows or null
+    bool* doubtful;        // rows or null, overwritten
     Index depth;           // rows projected at once
 };
 
@@ -72,7 +75,9 @@ class CodeWorker {
     CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
         : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp), stride_(round_up<Index>(task.depth, row_group)),
           rows_(task.gram, task.rule), p_(kp_ * stride_),
-          by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0) {}
+          by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0), norms_(k_) {
+        for (Index j = 0; j < k_; ++j) norms_.get()[j] = std::sqrt(task_.gram.exact[j * (k_ + 1)]);
+    }
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
         block_.open(first, count);
@@ -91,12 +96,21 @@ class CodeWorker {
             sink_.put(row, piece, rows_, done.size);
             sums.stats.objective += done.objective;
             sums.stats.open += done.open;
+            if (task_.doubtful) task_.doubtful[row] = done.open || cancels(done);
             if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
         }
         if (sums.s.size()) block_.accumulate(z_.get(), k_, kp_, sums.s.get());
     }
 
   private:
+    static constexpr double most = std::is_same_v<T, float> ? 16 : 1e3;
+
+    bool cancels(const RowCode& done) const {
+        double size = 0;
+        for (Index a = 0; a < done.size; ++a) size += std::abs(double(rows_.value(a))) * norms_.get()[rows_.index(a)];
+        return !(size * size <= most * most * -2 * done.objective);  // at most |Fz|^2
+    }
+
     void add(T* z, Index size, double* gram) const {
         for (Index a = 0; a < size; ++a) {
             const double value = double(rows_.value(a));
@@ -111,12 +125,13 @@ class CodeWorker {
     Index k_, kp_, stride_;
     Rows rows_;
     Buffer<T> p_, by_component_, z_;
+    Buffer<double> norms_;
 };
 
 // `s` (cols x k, or null) is overwritten with X'Z; Z'Z is summed if there is `s`.
 template <class T, class Rows, class Source>
 std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const double* gram, typename Rows::Rule rule,
-                                      const T* start, const double* enough, CodeSink<T>& sink, T* s, const Run& run) {
+                                      const T* start, const double* enough, bool* doubtful, CodeSink<T>& sink, T* s, const Run& run) {
     const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
     const Buffer<T> padded = padded_rows<T>(gram, k, gp);
     Plan plan = x.plan(k, s);
@@ -124,7 +139,7 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
     const Index fit = (Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group;
     plan.block = std::max(row_group, std::min(fit, plan.block));
     plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);
-    const CodeTask<T, Rows> task{f, {padded.get(), k, gp, gram}, rule, start, enough, plan.block};
+    const CodeTask<T, Rows> task{f, {padded.get(), k, gp, gram}, rule, start, enough, doubtful, plan.block};
     auto sums = fold(
         plan, run,
         [&] {

@@ -36,7 +36,7 @@ SHAPES = {
     "distances": "n", "candidates": "ld", "closest": "n", "codes": "w", "errors": "p", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
-    "w": "nk", "h": "kd",
+    "w": "nk", "h": "kd", "doubtful": "n",
 }  # fmt: skip
 OWN = {
     "residual": {"weights": "nd", "out": "nd"}, "masked_atoms": {"weights": "nd"}, "masked_hals":
@@ -45,9 +45,11 @@ OWN = {
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "moments": {"shift": "s"},
+    "orthogonal_rows": {"y": "nd", "codes": "nk", "ended": "n"},
 }  # fmt: skip
 FACTORS = {"full": "kdd", "tied": "dd", "diag": "kd", "spherical": "k"}
-KINDS = {"int32": np.int32, "int64": np.int64, "float32": np.float32, "_Double": np.float64}
+KINDS = {"int32": np.int32, "int64": np.int64, "float32": np.float32, "_Double": np.float64,
+         "bool_": np.bool_}  # fmt: skip
 
 
 class Case:

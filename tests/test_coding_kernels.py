@@ -33,7 +33,8 @@ def data(n, m, k, dtype, seed=0):
 
 
 def run(
-    kernels, name, x, f, *, dense=True, p=None, start=None, enough=None, with_sums=False, n_threads=2, **rule
+    kernels, name, x, f, *, dense=True, p=None, start=None, enough=None, with_sums=False, doubtful=None,
+    n_threads=2, **rule,
 ):  # fmt: skip
     rows = len(p) if p is not None else x.shape[0] if isinstance(x, np.ndarray) else len(x[2]) - 1
     gram = f.T.astype(np.float64) @ f
@@ -42,10 +43,10 @@ def run(
     if name == "lasso":
         rule = {"l1": 0.3, "nonneg": False, "most": f.shape[1], "one_by_one": False, "max_rounds": 1000,
                 "tol": 1e-10 if f.dtype == np.float64 else 1e-6} | rule  # fmt: skip
-        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, *rule.values(), n_threads)
+        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, doubtful, *rule.values(), n_threads)
     else:
         rule = {"most": min(4, f.shape[1]), "ols": False} | rule
-        result = kernels.omp(x, p, f, gram, enough, out, sums, *rule.values(), n_threads)
+        result = kernels.omp(x, p, f, gram, enough, out, sums, doubtful, *rule.values(), n_threads)
     if not dense:
         out = sp.csr_matrix(result[0], shape=(rows, f.shape[1]))
     return out, sums, result
@@ -140,6 +141,27 @@ def test_a_row_ends_as_soon_as_enough_is_explained(kernels, dtype, rule):
         less, _, _ = run(kernels, name, x, f, **options | {"most": size})
         explained = norms - np.sum((x - less @ f.T.astype(float)) ** 2, axis=1)
         assert np.all(explained[sizes > size] < (share * norms + 1e-5 * norms)[sizes > size])
+
+
+def test_codes_that_cancel_and_rows_that_are_open_are_doubtful(kernels, dtype):
+    f = np.eye(20, 3, dtype=dtype)
+    f[:, 1] = f[:, 0]
+    f[1, 1] = 1e-2 if dtype == np.float32 else 1e-4  # e_1 is a difference of two atoms, many times as long
+    f /= np.linalg.norm(f, axis=0)
+    x = np.zeros((60, 20), dtype)
+    x[::2, 1], x[1::4, 0], x[1::4, 2] = 1, 3, 1
+    for name, options in (("omp", {"most": 3}), ("lasso", {"l1": 1e-9})):
+        for dense in (True, False):
+            doubtful = np.zeros(60, bool)
+            out, _, _ = run(kernels, name, x, f, doubtful=doubtful, dense=dense, **options)
+            assert_array_equal(doubtful, np.arange(60) % 2 == 0)
+    x, f = data(97, 20, 33, dtype)
+    doubtful = np.ones(97, bool)
+    for name in ("omp", "lasso"):
+        run(kernels, name, x, f, doubtful=doubtful)
+        assert not doubtful.any()
+    result = run(reference, "lasso", x, f, doubtful=doubtful, max_rounds=2)[2]
+    assert result[3] == np.count_nonzero(doubtful) > 0
 
 
 def test_atoms_that_repeat_or_are_zero_do_no_harm(kernels, dtype):

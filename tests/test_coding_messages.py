@@ -68,8 +68,8 @@ def test_a_fit_that_fails_leaves_the_coder_as_it_was():
 def test_a_lasso_without_a_tolerance_is_refused(kernels):
     with pytest.raises(ValueError, match="tol must be at least 0"):
         kernels.lasso(
-            X, None, np.ascontiguousarray(D.T), D @ D.T, None, None, np.empty((5, 3)), None, 0.1, False, 3,
-            False, 10, np.nan, 1,
+            X, None, np.ascontiguousarray(D.T), D @ D.T, None, None, np.empty((5, 3)), None, None, 0.1, False,
+            3, False, 10, np.nan, 1,
         )  # fmt: skip
 
 

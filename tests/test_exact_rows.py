@@ -155,3 +155,12 @@ def test_rows_that_go_on_from_a_start_end_as_the_twin_says_and_no_higher(
 
 def errors(X, atoms, Z):
     return 0.5 * np.sum((X.astype(np.float64) - Z.astype(np.float64) @ atoms.astype(np.float64)) ** 2, axis=1)
+
+
+def test_rows_whose_steps_overflow_when_squared_have_not_ended(compiled, dtype):
+    X, atoms = problem(49, 5)
+    X, atoms = X.astype(dtype), atoms.astype(dtype)
+    start = np.full((49, 5), 1e22 if dtype == np.float32 else 1e180, dtype)
+    Z, _ = encode(compiled, X, atoms, start=start)
+    best = np.array([nnls(atoms.T.astype(float), x)[0] for x in X])
+    assert_allclose(Z, best, atol=1e-3 if dtype == np.float32 else 1e-8)

@@ -109,7 +109,7 @@ class Hals {
         else sweep_once<prox, Measure::nothing>(z, p, stride, active, step, size, unused);
         if (is_first) first = step;
         for (int v = 0; v < across; ++v) {
-            const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
+            const V limit = enough(first.x[v], size.x[v]);
             open.x[v] = step.x[v] > limit ? active.x[v] : V{};
         }
         return open;
@@ -127,7 +127,7 @@ class Hals {
             residual = step;
         }
         for (int v = 0; v < across; ++v) {
-            const V limit = larger(first.x[v] * (shrink * shrink), size.x[v] * (tol * tol));
+            const V limit = enough(first.x[v], size.x[v]);
             const V bound = bounds ? bounds->x[v] : V{} + std::numeric_limits<T>::infinity();
             const auto at_end = active.x[v] > V{} && !(step.x[v] > limit) && !(objective.x[v] > bound);
             open.x[v] = at_end ? V{} : active.x[v];
@@ -296,6 +296,12 @@ class Hals {
                 for (int v = 0; v < across; ++v) store(scratch + (t + i) * n + v * width, -g[i][v]);
         });
         product(k, n, k, inverse->gram(), k, 1, scratch, n, z, stride, true);
+    }
+
+    // The step at which a row ends. One that is infinite never is.
+    V enough(V first, V size) const {
+        const V limit = larger(first * (shrink * shrink), size * (tol * tol)), most = V{} + std::numeric_limits<T>::max();
+        return limit > most ? most : limit;
     }
 
     // Of one component, with gradient g: its share of 1/2 z'Gz - p'z.

@@ -5,7 +5,8 @@
 // The active set of Lawson & Hanson 1974, chapter 23, with signs as in feature-sign search (Lee, Battle, Raina & Ng 2007):
 // the atom whose condition is missed most joins, the row goes to the minimiser over its support, R z = Q'y - l1 R^-T sign,
 // up to the first change of a sign, and what is 0 leaves. A Gram matrix squares the condition of A; QR does not. Every
-// round lowers the objective; rows end after a few that do not, for rounding. Q by Gram-Schmidt, twice.
+// round lowers the objective; rows end after a few that do not, for rounding. With l1 = 0 what is left has no part in
+// the span of the support but rounding, which slopes must not see: nearly dependent atoms differ by less.
 // Cost: r k FMA per round, r s for an atom that joins, r s^2 for one that leaves. For rows that others could not solve.
 #pragma once
 
@@ -15,7 +16,7 @@
 #include <memory>
 #include <vector>
 
-#include "../fold.hpp"
+#include "basis.hpp"
 
 namespace gramfold {
 
@@ -23,14 +24,12 @@ class OrthogonalRow {
   public:
     // atoms: k x r.
     OrthogonalRow(const double* atoms, Index k, Index r, double l1, bool nonneg, int max_rounds)
-        : atoms_(atoms), k_(k), r_(r), l1_(l1), nonneg_(nonneg), max_rounds_(max_rounds), room_(std::min(k, r)), q_((room_ + 1) * r), upper_((room_ + 1) * (room_ + 1)),
-          norms_(k), z_(k), rest_(r), u_(room_ + 1), to_(room_ + 1), qy_(room_ + 1), sign_(k), barred_(std::size_t(k)) {
-        for (Index j = 0; j < k; ++j) norms_.get()[j] = std::sqrt(dot(atom(j), atom(j)));
-    }
+        : k_(k), r_(r), l1_(l1), nonneg_(nonneg), max_rounds_(max_rounds), basis_(atoms, k, r), z_(k), rest_(r), u_(basis_.room() + 1),
+          to_(basis_.room() + 1), qy_(basis_.room() + 1), sign_(k), barred_(std::size_t(k)) {}
 
     // z: where the row starts, then where it ends; false if that is not its minimiser.
     bool solve(const double* y, double* z) {
-        y_ = y, size_ = std::sqrt(dot(y, y));
+        y_ = y, size_ = std::sqrt(basis_.dot(y, y));
         begin(z);
         double least = std::numeric_limits<double>::infinity();
         bool ended = false;
@@ -48,8 +47,9 @@ class OrthogonalRow {
                 objective();
                 barred_[std::size_t(joined)] = true;
             }
+            if (l1_ == 0) basis_.leave_span(rest_.get(), u_.get());
             while (!(ended = !join()) && wrong_way()) bar_last();
-            joined = ended ? -1 : members_.back();
+            joined = ended ? -1 : basis_.members().back();
         }
         return ended;
     }
@@ -58,96 +58,54 @@ class OrthogonalRow {
     static constexpr int most_failed = 8;
     static constexpr double eps = std::numeric_limits<double>::epsilon();
 
-    const double* atom(Index j) const { return atoms_ + j * r_; }
-    double* q(Index a) const { return q_.get() + a * r_; }
-    double* column(Index a) const { return upper_.get() + a * (room_ + 1); }
-    Index size() const { return Index(members_.size()); }
-    Index at(Index a) const { return members_[std::size_t(a)]; }
-    double& z(Index a) const { return z_.get()[at(a)]; }
-    double sign(Index a) const { return sign_.get()[at(a)]; }
-
-    double dot(const double* a, const double* b) const {
-        double sum[4] = {};
-        Index i = 0;
-        for (; i + 4 <= r_; i += 4)
-            for (int l = 0; l < 4; ++l) sum[l] += a[i + l] * b[i + l];
-        for (; i < r_; ++i) sum[0] += a[i] * b[i];
-        return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    }
+    Index size() const { return basis_.size(); }
+    double& z(Index a) const { return z_.get()[basis_[a]]; }
+    double sign(Index a) const { return sign_.get()[basis_[a]]; }
 
     void begin(const double* z) {
-        members_.clear(), z_.zero();
+        basis_.shrink(0), z_.zero();
         std::vector<Index> order;
         for (Index j = 0; j < k_; ++j)
             if (nonneg_ ? z[j] > 0 : z[j] != 0) order.push_back(j);
         std::stable_sort(order.begin(), order.end(), [&](Index i, Index j) {
-            return std::abs(z[i]) * norms_.get()[i] > std::abs(z[j]) * norms_.get()[j];
+            return std::abs(z[i]) * basis_.norm(i) > std::abs(z[j]) * basis_.norm(j);
         });
         for (const Index j : order) {
-            if (size() == room_ || depends(j, project(j))) continue;
+            if (basis_.full() || basis_.depends(j, basis_.project(j))) continue;
             z_.get()[j] = z[j];
             append(j, z[j] < 0 ? -1 : 1);
         }
     }
 
-    // What of atom j is outside the span of the support; that part, and the coefficients of the rest, behind the last column.
-    double project(Index j) {
-        double *v = q(size()), *c = column(size());
-        std::copy_n(atom(j), r_, v);
-        std::fill_n(c, size(), 0.0);
-        for (int twice = 0; twice < 2; ++twice)
-            for (Index a = 0; a < size(); ++a) {
-                const double along = dot(q(a), v);
-                c[a] += along;
-                for (Index i = 0; i < r_; ++i) v[i] -= along * q(a)[i];
-            }
-        return c[size()] = std::sqrt(dot(v, v));
-    }
-    bool depends(Index j, double left) const { return !(left > norms_.get()[j] * eps * 8 * std::sqrt(double(r_))); }
-
-    // Directly after project(j).
+    // Directly after basis_.project(j).
     void append(Index j, double sign) {
-        double* v = q(size());
-        const double left = column(size())[size()];
-        for (Index i = 0; i < r_; ++i) v[i] /= left;
-        qy_.get()[size()] = dot(v, y_);
+        basis_.append(j);
+        qy_.get()[size() - 1] = basis_.dot(basis_.q(size() - 1), y_);
         sign_.get()[j] = sign;
-        members_.push_back(j);
     }
 
-    // Those that are 0 leave, but for the last `kept`.
-    void drop_zeros(Index kept) {
-        const std::vector<Index> before = members_;
+    void drop_zeros() {
+        const std::vector<Index> before = basis_.members();
         Index first = 0;
-        while (first < size() - kept && z(first) != 0) ++first;
-        members_.resize(std::size_t(first));
+        while (first < size() && z(first) != 0) ++first;
+        basis_.shrink(first);
         for (std::size_t a = std::size_t(first); a < before.size(); ++a) {
             const Index j = before[a];
-            if (z_.get()[j] == 0 && a + std::size_t(kept) < before.size()) continue;
-            project(j);
+            if (z_.get()[j] == 0) continue;
+            basis_.project(j);
             append(j, sign_.get()[j]);
         }
     }
 
     // to_ = the minimiser over the support with the signs held.
     void target() {
-        double* t = to_.get();
-        std::copy_n(qy_.get(), size(), t);
-        if (l1_ > 0)
-            for (Index a = 0; a < size(); ++a) {
-                double w = sign(a);
-                for (Index b = 0; b < a; ++b) w -= column(a)[b] * u_.get()[b];
-                u_.get()[a] = w / column(a)[a];
-                t[a] -= l1_ * u_.get()[a];
-            }
-        back_substitute(t);
-    }
-
-    void back_substitute(double* t) const {
-        for (Index a = size(); a-- > 0;) {
-            t[a] /= column(a)[a];
-            for (Index b = 0; b < a; ++b) t[b] -= column(a)[b] * t[a];
+        std::copy_n(qy_.get(), size(), to_.get());
+        if (l1_ > 0) {
+            for (Index a = 0; a < size(); ++a) u_.get()[a] = sign(a);
+            basis_.forward_substitute(u_.get());
+            for (Index a = 0; a < size(); ++a) to_.get()[a] -= l1_ * u_.get()[a];
         }
+        basis_.back_substitute(to_.get());
     }
 
     void descend() {
@@ -165,7 +123,7 @@ class OrthogonalRow {
                 if (z(a) * sign(a) <= 0) z(a) = 0, crossed = true;
             }
             if (!crossed) return;
-            drop_zeros(0);
+            drop_zeros();
         }
     }
 
@@ -174,25 +132,24 @@ class OrthogonalRow {
         std::copy_n(y_, r_, rest_.get());
         double total = 0;
         for (Index a = 0; a < size(); ++a) {
-            const double za = z(a), *f = atom(at(a));
+            const double za = z(a), *f = basis_.atom(basis_[a]);
             for (Index i = 0; i < r_; ++i) rest_.get()[i] -= za * f[i];
             total += std::abs(za);
         }
-        return 0.5 * dot(rest_.get(), rest_.get()) + l1_ * total;
+        return 0.5 * basis_.dot(rest_.get(), rest_.get()) + l1_ * total;
     }
 
     // The atom whose condition is missed most joins; false if none is.
     bool join() {
         for (;;) {
-            const double left = std::sqrt(dot(rest_.get(), rest_.get()));
+            const double left = std::sqrt(basis_.dot(rest_.get(), rest_.get()));
             if (l1_ == 0 && left <= 4 * eps * size_) return false;
             double most = 0, s = 1;
             Index j = -1;
             for (Index t = 0; t < k_; ++t) {
-                const double norm = norms_.get()[t];
-                if (norm == 0 || barred_[std::size_t(t)]) continue;
-                if (std::find(members_.begin(), members_.end(), t) != members_.end()) continue;
-                const double c = dot(atom(t), rest_.get()), missed = (nonneg_ ? c : std::abs(c)) - l1_;
+                const double norm = basis_.norm(t);
+                if (norm == 0 || barred_[std::size_t(t)] || basis_.has(t)) continue;
+                const double c = basis_.dot(basis_.atom(t), rest_.get()), missed = (nonneg_ ? c : std::abs(c)) - l1_;
                 if (missed > 1e-13 * l1_ + 4 * eps * norm * left && missed / norm > most) most = missed / norm, j = t, s = c < 0 ? -1 : 1;
             }
             if (j < 0) return false;
@@ -204,10 +161,10 @@ class OrthogonalRow {
     // Where j depends on the support it takes weight over from it, until an atom there is 0 and leaves.
     bool take_over(Index j, double s) {
         double taken = 0;
-        while (size() == room_ || depends(j, project(j))) {
-            if (size() == room_) project(j);
-            std::copy_n(column(size()), size(), u_.get());
-            back_substitute(u_.get());
+        while (basis_.full() || basis_.depends(j, basis_.project(j))) {
+            if (basis_.full()) basis_.project(j);
+            std::copy_n(basis_.column(size()), size(), u_.get());
+            basis_.back_substitute(u_.get());
             double most = std::numeric_limits<double>::infinity();
             for (Index a = 0; a < size(); ++a)
                 if (u_.get()[a] * s * sign(a) > 0) most = std::min(most, std::abs(z(a) / u_.get()[a]));
@@ -218,7 +175,7 @@ class OrthogonalRow {
                 z(a) = to * sign(a) > 0 && std::abs(z(a)) != most * std::abs(u_.get()[a]) ? to : 0;
             }
             const Index before = size();
-            drop_zeros(0);
+            drop_zeros();
             if (size() == before) return false;
         }
         z_.get()[j] = s * taken;
@@ -234,18 +191,17 @@ class OrthogonalRow {
     }
 
     void bar_last() {
-        barred_[std::size_t(members_.back())] = true;
-        members_.pop_back();
+        barred_[std::size_t(basis_.members().back())] = true;
+        basis_.shrink(size() - 1);
     }
 
-    const double *atoms_, *y_ = nullptr;
+    const double* y_ = nullptr;
     Index k_, r_;
     double l1_, size_ = 0;
     bool nonneg_;
     int max_rounds_;
-    Index room_;
-    Buffer<double> q_, upper_, norms_, z_, rest_, u_, to_, qy_, sign_;
-    std::vector<Index> members_;
+    Basis basis_;
+    Buffer<double> z_, rest_, u_, to_, qy_, sign_;
     std::vector<bool> barred_;
 };
 

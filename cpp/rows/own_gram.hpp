@@ -83,7 +83,7 @@ class OwnGram {
             else sweep_once<prox, N, false>(z, gram, gradient, inverse, active, step, size, violation);
             for (int r = 0; r < N; ++r) {
                 if (sweep == 0) first[r] = step[r];
-                if (step[r] <= std::max(first[r] * (shrink * shrink), size[r] * (tol * tol))) active[r] = 0;
+                if (step[r] <= std::min(std::max(first[r] * (shrink * shrink), size[r] * (tol * tol)), std::numeric_limits<T>::max())) active[r] = 0;
                 if (polish > 0 && (sweep + 1) % polish == 0 && active[r] > 0)
                     to_face<prox>(z + r * kp, p + r * kp, gram + r * k * kp, gradient + r * kp, scratch + 2 * N * kp);
             }

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from ._core import kernels
 from .fold import Array, Penalty, Source, Sweeps, row_count, solve_rows
 from .observed import Observed
-from .sound_rows import Rows, mend
+from .rows_from_data import Rows
+from .sound_rows import mend, penalised
 
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
 SIDE_BY_SIDE = 32
@@ -46,7 +47,7 @@ class Coded:
     """What one pass gives back.
 
     The codes, dense or CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
-    the rows that did not end.
+    the rows that did not end; which rows rounding may have harmed, if the kernel tells.
     """
 
     codes: Any
@@ -54,6 +55,7 @@ class Coded:
     gram: NDArray[np.float64] | None
     objective: float
     open: float
+    doubtful: NDArray[np.bool_] | None = None
 
 
 def code_rows(
@@ -102,45 +104,43 @@ def code_rows(
     rows = row_count(x, products)
     k = shared.shape[1]
     out = None if sparse else np.empty((rows, k), shared.dtype)
+    doubtful = np.empty(rows, bool)
     matching = coder.algorithm != "lasso"
     assert gram is not None
     if matching and not coder.nonneg:
         result = kernels.omp(
-            source, products, shared, gram, enough, out, sums, min(coder.n_nonzero, k),
+            source, products, shared, gram, enough, out, sums, doubtful, min(coder.n_nonzero, k),
             coder.algorithm == "ols", n_threads,
         )  # fmt: skip
     else:
         result = kernels.lasso(
-            source, products, shared, gram + coder.l2 * np.eye(k), start, enough, out, sums, coder.l1,
-            coder.nonneg, min(coder.n_nonzero, k) if matching else k, matching, coder.max_iter,
+            source, products, shared, gram + coder.l2 * np.eye(k), start, enough, out, sums, doubtful,
+            coder.l1, coder.nonneg, min(coder.n_nonzero, k) if matching else k, matching, coder.max_iter,
             coder.tolerance(shared.dtype), n_threads,
         )  # fmt: skip
     parts, squares, objective, n_open = result
     codes = out if parts is None else sp.csr_matrix(parts, shape=(rows, k))
-    return Coded(codes, sums, squares, objective, n_open)
+    return Coded(codes, sums, squares, objective, n_open, doubtful)
 
 
 def mend_codes(
     x: Source | Observed, atoms: Array, coder: Coder, codes: Any, n_open: float, *, gram: Any = None,
-    start: Array | None = None,
+    start: Array | None = None, doubtful: NDArray[np.bool_] | None = None,
 ) -> tuple[Any, float]:  # fmt: skip
     """Solve again what codes (rows, k) of x in `atoms` (k, cols) need it; gives how many did not end too."""
     if coder.algorithm == "threshold":
         return codes, n_open
-    rows = Rows(
-        x, atoms.astype(np.float64), Penalty(coder.l1, coder.l2, coder.nonneg), coder.algorithm != "lasso"
-    )
+    held = coder.algorithm != "lasso"
+    rows = Rows(x, atoms.astype(np.float64), Penalty(coder.l1, coder.l2, coder.nonneg), held)
+    if start is not None or (doubtful is not None and not held and coder.l1 == 0):
+        doubtful = None
+    elif doubtful is not None and not held:
+        doubtful |= ~penalised(rows)
     ridged = None if gram is None else gram + coder.l2 * np.eye(len(atoms))
     codes, n_open, _ = mend(
-        rows,
-        codes,
-        most=coder.max_iter,
-        n_open=n_open,
-        gram=ridged,
-        start=start,
-        tol=coder.tol,
-        by_condition=coder.algorithm != "lasso" or len(atoms) > SIDE_BY_SIDE,
-    )
+        rows, codes, most=coder.max_iter, n_open=n_open, gram=ridged, start=start, tol=coder.tol,
+        doubtful=doubtful,
+    )  # fmt: skip
     return codes, n_open
 
 

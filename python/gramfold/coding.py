@@ -183,7 +183,7 @@ def _encode(
         x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x.x, errors),
         sparse=sparse, n_threads=x.n_threads,
     )  # fmt: skip
-    return mend_codes(x, atoms, coder, done.codes, done.open, gram=gram, start=start)
+    return mend_codes(x, atoms, coder, done.codes, done.open, gram=gram, start=start, doubtful=done.doubtful)
 
 
 def make_coder(

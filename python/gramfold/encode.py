@@ -11,8 +11,9 @@ from ._arguments import effective_threads, flag, real
 from ._core import kernels
 from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
 from .inputs import read_atoms, read_rows
+from .rows_from_data import Rows
 from .scales import Scale, shifted, solve_in_range
-from .sound_rows import Rows, mend
+from .sound_rows import mend
 
 MOST_SWEEPS, POLISH = 10_000, 8
 

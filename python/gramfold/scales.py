@@ -69,11 +69,12 @@ def solve_in_range(
     """
     scale = scale_of(x, atoms, l2)
     codes = solve(scale, None)
-    small = list(_small_rows(x, codes, scale, atoms))
+    small = list(_small_rows(x, scale))
 
     parts = [(codes, scale), *((solve(own, which), own) for which, own in small)]
     back = [_shifted_back(part, -own.atoms - own.x if products else own.atoms - own.x) for part, own in parts]
-    _check_range([part for part, _ in parts], back, atoms)
+    if any(before is not after for (before, _), after in zip(parts, back, strict=True)):
+        _check_range([part for part, _ in parts], back, atoms)
     for (which, _), rows in zip(small, back[1:], strict=True):
         back[0] = put_rows(back[0], which, rows)
     return back[0]
@@ -123,15 +124,22 @@ def _exponent(size: float, band: int) -> int:
     return 0 if abs(at) <= band else -at
 
 
-def _small_rows(x: Any, codes: Any, scale: Scale, atoms: Array) -> Iterator[tuple[NDArray[np.intp], Scale]]:
+def row_squares(x: Any) -> Array:
+    """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
+    if sp.issparse(x):
+        return np.asarray(
+            sp.csr_matrix((x.data * x.data, x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
+        )
+    return np.asarray(np.einsum("ij,ij->i", x, x))
+
+
+def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
     """Rows that are out of range under this scale, with scales of their own."""
-    if codes.shape[0] < 2:
+    if x.rows < 2:
         return
     lowest = LOWEST[x.dtype.name]
-    ends = codes.max(axis=1), -codes.min(axis=1)
-    most = np.maximum(*(end.toarray().ravel() if sp.issparse(end) else end for end in ends))
-    beside = int(np.frexp(float(np.abs(atoms).max(initial=0)))[1]) + scale.atoms
-    which = np.flatnonzero(~(most >= np.ldexp(1.0, lowest - beside)))
+    with np.errstate(all="ignore"):
+        which = np.flatnonzero(~(row_squares(x.x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
     if not which.size:
         return
     rows = x.x[which]

@@ -106,8 +106,9 @@ def _from_dual(p, inverse):
 
 
 def _enough(z, g, first, shrink, tol):
-    """Give the steps at which rows end."""
-    return np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ np.diag(g) * z.dtype.type(tol) ** 2)
+    """Give the steps at which rows end; one that is infinite never is."""
+    limit = np.maximum(first * z.dtype.type(shrink) ** 2, (z * z) @ np.diag(g) * z.dtype.type(tol) ** 2)
+    return np.minimum(limit, np.finfo(z.dtype).max)
 
 
 def _to_supports(z, p, g, inv, first, max_sweeps, shrink, tol):

@@ -5,7 +5,8 @@ import scipy.sparse as sp
 
 
 def lasso(
-    x, p, f, gram, start, enough, out, sums, l1, nonneg, most, one_by_one, max_rounds, tol, n_threads
+    x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
+    n_threads
 ):  # fmt: skip
     """Minimise 1/2 z'Gz - p'z + l1 |z|_1 for every row p = F'x, over z >= 0 if nonneg.
 
@@ -18,6 +19,8 @@ def lasso(
     -------
     (data, indices, indptr) of the codes or None if they went to `out`; Z'Z if there are `sums`, which are
     overwritten with X'Z; the sum of the row objectives without 1/2 |x|^2; the number of rows not ended.
+    `doubtful`, if given, is overwritten with which rows have not ended, or cancel: sum |z| |f| is far above
+    |Fz|, so that along dependent atoms rounding may have spoiled them.
     """
     if not (tol >= 0 and l1 >= 0):
         raise ValueError("l1 and tol must be at least 0")
@@ -42,7 +45,7 @@ def lasso(
             z = _to_face(z, signs, b, gram, l1)
         return z, 1
 
-    return _rows(x, p, f, gram, enough, out, sums, l1, code)
+    return _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code)
 
 
 def _to_face(z, signs, b, gram, l1):
@@ -70,7 +73,7 @@ def _to_face(z, signs, b, gram, l1):
     return z
 
 
-def omp(x, p, f, gram, enough, out, sums, most, ols, n_threads):
+def omp(x, p, f, gram, enough, out, sums, doubtful, most, ols, n_threads):
     """Code every row by at most `most` atoms, chosen one by one; returns as `lasso`.
 
     The next atom has the largest |c_j| (Pati, Rezaiifar & Krishnaprasad 1993), c = F'(x - Fz), or with `ols`
@@ -99,20 +102,24 @@ def omp(x, p, f, gram, enough, out, sums, most, ols, n_threads):
             z[support] = np.linalg.solve(gram[np.ix_(support, support)], b[support])
         return z, 0
 
-    return _rows(x, p, f, gram, enough, out, sums, 0.0, code)
+    return _rows(x, p, f, gram, enough, out, sums, doubtful, 0.0, code)
 
 
-def _rows(x, p, f, gram, enough, out, sums, l1, code):
+def _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code):
     """Code all rows, and form what a pass returns."""
     if isinstance(x, tuple):
         x = sp.csr_matrix((*x[:2], x[2]), shape=(len(x[2]) - 1, x[3]))
     products = np.asarray(x @ f if p is None else p, np.float64)
     codes, objective, n_open = np.zeros(products.shape, f.dtype), 0.0, 0
+    norms, most = np.sqrt(np.diag(gram)), 16 if f.dtype == np.float32 else 1e3
     for row, b in enumerate(products):
         z, is_open = code(b, row, np.inf if enough is None else enough[row])
         codes[row] = z
-        objective += 0.5 * z @ gram @ z - b @ z + l1 * np.sum(np.abs(z))
+        own = 0.5 * z @ gram @ z - b @ z + l1 * np.sum(np.abs(z))
+        objective += own
         n_open += is_open
+        if doubtful is not None:
+            doubtful[row] = is_open or not (np.abs(z) @ norms) ** 2 <= most**2 * -2 * own
     squares = None
     if sums is not None:
         sums[:] = 0 if x is None else x.T @ codes

@@ -92,7 +92,7 @@ class _Row:
             broken, step = self.sweep(z)
             if sweep == 0:
                 violation, first = broken, step
-            if step <= max(first * shrink**2, self.h @ (z * z) * tol**2):
+            if step <= min(max(first * shrink**2, self.h @ (z * z) * tol**2), np.finfo(z.dtype).max):
                 return violation, first, False
             if polish > 0 and (sweep + 1) % polish == 0:
                 self.to_face(z)

@@ -43,6 +43,10 @@ def _orthogonal_row(atoms, y, start, l1, nonneg, max_rounds):
             signs = load(best)
             rest = y - z @ atoms
             barred.add(joined)
+        if l1 == 0 and signs:  # what is left in the span of the support is rounding
+            basis = np.linalg.qr(atoms[list(signs)].T)[0]
+            for _ in range(2):
+                rest -= basis @ (basis.T @ rest)
         joined = _join(atoms, y, z, signs, rest, l1, nonneg, norms, barred, eps)
         if joined < 0:
             return best, True
