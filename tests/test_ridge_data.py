@@ -92,6 +92,7 @@ def test_columns_far_from_the_origin_lose_nothing_in_passes_over_rows(monkeypatc
     exact = Exact(X, y, 0.5, weights)
     assert exact.error(fitted(way, form(X), y, weights)) < 1e-11
 
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("way", [1e4, 1e8])
 def test_blocks_far_from_each_other_are_not_lost_between_their_means(way, form):

@@ -15,6 +15,7 @@ from .ridge_data import Double
 from .ridge_rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
+MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
 SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
 
 Solve = Callable[[Double], Double]
@@ -54,7 +55,8 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
+        with blas_threads(len(matrix)):
+            return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal
 
@@ -114,15 +116,21 @@ def singular_values(rows: Rows, alpha: Double) -> Double:
     if n >= p:
         return by_triangle(rows.triangle(), p, alpha, n)
     roots = rows.roots()
-    return _by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+
+
+def dense_enough(x: Source) -> bool:
+    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
+    return not x.sparse or x.rows >= x.cols or x.rows * x.cols <= MOST_DENSE
 
 
 def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
     """Solve by the SVD of R of a QR decomposition of features and targets."""
-    return _by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
+    return by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
 
 
-def _by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
+def by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
+    """Solve by the SVD of x, whose side is `size`."""
     U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
     projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
     shifted = (s**2)[:, None] + alpha
@@ -137,7 +145,7 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
     """
     roots = rows.roots()
-    K, times, pulled = _kernel(rows, roots)
+    K, times, pulled = products_of_rows(rows, roots)
     if rows.centered and len(K):  # K has the direction of the roots for nothing, X' takes it to 0
         K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
     inverse, condition = definite_or_not(K, alpha)
@@ -152,7 +160,7 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     return lambda y: pulled(inverse(roots * y)), correct, condition
 
 
-def _kernel(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
     """XX', and products with X and with X', of rows that are weighted by the roots."""
     if not rows.x.sparse:
         x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)

@@ -1,5 +1,6 @@
 """Least squares as a quadratic form, for solvers that only multiply by X'X."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .ridge_blocks import Blocks
 from .ridge_data import Data, Double, Units
+from .ridge_direct import products_of_rows
 from .ridge_moments import Moments
 from .ridge_rows import FAR, Rows, column_squares
 
@@ -35,6 +37,19 @@ class Form(Protocol):
         """Bounds on the eigenvalues of X'X: none is less than the first or more than the second."""
 
 
+class NearForm(Form, Protocol):
+    """A form that can be minimised near given coefficients."""
+
+    def nearest(self, rho: float) -> Callable[[Double], Double]:
+        """What takes C to the minimum of 1/2 |XB - Y|^2 + rho/2 |B - C|^2.
+
+        Raises
+        ------
+        scipy.linalg.LinAlgError
+            If rho is so small that the system is singular to rounding.
+        """
+
+
 class GramForm:
     """X'X at hand."""
 
@@ -52,6 +67,11 @@ class GramForm:
         """The least and the largest eigenvalue of X'X, neither below 0."""
         values = la.eigvalsh(self.gram)
         return max(float(values[0]), 0.0), max(float(values[-1]), 0.0)
+
+    def nearest(self, rho: float) -> Callable[[Double], Double]:
+        """By Cholesky of X'X + rho I."""
+        factor = la.cho_factor(self.gram + rho * np.eye(len(self.gram)), lower=True)
+        return lambda C: np.asarray(la.cho_solve(factor, self.linear + rho * C))
 
 
 class RowsForm:
@@ -78,6 +98,28 @@ class RowsForm:
         start = np.random.default_rng(0).standard_normal(p)
         (largest,) = eigsh(operator, 1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)
         return 0.0, float(largest) * 1.01
+
+
+class FewRowsForm(RowsForm):
+    """The same for fewer rows than columns, with XX' at hand."""
+
+    def __init__(self, rows: Rows, units: Units) -> None:
+        super().__init__(rows, units)
+        self.roots = rows.roots()
+        self.products, self.times, self.pulled = products_of_rows(rows, self.roots)
+
+    def extremes(self) -> tuple[float, float]:
+        """Give 0 and the largest eigenvalue of XX'."""
+        return 0.0, max(float(la.eigvalsh(self.products)[-1]), 0.0)
+
+    def nearest(self, rho: float) -> Callable[[Double], Double]:
+        """By Cholesky of XX' + rho I; nothing is divided by rho."""
+        factor = la.cho_factor(self.products + rho * np.eye(len(self.products)), lower=True)
+
+        def find(C: Double) -> Double:
+            return C + self.pulled(la.cho_solve(factor, self.roots * self.rows.y - self.times(C)))
+
+        return find
 
 
 def rows_about_means(data: Data) -> Rows:
