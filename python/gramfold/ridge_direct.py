@@ -16,7 +16,9 @@ from .ridge_rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
-SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
+# Rows of a matrix whose eigenvalues, or Cholesky factor, one thread finds about as fast as several, which on
+# a busy machine wait for each other.
+SMALL, SMALL_FACTOR = 1024, 2048
 
 Solve = Callable[[Double], Double]
 
@@ -45,7 +47,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
-        with blas_threads(len(matrix)):
+        with blas_threads(len(matrix), SMALL_FACTOR):
             factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
@@ -55,7 +57,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        with blas_threads(len(matrix)):
+        with blas_threads(len(matrix), SMALL_FACTOR):
             return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal
@@ -99,9 +101,9 @@ def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
         return eigen, eigen.condition
 
 
-def blas_threads(size: int) -> AbstractContextManager[Any]:
+def blas_threads(size: int, small: int = SMALL) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread while a small matrix is factorised: the others would only wait."""
-    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= SMALL else None, user_api="blas")
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= small else None, user_api="blas")
     return limit
 
 
@@ -146,8 +148,6 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     """
     roots = rows.roots()
     K, times, pulled = products_of_rows(rows, roots)
-    if rows.centered and len(K):  # K has the direction of the roots for nothing, X' takes it to 0
-        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
     inverse, condition = definite_or_not(K, alpha)
 
     divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
@@ -161,7 +161,18 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
 
 
 def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
-    """XX', and products with X and with X', of rows that are weighted by the roots."""
+    """XX', and products with X and with X', of rows that are weighted by the roots.
+
+    To XX' of centred rows the direction of the roots is added, for which it has nothing and which X' takes to
+    0, so that no rounding is seen there.
+    """
+    K, times, pulled = _products_of_rows(rows, roots)
+    if rows.centered and len(K):
+        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
+    return K, times, pulled
+
+
+def _products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
     if not rows.x.sparse:
         x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)
         for some in rows.blocks():

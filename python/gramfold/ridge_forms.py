@@ -1,6 +1,5 @@
 """Least squares as a quadratic form, for solvers that only multiply by X'X."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +8,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .ridge_blocks import Blocks
 from .ridge_data import Data, Double, Units
-from .ridge_direct import products_of_rows
+from .ridge_direct import SMALL_FACTOR, Solve, blas_threads, products_of_rows
 from .ridge_moments import Moments
 from .ridge_rows import FAR, Rows, column_squares
 
@@ -40,7 +39,7 @@ class Form(Protocol):
 class NearForm(Form, Protocol):
     """A form that can be minimised near given coefficients."""
 
-    def nearest(self, rho: float) -> Callable[[Double], Double]:
+    def nearest(self, rho: float) -> Solve:
         """What takes C to the minimum of 1/2 |XB - Y|^2 + rho/2 |B - C|^2.
 
         Raises
@@ -65,13 +64,14 @@ class GramForm:
 
     def extremes(self) -> tuple[float, float]:
         """The least and the largest eigenvalue of X'X, neither below 0."""
-        values = la.eigvalsh(self.gram)
+        with blas_threads(len(self.gram)):
+            values = la.eigvalsh(self.gram)
         return max(float(values[0]), 0.0), max(float(values[-1]), 0.0)
 
-    def nearest(self, rho: float) -> Callable[[Double], Double]:
+    def nearest(self, rho: float) -> Solve:
         """By Cholesky of X'X + rho I."""
-        factor = la.cho_factor(self.gram + rho * np.eye(len(self.gram)), lower=True)
-        return lambda C: np.asarray(la.cho_solve(factor, self.linear + rho * C))
+        inverse = _inverse_near(self.gram, rho)
+        return lambda C: inverse(self.linear + rho * C)
 
 
 class RowsForm:
@@ -110,16 +110,25 @@ class FewRowsForm(RowsForm):
 
     def extremes(self) -> tuple[float, float]:
         """Give 0 and the largest eigenvalue of XX'."""
-        return 0.0, max(float(la.eigvalsh(self.products)[-1]), 0.0)
+        with blas_threads(len(self.products)):
+            return 0.0, max(float(la.eigvalsh(self.products)[-1]), 0.0)
 
-    def nearest(self, rho: float) -> Callable[[Double], Double]:
+    def nearest(self, rho: float) -> Solve:
         """By Cholesky of XX' + rho I; nothing is divided by rho."""
-        factor = la.cho_factor(self.products + rho * np.eye(len(self.products)), lower=True)
+        inverse, y = _inverse_near(self.products, rho), self.roots * self.rows.y
+        return lambda C: C + self.pulled(inverse(y - self.times(C)))
 
-        def find(C: Double) -> Double:
-            return C + self.pulled(la.cho_solve(factor, self.roots * self.rows.y - self.times(C)))
 
-        return find
+def _inverse_near(matrix: Double, rho: float) -> Solve:
+    """Solve for matrix + rho I, however near to singular that is."""
+    with blas_threads(len(matrix), SMALL_FACTOR):
+        factor = la.cho_factor(matrix + rho * np.eye(len(matrix)), lower=True, overwrite_a=True)
+
+    def solve(rhs: Double) -> Double:
+        with blas_threads(len(matrix), SMALL_FACTOR):
+            return np.asarray(la.cho_solve(factor, rhs))
+
+    return solve
 
 
 def rows_about_means(data: Data) -> Rows:
