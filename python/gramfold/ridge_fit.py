@@ -81,7 +81,8 @@ class Problem:
     @cached_property
     def judge(self) -> Judge:
         """What measures coefficients."""
-        return Judge(self.data, self.seen or self.rows, self.alpha, self.linear)
+        sums = None if self.seen else self.__dict__.get("sums")
+        return Judge(self.data, self.seen or self.rows, self.alpha, self.linear, sums)
 
 
 def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
@@ -197,7 +198,7 @@ def _nonnegative(problem: Problem) -> tuple[Found, str]:
         form = problem.gram_form
         faces = GramFaces(form.gram, form.linear)
         B, ended = nonnegative(form.gram, form.linear, alpha)
-    B = settle(problem.judge, B, on_faces(faces, alpha, B), 0)[1]
+    B = settle(problem.judge, B, on_faces(faces, alpha, B), 1.0)[1]
     return Found(B, converged=ended), "cd"
 
 
