@@ -120,14 +120,14 @@ def test_float32_data_give_the_coefficients_nearest_to_their_solution():
 INTERRUPTED = """
 import os, signal
 import numpy as np, gramfold as gf
-from gramfold import ridge_nonnegative
-solve, faces = ridge_nonnegative.positive_definite, []
+from gramfold import ridge_faces
+solve, faces = ridge_faces.positive_definite, []
 def counted(*arguments):
     faces.append(1)
     if len(faces) == 2:
         os.kill(os.getpid(), signal.SIGINT)
     return solve(*arguments)
-ridge_nonnegative.positive_definite = counted
+ridge_faces.positive_definite = counted
 X = np.random.default_rng(0).standard_normal((700, 600))
 model = gf.Ridge(positive=True)
 try:

@@ -45,15 +45,16 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     fit_intercept : bool, default=True
         Whether there is an intercept, which is not penalised.
     copy_X : bool, default=True
-        Without effect: X is neither copied whole (but by 'svd' and 'dual') nor changed.
+        Without effect: X is not changed, nor copied whole but by 'svd', or with fewer rows than columns.
     max_iter : int, optional
         Iterations of 'cg', 'gd', 'admm', by default 10,000, or epochs of 'sgd', by default 1,000.
     tol : float, default=1e-4
         Iterations end when the gradient is at most `tol` times its size at 0; 0 is never. Direct solvers
         ignore it.
     solver : str, default='auto'
-        'cholesky' of X'X, or its eigenvalues for several alphas; 'svd' of a dense X; 'dual': the same as
-        'cholesky' for XX', for fewer rows than columns; 'cg': conjugate gradients; 'gd': gradient descent;
+        'cholesky' of X'X, or its eigenvalues for several alphas; 'dual': the same for XX'; of these two, for
+        either name, the one of the shorter side of X; 'svd' of a dense X; 'cg': conjugate gradients; 'gd':
+        gradient descent;
         'sgd': stochastic gradient descent on batches of 32 rows; 'admm': alternating directions; 'cd': the
         exact non-negative solution. scikit-learn's 'lsqr' and 'sparse_cg' are 'cg', its 'lbfgs' is 'cd'.
         'cg', 'gd' and 'sgd' read X once per iteration if it has more than 4096 columns. 'auto' is 'cd' with

@@ -132,7 +132,7 @@ def _exponent(x: Source) -> int:
 
 
 def _order(values: Array) -> int:
-    return _exponent_of(float(np.abs(values).max(initial=0)))
+    return _exponent_of(max(float(values.max(initial=0)), -float(values.min(initial=0))))
 
 
 def _exponent_of(top: float) -> int:

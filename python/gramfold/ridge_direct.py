@@ -15,7 +15,10 @@ from .ridge_data import Double
 from .ridge_rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
-SMALL = 1024  # rows of a matrix that one thread factorises as fast as several
+MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
+# Rows of a matrix whose eigenvalues, or Cholesky factor, one thread finds about as fast as several, which on
+# a busy machine wait for each other.
+SMALL, SMALL_FACTOR = 1024, 2048
 
 Solve = Callable[[Double], Double]
 
@@ -44,7 +47,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
-        with blas_threads(len(matrix)):
+        with blas_threads(len(matrix), SMALL_FACTOR):
             factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
@@ -54,7 +57,8 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
+        with blas_threads(len(matrix), SMALL_FACTOR):
+            return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal
 
@@ -97,9 +101,9 @@ def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
         return eigen, eigen.condition
 
 
-def blas_threads(size: int) -> AbstractContextManager[Any]:
+def blas_threads(size: int, small: int = SMALL) -> AbstractContextManager[Any]:
     """Keep BLAS to one thread while a small matrix is factorised: the others would only wait."""
-    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= SMALL else None, user_api="blas")
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= small else None, user_api="blas")
     return limit
 
 
@@ -114,15 +118,21 @@ def singular_values(rows: Rows, alpha: Double) -> Double:
     if n >= p:
         return by_triangle(rows.triangle(), p, alpha, n)
     roots = rows.roots()
-    return _by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+
+
+def dense_enough(x: Source) -> bool:
+    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
+    return not x.sparse or x.rows >= x.cols or x.rows * x.cols <= MOST_DENSE
 
 
 def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
     """Solve by the SVD of R of a QR decomposition of features and targets."""
-    return _by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
+    return by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
 
 
-def _by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
+def by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
+    """Solve by the SVD of x, whose side is `size`."""
     U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
     projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
     shifted = (s**2)[:, None] + alpha
@@ -137,9 +147,7 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
     """
     roots = rows.roots()
-    K, times, pulled = _kernel(rows, roots)
-    if rows.centered and len(K):  # K has the direction of the roots for nothing, X' takes it to 0
-        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
+    K, times, pulled = products_of_rows(rows, roots)
     inverse, condition = definite_or_not(K, alpha)
 
     divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
@@ -152,8 +160,19 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     return lambda y: pulled(inverse(roots * y)), correct, condition
 
 
-def _kernel(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
-    """XX', and products with X and with X', of rows that are weighted by the roots."""
+def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+    """XX', and products with X and with X', of rows that are weighted by the roots.
+
+    To XX' of centred rows the direction of the roots is added, for which it has nothing and which X' takes to
+    0, so that no rounding is seen there.
+    """
+    K, times, pulled = _products_of_rows(rows, roots)
+    if rows.centered and len(K):
+        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
+    return K, times, pulled
+
+
+def _products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
     if not rows.x.sparse:
         x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)
         for some in rows.blocks():

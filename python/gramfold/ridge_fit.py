@@ -13,9 +13,10 @@ from ._arguments import generator
 from .monitor import Monitor
 from .ridge_blocks import Blocks
 from .ridge_data import SAME, Data, Double, finite, penalties
-from .ridge_forms import Form, GramForm, RowsForm, rows_about_means
+from .ridge_faces import GramFaces, RowFaces
+from .ridge_forms import FewRowsForm, Form, GramForm, RowsForm, rows_about_means
 from .ridge_moments import Moments, moments
-from .ridge_nonnegative import nonnegative, on_faces
+from .ridge_nonnegative import MANY, nonnegative, nonnegative_of_few_rows, on_faces
 from .ridge_rows import Rows
 from .ridge_sgd import Drawn, constant, decaying, stochastic_gradients
 from .ridge_solution import Judge, Solution, settle
@@ -31,7 +32,6 @@ from .ridge_solvers import (
 
 MOST_COLUMNS = 4096  # of a Gram matrix that 'cg', 'gd' and 'sgd' form: 128 MiB
 SPARSE_COLUMNS = 1024  # and of one that 'auto' forms of a CSR matrix
-MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
 BATCH = 32
 
 
@@ -71,15 +71,18 @@ class Problem:
         return RowsForm(self.rows, self.data.units)
 
     @cached_property
+    def linear(self) -> Double:
+        """X'Y, of what is at hand."""
+        for known in ("gram_form", "form"):
+            if known in self.__dict__:
+                return np.asarray(self.__dict__[known].linear)
+        return RowsForm(self.rows, self.data.units).linear
+
+    @cached_property
     def judge(self) -> Judge:
         """What measures coefficients."""
-        if "gram_form" in self.__dict__:
-            linear = self.gram_form.linear
-        elif "form" in self.__dict__:
-            linear = self.form.linear
-        else:
-            linear = RowsForm(self.rows, self.data.units).linear
-        return Judge(self.data, self.seen or self.rows, self.alpha, linear)
+        sums = None if self.seen else self.__dict__.get("sums")
+        return Judge(self.data, self.seen or self.rows, self.alpha, self.linear, sums)
 
 
 def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
@@ -89,7 +92,7 @@ def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
     most = model.max_iter or (1000 if name == "sgd" else 10_000) if iterative else 1
     monitor = Monitor(most, model.verbose, model.callback, model.max_time)
     problem = Problem(model, data, penalties(model.alpha, data.y.shape[1], data.units), monitor, seen)
-    if (seen is None and name in ("svd", "dual", "sgd")) or data.x.cols > MOST_COLUMNS:
+    if data.x.cols > min(data.x.rows, MOST_COLUMNS) or name in ("svd", "sgd"):  # else moments tell
         finite(data.x)
     positive = bool(model.positive)
     with monitor:
@@ -126,12 +129,6 @@ def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
     return solution
 
 
-def dense_enough(data: Data) -> bool:
-    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
-    wide = data.x.sparse and data.x.rows < data.x.cols
-    return not wide or data.x.rows * data.x.cols <= MOST_DENSE
-
-
 def _of_rounding(problem: Problem, B: Double) -> float:
     """The relative gradient that comes of rounding the coefficients to the dtype of X."""
     judge, off = problem.judge, B - problem.judge.rounded(B)
@@ -146,6 +143,8 @@ def choose(model: Any, data: Data, seen: Blocks | None) -> str:
     rows, cols = data.x.rows, data.x.cols
     if name == "svd" and data.x.sparse:
         raise ValueError("solver='svd' needs a dense X; for a sparse one use 'cholesky', 'dual' or 'cg'")
+    if name in ("cholesky", "dual") and seen is None:
+        return "cholesky" if cols <= rows else "dual"
     if name != "auto":
         return name
     if model.positive:
@@ -170,7 +169,7 @@ def _cholesky(problem: Problem) -> tuple[Found, str]:
     if problem.data.x.sparse:
         eigen = direct.Eigen(form.gram, alpha)
         settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
-        if (settled and eigen.drops_nothing(problem.rows)) or not dense_enough(problem.data):
+        if (settled and eigen.drops_nothing(problem.rows)) or not direct.dense_enough(problem.data.x):
             return Found(B), "eigen"
     return _svd(problem)
 
@@ -184,15 +183,22 @@ def _dual(problem: Problem) -> tuple[Found, str]:
     inverse, correct, condition = direct.dual(rows, problem.alpha)
     rounding = condition * len(rows.y) * float(np.finfo(np.float64 if data.x.sparse else data.x.dtype).eps)
     settled, B = settle(problem.judge, inverse(rows.y), correct, rounding)
-    if settled or not dense_enough(data):
+    if settled or not direct.dense_enough(data.x):
         return Found(B), "dual"
     return _svd(problem)
 
 
 def _nonnegative(problem: Problem) -> tuple[Found, str]:
-    form = problem.gram_form
-    B, ended = nonnegative(form.gram, form.linear, problem.alpha)
-    B = settle(problem.judge, B, on_faces(form.gram, problem.alpha, B), 0)[1]
+    alpha, x = problem.alpha, problem.data.x
+    faces: GramFaces | RowFaces
+    if problem.seen is None and x.rows < x.cols > MANY:
+        faces = RowFaces(problem.data, problem.rows, problem.linear)
+        B, ended = nonnegative_of_few_rows(faces, alpha)
+    else:
+        form = problem.gram_form
+        faces = GramFaces(form.gram, form.linear)
+        B, ended = nonnegative(form.gram, form.linear, alpha)
+    B = settle(problem.judge, B, on_faces(faces, alpha, B), 1.0)[1]
     return Found(B, converged=ended), "cd"
 
 
@@ -207,8 +213,14 @@ def _gd(problem: Problem) -> tuple[Form, Iterates]:
 
 
 def _admm(problem: Problem) -> tuple[Form, Iterates]:
-    form, rho = problem.gram_form, problem.model.rho
-    rho = None if rho is None else float(np.ldexp(rho, -problem.data.units.curvature))
+    data, rho = problem.data, problem.model.rho
+    form: GramForm | FewRowsForm = (
+        FewRowsForm(problem.rows, data.units)
+        if problem.seen is None and data.x.rows < data.x.cols
+        else problem.gram_form
+    )
+    problem.form = form
+    rho = None if rho is None else float(np.ldexp(rho, -data.units.curvature))
     return form, admm(form, problem.alpha, rho, bool(problem.model.positive))
 
 

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .ridge_blocks import Blocks
 from .ridge_data import Data, Double, Units
+from .ridge_direct import SMALL_FACTOR, Solve, blas_threads, products_of_rows
 from .ridge_moments import Moments
 from .ridge_rows import FAR, Rows, column_squares
 
@@ -35,6 +36,19 @@ class Form(Protocol):
         """Bounds on the eigenvalues of X'X: none is less than the first or more than the second."""
 
 
+class NearForm(Form, Protocol):
+    """A form that can be minimised near given coefficients."""
+
+    def nearest(self, rho: float) -> Solve:
+        """What takes C to the minimum of 1/2 |XB - Y|^2 + rho/2 |B - C|^2.
+
+        Raises
+        ------
+        scipy.linalg.LinAlgError
+            If rho is so small that the system is singular to rounding.
+        """
+
+
 class GramForm:
     """X'X at hand."""
 
@@ -50,8 +64,14 @@ class GramForm:
 
     def extremes(self) -> tuple[float, float]:
         """The least and the largest eigenvalue of X'X, neither below 0."""
-        values = la.eigvalsh(self.gram)
+        with blas_threads(len(self.gram)):
+            values = la.eigvalsh(self.gram)
         return max(float(values[0]), 0.0), max(float(values[-1]), 0.0)
+
+    def nearest(self, rho: float) -> Solve:
+        """By Cholesky of X'X + rho I."""
+        inverse = _inverse_near(self.gram, rho)
+        return lambda C: inverse(self.linear + rho * C)
 
 
 class RowsForm:
@@ -78,6 +98,37 @@ class RowsForm:
         start = np.random.default_rng(0).standard_normal(p)
         (largest,) = eigsh(operator, 1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)
         return 0.0, float(largest) * 1.01
+
+
+class FewRowsForm(RowsForm):
+    """The same for fewer rows than columns, with XX' at hand."""
+
+    def __init__(self, rows: Rows, units: Units) -> None:
+        super().__init__(rows, units)
+        self.roots = rows.roots()
+        self.products, self.times, self.pulled = products_of_rows(rows, self.roots)
+
+    def extremes(self) -> tuple[float, float]:
+        """Give 0 and the largest eigenvalue of XX'."""
+        with blas_threads(len(self.products)):
+            return 0.0, max(float(la.eigvalsh(self.products)[-1]), 0.0)
+
+    def nearest(self, rho: float) -> Solve:
+        """By Cholesky of XX' + rho I; nothing is divided by rho."""
+        inverse, y = _inverse_near(self.products, rho), self.roots * self.rows.y
+        return lambda C: C + self.pulled(inverse(y - self.times(C)))
+
+
+def _inverse_near(matrix: Double, rho: float) -> Solve:
+    """Solve for matrix + rho I, however near to singular that is."""
+    with blas_threads(len(matrix), SMALL_FACTOR):
+        factor = la.cho_factor(matrix + rho * np.eye(len(matrix)), lower=True, overwrite_a=True)
+
+    def solve(rhs: Double) -> Double:
+        with blas_threads(len(matrix), SMALL_FACTOR):
+            return np.asarray(la.cho_solve(factor, rhs))
+
+    return solve
 
 
 def rows_about_means(data: Data) -> Rows:

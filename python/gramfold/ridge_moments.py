@@ -67,7 +67,7 @@ def moments(data: Data) -> Moments:
     x, p, scale = data.x, data.x.cols, data.units.scale
     shift, y_mean = np.zeros(p), np.zeros(data.y.shape[1])
     if data.centered:
-        y_mean = _mean(data.y, data.weights)
+        y_mean = np.average(data.y, axis=0, weights=data.weights)
         if not x.sparse:
             few = x.x[:: max(1, x.rows // SAMPLE)]
             shift = few.mean(axis=0, dtype=np.float64).astype(x.dtype).astype(np.float64)
@@ -91,12 +91,6 @@ def moments(data: Data) -> Moments:
     )  # fmt: skip
 
 
-def _mean(y: Double, weights: Double | None) -> Double:
-    """The mean of y, in two rounds so that rounding is that of what lies about it."""
-    first = np.average(y, axis=0, weights=weights)
-    return first + np.average(y - first, axis=0, weights=weights)
-
-
 def _far(sums: Double, offset: Double, shift: Double, dtype: Any) -> Array:
     """Columns whose mean lies far from the shift; not those of one value, which rounding alone sets apart."""
     p = len(shift)
@@ -110,8 +104,10 @@ def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -
     if x.sparse and far is not None:
         sums = _sums_beside(Rows(data, shift * scale, y_mean, far))
     else:
-        y = (data.y - y_mean).astype(dtype)
-        about = np.concatenate([shift, np.zeros(y.shape[1])]).astype(dtype)
+        y = data.y
+        if dtype != y.dtype:  # which the kernel does not subtract in double
+            y, y_mean = np.subtract(y, y_mean, np.empty(y.shape, dtype), casting="same_kind"), 0 * y_mean
+        about = np.concatenate([shift, y_mean]).astype(dtype)
         weights = None if data.weights is None else data.weights.astype(dtype)
         sums = kernels.moments(x.kernel, y, about, weights, x.n_threads, scale)
     if not np.isfinite(sums).all():

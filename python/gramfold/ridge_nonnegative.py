@@ -2,24 +2,26 @@
 
 import numpy as np
 
-from .fold import Penalty, Sweeps, solve_rows
+from .fold import Array, Penalty, Sweeps, solve_rows
 from .ridge_data import Double
-from .ridge_direct import EPS, Singular, Solve, definite_or_not, positive_definite
+from .ridge_direct import EPS, Singular, Solve
+from .ridge_faces import Faces, GramFaces, RowFaces
 
 MOST_SWEEPS, POLISH = 10_000, 8
 MANY = 512  # columns of which the kernel takes long for a row, and is not interrupted within it
 MOST_FACES, PATIENCE = 200, 3
+SLIGHT = 1e-10  # a penalty, of the largest square, that leaves the support about as it is without one
 
 
 def nonnegative(gram: Double, linear: Double, alpha: Double) -> tuple[Double, bool]:
     """Minimise over b >= 0, exactly; also whether all targets ended."""
     p, t = linear.shape
-    B, ended = np.empty((p, t)), True
+    B, ended, faces = np.empty((p, t)), True, GramFaces(gram, linear)
     for value in np.unique(alpha):
         same = np.flatnonzero(alpha == value)
         left = []
         for target in same:
-            found = pivoting(gram, linear[:, target], value) if p > MANY else None
+            found = pivoting(faces, int(target), float(value)) if p > MANY else None
             if found is None:
                 left.append(target)
             else:
@@ -35,21 +37,34 @@ def nonnegative(gram: Double, linear: Double, alpha: Double) -> tuple[Double, bo
     return B, ended
 
 
-def pivoting(gram: Double, linear: Double, alpha: float) -> Double | None:
+def nonnegative_of_few_rows(faces: RowFaces, alpha: Double) -> tuple[Double, bool]:
+    """The same without X'X."""
+    B, ended = np.empty_like(faces.linear), True
+    slight = SLIGHT * float(faces.squares.max(initial=0))
+    for target, value in enumerate(alpha):
+        found = pivoting(faces, target, float(value) or slight)
+        if found is not None and value > 0:
+            B[:, target] = found
+            continue
+        start = np.zeros(len(B)) if found is None else np.maximum(found, 0)
+        B[:, target], done = active_set(faces, target, float(value), start)
+        ended = ended and done
+    return B, ended
+
+
+def pivoting(faces: Faces, target: int, alpha: float) -> Double | None:
     """Block principal pivoting (Kim & Park 2011) for one target; None where a face is singular."""
-    p = len(linear)
-    sizes = np.sqrt(gram.diagonal() + alpha)
-    rounding = p * EPS * sizes * np.max(np.divide(np.abs(linear), sizes, out=np.zeros(p), where=sizes > 0))
+    linear, p = faces.linear[:, target], len(faces.linear)
+    rounding = _rounding(faces, target, alpha)
     on = linear > 0
     fewest, patience = p + 1, PATIENCE
     for _ in range(MOST_FACES):
         b = np.zeros(p)
         try:
-            inverse, _ = positive_definite(gram[np.ix_(on, on)], np.array([alpha]))
+            b[on] = faces.solve(on, target, alpha, definite=True)[0]
         except Singular:
             return None
-        b[on] = inverse(linear[on])
-        wrong = np.where(on, b < 0, gram @ b - linear < -rounding)
+        wrong = np.where(on, b < 0, faces.pull(b, target) > rounding)
         count = int(np.count_nonzero(wrong))
         if count == 0:
             return b
@@ -63,16 +78,54 @@ def pivoting(gram: Double, linear: Double, alpha: float) -> Double | None:
     return None
 
 
-def on_faces(gram: Double, alpha: Double, B: Double) -> Solve:
+def active_set(faces: Faces, target: int, alpha: float, b: Double) -> tuple[Double, bool]:
+    """Go from face to face, of any rank, and always down (Lawson & Hanson 1974); also whether that ended.
+
+    A coefficient joins where the objective falls most; on the way to a face's minimum those that reach 0
+    leave.
+    """
+    rounding = _rounding(faces, target, alpha)
+    on, refused = b > 0, np.zeros(len(b), bool)
+    joined = -1
+    for _ in range(10 * MOST_FACES + 3 * len(faces.squares)):
+        if on.any():
+            best = np.zeros_like(b)
+            best[on] = faces.solve(on, target, alpha)[0]
+            if joined >= 0 and best[joined] <= 0:  # rounding alone made it join
+                on[joined], refused[joined] = False, True
+            else:
+                leaves = on & (best <= 0)
+                if leaves.any():
+                    share = np.min(b[leaves] / (b[leaves] - best[leaves]))
+                    b = np.where(on, np.maximum(b + share * (best - b), 0), 0)
+                    on &= ~(leaves & (b <= EPS * np.abs(best)))
+                    b[~on], joined = 0, -1
+                    continue
+                b, refused[:] = best, False
+        gain = np.where(on | refused, 0, faces.pull(b, target) - rounding)
+        joined = int(gain.argmax())
+        if gain[joined] <= 0:
+            return b, True
+        on[joined] = True
+    return b, False
+
+
+def _rounding(faces: Faces, target: int, alpha: float) -> Double:
+    sizes, linear = np.sqrt(faces.squares + alpha), faces.linear[:, target]
+    relative = np.divide(np.abs(linear), sizes, out=np.zeros_like(sizes), where=sizes > 0)
+    return np.asarray(len(sizes) * EPS * sizes * relative.max(initial=0))
+
+
+def on_faces(faces: Faces, alpha: Double, B: Double) -> Solve:
     """What solves (X'X + alpha I) d = g where B > 0, d = 0 elsewhere."""
 
     def solve(g: Double) -> Double:
         d = np.zeros_like(B)
-        for t in range(len(alpha)):
-            on = B[:, t] > 0
+        for t, value in enumerate(alpha):
+            on: Array = B[:, t] > 0
             if on.any():
-                inverse = definite_or_not(gram[np.ix_(on, on)], alpha[t : t + 1])[0]
-                d[on, t] = np.maximum(inverse(g[on, t : t + 1])[:, 0], -B[on, t])
+                correct = faces.solve(on, t, float(value))[1]
+                d[on, t] = np.maximum(correct(g[on, t : t + 1])[:, 0], -B[on, t])
         return d
 
     return solve

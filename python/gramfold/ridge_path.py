@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from .fold import Array
 from .ridge import Ridge
 from .ridge_data import Double, finite, penalties, read
-from .ridge_direct import Eigen, Solve, dual, singular_values
-from .ridge_fit import dense_enough
+from .ridge_direct import Eigen, Solve, dense_enough, dual, singular_values
 from .ridge_forms import rows_about_means
 from .ridge_moments import moments
 from .ridge_rows import Rows
@@ -81,7 +80,7 @@ def ridge_path(
     B = judge.rounded(inverse(np.tile(linear, a)))
     if not sure or error > LOOSE * judge.exact:
         settled, B = settle(judge, B, correct, error) if sure else (False, B)
-        if not settled and dense_enough(data):
+        if not settled and dense_enough(data.x):
             B = judge.rounded(singular_values(rows, alpha))
     mean = np.tile(rows.y_mean, a) - rows.x_mean @ B
     intercepts = np.ldexp(mean, data.units.y).reshape(a, t).astype(data.x.dtype)

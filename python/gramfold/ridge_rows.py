@@ -1,6 +1,7 @@
 """Rows of X about their means, which never are taken off sums, however far from the origin they are."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Rows:
         self.x, self.weights, self.weight = data.x, data.weights, data.weight
         self.scale, self.x_mean, self.y_mean = data.units.scale, x_mean, y_mean
         self.centered = data.centered
-        self.y = data.y - y_mean
+        self.given = data.y
         self.far, self.near = np.empty(0, np.intp), data.x.x
         self.beside = np.empty((data.x.rows, 0))
         if data.x.sparse:
@@ -44,17 +45,24 @@ class Rows:
                 self.beside = data.x.x[:, self.far].toarray() * self.scale - x_mean[far]
                 self.near = _columns(data.x.x, ~far)
 
+    @cached_property
+    def y(self) -> Double:
+        """The targets about their means."""
+        return self.given - self.y_mean
+
     def misfit(self, B: Double, y: Array | None = None) -> tuple[Double, Double, Double]:
         """With R = y - ZB: Z'WR, and the columns' sums of WR^2 and WR, in one read of X."""
-        y = self.y if y is None else y
         p, t = B.shape
-        if self.far.size:
-            return self._pull(self.near, self.beside, y, self.weights, B)
         shift = np.zeros(p + t)
         if self.x.sparse:
+            y = self.y if y is None else y
+            if self.far.size:
+                return self._pull(self.near, self.beside, y, self.weights, B)
             shift[p:] = -(self.near_mean @ B)
         else:
             shift[:p] = self.x_mean / self.scale
+            if y is None:
+                y, shift[p:] = self.given, self.y_mean
         B = np.ascontiguousarray(B)
         pull, squares, sums = kernels.misfit(
             self.x.kernel, y, shift, self.weights, self.scale, B, self.x.n_threads

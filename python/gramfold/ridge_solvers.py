@@ -12,7 +12,7 @@ import scipy.linalg as la
 
 from .monitor import Monitor
 from .ridge_data import Double
-from .ridge_forms import Form
+from .ridge_forms import Form, NearForm
 
 DIVERGED = 1e12
 SINGULAR, TINY = 1e-12, float(np.finfo(np.float64).tiny)
@@ -94,10 +94,11 @@ def best_rho(form: Form, alpha: Double) -> float:
     return float(max(np.sqrt(least * min(max(low, least), high)), LEAST_RHO * high)) or least
 
 
-def admm(form: Any, alpha: Double, rho: float | None = None, positive: bool = False) -> Iterates:
-    """ADMM (Boyd et al. 2011) on 1/2 |XB - Y|^2 + alpha/2 |Z|^2, B = Z; one Cholesky factor of X'X + rho I.
+def admm(form: NearForm, alpha: Double, rho: float | None = None, positive: bool = False) -> Iterates:
+    """ADMM (Boyd et al. 2011) on 1/2 |XB - Y|^2 + alpha/2 |Z|^2, B = Z; one Cholesky factor of X'X + rho I
+    or of XX' + rho I.
 
-    `form` is a `GramForm`; iterates are Z, non-negative on request.
+    Iterates are Z, non-negative on request.
 
     Raises
     ------
@@ -106,14 +107,14 @@ def admm(form: Any, alpha: Double, rho: float | None = None, positive: bool = Fa
     """
     rho = best_rho(form, alpha) if rho is None else rho
     try:
-        factor = la.cho_factor(form.gram + rho * np.eye(len(form.gram)), lower=True)
+        nearest = form.nearest(rho)
     except la.LinAlgError:
         given = np.ldexp(rho, form.units.curvature)
         raise ValueError(f"rho={given:g} is too small: X'X + rho I is singular to rounding") from None
     Z = np.zeros_like(form.linear)
     U = np.zeros_like(Z)
     while True:
-        B = la.cho_solve(factor, form.linear + rho * (Z - U))
+        B = nearest(Z - U)
         Z = rho * (B + U) / (alpha + rho)
         if positive:
             Z = np.maximum(Z, 0)
