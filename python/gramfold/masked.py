@@ -2,8 +2,8 @@
 
 Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W
 has a Gram matrix of its own, H D_i H' over the columns observed in it, and so has each column of H. The
-fold runs over the rows of X for W, and over the rows of X' (a view) for H. Since the Gram matrices cost
-most, rows are swept until their steps are small.
+fold runs over the rows of X for W, and over the rows of X' (a view; of CSR a copy) for H. Since the Gram
+matrices cost most, rows are swept until their steps are small.
 
 H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that
 raised the objective, W is solved again for the H that was not moved, which cannot raise it.
@@ -22,7 +22,7 @@ from .alternate import Extrapolation
 from .encode import MOST_SWEEPS, POLISH
 from .fold import Array, Penalty, Sweeps
 from .monitor import Monitor
-from .observed import Observed
+from .observed import Observed, Stored
 
 # Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
@@ -42,14 +42,14 @@ class Solved:
 
 
 def solve_rows(
-    x: Observed, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
+    x: Observed | Stored, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
     start: Array | None = None, order: NDArray[np.intp] | None = None,
 ) -> Solved:  # fmt: skip
     """Solve all rows of one factor of x ~ factor @ shared.T with the other one fixed.
 
     Parameters
     ----------
-    x : Observed of shape (rows, cols)
+    x : Observed or Stored of shape (rows, cols)
     shared : ndarray of shape (cols, k)
         The fixed factor.
     penalty : Penalty
@@ -72,7 +72,7 @@ def solve_rows(
         start = None if start is None else np.ascontiguousarray(start[:, order])
     factor = np.empty((x.rows, shared.shape[1]), x.dtype)
     result = kernels.masked_hals(
-        x.x, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
+        x.kernel, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, x.n_threads,
     )  # fmt: skip
     if order is not None:
@@ -80,7 +80,7 @@ def solve_rows(
     return Solved(factor, *result)
 
 
-def solve_to_convergence(x: Observed, shared: Array, penalty: Penalty) -> Solved:
+def solve_to_convergence(x: Observed | Stored, shared: Array, penalty: Penalty) -> Solved:
     """Solve every row of x for the fixed `shared` (cols, k), from 0, as `encode` does.
 
     A row with nothing observed is 0.
@@ -102,7 +102,7 @@ class MaskedAlternating:
 
     Parameters
     ----------
-    x : Observed of shape (n, m)
+    x : Observed or Stored of shape (n, m)
     W, H : ndarray of shape (n, k) and (m, k)
         The start; not modified.
     penalty_W, penalty_H : Penalty
@@ -115,7 +115,7 @@ class MaskedAlternating:
     """
 
     def __init__(
-        self, x: Observed, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        self, x: Observed | Stored, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
         max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
         self.x, self.W, self.H = x, np.ascontiguousarray(W), np.ascontiguousarray(H)
@@ -204,9 +204,9 @@ class MaskedAlternating:
 
 @dataclass(slots=True)
 class MaskedFrobenius:
-    """1/2 sum w (X - WH)^2 over the observed entries of a dense X, as a loss of NMF."""
+    """1/2 sum w (X - WH)^2 over the observed entries, as a loss of NMF."""
 
-    x: Observed
+    x: Observed | Stored
     penalty_W: Penalty
     penalty_H: Penalty
 

@@ -58,8 +58,11 @@ class NMF(BaseNMF):
     extrapolate : bool, default=True
         Whether factors move on along their last step (Ang & Gillis 2019). max_sweeps=1 without
         extrapolation makes scikit-learn's iterates.
-    missing : {'error', 'mask'}, default='error'
-        'mask': NaN in a dense X is an unobserved entry, left out of the loss.
+    missing : {'error', 'mask', 'unstored'}, default='error'
+        'mask': NaN in a dense X is an unobserved entry, left out of the loss. 'unstored': of a sparse X,
+        ratings say, only the stored entries are observed, zeros among them; the fit takes memory for those
+        and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need the
+        Frobenius loss and solver='cd'.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None
@@ -192,7 +195,7 @@ class NMF(BaseNMF):
     def _check_parameters(self) -> None:
         choice(self.solver, "solver", ("cd", "hals", "mu"))
         super()._check_parameters()
-        choice(self.missing, "missing", ("error", "mask"))
+        choice(self.missing, "missing", ("error", "mask", "unstored"))
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
             warnings.warn(

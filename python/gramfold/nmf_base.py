@@ -18,7 +18,7 @@ from .inputs import FLOATS, read_array, read_rows
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .monitor import Callback
-from .observed import Observed, observe
+from .observed import Observed, Stored, observe
 from .start import INITS, initialize
 
 # Root mean squares of X between which products of its entries neither under- nor overflow.
@@ -185,7 +185,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
-        if isinstance(x, Observed):
+        if isinstance(x, Observed | Stored):
             return MaskedFrobenius(x, *penalties)
         beta = self._beta()
         if beta == 2 and self.solver != "mu":
@@ -205,8 +205,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         least_squares = "needs beta_loss='frobenius' and solver='cd'"
         if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
             raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
-        if (beta != 2 or self.solver == "mu") and self.missing == "mask":
-            raise ValueError(f"missing='mask' {least_squares}")
+        if (beta != 2 or self.solver == "mu") and self.missing != "error":
+            raise ValueError(f"missing={self.missing!r} {least_squares}")
         return beta
 
     @staticmethod
@@ -226,7 +226,11 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = read_rows(X, self, ensure_all_finite=False, reset=reset, dtype=dtype)
         x = Source(X, effective_threads(self.n_threads))
         x.check_finite(self)
-        return x
+        if self.missing != "unstored" or not x.sparse:
+            return x
+        if reset and not x.values.size:
+            raise ValueError("X has no stored entry, which with missing='unstored' are those observed")
+        return Stored(x.x, x.n_threads)
 
     def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
         X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
