@@ -27,6 +27,14 @@ class Loss(Protocol):
     def x(self) -> Source | Observed:
         """The data."""
 
+    @property
+    def penalty_W(self) -> Penalty:
+        """The penalty on W."""
+
+    @property
+    def penalty_H(self) -> Penalty:
+        """The penalty on H."""
+
     def solver(self, W: Array, H: Array, **options: Any) -> Solver:
         """Start an alternating solver at W (n, k) and H (m, k)."""
 

@@ -12,6 +12,8 @@ from .fold import Array
 from .losses import Loss
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
+from .nmf_weights import Weighted
+from .units import power
 
 
 class NMF(BaseNMF):
@@ -135,12 +137,16 @@ class NMF(BaseNMF):
         self.callback = callback
         self.max_time = max_time
 
-    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Self:  # fmt: skip
         """Learn the components; see `fit_transform`."""
-        self.fit_transform(X, W=W, H=H, mask=mask)
+        self.fit_transform(X, W=W, H=H, mask=mask, sample_weight=sample_weight)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Array:
+    def fit_transform(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Array:  # fmt: skip
         """Learn the components and return W, which is what `transform` gives for the same X.
 
         Parameters
@@ -152,6 +158,11 @@ class NMF(BaseNMF):
         mask : array-like of shape (n_samples, n_features), optional
             With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 per
             entry, 0 being unobserved.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0. A row of a whole weight counts as that many equal rows would: in the loss, in the
+            penalty on W and in n_samples. One of weight 0 leaves H alone, and its W is that for H. The fit
+            takes a scaled copy of X. A penalty on W must be L2 with the Frobenius loss, L1 with
+            Kullback-Leibler, and 0 with others; beta_loss must be above 0.
 
         Returns
         -------
@@ -163,21 +174,28 @@ class NMF(BaseNMF):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self):
-            loss, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask)
-            W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H)
+            loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
+            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H)
+            self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
+            W = loss.encode(H) if weighted else W
             self.components_ = np.ascontiguousarray(H.T)
             self.n_components_ = len(self.components_)
             self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
         return W
 
-    def _factorise(self, X: Any, W: Any, H: Any, mask: Any) -> tuple[Loss, Array, int, Array, bool, Monitor]:
+    def _factorise(
+        self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any = None
+    ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
         monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
         loss = self._loss(X, mask, reset=True)
+        weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
         W, H = self._start(loss.x, W, H)
         rng = check_random_state(self.random_state) if self.shuffle else None
-        solver = loss.solver(
+        if weighted:
+            W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)
+        solver = (weighted.loss if weighted else loss).solver(
             W, np.ascontiguousarray(H.T),
             max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,
         )  # fmt: skip
@@ -190,7 +208,7 @@ class NMF(BaseNMF):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        return loss, W, n_iter, H, converged, monitor
+        return loss, weighted, W, n_iter, H, converged, monitor
 
     def _check_parameters(self) -> None:
         choice(self.solver, "solver", ("cd", "hals", "mu"))
@@ -257,7 +275,7 @@ def non_negative_factorization(
     """
     model = NMF(n_components, **parameters)
     if update_H:
-        loss, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
+        _, _, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
         return W, np.ascontiguousarray(H.T), n_iter
     model._check_parameters()
     if H is None:

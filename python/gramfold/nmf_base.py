@@ -18,6 +18,7 @@ from .inputs import FLOATS, read_array, read_rows
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .monitor import Callback
+from .nmf_weights import Weighted
 from .observed import Observed, Stored, observe
 from .start import INITS, initialize
 
@@ -78,7 +79,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         loss = self._loss(X, mask, reset=False)
         return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
 
-    def score(self, X: Any, y: Any = None, mask: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, mask: Any = None, sample_weight: Any = None) -> float:
         """Give minus the loss of X, without penalties, per row; the higher the better.
 
         Parameters
@@ -87,6 +88,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y : ignored
         mask : array-like of shape (n_samples, n_features), optional
             As in `fit_transform`.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0, as in `NMF.fit_transform`; the loss is then their weighted mean.
 
         Returns
         -------
@@ -96,7 +99,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         loss = self._loss(X, mask, reset=False)
         H = np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype)
-        return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+        if sample_weight is None:
+            return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+        weighted = Weighted.of(loss, self._beta(), sample_weight)
+        return -0.5 * weighted.loss.finish(H)[1] ** 2 / weighted.total
 
     def inverse_transform(self, X: Any) -> Array:
         """Give X @ components_, for an X of codes as `transform` gives it, dense or sparse."""
