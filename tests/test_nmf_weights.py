@@ -20,6 +20,8 @@ MODELS = {
     "semi": {"W_nonneg": False, "alpha_W": 0.01},
     "mask": {"missing": "mask", "alpha_W": 0.01},
     "unstored": {"missing": "unstored"},
+    "KL, mask": {"missing": "mask", **KL},
+    "KL, unstored": {"missing": "unstored", **KL},
 }
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -31,7 +33,7 @@ def problem(dtype=np.float64, name="plain", n=40, m=25, k=3, seed=0):
     X[4] = X[5]  # of ratings: a row of NaN
     if MODELS[name].get("missing") is None:
         X = np.nan_to_num(X) + dtype(0.1)
-    X = stored(X) if name == "unstored" else X
+    X = stored(X) if "unstored" in name else X
     start = {"W": rng.random((n, k)).astype(dtype), "H": rng.random((k, m)).astype(dtype)}
     return X, rng.integers(0, 4, n), start
 
@@ -44,7 +46,7 @@ def model(name, **options):
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_weights_are_rows_that_often(dtype, name, form):
     X, weights, start = problem(dtype, name)
-    if name not in ("mask", "unstored"):
+    if "missing" not in MODELS[name]:
         X = form(X)
     often = np.repeat(np.arange(40), weights)
     # One sweep: how many are worth it depends on the shape. Scaled rows have units of their own.

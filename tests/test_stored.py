@@ -180,8 +180,8 @@ def test_what_cannot_be_is_refused_by_name():
         model.fit(sp.csr_array((5, 4)))
     with pytest.raises(ValueError, match="mask is only used with missing='mask'"):
         model.fit(stored(ratings()), mask=np.ones((60, 45)))
-    with pytest.raises(ValueError, match="missing='unstored' needs beta_loss='frobenius'"):
-        gf.NMF(3, missing="unstored", beta_loss="kullback-leibler").fit(stored(ratings()))
+    with pytest.raises(ValueError, match="missing='unstored' needs solver='cd'"):
+        gf.NMF(3, missing="unstored", solver="mu").fit(stored(ratings()))
     bad = stored(ratings())
     bad.data[3] = np.nan
     with pytest.raises(ValueError, match="NaN"):

@@ -63,8 +63,8 @@ class NMF(BaseNMF):
     missing : {'error', 'mask', 'unstored'}, default='error'
         'mask': NaN in a dense X is an unobserved entry, left out of the loss. 'unstored': of a sparse X,
         ratings say, only the stored entries are observed, zeros among them; the fit takes memory for those
-        and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need the
-        Frobenius loss and solver='cd'.
+        and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need
+        solver='cd'.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, choice, effective_threads, flag, real, whole
-from .divergence import BetaDivergence
+from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .fold import Array, Penalty, Source
 from .inputs import FLOATS, read_array, read_rows
 from .losses import Frobenius, Loss
@@ -191,9 +191,11 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
-        if isinstance(x, Observed | Stored):
-            return MaskedFrobenius(x, *penalties)
         beta = self._beta()
+        if isinstance(x, Observed | Stored):
+            if beta == 1:
+                return MaskedKullbackLeibler(x, *penalties, self.max_time)
+            return MaskedFrobenius(x, *penalties)
         if beta == 2 and self.solver != "mu":
             return Frobenius(x, *penalties)
         if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
@@ -211,8 +213,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         least_squares = "needs beta_loss='frobenius' and solver='cd'"
         if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
             raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
-        if (beta != 2 or self.solver == "mu") and self.missing != "error":
-            raise ValueError(f"missing={self.missing!r} {least_squares}")
+        if self.solver == "mu" and self.missing != "error":
+            raise ValueError(f"missing={self.missing!r} needs solver='cd'")
         return beta
 
     @staticmethod

@@ -1,5 +1,6 @@
 """What of X is observed: NaN and masks, weights per entry, stored entries; the numbers that a start needs."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,27 @@ from numpy.typing import NDArray
 
 from ._core import kernels
 from .fold import Array, Source, aligned, dense_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Entries as the Kullback-Leibler divergence takes them, 0 where nothing is observed.
+
+    sum w (x log(x / y) - x + y) is sum (wx log(wx / y) - wx) + sum w y - sum wx log w.
+
+    Parameters
+    ----------
+    x : Source
+        wx.
+    weights : Source
+        w, of shape and dtype of x.
+    constant : float
+        sum wx log w.
+    """
+
+    x: Source
+    weights: Source
+    constant: float = 0.0
 
 
 class Observed:
@@ -72,6 +94,19 @@ class Observed:
         )
         return 2 * float(result[2])
 
+    @cached_property
+    def counted(self) -> Counted:
+        """Copies in which what is not observed is 0."""
+        seen, weights = self.seen, self.weights
+        x, constant = np.where(seen, self.x, 0), 0.0
+        if weights is not None:
+            weights = np.where(seen, weights, 0)
+            x *= weights
+            logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
+            constant = float(np.sum(x * logs, dtype=np.float64))
+        mass = seen.astype(self.dtype) if weights is None else weights
+        return Counted(Source(x, self.n_threads), Source(mass, self.n_threads), constant)
+
     @property
     def filled(self) -> Array:
         """A copy of x, unobserved entries replaced by the mean of their column's observed ones."""
@@ -106,6 +141,12 @@ class Stored(Source):
     def mean(self) -> float:
         """Mean over the observed entries."""
         return self._scan[0] / self.values.size
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The entries, and ones where they are."""
+        ones = sp.csr_array((np.ones_like(self.x.data), self.x.indices, self.x.indptr), self.x.shape)
+        return Counted(Source(self.x, self.n_threads), Source(ones, self.n_threads))
 
     @property
     def filled(self) -> "Completed":
