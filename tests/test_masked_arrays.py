@@ -60,6 +60,7 @@ OTHERS = {
     "KMeans, sample_weight": lambda w: gf.KMeans(3).fit(np.eye(9), sample_weight=w),
     "kmeans_plusplus, sample_weight": lambda w: gf.kmeans_plusplus(np.eye(9), 3, sample_weight=w),
     "NMF, sample_weight": lambda w: gf.NMF(3).fit(np.eye(9), sample_weight=w),
+    "NMF, frozen": lambda c: gf.NMF(9, frozen=c).fit(X),
     "PCA, sample_weight": lambda w: gf.PCA(3).fit(np.eye(9), sample_weight=w),
     "TruncatedSVD, sample_weight": lambda w: gf.TruncatedSVD(3).fit(np.eye(9), sample_weight=w),
     "GaussianMixture, sample_weight": lambda w: gf.GaussianMixture(2).fit(np.eye(9), sample_weight=w),

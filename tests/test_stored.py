@@ -10,7 +10,8 @@ from test_masked_kernels import METHODS, SHAPES, data
 
 import gramfold as gf
 from gramfold._core import reference
-from gramfold.observed import Stored, observe
+from gramfold.observed import observe
+from gramfold.stored import Stored
 
 
 def stored(x, *, index=np.int32, shuffled=True, seed=0):

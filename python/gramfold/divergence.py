@@ -11,7 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from .beta import Multiplicative, multiplicative_rows
 from .fold import Array, Penalty, Source
 from .kl import KullbackLeibler, kl_rows
-from .observed import Observed, Stored
+from .observed import Observed
+from .stored import Stored
 
 MOST_SWEEPS = 10_000
 

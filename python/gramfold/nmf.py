@@ -65,6 +65,9 @@ class NMF(BaseNMF):
         ratings say, only the stored entries are observed, zeros among them; the fit takes memory for those
         and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need
         solver='cd'.
+    frozen : array-like of shape (n_frozen, n_features), optional
+        The first components, which stay as they are; `init` makes the others. For the Frobenius loss and
+        solver='cd'.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None
@@ -113,8 +116,8 @@ class NMF(BaseNMF):
         random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
         l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
         H_nonneg: bool = True, max_sweeps: int | None = None, extrapolate: bool = True,
-        missing: str = "error", n_threads: int | None = None, callback: Callback | None = None,
-        max_time: float | None = None,
+        missing: str = "error", frozen: Any = None, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.init = init
@@ -133,6 +136,7 @@ class NMF(BaseNMF):
         self.max_sweeps = max_sweeps
         self.extrapolate = extrapolate
         self.missing = missing
+        self.frozen = frozen
         self.n_threads = n_threads
         self.callback = callback
         self.max_time = max_time
@@ -192,6 +196,10 @@ class NMF(BaseNMF):
         loss = self._loss(X, mask, reset=True)
         weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
         W, H = self._start(loss.x, W, H)
+        frozen = self._frozen(loss.x)
+        if len(frozen) > len(H):
+            raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
+        H = np.concatenate([frozen, H[len(frozen) :]])
         rng = check_random_state(self.random_state) if self.shuffle else None
         if weighted:
             W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)

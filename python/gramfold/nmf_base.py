@@ -19,8 +19,9 @@ from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .monitor import Callback
 from .nmf_weights import Weighted
-from .observed import Observed, Stored, observe
+from .observed import Observed, observe
 from .start import INITS, initialize
+from .stored import Stored
 
 # Root mean squares of X between which products of its entries neither under- nor overflow.
 SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
@@ -56,6 +57,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     W_nonneg: bool
     H_nonneg: bool
     missing: str
+    frozen: Any = None
     n_threads: int | None
     callback: Callback | None
     max_time: float | None
@@ -171,6 +173,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     f"n_components={self.n_components!r}, got {factor.shape}"
                 )
 
+    def _frozen(self, x: Source | Observed) -> Array:
+        """The components that stay as they are, (n_frozen, m)."""
+        if self.frozen is None:
+            return np.empty((0, x.cols), x.dtype)
+        frozen = self._check_factor(self.frozen, "frozen", x.dtype, self.H_nonneg)
+        if frozen.shape[1] != x.cols:
+            raise ValueError(f"frozen must have {x.cols} columns, as X has, got shape {frozen.shape}")
+        return frozen
+
     @staticmethod
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
         if np.ndim(factor) != 2:
@@ -191,13 +202,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
-        beta = self._beta()
+        beta, frozen = self._beta(), self._frozen(x)
         if isinstance(x, Observed | Stored):
             if beta == 1:
                 return MaskedKullbackLeibler(x, *penalties, self.max_time)
-            return MaskedFrobenius(x, *penalties)
+            return MaskedFrobenius(x, *penalties, len(frozen))
         if beta == 2 and self.solver != "mu":
-            return Frobenius(x, *penalties)
+            return Frobenius(x, *penalties, len(frozen))
         if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
             raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
         return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
@@ -213,8 +224,12 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         least_squares = "needs beta_loss='frobenius' and solver='cd'"
         if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
             raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
+        if (beta != 2 or self.solver == "mu") and self.frozen is not None:
+            raise ValueError(f"frozen {least_squares}")
         if self.solver == "mu" and self.missing != "error":
-            raise ValueError(f"missing={self.missing!r} needs solver='cd'")
+            raise ValueError(
+                f"missing={self.missing!r} needs solver='cd' with beta_loss='frobenius' or 'kullback-leibler'"
+            )
         return beta
 
     @staticmethod

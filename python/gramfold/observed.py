@@ -1,4 +1,4 @@
-"""What of X is observed: NaN and masks, weights per entry, stored entries; the numbers that a start needs."""
+"""What of X is observed: NaN and masks, weights per entry, and the numbers that a start needs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Array, Source, aligned, dense_rows
+from .fold import Array, Source, aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,10 @@ class Observed:
         )
         return 2 * float(result[2])
 
+    def without(self, left: Array, right: Array) -> "Observed":
+        """X - left right', observed where X is."""
+        return Observed(self.x - left @ right.T, self.weights, self.n_threads)
+
     @cached_property
     def counted(self) -> Counted:
         """Copies in which what is not observed is 0."""
@@ -119,69 +123,6 @@ class Observed:
     @property
     def _seen_weights(self) -> Array | None:
         return None if self.weights is None else self.weights[self.seen]
-
-
-class Stored(Source):
-    """A CSR X of which the stored entries are observed, zeros among them, and the others are not.
-
-    Parameters
-    ----------
-    x : sparse matrix of shape (rows, cols), float32 or float64
-    n_threads : int
-    """
-
-    weights = None
-
-    @cached_property
-    def transposed(self) -> "Stored":
-        """The same entries with rows and columns swapped; a copy."""
-        return Stored(self.x.T, self.n_threads)
-
-    @property
-    def mean(self) -> float:
-        """Mean over the observed entries."""
-        return self._scan[0] / self.values.size
-
-    @cached_property
-    def counted(self) -> Counted:
-        """The entries, and ones where they are."""
-        ones = sp.csr_array((np.ones_like(self.x.data), self.x.indices, self.x.indptr), self.x.shape)
-        return Counted(Source(self.x, self.n_threads), Source(ones, self.n_threads))
-
-    @property
-    def filled(self) -> "Completed":
-        """What `Observed.filled` is, as a sparse matrix and one of rank 1."""
-        counts = np.bincount(self.x.indices, minlength=self.cols)
-        sums = np.bincount(self.x.indices, self.x.data, minlength=self.cols)
-        means = np.divide(sums, counts, out=np.full(self.cols, self.mean), where=counts > 0)
-        means = means.astype(self.dtype)
-        left = self.x.data - means[self.x.indices]
-        centred = sp.csr_array((left, self.x.indices, self.x.indptr), self.x.shape)
-        return Completed(centred, np.ones(self.rows, self.dtype), means)
-
-
-class Completed:
-    """S + u v' for a sparse S, without the memory of all its entries.
-
-    Parameters
-    ----------
-    sparse : sparse array of shape (rows, cols)
-    u, v : ndarray of shape (rows,) and (cols,)
-    """
-
-    def __init__(self, sparse: Any, u: Array, v: Array) -> None:
-        self.sparse, self.u, self.v, self.shape = sparse, u, v, sparse.shape
-
-    @property
-    def T(self) -> "Completed":
-        """The transpose."""
-        return Completed(self.sparse.T, self.v, self.u)
-
-    def __matmul__(self, factor: Array) -> Array:
-        return np.asarray(self.sparse @ factor + np.outer(self.u, self.v @ factor))
-
-    def __getitem__(self, rows: Any) -> Array:
-        return dense_rows(self.sparse.tocsr(), rows) + np.outer(self.u[rows], self.v)
 
 
 def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) -> Observed:

@@ -11,7 +11,8 @@ from sklearn.utils.extmath import randomized_svd
 
 from ._arguments import Seed
 from .fold import Array, Source
-from .observed import Completed, Observed
+from .observed import Observed
+from .stored import Completed
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
