@@ -49,17 +49,19 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
     const auto fm = strided<T>(f);
     const Index k = fm.cols;
     require(k > 0, "f must have a column");
-    require(slope.ndim() == 1 && slope.size() == k, "slope must have k entries");
-    const std::vector<T> rounded(slope.data(), slope.data() + k);
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(fm.rows == source.cols(), "f must have a row for each column of x");
         const T* from = sized(start, n, k, "start must be rows x k");
         T* to = writable<T>(out, n, k, "out must be a writable rows x k");
         const double* un = sized(units, n, "units must have an entry for each row");
-        const KlRows<T> rows{k, rounded.data(), l2, max_sweeps, T(shrink), T(tol), measure_start, measure_end, un};
+        const bool own = slope.ndim() == 2;
+        require(own ? slope.shape(0) == n && slope.shape(1) == k : slope.ndim() == 1 && slope.size() == k,
+                "slope must have k entries, or be rows x k");
+        const KlSlopes slopes{slope.data(), own ? k : 0};
+        const KlRows<T> rows{k, l2, max_sweeps, T(shrink), T(tol), measure_start, measure_end, un};
         const auto sums = without_gil(
-            n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm.data, rows, from, to, run); });
+            n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm.data, slopes, rows, from, to, run); });
         const KlStats& s = sums->stats;
         return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
                               s.residual_end, s.open);

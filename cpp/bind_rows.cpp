@@ -3,6 +3,7 @@
 #include "pass.hpp"
 #include "rows/orthogonal.hpp"
 #include "seam.hpp"
+#include "stored.hpp"
 
 using namespace gramfold;
 
@@ -47,22 +48,32 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     return py::make_tuple(squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
 }
 
-// w as x, or None; returns violation, step, objective, residual, open, before.
+// w as a dense x, or None; returns violation, step, objective, residual, open, before.
 template <class T>
-py::tuple masked_hals(const Strided<T>& x, const std::optional<Strided<T>>& w, const Strided<T>& f,
+py::tuple masked_hals(const py::object& x, const std::optional<Strided<T>>& w, const Strided<T>& f,
                       const Optional<T>& start, const Contiguous<T>& out, double l1, double l2, bool nonneg,
                       int max_sweeps, int polish, double shrink, double tol, int n_threads) {
-    const auto xm = strided(x), fm = strided(f);
-    const auto wm = w ? strided(*w) : Matrix<const T>{nullptr, xm.rows, xm.cols, 0, 0};
+    const auto fm = strided(f);
     const Index k = fm.cols;
-    require(fm.rows == xm.cols && k > 0, "f must have a row for each column of x");
-    require(wm.rows == xm.rows && wm.cols == xm.cols, "weights must have the shape of x");
-    const T* z = sized(start, xm.rows, k, "start must be rows x k");
-    T* to = writable<T>(out, xm.rows, k, "out must be a writable rows x k");
-    const OwnStats t = without_gil(n_threads, [&](const Run& run) {
-        const Masked<T> in(xm, wm, fm);
-        const OwnGram<T> rows{k, in.kp, T(l1), nonneg, max_sweeps, polish, T(shrink), T(tol)};
-        return run_masked(in, rows, T(l2), z, to, run);
+    require(k > 0, "f must have a column");
+    const OwnStats t = with_source<T>(x, [&](const auto& source) {
+        const Index n = source.rows();
+        require(fm.rows == source.cols(), "f must have a row for each column of x");
+        const T* z = sized(start, n, k, "start must be rows x k");
+        T* to = writable<T>(out, n, k, "out must be a writable rows x k");
+        const OwnGram<T> rows{k, round_up<Index>(k, component_pad<T>), T(l1), nonneg, max_sweeps, polish, T(shrink), T(tol)};
+        if constexpr (std::is_same_v<decltype(source), const Dense<T>&>) {
+            const auto wm = w ? strided(*w) : Matrix<const T>{nullptr, n, fm.rows, 0, 0};
+            require(wm.rows == n && wm.cols == fm.rows, "weights must have the shape of x");
+            return without_gil(n_threads, [&](const Run& run) {
+                return run_masked(Masked<T>(source.matrix(), wm, fm), rows, T(l2), z, to, run);
+            });
+        } else {
+            require(!w, "weights need a dense x");
+            return without_gil(n_threads, [&](const Run& run) {
+                return run_stored(source, PaddedRows<T>(fm), rows, T(l2), z, to, run);
+            });
+        }
     });
     return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
 }
@@ -84,7 +95,7 @@ void bind(py::module_& m) {
           py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
           py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
           py::arg("tol"), py::arg("cross"), py::arg("squares"), py::arg("n_threads"));
-    m.def("masked_hals", &masked_hals<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(),
+    m.def("masked_hals", &masked_hals<T>, py::arg("x"), py::arg("weights").noconvert(),
           py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
           py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
           py::arg("tol"), py::arg("n_threads"));

@@ -64,12 +64,18 @@ class RowEntries<Dense<T>> {
     std::vector<std::size_t> begins_;
 };
 
+// Slopes of all rows, k numbers, or with `step` = k of each row its own.
+struct KlSlopes {
+    const double* values;
+    Index step;
+};
+
 template <class T, class Source>
 class KlCoordinateWorker {
   public:
-    KlCoordinateWorker(const Source& x, const T* f, const KlRows<T>& rows, const T* start, T* out)
-        : entries_(x), f_(f), rows_(rows), start_(start), out_(out), k_(rows.k), z_(k_ * w), zeros_(k_),
-          short_(std::clamp<Index>((Index{256} << 10) / (vector_bytes * k_), 1, 256)) {
+    KlCoordinateWorker(const Source& x, const T* f, KlSlopes slopes, const KlRows<T>& rows, const T* start, T* out)
+        : entries_(x), f_(f), slopes_(slopes), rows_(rows), start_(start), out_(out), k_(rows.k), z_(k_ * w),
+          slope_(k_ * w), zeros_(k_), short_(std::clamp<Index>((Index{256} << 10) / (vector_bytes * k_), 1, 256)) {
         zeros_.zero();
     }
 
@@ -112,7 +118,8 @@ class KlCoordinateWorker {
         const Index size = (k_ + 3) * n * w;
         if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
         V* v = reinterpret_cast<V*>(space_.get());
-        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get()), V{}};
+        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get()),
+                reinterpret_cast<const V*>(slope_.get()), V{}};
     }
 
     void solve_side_by_side(Index first, const Index* rows, Index count, KlStats& stats) {
@@ -127,6 +134,7 @@ class KlCoordinateWorker {
             active[lane] = 1, inverse[lane] = 1 / unit, all.l2[lane] = rows_.penalty(unit);
             for (Index t = 0; t < k_; ++t) z_.get()[t * w + lane] = start_[(first + rows[lane]) * k_ + t];
         }
+        for (Index lane = 0; lane < w; ++lane) set_slope(first + rows[std::min(lane, count - 1)], lane);
         for (Index e = 0; e < n; ++e) {
             const T* from[w];
             for (Index lane = 0; lane < w; ++lane) {
@@ -161,8 +169,13 @@ class KlCoordinateWorker {
             gather(from, space_.get() + e, n * w);
         }
         for (Index t = 0; t < k_; ++t) all.z[t] = V{} + start_[(first + r) * k_ + t];
+        for (Index lane = 0; lane < w; ++lane) set_slope(first + r, lane);
         rows_.template solve<false>(all, V{} + T(1), stats);
         for (Index t = 0; t < k_; ++t) out_[(first + r) * k_ + t] = all.z[t][0];
+    }
+
+    void set_slope(Index row, Index lane) {
+        for (Index t = 0; t < k_; ++t) slope_.get()[t * w + lane] = T(slopes_.values[row * slopes_.step + t]);
     }
 
     void prefetch(Index column) const {
@@ -187,25 +200,26 @@ class KlCoordinateWorker {
 
     RowEntries<Source> entries_;
     const T* f_;
+    KlSlopes slopes_;
     const KlRows<T>& rows_;
     const T* start_;
     T* out_;
     Index k_;
-    Buffer<T> z_, zeros_, space_;
+    Buffer<T> z_, slope_, zeros_, space_;
     Index short_;
     std::vector<Index> ends_, order_;
 };
 
 // f: cols x k.
 template <class T, class Source>
-std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, const KlRows<T>& rows, const T* start, T* out,
-                                           const Run& run) {
+std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, KlSlopes slopes, const KlRows<T>& rows,
+                                           const T* start, T* out, const Run& run) {
     Plan plan = gramfold::plan(x.rows(), 2048);
     plan.block = std::min(plan.block, x.plan(rows.k).block);
     plan.work = double(x.rows()) * double(rows.k) * double(x.work_per_row()) * (1 + rows.max_sweeps);
     return fold(
         plan, run, [&] { return std::make_unique<KlSums>(rows.k); },
-        [&] { return KlCoordinateWorker<T, Source>(x, f, rows, start, out); });
+        [&] { return KlCoordinateWorker<T, Source>(x, f, slopes, rows, start, out); });
 }
 
 }  // namespace gramfold

@@ -9,51 +9,47 @@
 #pragma once
 
 #include "observed.hpp"
-#include "rows/own_gram.hpp"
+#include "own_rows.hpp"
 
 namespace gramfold {
 
 template <class T>
-struct Masked : Observed<T> {
+struct Masked : Observed<T>, PaddedRows<T> {
     using Observed<T>::piece, Observed<T>::stride, Observed<T>::pieces, Observed<T>::length;
-    Index k, kp;
-    Buffer<T> f, across, grams;  // F padded to kp; per piece: F' (k x stride) and, without weights, F'F (k x kp)
+    using PaddedRows<T>::k, PaddedRows<T>::kp;
+    Buffer<T> across, grams;  // per piece: F' (k x stride) and, without weights, F'F (k x kp)
 
     Masked(Matrix<const T> x, Matrix<const T> w, Matrix<const T> from)
-        : Observed<T>{x, w}, k(from.cols), kp(round_up<Index>(k, component_pad<T>)), f(from.rows * kp),
-          across(pieces() * k * stride), grams(w.data ? 0 : pieces() * size()) {
-        f.zero(), grams.zero();
-        for (Index c = 0; c < from.rows; ++c)
-            for (Index t = 0; t < k; ++t) f.get()[c * kp + t] = from(c, t);
+        : Observed<T>{x, w}, PaddedRows<T>(from), across(pieces() * k * stride), grams(w.data ? 0 : pieces() * size()) {
+        grams.zero();
         for (Index i = 0; i < pieces(); ++i) {
             transpose(length(i), k, rows(i), kp, across.get() + i * k * stride, stride);
             if (!w.data) product(k, kp, length(i), rows(i), 1, kp, rows(i), kp, grams.get() + i * size(), kp, true);
         }
     }
     Index size() const { return k * kp; }
-    const T* rows(Index i) const { return f.get() + i * piece * kp; }
+    const T* rows(Index i) const { return this->row(i * piece); }
 };
 
 template <class T>
-class MaskedWorker {
+class MaskedWorker : OwnRows<T> {
   public:
     MaskedWorker(const Masked<T>& in, const OwnGram<T>& rows, T l2, const T* start, T* out)
-        : in_(in), rows_(rows), l2_(l2), start_(start), out_(out), k_(in.k), kp_(in.kp), size_(in.size()),
-          many_(std::clamp<Index>((Index{2} << 20) / (size_ * Index(sizeof(T))) / 4 * 4, 4, 24)), x_(in, many_),
-          fit_(many_ * stride), z_(many_ * kp_), p_(many_ * kp_), gram_(many_ * size_), base_(many_ * k_),
-          observed_(many_), less_(size_), a_(gathered * kp_), b_(gathered * kp_), scratch_(rows.scratch_size()),
-          list_(in.piece + 1) {}
+        : OwnRows<T>(in.k, in.kp, rows, l2, start, out), in_(in), x_(in, many_), fit_(many_ * stride),
+          base_(many_ * k_), less_(size_), b_(gathered * kp_), list_(in.piece + 1) {}
 
     void operator()(Index first, Index count, OwnStats& stats) {
         for (Index r = 0; r < count; r += many_) some(first + r, std::min(many_, count - r), stats);
     }
 
   private:
-    static constexpr Index stride = Observed<T>::stride, gathered = 96, panel = lanes<T>;
+    using OwnRows<T>::gathered, OwnRows<T>::k_, OwnRows<T>::kp_, OwnRows<T>::size_, OwnRows<T>::many_;
+    using OwnRows<T>::z_, OwnRows<T>::p_, OwnRows<T>::gram_, OwnRows<T>::observed_, OwnRows<T>::a_;
+    static constexpr Index stride = Observed<T>::stride;
     static constexpr T least_left = T(1) / 64;
 
     void some(Index first, Index n, OwnStats& stats) {
-        p_.zero(), gram_.zero(), base_.zero(), observed_.zero(), z_.zero();
+        this->clear(), base_.zero();
         for (Index i = 0; i < in_.pieces(); ++i) {
             x_.open(first, n, i);
             product(n, kp_, in_.length(i), x_.wx(0), stride, Index{1}, in_.rows(i), kp_, p_.get(), kp_, true);
@@ -64,9 +60,7 @@ class MaskedWorker {
         }
         for (Index r = 0; r < n; ++r)
             if (cancelled(r)) sum_anew(first, r);
-        for (Index r = 0; r < n; ++r) complete(first, r);
-        stats += rows_.solve(n, z_.get(), p_.get(), gram_.get(), scratch_.get());
-        for (Index r = 0; r < n; ++r) std::copy_n(z_.get() + r * kp_, k_, out_ + (first + r) * k_);
+        this->solve(first, n, stats);
         stats.objective += objective(first, n);
     }
 
@@ -92,8 +86,8 @@ class MaskedWorker {
     void add_plain(const T* f, Index listed, T* gram) {
         for (Index e = 0; e < listed; e += gathered) {
             const Index depth = std::min(gathered, listed - e);
-            for (Index d = 0; d < depth; ++d) copy(f + list_.get()[e + d] * kp_, T(1), a_.get() + d * kp_);
-            add_upper(depth, a_.get(), a_.get(), gram);
+            for (Index d = 0; d < depth; ++d) this->copy(f + list_.get()[e + d] * kp_, T(1), a_.get() + d * kp_);
+            this->add_upper(depth, a_.get(), a_.get(), gram);
         }
     }
 
@@ -103,24 +97,11 @@ class MaskedWorker {
             const Index depth = std::min(gathered, listed - e);
             for (Index d = 0; d < depth; ++d) {
                 const Index c = list ? list[e + d] : e + d;
-                copy(f + c * kp_, w[c], a_.get() + d * kp_);
-                if (list) copy(f + c * kp_, T(1), b_.get() + d * kp_);
+                this->copy(f + c * kp_, w[c], a_.get() + d * kp_);
+                if (list) this->copy(f + c * kp_, T(1), b_.get() + d * kp_);
             }
-            add_upper(depth, a_.get(), list ? b_.get() : f + e * kp_, gram);
+            this->add_upper(depth, a_.get(), list ? b_.get() : f + e * kp_, gram);
         }
-    }
-
-    void copy(const T* from, T s, T* to) const {
-        Index c = 0;
-        for (; c + lanes<T> <= kp_; c += lanes<T>) store(to + c, load<Vec<T>>(from + c) * s);
-        for (; c < kp_; c += component_pad<T>) store(to + c, load<Vec<T, component_pad<T>>>(from + c) * s);
-    }
-
-    // gram += a'b, the upper triangle of it, panel by panel.
-    void add_upper(Index depth, const T* a, const T* b, T* gram) const {
-        for (Index c = 0; c < kp_; c += panel)
-            product(std::min(k_, c + panel), std::min(panel, kp_ - c), depth, a, Index{1}, kp_, b + c, kp_, gram + c,
-                    kp_, true);
     }
 
     bool cancelled(Index r) const {
@@ -137,17 +118,6 @@ class MaskedWorker {
         }
     }
 
-    // The lower triangle, l2, and where the row starts: 0 if nothing is observed.
-    void complete(Index first, Index r) {
-        T* gram = gram_.get() + r * size_;
-        for (Index t = 0; t < k_; ++t) {
-            for (Index s = t / panel * panel + panel; s < k_; ++s) gram[s * kp_ + t] = gram[t * kp_ + s];
-            gram[t * kp_ + t] += l2_;
-        }
-        if (start_ && (observed_.get()[r] > 0 || rows_.max_sweeps == 0))
-            std::copy_n(start_ + (first + r) * k_, k_, z_.get() + r * kp_);
-    }
-
     double objective(Index first, Index n) {
         double total = 0;
         for (Index i = 0; i < in_.pieces(); ++i) {
@@ -156,11 +126,7 @@ class MaskedWorker {
                     fit_.get(), stride, false);
             for (Index r = 0; r < n; ++r) total += 0.5 * squares(r, in_.length(i));
         }
-        for (Index e = 0; e < n * kp_; ++e) {
-            const double z = double(z_.get()[e]);
-            total += double(rows_.l1) * std::abs(z) + 0.5 * double(l2_) * z * z;
-        }
-        return total;
+        return total + this->penalty(n);
     }
 
     double squares(Index r, Index length) const {
@@ -177,15 +143,8 @@ class MaskedWorker {
     }
 
     const Masked<T>& in_;
-    const OwnGram<T>& rows_;
-    T l2_;
-    const T* start_;
-    T* out_;
-    Index k_, kp_, size_, many_;
     ObservedRows<T> x_;
-    Buffer<T> fit_, z_, p_, gram_, base_;
-    Buffer<Index> observed_;
-    Buffer<T> less_, a_, b_, scratch_;
+    Buffer<T> fit_, base_, less_, b_;
     Buffer<std::int32_t> list_;
 };
 

@@ -38,6 +38,7 @@ struct KlGathered {
     Vec<T>*f, *x;          // k x n, n
     Vec<T>*wh, *inverse;   // n: scratch
     Vec<T>* z;             // k
+    const Vec<T>* slope;   // k: sum of F over the columns that count, plus l1
     Vec<T> l2;
 };
 
@@ -47,7 +48,6 @@ class KlRows {
     using V = Vec<T>;
 
     Index k;
-    const T* slope;  // k: sum of F over all columns, plus l1
     double l2;
     int max_sweeps;
     T shrink, tol;
@@ -123,7 +123,7 @@ class KlRows {
         V steps = {};
         for (Index t = 0; t < k; ++t) {
             const Sums s = sums<side_by_side>(row, t);
-            const V z = row.z[t], d = (moved(s, z, slope[t], row.l2) - z) * open;
+            const V z = row.z[t], d = (moved(s, z, row.slope[t], row.l2) - z) * open;
             if (!side_by_side && d[0] == 0) continue;
             row.z[t] = z + d;
             steps += (s.m + row.l2) * d * d;
@@ -137,7 +137,7 @@ class KlRows {
     }
 
     // The new z_t. Without curvature the objective is linear: 0 if it rises.
-    V moved(const Sums& s, V z, T slope, V penalty) const {
+    V moved(const Sums& s, V z, V slope, V penalty) const {
         const V a = slope + penalty * z, g = a - s.n;
         const auto up = g < V{};
         const V top = up ? -g * s.n : -g;
@@ -158,7 +158,7 @@ class KlRows {
         V sum = {};
         for (Index t = 0; t < k; ++t) {
             const Sums s = sums<side_by_side>(row, t);
-            const V z = row.z[t], g = slope[t] + row.l2 * z - s.n, h = s.m + row.l2;
+            const V z = row.z[t], g = row.slope[t] + row.l2 * z - s.n, h = s.m + row.l2;
             const V at = z - g / (h > V{} ? h : V{} + T(1)), cut = at > V{} ? at : V{};
             const V d = (h > V{} ? cut : g > V{} ? V{} : z) - z;
             sum -= g * d * active;

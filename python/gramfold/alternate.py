@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Pass, Penalty, Source, Sweeps, solve_free, solve_rows
 from .monitor import Monitor
 
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
@@ -81,13 +81,16 @@ class Alternating:
     shuffle : RandomState or None
         Draws the order of the components anew for each half of an iteration; for parity, without
         extrapolation.
+    frozen : int
+        How many components of H, the first, stay as they are; H is the shorter factor then.
     """
 
     def __init__(
         self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
+        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None, frozen: int = 0,
     ) -> None:  # fmt: skip
-        self.tall = x.rows >= x.cols
+        self.frozen = frozen
+        self.tall = x.rows >= x.cols or frozen > 0
         self.x = x if self.tall else x.transposed
         factors = [(W, penalty_W), (H, penalty_H)]
         (long, self.penalty_long), (self.short, self.penalty_short) = factors[:: 1 if self.tall else -1]
@@ -146,6 +149,10 @@ class Alternating:
             return None
         return self.shuffle.permutation(self.short.shape[1])
 
+    def _order_short(self, sweeps: Sweeps) -> NDArray[np.intp] | None:
+        order = self._order(sweeps)
+        return order if order is None else order[order >= self.frozen] - self.frozen
+
     def _solve_long(self, sweeps: Sweeps) -> bool:
         """Solve the longer factor for `self.short` in one pass over X; True if the pair is accepted."""
         beta = self.extrapolation.now if self.previous is not None else 0.0
@@ -194,9 +201,9 @@ class Alternating:
 
     def _short_rows(self, sums: Array, gram: NDArray[np.float64], sweeps: Sweeps) -> Pass:
         pair = self._pair
-        return solve_rows(
-            None, pair.long.factor, gram, self.penalty_short, sweeps, products=sums,
-            start=pair.short, squares=False, order=self._order(sweeps), n_threads=self.n_threads,
+        return solve_free(
+            self.frozen, pair.long.factor, gram, self.penalty_short, sweeps, products=sums,
+            start=pair.short, order=self._order_short(sweeps), n_threads=self.n_threads,
         )  # fmt: skip
 
     def _sums(self, beta: float) -> tuple[Array, NDArray[np.float64]]:

@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from .beta import Multiplicative, multiplicative_rows
 from .fold import Array, Penalty, Source
 from .kl import KullbackLeibler, kl_rows
+from .observed import Observed
+from .stored import Stored
 
 MOST_SWEEPS = 10_000
 
@@ -29,6 +31,9 @@ class BetaDivergence:
         Coordinate descent, for beta = 1 only, instead of multiplicative updates.
     max_time : float or None
         Seconds after which rows of `encode` are given as they are.
+    weights : Source of shape (n, m), optional
+    constant : float
+        As in `KullbackLeibler`, for coordinate descent.
     """
 
     x: Source
@@ -37,6 +42,8 @@ class BetaDivergence:
     beta: float
     coordinates: bool
     max_time: float | None = None
+    weights: Source | None = None
+    constant: float = 0.0
 
     def solver(self, W: Array, H: Array, **options: Any) -> Multiplicative | KullbackLeibler:
         """Start at W (n, k) and H (m, k); of the options, coordinate descent takes two."""
@@ -45,6 +52,7 @@ class BetaDivergence:
         return KullbackLeibler(
             self.x, W, H, self.penalty_W, self.penalty_H,
             max_sweeps=options.get("max_sweeps"), extrapolate=options.get("extrapolate", True),
+            weights=self.weights, constant=self.constant,
         )  # fmt: skip
 
     def encode(self, H: Array) -> Array:
@@ -53,7 +61,9 @@ class BetaDivergence:
         until = None if self.max_time is None else time.perf_counter() + self.max_time
         if self.coordinates:
             tol = 1e-8 if exact else 1e-5
-            W, open_rows = kl_rows(self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol, until=until)
+            W, open_rows = kl_rows(
+                self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol, until=until, weights=self.weights
+            )
         else:
             # Multiplicative updates are slow: a step of `tol` may leave a distance of many steps.
             W, open_rows = multiplicative_rows(
@@ -74,3 +84,33 @@ class BetaDivergence:
         W = self.encode(H)
         loss, kkt = self.solver(W, H, extrapolate=False).evaluate()
         return W, float(np.sqrt(2 * max(loss, 0.0))), kkt
+
+
+@dataclass(slots=True)
+class MaskedKullbackLeibler:
+    """The Kullback-Leibler divergence of X >= 0 and WH over the observed entries, by coordinate descent."""
+
+    x: Observed | Stored
+    penalty_W: Penalty
+    penalty_H: Penalty
+    max_time: float | None = None
+
+    def solver(self, W: Array, H: Array, **options: Any) -> Multiplicative | KullbackLeibler:
+        """Start at W (n, k) and H (m, k)."""
+        return self._counted.solver(W, H, **options)
+
+    def encode(self, H: Array) -> Array:
+        """Rows of W, each to convergence."""
+        return self._counted.encode(H)
+
+    def finish(self, H: Array) -> tuple[Array, float, float]:
+        """The same W, the root of twice the weighted divergence, and the KKT residual of the pair."""
+        return self._counted.finish(H)
+
+    @property
+    def _counted(self) -> BetaDivergence:
+        counted = self.x.counted
+        return BetaDivergence(
+            counted.x, self.penalty_W, self.penalty_H, 1.0, True, self.max_time, counted.weights,
+            counted.constant,
+        )  # fmt: skip

@@ -189,6 +189,26 @@ class Sweeps:
     polish: int = 0
 
 
+def solve_free(
+    frozen: int, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
+    products: Array, start: Array, order: NDArray[np.intp] | None = None, n_threads: int,
+) -> Pass:  # fmt: skip
+    """Solve rows from their products as `solve_rows` does, but for their first `frozen` components."""
+    if frozen:
+        held, start = start[:, :frozen], np.ascontiguousarray(start[:, frozen:])
+        if not start.shape[1]:
+            return Pass(np.array(held), None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, 0.0)
+        products = np.ascontiguousarray(
+            products[:, frozen:] - held @ gram[:frozen, frozen:].astype(held.dtype)
+        )
+        shared, gram = shared[:, frozen:], np.ascontiguousarray(gram[frozen:, frozen:])
+    result = solve_rows(
+        None, shared, gram, penalty, sweeps, products=products, start=start, squares=False, order=order,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return replace(result, factor=np.hstack([held, result.factor])) if frozen else result
+
+
 def row_count(x: Source | None, products: Array | None) -> int:
     """Count the rows to solve: those of the known products, else those of x."""
     if products is not None:

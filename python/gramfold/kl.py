@@ -36,6 +36,10 @@ class KullbackLeibler:
     max_sweeps : int or None
         At most so many sweeps per half iteration; None for `MOST_SWEEPS`.
     extrapolate : bool
+    weights : Source of shape (n, m), optional
+        Those of the entries of WH, which x has in it already; see `Counted`. 1 by default.
+    constant : float
+        What is taken off the divergence.
 
     References
     ----------
@@ -46,9 +50,10 @@ class KullbackLeibler:
 
     def __init__(
         self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool,
+        max_sweeps: int | None, extrapolate: bool, weights: Source | None = None,
+        constant: float = 0.0,
     ) -> None:  # fmt: skip
-        self.x = x
+        self.x, self.weights, self.constant = x, weights, constant
         self.units = units = Units.of(x, H, 1.0)
         self.W, self.H = shifted(W, -units.W), shifted(H, -units.H)
         self.kernel_W, self.kernel_H = units.penalty(penalty_W, units.H), units.penalty(penalty_H, units.W)
@@ -56,6 +61,9 @@ class KullbackLeibler:
         self.penalty_H = units.penalty_here(penalty_H, units.W)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
+        if weights is not None:  # what nothing is known of
+            self.W[slope_of(weights, np.ones_like(H[:, :1]))[:, 0] == 0] = 0
+            self.H[slope_of(weights.transposed, np.ones_like(W[:, :1]))[:, 0] == 0] = 0
         self.solved_H = self.H
         self.spare: Array | None = None
         self.objective = self.lowest = np.inf
@@ -69,13 +77,13 @@ class KullbackLeibler:
         first, n_iter, stop, converged = 0.0, 0, False, False
         while not (stop or converged or n_iter == monitor.max_iter):
             n_iter += 1
-            total = self._solve_W()
-            accepted = total is not None
-            if total is not None:
-                self._solve_H(total)
+            accepted = self._solve_W()
+            if accepted:
+                self._solve_H()
             kkt = self.kkt()
             first = first or kkt
-            self.lowest = max(min(self.lowest, self.units.loss * self.objective), 0.0)  # noise below rounding
+            objective = self.units.loss * self.objective - self.constant
+            self.lowest = max(min(self.lowest, objective), 0.0)  # noise below rounding
             stop = monitor.record(self.lowest, kkt)
             converged = tol > 0 and accepted and kkt <= max(tol * first, float(np.finfo(self.x.dtype).eps))
         return shifted(self.W, self.units.W), shifted(self.solved_H, self.units.H), n_iter, converged
@@ -83,19 +91,20 @@ class KullbackLeibler:
     def evaluate(self) -> tuple[float, float]:
         """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
         W, H = self.W, self.solved_H
-        total_W, total_H = (z.sum(axis=0, dtype=np.float64) for z in (W, H))
+        slope_W = slope_of(self.weights, H)
+        slope_H = slope_of(None if self.weights is None else self.weights.transposed, W)
         rows, cols = (
             kernels.kl_coordinate(
-                x.kernel, shared, total + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
+                x.kernel, shared, slope + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
                 True, False, x.n_threads, self.units.rows(x.rows),
             )
-            for x, shared, total, penalty, z in (
-                (self.x, H, total_H, self.kernel_W, W),
-                (self.x.transposed, W, total_W, self.kernel_H, H),
+            for x, shared, slope, penalty, z in (
+                (self.x, H, slope_W, self.kernel_W, W),
+                (self.x.transposed, W, slope_H, self.kernel_H, H),
             )
         )  # fmt: skip
         self.residual = rows[3] + cols[3]
-        return self.units.loss * (rows[1] + float(total_W @ total_H)), self.kkt()
+        return self.units.loss * (rows[1] + total_of(W, slope_W)) - self.constant, self.kkt()
 
     def kkt(self) -> float:
         """The scale-invariant KKT residual of the last recorded pair.
@@ -107,31 +116,31 @@ class KullbackLeibler:
         """
         return float(np.sqrt(self.residual / self.size)) if self.size > 0 else 0.0
 
-    def _solve_W(self) -> NDArray[np.float64] | None:
-        """Solve W for the (extrapolated) H; returns the sums of its columns, or None if it was rejected."""
+    def _solve_W(self) -> bool:
+        """Solve W for the (extrapolated) H; False if it was rejected."""
         out = np.empty_like(self.W) if self.spare is None else self.spare
-        total_H = self.H.sum(axis=0, dtype=np.float64)
-        penalty = self.kernel_W
-        total, _, loss, _, residual, _ = kernels.kl_coordinate(
-            self.x.kernel, self.H, total_H + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
+        slope, penalty = slope_of(self.weights, self.H), self.kernel_W
+        _, _, loss, _, residual, _ = kernels.kl_coordinate(
+            self.x.kernel, self.H, slope + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
             SHRINK, 0.0, False, True, self.x.n_threads, self.units.rows(self.x.rows),
         )  # fmt: skip
-        objective = loss + total @ total_H + self.penalty_W(out) + self.penalty_H(self.H)
+        objective = loss + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
         if self.H is not self.solved_H and objective > self.objective:
             self.spare, self.H = out, self.solved_H
             self.extrapolation.reject()
-            return None
+            return False
         self.extrapolation.accept()
         self.spare = self.W if np.isfinite(self.objective) else None  # None: H has not moved yet
         self.W, self.objective, self.residual = out, float(objective), residual
-        return total
+        return True
 
-    def _solve_H(self, total_W: NDArray[np.float64]) -> None:
+    def _solve_H(self) -> None:
         """Solve H for W, and move it on."""
         out = np.empty_like(self.H)
         x, penalty = self.x.transposed, self.kernel_H
+        slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
         result = kernels.kl_coordinate(
-            x.kernel, self.W, total_W + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
+            x.kernel, self.W, slope + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
             SHRINK, 0.0, True, False, x.n_threads, self.units.rows(x.rows),
         )  # fmt: skip
         self.residual += float(result[3])
@@ -141,9 +150,24 @@ class KullbackLeibler:
             self.H = np.maximum(out + beta * (out - previous), LEAST_SHARE * out)
 
 
+def slope_of(weights: Source | None, shared: Array) -> NDArray[np.float64]:
+    """Sum the rows of `shared`, (k,), or with weights those that count in each row of X, (rows, k)."""
+    if weights is None:
+        return shared.sum(axis=0, dtype=np.float64)
+    return weights.product(shared).astype(np.float64)
+
+
+def total_of(factor: Array, slope: NDArray[np.float64]) -> float:
+    """Sum of the entries of WH, weighted if the slopes are."""
+    if slope.ndim == 1:
+        return float(factor.sum(axis=0, dtype=np.float64) @ slope)
+    return float(np.vdot(factor, slope))
+
+
 def kl_rows(
-    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, until: float | None = None
-) -> tuple[Array, float]:
+    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, until: float | None = None,
+    weights: Source | None = None,
+) -> tuple[Array, float]:  # fmt: skip
     """Solve W for a fixed H (m, k) by coordinate descent; X is read once.
 
     A row ends when its step, the root of sum h d^2, is at most tol times the root of its sum, and depends
@@ -151,7 +175,7 @@ def kl_rows(
     ended after `max_sweeps`, or at the time `until`.
     """
     rows = RowUnits(x, H, penalty, True)
-    slope = rows.H.sum(axis=0, dtype=np.float64) + rows.penalty.l1
+    slope = slope_of(weights, rows.H) + rows.penalty.l1
 
     def sweep(W: Array, n: int) -> float:
         return kernels.kl_coordinate(

@@ -8,7 +8,7 @@ import numpy as np
 from ._core import kernels
 from .alternate import Alternating
 from .encode import solve_to_convergence
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Penalty, Source, Sweeps, solve_free
 from .monitor import Monitor
 from .observed import Observed
 
@@ -27,6 +27,14 @@ class Loss(Protocol):
     def x(self) -> Source | Observed:
         """The data."""
 
+    @property
+    def penalty_W(self) -> Penalty:
+        """The penalty on W."""
+
+    @property
+    def penalty_H(self) -> Penalty:
+        """The penalty on H."""
+
     def solver(self, W: Array, H: Array, **options: Any) -> Solver:
         """Start an alternating solver at W (n, k) and H (m, k)."""
 
@@ -44,10 +52,11 @@ class Frobenius:
     x: Source
     penalty_W: Penalty
     penalty_H: Penalty
+    frozen: int = 0
 
     def solver(self, W: Array, H: Array, **options: Any) -> Alternating:
         """Coordinate descent on both factors."""
-        return Alternating(self.x, W, H, self.penalty_W, self.penalty_H, **options)
+        return Alternating(self.x, W, H, self.penalty_W, self.penalty_H, frozen=self.frozen, **options)
 
     def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
@@ -59,8 +68,8 @@ class Frobenius:
         sums = np.empty_like(H)
         rows = solve_to_convergence(self.x, H, self.penalty_W, sums=sums)
         W = rows.factor
-        cols = solve_rows(
-            None, W, rows.gram, self.penalty_H, Sweeps(0), products=sums, start=H, n_threads=n_threads
+        cols = solve_free(
+            self.frozen, W, rows.gram, self.penalty_H, Sweeps(0), products=sums, start=H, n_threads=n_threads
         )
         kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 else 0.0
         cross = np.multiply(sums, H, dtype=np.float64).sum()

@@ -2,8 +2,8 @@
 
 Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W
 has a Gram matrix of its own, H D_i H' over the columns observed in it, and so has each column of H. The
-fold runs over the rows of X for W, and over the rows of X' (a view) for H. Since the Gram matrices cost
-most, rows are swept until their steps are small.
+fold runs over the rows of X for W, and over the rows of X' (a view; of CSR a copy) for H. Since the Gram
+matrices cost most, rows are swept until their steps are small.
 
 H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that
 raised the objective, W is solved again for the H that was not moved, which cannot raise it.
@@ -23,6 +23,7 @@ from .encode import MOST_SWEEPS, POLISH
 from .fold import Array, Penalty, Sweeps
 from .monitor import Monitor
 from .observed import Observed
+from .stored import Stored
 
 # Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
@@ -42,14 +43,14 @@ class Solved:
 
 
 def solve_rows(
-    x: Observed, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
+    x: Observed | Stored, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
     start: Array | None = None, order: NDArray[np.intp] | None = None,
 ) -> Solved:  # fmt: skip
     """Solve all rows of one factor of x ~ factor @ shared.T with the other one fixed.
 
     Parameters
     ----------
-    x : Observed of shape (rows, cols)
+    x : Observed or Stored of shape (rows, cols)
     shared : ndarray of shape (cols, k)
         The fixed factor.
     penalty : Penalty
@@ -72,7 +73,7 @@ def solve_rows(
         start = None if start is None else np.ascontiguousarray(start[:, order])
     factor = np.empty((x.rows, shared.shape[1]), x.dtype)
     result = kernels.masked_hals(
-        x.x, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
+        x.kernel, x.weights, shared, start, factor, penalty.l1, penalty.l2, penalty.nonneg,
         sweeps.most, sweeps.polish, sweeps.shrink, sweeps.tol, x.n_threads,
     )  # fmt: skip
     if order is not None:
@@ -80,7 +81,26 @@ def solve_rows(
     return Solved(factor, *result)
 
 
-def solve_to_convergence(x: Observed, shared: Array, penalty: Penalty) -> Solved:
+def solve_columns(
+    x: Observed | Stored, W: Array, frozen: int, penalty: Penalty, sweeps: Sweeps, *,
+    start: Array, order: NDArray[np.intp] | None = None,
+) -> Solved:  # fmt: skip
+    """Solve all rows of H (m, k) for a fixed W, but for their first `frozen` components."""
+    if not frozen:
+        return solve_rows(x.transposed, W, penalty, sweeps, start=start, order=order)
+    held, free = start[:, :frozen], np.ascontiguousarray(start[:, frozen:])
+    left = x.without(W[:, :frozen], held)
+    if not free.shape[1]:
+        return Solved(start, 0.0, 0.0, 0.5 * left.squared_norm + penalty(held), 0.0, 0.0, 0.0)
+    result = solve_rows(
+        left.transposed, np.ascontiguousarray(W[:, frozen:]), penalty, sweeps, start=free, order=order
+    )
+    return replace(
+        result, factor=np.hstack([held, result.factor]), objective=result.objective + penalty(held)
+    )
+
+
+def solve_to_convergence(x: Observed | Stored, shared: Array, penalty: Penalty) -> Solved:
     """Solve every row of x for the fixed `shared` (cols, k), from 0, as `encode` does.
 
     A row with nothing observed is 0.
@@ -102,7 +122,7 @@ class MaskedAlternating:
 
     Parameters
     ----------
-    x : Observed of shape (n, m)
+    x : Observed or Stored of shape (n, m)
     W, H : ndarray of shape (n, k) and (m, k)
         The start; not modified.
     penalty_W, penalty_H : Penalty
@@ -112,12 +132,15 @@ class MaskedAlternating:
     shuffle : RandomState or None
         Draws the order of the components anew for each half of an iteration; for parity, without
         extrapolation.
+    frozen : int
+        How many components of H, the first, stay as they are.
     """
 
     def __init__(
-        self, x: Observed, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None,
+        self, x: Observed | Stored, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None, frozen: int = 0,
     ) -> None:  # fmt: skip
+        self.frozen = frozen
         self.x, self.W, self.H = x, np.ascontiguousarray(W), np.ascontiguousarray(H)
         self.penalty_W, self.penalty_H = penalty_W, penalty_H
         self.sweeps = Sweeps(MOST if max_sweeps is None else max_sweeps, SHRINK)
@@ -153,7 +176,7 @@ class MaskedAlternating:
         single coordinate of curvature h could still make.
         """
         rows = solve_rows(self.x, self.H, self.penalty_W, Sweeps(0), start=self.W)
-        cols = solve_rows(self.x.transposed, self.W, self.penalty_H, Sweeps(0), start=self.H)
+        cols = solve_columns(self.x, self.W, self.frozen, self.penalty_H, Sweeps(0), start=self.H)
         return self._scaled(rows.residual + cols.residual)
 
     def _scaled(self, squares: float) -> float:
@@ -186,9 +209,10 @@ class MaskedAlternating:
 
     def _solve_H(self) -> Solved:
         """Solve H for W, from the H that W was solved for, and move it on."""
-        cols = solve_rows(
-            self.x.transposed, self.W, self.penalty_H, self.sweeps,
-            start=self.moved_H, order=self._order(),
+        order = self._order()
+        cols = solve_columns(
+            self.x, self.W, self.frozen, self.penalty_H, self.sweeps, start=self.moved_H,
+            order=order if order is None else order[order >= self.frozen] - self.frozen,
         )  # fmt: skip
         if cols.objective + self.penalty_W(self.W) > self.objective:  # by rounding
             cols = replace(cols, factor=self.moved_H)
@@ -204,15 +228,16 @@ class MaskedAlternating:
 
 @dataclass(slots=True)
 class MaskedFrobenius:
-    """1/2 sum w (X - WH)^2 over the observed entries of a dense X, as a loss of NMF."""
+    """1/2 sum w (X - WH)^2 over the observed entries, as a loss of NMF."""
 
-    x: Observed
+    x: Observed | Stored
     penalty_W: Penalty
     penalty_H: Penalty
+    frozen: int = 0
 
     def solver(self, W: Array, H: Array, **options: Any) -> MaskedAlternating:
         """Coordinate descent on both factors."""
-        return MaskedAlternating(self.x, W, H, self.penalty_W, self.penalty_H, **options)
+        return MaskedAlternating(self.x, W, H, self.penalty_W, self.penalty_H, frozen=self.frozen, **options)
 
     def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
@@ -222,7 +247,7 @@ class MaskedFrobenius:
         """The same W, the root of sum w (X - WH)^2, and the KKT residual of the pair."""
         rows = solve_to_convergence(self.x, H, self.penalty_W)
         W, norm2 = rows.factor, self.x.squared_norm
-        cols = solve_rows(self.x.transposed, W, self.penalty_H, Sweeps(0), start=H)
+        cols = solve_columns(self.x, W, self.frozen, self.penalty_H, Sweeps(0), start=H)
         squares = max(0.0, 2 * (rows.objective - self.penalty_W(W)))
         kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 > 0 else 0.0
         return W, float(np.sqrt(squares)), float(kkt)

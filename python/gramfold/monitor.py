@@ -27,6 +27,11 @@ class Monitor:
         a method `close`, that is called when the fit ends.
     max_time : float or None
         Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    unit : float
+        What the objectives to come are counted in; 1 unless set.
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class Monitor:
         self.verbose = verbose
         self.callback = callback
         self.max_time = max_time
-        self.begun = time.perf_counter()
+        self.begun, self.unit = time.perf_counter(), 1.0
         self.rows: list[tuple[float, float, float]] = []
 
     def __enter__(self) -> "Monitor":
@@ -53,7 +58,7 @@ class Monitor:
 
     def record(self, objective: float, kkt: float) -> bool:
         """Note one iteration; True if the callback or the time limit stops the fit."""
-        seconds = time.perf_counter() - self.begun
+        seconds, objective = time.perf_counter() - self.begun, self.unit * objective
         self.rows.append((objective, kkt, seconds))
         iteration = len(self.rows)
         if self.verbose:

@@ -12,6 +12,8 @@ from .fold import Array
 from .losses import Loss
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
+from .nmf_weights import Weighted
+from .units import power
 
 
 class NMF(BaseNMF):
@@ -58,8 +60,14 @@ class NMF(BaseNMF):
     extrapolate : bool, default=True
         Whether factors move on along their last step (Ang & Gillis 2019). max_sweeps=1 without
         extrapolation makes scikit-learn's iterates.
-    missing : {'error', 'mask'}, default='error'
-        'mask': NaN in a dense X is an unobserved entry, left out of the loss.
+    missing : {'error', 'mask', 'unstored'}, default='error'
+        'mask': NaN in a dense X is an unobserved entry, left out of the loss. 'unstored': of a sparse X,
+        ratings say, only the stored entries are observed, zeros among them; the fit takes memory for those
+        and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need
+        solver='cd'.
+    frozen : array-like of shape (n_frozen, n_features), optional
+        The first components, which stay as they are; `init` makes the others. For the Frobenius loss and
+        solver='cd'.
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None
@@ -108,8 +116,8 @@ class NMF(BaseNMF):
         random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
         l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
         H_nonneg: bool = True, max_sweeps: int | None = None, extrapolate: bool = True,
-        missing: str = "error", n_threads: int | None = None, callback: Callback | None = None,
-        max_time: float | None = None,
+        missing: str = "error", frozen: Any = None, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.init = init
@@ -128,16 +136,21 @@ class NMF(BaseNMF):
         self.max_sweeps = max_sweeps
         self.extrapolate = extrapolate
         self.missing = missing
+        self.frozen = frozen
         self.n_threads = n_threads
         self.callback = callback
         self.max_time = max_time
 
-    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Self:  # fmt: skip
         """Learn the components; see `fit_transform`."""
-        self.fit_transform(X, W=W, H=H, mask=mask)
+        self.fit_transform(X, W=W, H=H, mask=mask, sample_weight=sample_weight)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None) -> Array:
+    def fit_transform(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Array:  # fmt: skip
         """Learn the components and return W, which is what `transform` gives for the same X.
 
         Parameters
@@ -149,6 +162,11 @@ class NMF(BaseNMF):
         mask : array-like of shape (n_samples, n_features), optional
             With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 per
             entry, 0 being unobserved.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0. A row of a whole weight counts as that many equal rows would: in the loss, in the
+            penalty on W and in n_samples. One of weight 0 leaves H alone, and its W is that for H. The fit
+            takes a scaled copy of X. A penalty on W must be L2 with the Frobenius loss, L1 with
+            Kullback-Leibler, and 0 with others; beta_loss must be above 0.
 
         Returns
         -------
@@ -160,21 +178,32 @@ class NMF(BaseNMF):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self):
-            loss, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask)
-            W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H)
+            loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
+            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H)
+            self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
+            W = loss.encode(H) if weighted else W
             self.components_ = np.ascontiguousarray(H.T)
             self.n_components_ = len(self.components_)
             self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
         return W
 
-    def _factorise(self, X: Any, W: Any, H: Any, mask: Any) -> tuple[Loss, Array, int, Array, bool, Monitor]:
+    def _factorise(
+        self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any = None
+    ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
         monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
         loss = self._loss(X, mask, reset=True)
+        weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
         W, H = self._start(loss.x, W, H)
+        frozen = self._frozen(loss.x)
+        if len(frozen) > len(H):
+            raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
+        H = np.concatenate([frozen, H[len(frozen) :]])
         rng = check_random_state(self.random_state) if self.shuffle else None
-        solver = loss.solver(
+        if weighted:
+            W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)
+        solver = (weighted.loss if weighted else loss).solver(
             W, np.ascontiguousarray(H.T),
             max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,
         )  # fmt: skip
@@ -187,12 +216,12 @@ class NMF(BaseNMF):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        return loss, W, n_iter, H, converged, monitor
+        return loss, weighted, W, n_iter, H, converged, monitor
 
     def _check_parameters(self) -> None:
         choice(self.solver, "solver", ("cd", "hals", "mu"))
         super()._check_parameters()
-        choice(self.missing, "missing", ("error", "mask"))
+        choice(self.missing, "missing", ("error", "mask", "unstored"))
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
             warnings.warn(
@@ -254,7 +283,7 @@ def non_negative_factorization(
     """
     model = NMF(n_components, **parameters)
     if update_H:
-        loss, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
+        _, _, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
         return W, np.ascontiguousarray(H.T), n_iter
     model._check_parameters()
     if H is None:

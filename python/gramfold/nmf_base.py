@@ -12,14 +12,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed, choice, effective_threads, flag, real, whole
-from .divergence import BetaDivergence
+from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .fold import Array, Penalty, Source
 from .inputs import FLOATS, read_array, read_rows
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .monitor import Callback
+from .nmf_weights import Weighted
 from .observed import Observed, observe
 from .start import INITS, initialize
+from .stored import Stored
 
 # Root mean squares of X between which products of its entries neither under- nor overflow.
 SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
@@ -55,6 +57,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     W_nonneg: bool
     H_nonneg: bool
     missing: str
+    frozen: Any = None
     n_threads: int | None
     callback: Callback | None
     max_time: float | None
@@ -78,7 +81,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         loss = self._loss(X, mask, reset=False)
         return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
 
-    def score(self, X: Any, y: Any = None, mask: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, mask: Any = None, sample_weight: Any = None) -> float:
         """Give minus the loss of X, without penalties, per row; the higher the better.
 
         Parameters
@@ -87,6 +90,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y : ignored
         mask : array-like of shape (n_samples, n_features), optional
             As in `fit_transform`.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0, as in `NMF.fit_transform`; the loss is then their weighted mean.
 
         Returns
         -------
@@ -96,7 +101,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         loss = self._loss(X, mask, reset=False)
         H = np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype)
-        return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+        if sample_weight is None:
+            return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+        weighted = Weighted.of(loss, self._beta(), sample_weight)
+        return -0.5 * weighted.loss.finish(H)[1] ** 2 / weighted.total
 
     def inverse_transform(self, X: Any) -> Array:
         """Give X @ components_, for an X of codes as `transform` gives it, dense or sparse."""
@@ -165,6 +173,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     f"n_components={self.n_components!r}, got {factor.shape}"
                 )
 
+    def _frozen(self, x: Source | Observed) -> Array:
+        """The components that stay as they are, (n_frozen, m)."""
+        if self.frozen is None:
+            return np.empty((0, x.cols), x.dtype)
+        frozen = self._check_factor(self.frozen, "frozen", x.dtype, self.H_nonneg)
+        if frozen.shape[1] != x.cols:
+            raise ValueError(f"frozen must have {x.cols} columns, as X has, got shape {frozen.shape}")
+        return frozen
+
     @staticmethod
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
         if np.ndim(factor) != 2:
@@ -185,11 +202,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         self._check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
-        if isinstance(x, Observed):
-            return MaskedFrobenius(x, *penalties)
-        beta = self._beta()
+        beta, frozen = self._beta(), self._frozen(x)
+        if isinstance(x, Observed | Stored):
+            if beta == 1:
+                return MaskedKullbackLeibler(x, *penalties, self.max_time)
+            return MaskedFrobenius(x, *penalties, len(frozen))
         if beta == 2 and self.solver != "mu":
-            return Frobenius(x, *penalties)
+            return Frobenius(x, *penalties, len(frozen))
         if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
             raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
         return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
@@ -205,8 +224,12 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         least_squares = "needs beta_loss='frobenius' and solver='cd'"
         if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
             raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
-        if (beta != 2 or self.solver == "mu") and self.missing == "mask":
-            raise ValueError(f"missing='mask' {least_squares}")
+        if (beta != 2 or self.solver == "mu") and self.frozen is not None:
+            raise ValueError(f"frozen {least_squares}")
+        if self.solver == "mu" and self.missing != "error":
+            raise ValueError(
+                f"missing={self.missing!r} needs solver='cd' with beta_loss='frobenius' or 'kullback-leibler'"
+            )
         return beta
 
     @staticmethod
@@ -226,7 +249,11 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = read_rows(X, self, ensure_all_finite=False, reset=reset, dtype=dtype)
         x = Source(X, effective_threads(self.n_threads))
         x.check_finite(self)
-        return x
+        if self.missing != "unstored" or not x.sparse:
+            return x
+        if reset and not x.values.size:
+            raise ValueError("X has no stored entry, which with missing='unstored' are those observed")
+        return Stored(x.x, x.n_threads)
 
     def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
         X = read_rows(X, self, sparse=False, gaps=True, reset=reset)

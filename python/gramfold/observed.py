@@ -1,5 +1,6 @@
 """What of X is observed: NaN and masks, weights per entry, and the numbers that a start needs."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -8,7 +9,28 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
-from .fold import Array, aligned
+from .fold import Array, Source, aligned
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Entries as the Kullback-Leibler divergence takes them, 0 where nothing is observed.
+
+    sum w (x log(x / y) - x + y) is sum (wx log(wx / y) - wx) + sum w y - sum wx log w.
+
+    Parameters
+    ----------
+    x : Source
+        wx.
+    weights : Source
+        w, of shape and dtype of x.
+    constant : float
+        sum wx log w.
+    """
+
+    x: Source
+    weights: Source
+    constant: float = 0.0
 
 
 class Observed:
@@ -30,6 +52,11 @@ class Observed:
         self.weights = None if weights is None else aligned(weights)
         self.rows, self.cols = x.shape
         self.dtype = x.dtype
+
+    @property
+    def kernel(self) -> Array:
+        """What crosses the seam."""
+        return self.x
 
     @cached_property
     def transposed(self) -> "Observed":
@@ -66,6 +93,23 @@ class Observed:
             self.x, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0, 0.0, 0.0, self.n_threads
         )
         return 2 * float(result[2])
+
+    def without(self, left: Array, right: Array) -> "Observed":
+        """X - left right', observed where X is."""
+        return Observed(self.x - left @ right.T, self.weights, self.n_threads)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """Copies in which what is not observed is 0."""
+        seen, weights = self.seen, self.weights
+        x, constant = np.where(seen, self.x, 0), 0.0
+        if weights is not None:
+            weights = np.where(seen, weights, 0)
+            x *= weights
+            logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
+            constant = float(np.sum(x * logs, dtype=np.float64))
+        mass = seen.astype(self.dtype) if weights is None else weights
+        return Counted(Source(x, self.n_threads), Source(mass, self.n_threads), constant)
 
     @property
     def filled(self) -> Array:

@@ -41,12 +41,10 @@ class Rows:
         x = np.asarray(x.toarray() if sp.issparse(x) else x, np.float64)
         if isinstance(self.x, Source):
             return x, None
-        seen = self.x.seen[rows]
-        root = (
-            seen.astype(np.float64)
-            if self.x.weights is None
-            else np.sqrt(self.x.weights[rows], dtype=np.float64)
-        )
+        seen, weights = self.x.seen[rows], self.x.weights
+        root = seen.astype(np.float64)
+        if weights is not None:
+            root[seen] = np.sqrt(weights[rows][seen], dtype=np.float64)
         return np.where(seen, x, 0) * root, root
 
     def norms(self, root: Double | None) -> Double:

@@ -1,7 +1,7 @@
 """Rows and atoms brought into the range of their dtype by powers of two, which change no digit."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,19 @@ from .observed import Observed
 # What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
 # Rows below 2^-m of that are scaled on their own, some at a time.
 BAND = {"float32": 20, "float64": 200}
-ABSURD = 1e30  # where any larger penalty has the same codes
+# Where any larger penalty has the same codes, 0: far above products of what is in the band.
+ABSURD = {"float32": 1e30, "float64": 1e200}
 LOWEST = {"float32": -30, "float64": -300}
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Exponents of 2 by which rows, atoms and weights are multiplied."""
+    """Exponents of 2 by which rows, atoms and weights are multiplied, and where penalties are cut off."""
 
     x: int = 0
     atoms: int = 0
     weights: int = 0
+    absurd: float = ABSURD["float32"]
 
     def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
         """x, or some of its rows, scaled; x itself where that changes nothing."""
@@ -43,7 +45,7 @@ class Scale:
         with np.errstate(over="ignore"):
             l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
             l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
-        return Penalty(min(float(l1), ABSURD), min(float(l2), ABSURD), given.nonneg)
+        return Penalty(min(float(l1), self.absurd), min(float(l2), self.absurd), given.nonneg)
 
 
 def solve_in_range(
@@ -106,7 +108,7 @@ def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     weights = 0
     if isinstance(x, Observed) and x.weights is not None:
         weights = _exponent(float(x.weights.max(initial=0)), band)
-    return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
+    return Scale(_exponent(_size(x), band), _exponent(largest, band), weights, ABSURD[x.dtype.name])
 
 
 def _size(x: Source | Observed) -> float:
@@ -152,7 +154,7 @@ def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest
     for group in np.unique(groups[low]):
-        yield which[low & (groups == group)], Scale(scale.x - int(group) * lowest, scale.atoms, scale.weights)
+        yield which[low & (groups == group)], replace(scale, x=scale.x - int(group) * lowest)
 
 
 def _shifted_back(codes: Any, exponent: int) -> Any:

@@ -122,7 +122,7 @@ def soup_atoms(
     n_threads: int,
 ) -> tuple[_Array, _Array, _Array]: ...
 def masked_hals(
-    x: _Array,
+    x: _Array | tuple[_Array, _Array, _Array, int],
     weights: _Array | None,
     f: _Array,
     start: _Array | None,

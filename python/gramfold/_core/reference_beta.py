@@ -104,6 +104,7 @@ def multiplicative(
 ):  # fmt: skip
     """Multiplicative updates of every row, and the sums that the other factor's update needs.
 
+    `slope` is that of all rows, of shape (k,), or of each, of shape (rows, k).
     With `units`, powers of two, rows of x are divided by theirs, and so are those of start and out.
     """
     sums, powers = np.zeros_like(f), np.zeros_like(f)
@@ -158,7 +159,7 @@ def _kl_measure(x, f, z, slope, l2):
     residual = 0.0
     for t in range(f.shape[1]):
         n, m, _ = _curvatures(x, wh, f, t)
-        g, h = slope[t] + l2 * z[:, t] - n, m + l2
+        g, h = slope[:, t] + l2 * z[:, t] - n, m + l2
         at = np.maximum(z[:, t] - np.divide(g, h, out=np.zeros_like(g), where=h > 0), 0)
         d = np.where(h > 0, at, np.where(g > 0, 0, z[:, t])) - z[:, t]
         residual -= np.sum(g * d, dtype=np.float64)
@@ -170,20 +171,21 @@ def kl_coordinate(
 ):
     """Solve every row for the Kullback-Leibler loss by coordinate descent (cpp/rows/kl.hpp).
 
+    `slope` is that of all rows, of shape (k,), or of each, of shape (rows, k).
     With `units`, powers of two, rows of x are divided by theirs, and so are those of start and out.
     """
     stats, total = np.zeros(5), np.zeros(f.shape[1])
     dtype = f.dtype.type
-    slope, shrink, tol = slope.astype(dtype), dtype(shrink), dtype(tol)
+    slope, shrink, tol = np.broadcast_to(slope.astype(dtype), start.shape), dtype(shrink), dtype(tol)
     for rows, x_dense in _blocks(x):
         z = start[rows].copy()
         x_dense, unit = _scaled(x_dense, units, rows)
         l2_rows = _penalties(0.0, l2, 1, unit, dtype)[1][:, 0]
         if measure_start:
-            stats[[0, 2]] += _kl_measure(x_dense, f, z, slope, l2_rows)
-        stats[4] += _kl_sweeps(x_dense, f, z, slope, l2_rows, max_sweeps, shrink, tol)
+            stats[[0, 2]] += _kl_measure(x_dense, f, z, slope[rows], l2_rows)
+        stats[4] += _kl_sweeps(x_dense, f, z, slope[rows], l2_rows, max_sweeps, shrink, tol)
         if measure_end:
-            stats[[1, 3]] += _kl_measure(x_dense, f, z, slope, l2_rows)
+            stats[[1, 3]] += _kl_measure(x_dense, f, z, slope[rows], l2_rows)
         total += np.sum(z, axis=0, dtype=np.float64)
         out[rows] = z
     return total, *(float(s) for s in stats)
@@ -199,7 +201,7 @@ def _kl_sweeps(x, f, z, slope, l2, max_sweeps, shrink, tol):
         step = np.zeros_like(size)
         for t in range(f.shape[1]):
             n, m, rho = _curvatures(x, wh, f, t)
-            d = np.where(open_, _moved(n, m, rho, z[:, t], slope[t], l2) - z[:, t], 0)
+            d = np.where(open_, _moved(n, m, rho, z[:, t], slope[:, t], l2) - z[:, t], 0)
             step += (m + l2) * d * d
             z[:, t] += d
             wh += np.outer(d, f[:, t])

@@ -99,23 +99,33 @@ class _Row:
         return violation, first, True
 
 
+def _observed(x, weights, i):
+    """Columns, values and weights of what is observed of row i, all that is stored of a sparse one."""
+    if isinstance(x, tuple):
+        data, indices, indptr, _ = x
+        row = slice(indptr[i], indptr[i + 1])
+        return indices[row], data[row], np.ones(len(data[row]), data.dtype)
+    seen = ~np.isnan(x[i])
+    if weights is not None:
+        seen &= weights[i] > 0
+    columns = np.flatnonzero(seen)
+    return columns, x[i, columns], np.ones(len(columns), x.dtype) if weights is None else weights[i, columns]
+
+
 def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
-    """Solve each row of X ~ out F' over its observed entries (not NaN, weight above 0).
+    """Solve each row of X ~ out F' over what is observed: not NaN, weight above 0; of CSR what is stored.
 
     Returns violation, step, objective, residual and open as `hals` does, and the residual before.
     """
     dtype = f.dtype
     z = np.zeros(out.shape, dtype) if start is None else start.copy()
     total = np.zeros(6)
-    for i in range(len(x)):
-        seen = ~np.isnan(x[i])
-        if weights is not None:
-            seen &= weights[i] > 0
-        w = np.ones(seen.sum(), dtype) if weights is None else weights[i, seen]
-        fi, xi = f[seen], x[i, seen]
+    for i in range(len(out)):
+        columns, xi, w = _observed(x, weights, i)
+        fi = f[columns]
         g = (fi * w[:, None]).T @ fi + dtype.type(l2) * np.eye(f.shape[1], dtype=dtype)
         row = _Row(g, fi.T @ (w * xi), dtype.type(l1), nonneg)
-        if max_sweeps > 0 and not seen.any():
+        if max_sweeps > 0 and not len(columns):
             z[i] = 0
         before = row.residual(z[i])
         violation, step, still_open = row.solve(z[i], max_sweeps, polish, shrink, tol)
