@@ -8,6 +8,7 @@ from ridge_cases import FORMS, WAYS, Exact, far_away, fitted
 from sklearn.exceptions import ConvergenceWarning
 
 import gramfold as gf
+from gramfold.ridge_rows import Rows
 
 
 def scales(dtype):
@@ -115,6 +116,34 @@ def test_float32_data_give_the_coefficients_nearest_to_their_solution():
         model = gf.Ridge(1e-3).fit(form(X), y)
         assert exact.error(model) < 1e-7
         assert exact.above(model) <= model.duality_gap_ * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("condition", [1.0, 1e2, 1e4])
+def test_one_read_beside_that_of_the_moments_certifies(monkeypatch, condition, form, dtype):
+    rng = np.random.default_rng(0)
+    mixed = np.eye(8) if condition == 1 else rng.standard_normal((8, 8))
+    X = (rng.standard_normal((600, 8)) * np.geomspace(1, condition, 8) @ mixed + 3).astype(dtype)
+    Y = (X @ rng.standard_normal((8, 3)) + rng.standard_normal((600, 3))).astype(dtype)
+    reads, misfit = [], Rows.misfit
+
+    def counted(*arguments):
+        reads.append(1)
+        return misfit(*arguments)
+
+    monkeypatch.setattr(Rows, "misfit", counted)
+    model, exact = gf.Ridge(0.5).fit(form(X), Y), Exact(X, Y, 0.5)
+    if condition == 1:
+        assert len(reads) == 1
+    assert exact.error(model) < (1e-7 if dtype == np.float32 else 1e-11)
+    room = 1e-17 * exact.best.astype(float)  # of long double
+    assert (exact.above(model) <= model.duality_gap_ * (1 + 1e-6) + room).all()
+    B = model.coef_.astype(np.longdouble).T
+    X = exact.X - exact.X.mean(axis=0)
+    gradient = X.T @ (exact.y - exact.y.mean(axis=0) - X @ B) - 0.5 * B
+    rounding = 1e-13 * la.norm((X.T @ X).astype(float)) * la.norm(B.astype(float), axis=0)
+    gaps = (la.norm(gradient.astype(float), axis=0) * 1.2 + rounding) ** 2 / 2 / 0.5
+    assert (model.duality_gap_ <= 1.3 * gaps + 1e-12 * exact.best.astype(float)).all()
 
 
 INTERRUPTED = """
