@@ -4,6 +4,7 @@ Random walks over every estimator: parameters change, X changes its columns, typ
 in shapes that do not fit. A message of a kernel or of NumPy's broadcasting is a check that is missing.
 """
 
+import inspect
 import re
 import warnings
 from pathlib import Path
@@ -114,7 +115,7 @@ def call_of(draw, model):
     if method in OF_NOTHING:
         return method, (), {}
     x = draw(st.sampled_from(matrices()))
-    taken = getattr(type(model), method).__code__.co_varnames
+    taken = inspect.signature(getattr(type(model), method)).parameters
     needed = ("y",) if isinstance(model, gf.Ridge) else ()
     given = {
         name: draw(st.sampled_from(values))
