@@ -49,11 +49,12 @@ class StoredWorker : OwnRows<T> {
         double total = 0;
         for (Index e = 0; e < entries.size; ++e) {
             const T* f = f_.row(Index(entries.columns[e]));
-            Vec<T, component_pad<T>> sum = {};
-            for (Index c = 0; c < kp_; c += component_pad<T>)
-                sum += load<Vec<T, component_pad<T>>>(f + c) * load<Vec<T, component_pad<T>>>(z + c);
+            Vec<T> sum = {};
             T left = entries.values[e];
-            for (int l = 0; l < component_pad<T>; ++l) left -= sum[l];
+            Index c = 0;
+            for (; c + lanes<T> <= kp_; c += lanes<T>) sum += load<Vec<T>>(f + c) * load<Vec<T>>(z + c);
+            for (; c < kp_; ++c) left -= f[c] * z[c];
+            for (int l = 0; l < lanes<T>; ++l) left -= sum[l];
             total += double(left) * double(left);
         }
         return total;
