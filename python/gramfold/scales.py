@@ -14,7 +14,7 @@ from .observed import Observed
 # What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
 # Rows below 2^-m of that are scaled on their own, some at a time.
 BAND = {"float32": 20, "float64": 200}
-ABSURD = 1e30  # where any larger penalty has the same codes
+ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
 LOWEST = {"float32": -30, "float64": -300}
 
 
@@ -38,12 +38,13 @@ class Scale:
             shifted(values, self.x), None if weights is None else shifted(weights, self.weights), x.n_threads
         )
 
-    def penalty(self, given: Penalty) -> Penalty:
-        """What the penalties become."""
+    def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
+        """What the penalties become, for rows of this dtype."""
         with np.errstate(over="ignore"):
             l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
             l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
-        return Penalty(min(float(l1), ABSURD), min(float(l2), ABSURD), given.nonneg)
+        most = ABSURD[dtype.name]
+        return Penalty(min(float(l1), most), min(float(l2), most), given.nonneg)
 
 
 def solve_in_range(
