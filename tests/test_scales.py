@@ -108,3 +108,12 @@ def test_codes_out_of_range_are_refused(atoms, rows, word):
     for code in (gf.encode, gf.sparse_encode):
         with pytest.raises(ValueError, match=f"X is too {word} beside the dictionary"):
             code(np.ldexp(X, rows), np.ldexp(D, atoms), **({} if code is gf.encode else {"alpha": 0.0}))
+
+
+def test_penalties_of_any_size_scale_the_codes_with_x():
+    rng = np.random.default_rng(0)
+    X, D = rng.standard_normal((20, 8)), rng.standard_normal((5, 8))
+    for nonneg in (True, False):
+        plain = gf.encode(X, D, l1=0.5, nonneg=nonneg)
+        large = gf.encode(np.ldexp(X, 120), D, l1=np.ldexp(0.5, 120), nonneg=nonneg)
+        assert_array_equal(large, np.ldexp(plain, 120))

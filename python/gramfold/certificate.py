@@ -81,7 +81,7 @@ def certify(
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):
         raise ValueError(f"shapes do not fit: X {X.shape}, dictionary {D.shape}, codes {codes.shape}")
     scale = scale_of(Source(X, 1), D, l2)
-    own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")))
+    own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")), X.dtype)
     blocks = [slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK)]
     parts = [
         _block(

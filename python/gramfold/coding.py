@@ -133,7 +133,7 @@ def sparse_encode(
         nonlocal n_open
         part = _Part(scale, which)
         found, is_open = _encode(
-            scale.rows(x, which), shifted(atoms, scale.atoms), part.coder(coder),
+            scale.rows(x, which), shifted(atoms, scale.atoms), part.coder(coder, x.dtype),
             gram=shifted(gram, 2 * scale.atoms),
             products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
             start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
@@ -160,9 +160,9 @@ class _Part:
             return None
         return np.ascontiguousarray(shifted(given if self.rows is None else given[self.rows], exponent))
 
-    def coder(self, coder: Coder) -> Coder:
+    def coder(self, coder: Coder, dtype: np.dtype[Any]) -> Coder:
         """The coder with its penalties scaled."""
-        own = self.scale.penalty(Penalty(coder.l1, coder.l2, coder.nonneg))
+        own = self.scale.penalty(Penalty(coder.l1, coder.l2, coder.nonneg), dtype)
         return replace(coder, l1=own.l1, l2=own.l2)
 
 

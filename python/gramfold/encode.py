@@ -43,7 +43,11 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: Ar
 
     def solve(scale: Scale, which: Any) -> Array:
         nonlocal done, n_open, times
-        some, factor, own = scale.rows(x, which), shifted(shared, scale.atoms), scale.penalty(penalty)
+        some, factor, own = (
+            scale.rows(x, which),
+            shifted(shared, scale.atoms),
+            scale.penalty(penalty, x.dtype),
+        )
         gram = kernels.gram(factor, x.n_threads)
         sweeps = Sweeps(MOST_SWEEPS, tol=1e-10 if x.dtype == np.float64 else 1e-5, polish=POLISH)
         result = run(some, factor, own, gram, sweeps)

@@ -1,7 +1,7 @@
 """Rows and atoms brought into the range of their dtype by powers of two, which change no digit."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,17 @@ from .observed import Observed
 # What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
 # Rows below 2^-m of that are scaled on their own, some at a time.
 BAND = {"float32": 20, "float64": 200}
-# Where any larger penalty has the same codes, 0: far above products of what is in the band.
-ABSURD = {"float32": 1e30, "float64": 1e200}
+ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
 LOWEST = {"float32": -30, "float64": -300}
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Exponents of 2 by which rows, atoms and weights are multiplied, and where penalties are cut off."""
+    """Exponents of 2 by which rows, atoms and weights are multiplied."""
 
     x: int = 0
     atoms: int = 0
     weights: int = 0
-    absurd: float = ABSURD["float32"]
 
     def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
         """x, or some of its rows, scaled; x itself where that changes nothing."""
@@ -40,12 +38,13 @@ class Scale:
             shifted(values, self.x), None if weights is None else shifted(weights, self.weights), x.n_threads
         )
 
-    def penalty(self, given: Penalty) -> Penalty:
-        """What the penalties become."""
+    def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
+        """What the penalties become, for rows of this dtype."""
         with np.errstate(over="ignore"):
             l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
             l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
-        return Penalty(min(float(l1), self.absurd), min(float(l2), self.absurd), given.nonneg)
+        most = ABSURD[dtype.name]
+        return Penalty(min(float(l1), most), min(float(l2), most), given.nonneg)
 
 
 def solve_in_range(
@@ -108,7 +107,7 @@ def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     weights = 0
     if isinstance(x, Observed) and x.weights is not None:
         weights = _exponent(float(x.weights.max(initial=0)), band)
-    return Scale(_exponent(_size(x), band), _exponent(largest, band), weights, ABSURD[x.dtype.name])
+    return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 
 
 def _size(x: Source | Observed) -> float:
@@ -154,7 +153,7 @@ def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest
     for group in np.unique(groups[low]):
-        yield which[low & (groups == group)], replace(scale, x=scale.x - int(group) * lowest)
+        yield which[low & (groups == group)], Scale(scale.x - int(group) * lowest, scale.atoms, scale.weights)
 
 
 def _shifted_back(codes: Any, exponent: int) -> Any:

@@ -101,7 +101,7 @@ def _mended(
 
 
 def _curvature(gram: Double) -> float:
-    """Of the order of the least eigenvalue of a Gram matrix, its diagonal scaled to 1; 0 if it is singular."""
+    """The order of the least eigenvalue of a Gram matrix, its diagonal scaled to 1; 0 if it is singular."""
     scaled = _scaled(gram)
     if not scaled.size:
         return 1.0
