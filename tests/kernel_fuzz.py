@@ -45,6 +45,7 @@ OWN = {
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "moments": {"shift": "s"},
+    "misfit": {"shift": "s", "coefs": "dt"}, "gaussian_mixture": {"scale": "d"},
     "orthogonal_rows": {"y": "nd", "codes": "nk", "ended": "n"},
 }  # fmt: skip
 FACTORS = {"full": "kdd", "tied": "dd", "diag": "kd", "spherical": "k"}

@@ -153,7 +153,7 @@ def test_codes_that_cancel_and_rows_that_are_open_are_doubtful(kernels, dtype):
     for name, options in (("omp", {"most": 3}), ("lasso", {"l1": 1e-9})):
         for dense in (True, False):
             doubtful = np.zeros(60, bool)
-            out, _, _ = run(kernels, name, x, f, doubtful=doubtful, dense=dense, **options)
+            run(kernels, name, x, f, doubtful=doubtful, dense=dense, **options)
             assert_array_equal(doubtful, np.arange(60) % 2 == 0)
     x, f = data(97, 20, 33, dtype)
     doubtful = np.ones(97, bool)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ._arguments import flag, real
 from .fold import Penalty, Source
 from .inputs import read_atoms, read_rows
-from .scales import scale_of, shifted
+from .powers import times_power
+from .scales import scale_of
 
 BLOCK = 4096  # rows looked at together
 
@@ -85,14 +86,14 @@ def certify(
     blocks = [slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK)]
     parts = [
         _block(
-            shifted(X[b], scale.x), shifted(D, scale.atoms), shifted(codes[b], scale.x - scale.atoms),
-            own.l1, own.l2, own.nonneg,
+            times_power(X[b], scale.x), times_power(D, scale.atoms),
+            times_power(codes[b], scale.x - scale.atoms), own.l1, own.l2, own.nonneg,
         )
         for b in blocks
     ]  # fmt: skip
     objective, gap, kkt = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     with np.errstate(over="ignore", under="ignore"):
-        return Certificate(shifted(objective, -2 * scale.x), shifted(gap, -2 * scale.x), kkt)
+        return Certificate(times_power(objective, -2 * scale.x), times_power(gap, -2 * scale.x), kkt)
 
 
 def _block(

@@ -15,7 +15,8 @@ from .codes import Coder, code_rows, mend_codes, warn_if_open
 from .fold import Array, Penalty, Source
 from .inputs import read_array, read_atoms, read_rows
 from .observed import Observed, observe
-from .scales import Scale, shifted, solve_in_range
+from .powers import times_power
+from .scales import Scale, solve_in_range
 
 ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
 MATCHING = ("omp", "ols")
@@ -133,8 +134,8 @@ def sparse_encode(
         nonlocal n_open
         part = _Part(scale, which)
         found, is_open = _encode(
-            scale.rows(x, which), shifted(atoms, scale.atoms), part.coder(coder, x.dtype),
-            gram=shifted(gram, 2 * scale.atoms),
+            scale.rows(x, which), times_power(atoms, scale.atoms), part.coder(coder, x.dtype),
+            gram=times_power(gram, 2 * scale.atoms),
             products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
             start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
             sparse=output == "csr",
@@ -158,7 +159,7 @@ class _Part:
         """What is given for these rows, scaled."""
         if given is None:
             return None
-        return np.ascontiguousarray(shifted(given if self.rows is None else given[self.rows], exponent))
+        return np.ascontiguousarray(times_power(given if self.rows is None else given[self.rows], exponent))
 
     def coder(self, coder: Coder, dtype: np.dtype[Any]) -> Coder:
         """The coder with its penalties scaled."""

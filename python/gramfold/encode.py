@@ -11,8 +11,9 @@ from ._arguments import effective_threads, flag, real
 from ._core import kernels
 from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
 from .inputs import read_atoms, read_rows
+from .powers import times_power
 from .rows_from_data import Rows
-from .scales import Scale, shifted, solve_in_range
+from .scales import Scale, solve_in_range
 from .sound_rows import mend
 
 MOST_SWEEPS, POLISH = 10_000, 8
@@ -45,7 +46,7 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: Ar
         nonlocal done, n_open, times
         some, factor, own = (
             scale.rows(x, which),
-            shifted(shared, scale.atoms),
+            times_power(shared, scale.atoms),
             scale.penalty(penalty, x.dtype),
         )
         gram = kernels.gram(factor, x.n_threads)

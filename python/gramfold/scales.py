@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .fold import Array, Penalty, Source
 from .observed import Observed
+from .powers import times_power
 
 # What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
 # Rows below 2^-m of that are scaled on their own, some at a time.
@@ -32,10 +33,12 @@ class Scale:
             return x
         values = x.x if which is None else x.x[which]
         if isinstance(x, Source):
-            return Source(shifted(values, self.x), x.n_threads)
+            return Source(times_power(values, self.x), x.n_threads)
         weights = x.weights if which is None or x.weights is None else x.weights[which]
         return Observed(
-            shifted(values, self.x), None if weights is None else shifted(weights, self.weights), x.n_threads
+            times_power(values, self.x),
+            None if weights is None else times_power(weights, self.weights),
+            x.n_threads,
         )
 
     def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
@@ -79,15 +82,6 @@ def solve_in_range(
     for (which, _), rows in zip(small, back[1:], strict=True):
         back[0] = put_rows(back[0], which, rows)
     return back[0]
-
-
-def shifted(a: Any, exponent: int) -> Any:
-    """A 2^exponent, of an array, a sparse matrix or None; a itself for 0."""
-    if exponent == 0 or a is None:
-        return a
-    if sp.issparse(a):
-        return sp.csr_matrix((np.ldexp(a.data, exponent), a.indices, a.indptr), shape=a.shape)
-    return np.ldexp(a, exponent)
 
 
 def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
@@ -158,7 +152,7 @@ def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]
 
 def _shifted_back(codes: Any, exponent: int) -> Any:
     with np.errstate(over="ignore", under="ignore"):
-        return shifted(codes, exponent)
+        return times_power(codes, exponent)
 
 
 def _check_range(codes: Any, back: Any, atoms: Array) -> None:
