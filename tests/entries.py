@@ -118,6 +118,9 @@ ENTRIES = {
     "NMF, KL, mu": from_flat(nmf(beta_loss="kullback-leibler", solver="mu", max_sweeps=None)),
     "NMF, mu": from_flat(nmf(solver="mu", max_sweeps=None)),
     "NMF, missing": fitted(nmf(init="random", missing="mask"), ("transform",), sparse=False),
+    "MiniBatchNMF, missing": fitted(
+        lambda: gf.MiniBatchNMF(K, batch_size=20, max_iter=3, missing="mask"), ("transform",), sparse=False
+    ),
     "MiniBatchNMF": from_flat(lambda: gf.MiniBatchNMF(K, init="custom", batch_size=20, max_iter=3)),
     "MiniBatchNMF, KL": fitted(
         lambda: gf.MiniBatchNMF(

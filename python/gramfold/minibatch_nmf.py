@@ -2,26 +2,29 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from ._arguments import Seed, flag, real, whole
+from . import masked
+from ._arguments import Seed, choice, flag, real, whole
 from ._core import kernels
 from .beta import FLOOR, MultiplicativePass, exponent, least_of, level_rows, updated
 from .divergence import BetaDivergence
-from .fold import Array, Penalty, Source, Sweeps, solve_rows
+from .fold import Array, Pass, Penalty, Source, Sweeps, solve_rows
 from .inputs import FLOATS
 from .losses import Frobenius
 from .monitor import Callback, Monitor
 from .nmf_base import BaseNMF, unchanged_on_error
+from .observed import Observed
 from .start import half_exponent, initialize
 from .units import Units, shifted
 from .units import power as power_of_two
 
-BatchLoss = Frobenius | BetaDivergence
+BatchLoss = Frobenius | masked.MaskedFrobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
 
 
@@ -80,6 +83,10 @@ class MiniBatchNMF(BaseNMF):
         As in `NMF`.
     W_nonneg, H_nonneg, n_threads, callback, max_time
         As in `NMF`; the callback is called after each batch.
+    missing : {'error', 'mask'}, default='error'
+        With 'mask' NaN and the masked entries of a masked array are not observed, for least squares: rows of
+        W are solved for what is observed, and H for the batch filled in with W H, which bounds the objective
+        from above and touches it at the H at hand.
 
     Attributes
     ----------
@@ -96,6 +103,8 @@ class MiniBatchNMF(BaseNMF):
     Mairal, Bach, Ponce & Sapiro (2010), Online learning for matrix factorization and sparse coding.
     Lefevre, Bach & Fevotte (2011), Online algorithms for nonnegative matrix factorization with the
     Itakura-Saito divergence, for the forgetting.
+    Mairal (2013), Stochastic majorization-minimization algorithms for large-scale optimization, for
+    `missing`.
 
     Examples
     --------
@@ -105,8 +114,6 @@ class MiniBatchNMF(BaseNMF):
     >>> model.transform(X).shape
     (500, 4)
     """
-
-    missing = "error"
 
     @property
     def solver(self) -> str:  # type: ignore[override]
@@ -121,6 +128,7 @@ class MiniBatchNMF(BaseNMF):
         fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
         random_state: Seed = None, verbose: int = 0, W_nonneg: bool = True, H_nonneg: bool = True,
         n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+        missing: str = "error",
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.init = init
@@ -143,6 +151,7 @@ class MiniBatchNMF(BaseNMF):
         self.n_threads = n_threads
         self.callback = callback
         self.max_time = max_time
+        self.missing = missing
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components; see `fit_transform`."""
@@ -176,7 +185,8 @@ class MiniBatchNMF(BaseNMF):
         loss = self._loss(X, None, reset=True)
         assert isinstance(loss, BatchLoss)
         W, H = self._start(loss.x, W, H)
-        loss.x.once = True
+        if isinstance(loss.x, Source):
+            loss.x.once = True
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums(self._beta())
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
@@ -221,7 +231,8 @@ class MiniBatchNMF(BaseNMF):
         dtype = FLOATS if first else self.components_.dtype
         loss = self._loss(X, None, reset=first, dtype=dtype)
         assert isinstance(loss, BatchLoss)
-        loss.x.once = True
+        if isinstance(loss.x, Source):
+            loss.x.once = True
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
             self._sums = FadingSums(self._beta())
@@ -247,7 +258,7 @@ class MiniBatchNMF(BaseNMF):
                 "with a clone"
             )
 
-    def _revived(self, x: Source) -> Array:
+    def _revived(self, x: Source | Observed) -> Array:
         """The components, or a new start where nothing so far has left any."""
         if self.components_.any() or not x.largest:
             return self.components_
@@ -266,7 +277,8 @@ class MiniBatchNMF(BaseNMF):
         x, W = loss.x, W.copy()
         smooth: float | None = None
         best, idle = np.inf, 0
-        parts = [Source(x.x[batch], x.n_threads) for batch in batches]
+        kind = Source if isinstance(x, Source) else partial(Observed, weights=None)
+        parts: list[Any] = [kind(x.x[batch], n_threads=x.n_threads) for batch in batches]
         for part in parts:
             part.once = self.max_iter == 1
         for _ in range(self.max_iter):
@@ -295,10 +307,7 @@ class MiniBatchNMF(BaseNMF):
         if isinstance(loss, BetaDivergence):
             return self._multiplicative_step(loss, start, H, sums, fade)
         x, n_threads = loss.x, loss.x.n_threads
-        rows = solve_rows(
-            x, H, kernels.gram(H, n_threads), loss.penalty_W, SWEEPS, start=start,
-            sums=np.empty_like(H), n_threads=n_threads,
-        )  # fmt: skip
+        rows, objective, residual = _solved(x, H, loss.penalty_W, start)
         assert rows.sums is not None
         products, gram = sums.add(rows.sums, rows.gram, x.rows, fade)
         scale = sums.rows / x.rows
@@ -308,8 +317,8 @@ class MiniBatchNMF(BaseNMF):
             n_threads=n_threads,
         )  # fmt: skip
         norm2 = x.squared_norm
-        cost = (0.5 * norm2 + rows.objective + loss.penalty_H(H)) / x.rows
-        kkt = np.sqrt((rows.residual + cols.step / scale) / norm2) if norm2 else 0.0
+        cost = (objective + loss.penalty_H(H)) / x.rows
+        kkt = np.sqrt((residual + cols.step / scale) / norm2) if norm2 else 0.0
         return cols.factor, rows.factor, cost, float(kkt)
 
     def _multiplicative_step(
@@ -343,6 +352,11 @@ class MiniBatchNMF(BaseNMF):
         return new, W, cost, float(np.sqrt(result.residual / result.size)) if result.size > 0 else 0.0
 
     def _check_parameters(self) -> None:
+        choice(self.missing, "missing", ("error", "mask"))
+        if self.missing == "mask" and self.beta_loss not in ("frobenius", 2):
+            raise ValueError(
+                f"missing='mask' needs beta_loss='frobenius', got {self.beta_loss!r}; NMF has more"
+            )
         super()._check_parameters()
         whole(self.batch_size, "batch_size")
         whole(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
@@ -351,3 +365,17 @@ class MiniBatchNMF(BaseNMF):
                 whole(getattr(self, name), name)
         real(self.forget_factor, "forget_factor", high=1.0)
         flag(self.fresh_restarts, "fresh_restarts")
+
+
+def _solved(
+    x: Source | Observed, H: Array, penalty: Penalty, start: Array | None
+) -> tuple[Pass, float, float]:  # fmt: skip
+    """A batch solved for its rows of W, with sums for H; the objective, and the squared KKT residual of W."""
+    gram, sums, n_threads = kernels.gram(H, x.n_threads), np.empty_like(H), x.n_threads
+    if isinstance(x, Source):
+        rows = solve_rows(x, H, gram, penalty, SWEEPS, start=start, sums=sums, n_threads=n_threads)
+        return rows, 0.5 * x.squared_norm + rows.objective, rows.residual
+    done = masked.solve_rows(x, H, penalty, SWEEPS, start=start)
+    filled = Source(np.where(x.seen, x.x, done.factor @ H.T), x.n_threads)
+    rows = solve_rows(filled, H, gram, penalty, Sweeps(0), start=done.factor, sums=sums, n_threads=n_threads)
+    return rows, done.objective, done.residual

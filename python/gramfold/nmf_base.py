@@ -194,7 +194,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS) -> Loss:
         """Check X and give it its loss and penalties."""
         masked = self.missing == "mask"
-        x = self._observed(X, mask, reset) if masked else self._source(X, mask, reset, dtype)
+        x = self._observed(X, mask, reset, dtype) if masked else self._source(X, mask, reset, dtype)
         if x.least < 0 and self.W_nonneg and self.H_nonneg:
             raise ValueError(
                 "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
@@ -255,8 +255,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError("X has no stored entry, which with missing='unstored' are those observed")
         return Stored(x.x, x.n_threads)
 
-    def _observed(self, X: Any, mask: Any, reset: bool) -> Observed:
-        X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
+    def _observed(self, X: Any, mask: Any, reset: bool, dtype: Any) -> Observed:
+        X = read_rows(X, self, sparse=False, gaps=True, reset=reset, dtype=dtype)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
