@@ -119,7 +119,8 @@ ENTRIES = {
     "NMF, mu": from_flat(nmf(solver="mu", max_sweeps=None)),
     "NMF, missing": fitted(nmf(init="random", missing="mask"), ("transform",), sparse=False),
     "MiniBatchNMF, missing": fitted(
-        lambda: gf.MiniBatchNMF(K, batch_size=20, max_iter=3, missing="mask"), ("transform",), sparse=False
+        lambda: gf.MiniBatchNMF(K, batch_size=20, max_iter=3, missing="mask", random_state=0),
+        ("transform",), sparse=False,
     ),
     "MiniBatchNMF": from_flat(lambda: gf.MiniBatchNMF(K, init="custom", batch_size=20, max_iter=3)),
     "MiniBatchNMF, KL": fitted(
@@ -221,8 +222,9 @@ ENTRIES = {
             lambda solver=solver: gf.Ridge(0.5, solver=solver, random_state=0, tol=1e-9, max_iter=20_000),
             ("predict",), y=y,
         )
-        for solver in SOLVERS if solver != "sgd"
+        for solver in SOLVERS if solver not in ("sgd", "gd")
     },
+    "Ridge, gd": fitted(lambda: gf.Ridge(0.5, solver="gd", tol=1e-3), ("predict",), y=y),
     "Ridge, sgd": fitted(lambda: gf.Ridge(0.5, solver="sgd", tol=1e-3, random_state=0), ("predict",), y=y),
     "Ridge, svd": fitted(lambda: gf.Ridge(0.5, solver="svd"), ("predict",), sparse=False, y=y),
     "Ridge without intercept": fitted(lambda: gf.Ridge(0.5, fit_intercept=False), ("predict",), y=y),

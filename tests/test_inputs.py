@@ -181,6 +181,7 @@ WRONG = {
     "verbose": ["loud", -1], "shuffle": ["yes", 1, None], "W_nonneg": [1, None, "no"], "H_nonneg": [0, None],
     "max_sweeps": [0, -1, 2.5, "all"], "extrapolate": [1, None, "yes"], "missing": ["ignore", None, True],
     "n_threads": [0, -1, 1.5, "all", True], "callback": [3, "print"], "max_time": [-1, np.nan, "1 min"],
+    "frozen": [np.ones(8), np.ones((2, 5)), np.full((2, 8), np.nan), -np.ones((2, 8)), np.ones((K + 1, 8))],
 }  # fmt: skip
 
 

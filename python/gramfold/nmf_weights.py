@@ -12,7 +12,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from .fold import Array, Penalty, Source
-from .inputs import refuse_mask
 from .losses import Loss
 from .observed import Observed
 from .row_weights import RowWeights
@@ -50,7 +49,7 @@ class Weighted:
                     f"(alpha_H may stay), or l1_ratio={0 if beta == 2 else 1}"
                 )
         x = loss.x
-        weights = RowWeights(refuse_mask(sample_weight, "sample_weight"), x.x)
+        weights = RowWeights(sample_weight, x.x)
         assert weights.values is not None
         scale = (weights.values ** (1 / beta)).astype(x.dtype)
         share, H = weights.total / x.rows, loss.penalty_H
