@@ -1,9 +1,12 @@
 """No model allocates the square of the longer side of X, dense or sparse, tall or wide."""
 
+import sys
+
 import pytest
 import scipy.sparse as sp
 from entries import ENTRIES, counts
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 LONG, SHORT = 12_000, 24
 ROOM = 300 << 20  # bytes; half of LONG x LONG in float32
 # A covariance matrix is what these models are, and second moments what a sum over any number of rows is.
