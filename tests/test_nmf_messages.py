@@ -82,3 +82,10 @@ def test_sparse_codes_and_the_keyword_of_scikit_learn_give_x_back():
     W = model.transform(X)
     for codes in (sp.csr_array(W), sp.csc_matrix(W), sp.coo_array(W)):
         np.testing.assert_allclose(model.inverse_transform(X=codes), W @ model.components_, rtol=1e-12)
+
+
+def test_a_generator_as_random_state_is_told_what_to_pass():
+    for options in ({}, {"init": "random"}, {"shuffle": True}):
+        model = gf.NMF(2, random_state=np.random.default_rng(0), **options)
+        with pytest.raises(ValueError, match=r"random_state must be .*generator\.bit_generator"):
+            model.fit(np.ones((5, 4)))

@@ -70,7 +70,7 @@ def seeded(random_state: Seed) -> np.random.RandomState:
     except ValueError:
         way = ""
         if isinstance(random_state, np.random.Generator):
-            way = "; np.random.RandomState(generator.bit_generator) draws from the same source"
+            way = "; numpy.random.RandomState(generator.bit_generator) draws from the same source"
         raise ValueError(
             f"random_state must be None, an int or a numpy RandomState, got {random_state!r}{way}"
         ) from None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, choice, effective_threads, real, whole
+from ._arguments import Seed, choice, effective_threads, real, seeded, whole
 from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
@@ -26,7 +26,6 @@ from .mixture import (
     check_mixing,
     check_weights,
     narrowed,
-    random_numbers,
     relative,
 )
 from .monitor import Callback
@@ -182,7 +181,7 @@ class GaussianMixture(BaseMixture):
         """
         check_is_fitted(self)
         whole(n_samples, "n_samples")
-        rng = random_numbers(self.random_state)
+        rng = seeded(self.random_state)
         shares = self.weights_.astype(np.float64)
         counts = rng.multinomial(n_samples, shares / shares.sum())
         rows = []

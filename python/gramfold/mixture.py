@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from . import em
-from ._arguments import Seed, choice, flag, real, whole
+from ._arguments import Seed, choice, flag, real, seeded, whole
 from .fold import Array
 from .inputs import read_array
 from .mixture_start import INITS
@@ -138,7 +137,7 @@ class BaseMixture(DensityMixin, BaseEstimator):
 
     def _run(self, model: Any, resume: Callable[[], Any], *, accelerate: bool = False) -> em.Trace:
         """Start, iterate, and keep the best of n_init runs: its bounds, not yet its parameters."""
-        warm, rng = self._is_warm, random_numbers(self.random_state)
+        warm, rng = self._is_warm, seeded(self.random_state)
         best: em.Trace | None = None
         begun = time.perf_counter()
         for _ in range(1 if warm else self.n_init):
@@ -202,16 +201,6 @@ def narrowed(a: Double, dtype: Any, name: str, given: str = "X", *, positive: bo
             + ("" if dtype == np.float64 else ", or pass X as float64")
         )
     return found
-
-
-def random_numbers(random_state: Any) -> np.random.RandomState:
-    """As scikit-learn's `check_random_state`, but say what to do with NumPy's newer generators."""
-    if isinstance(random_state, np.random.Generator):
-        raise ValueError(
-            f"random_state must be None, an int or a numpy.random.RandomState, got {random_state!r}: pass "
-            "numpy.random.RandomState(generator.bit_generator) to draw from the same numbers"
-        )
-    return check_random_state(random_state)
 
 
 def check_mixing(weights: Any, k: int) -> Double | None:

@@ -5,9 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
-from ._arguments import Seed, choice, flag, whole
+from ._arguments import Seed, choice, flag, seeded, whole
 from .fold import Array
 from .losses import Loss
 from .monitor import Callback, Monitor
@@ -200,7 +199,7 @@ class NMF(BaseNMF):
         if len(frozen) > len(H):
             raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
         H = np.concatenate([frozen, H[len(frozen) :]])
-        rng = check_random_state(self.random_state) if self.shuffle else None
+        rng = seeded(self.random_state) if self.shuffle else None
         if weighted:
             W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)
         solver = (weighted.loss if weighted else loss).solver(

@@ -4,9 +4,8 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from sklearn.utils import check_random_state
 
-from ._arguments import Seed, floating, generator, whole
+from ._arguments import Seed, floating, generator, seeded, whole
 from ._extras import require
 from .patches import corners, extract
 
@@ -72,7 +71,7 @@ def image_patches(
     >>> image_patches((8, 8), n_patches=1000, random_state=0).shape
     (1000, 64)
     """
-    kept, rng = floating(dtype), check_random_state(random_state)
+    kept, rng = floating(dtype), seeded(random_state)
     images = [grey(name, kept) for name in PHOTOGRAPHS]
     grids = [corners(image.shape, patch_shape, stride=stride) for image in images]
     shares = np.array([len(rows) * len(columns) for rows, columns in grids])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._arguments import Seed, effective_threads, flag, real, whole
+from ._arguments import Seed, effective_threads, flag, real, seeded, whole
 from .fold import Array
 from .inputs import read_array, read_rows
 from .mixture import (
@@ -17,7 +17,6 @@ from .mixture import (
     check_mixing,
     check_weights,
     narrowed,
-    random_numbers,
 )
 from .monitor import Callback
 from .nmf_base import unchanged_on_error
@@ -235,7 +234,7 @@ class PoissonMixture(BaseMixture):
         """
         check_is_fitted(self)
         n = whole(n_samples, "n_samples")
-        rng = random_numbers(self.random_state)
+        rng = seeded(self.random_state)
         s = check_weights(exposure, n, "exposure", positive=True)
         shares = self.weights_.astype(np.float64)
         labels = np.repeat(np.arange(len(shares)), rng.multinomial(n, shares / shares.sum()))

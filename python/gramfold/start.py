@@ -6,10 +6,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd
 
-from ._arguments import Seed
+from ._arguments import Seed, seeded
 from .fold import Array, Source
 from .observed import Observed
 from .stored import Completed
@@ -52,7 +51,7 @@ def initialize(
 def _random(
     x: Source | Observed, k: int, random_state: Seed, nonneg: tuple[bool, bool]
 ) -> tuple[Array, Array]:
-    rng = check_random_state(random_state)
+    rng = seeded(random_state)
     size = x.mean if x.least >= 0 else np.sqrt(x.squared_norm / (x.rows * x.cols))
     scale = np.sqrt(size / k)
     H = scale * rng.standard_normal((k, x.cols)).astype(x.dtype, copy=False)
@@ -93,7 +92,7 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
     if init == "nndsvda":
         W[W == 0], H[H == 0] = fill, fill
     elif init == "nndsvdar":
-        rng = check_random_state(random_state)
+        rng = seeded(random_state)
         for factor in (W, H):
             zeros = factor == 0
             factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
@@ -103,11 +102,11 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
 def _leading(X: Any, k: int, random_state: Seed) -> tuple[Array, Array, Array]:
     """The truncated SVD of scikit-learn, but for signs also where X is not an array (Halko et al. 2011)."""
     if not isinstance(X, Completed):
-        return randomized_svd(X, k, random_state=random_state)
+        return randomized_svd(X, k, random_state=seeded(random_state))
     if X.shape[0] < X.shape[1]:
         V, s, U = _leading(X.T, k, random_state)
         return U.T, s, V.T
-    q = check_random_state(random_state).normal(size=(X.shape[1], k + 10)).astype(X.v.dtype)
+    q = seeded(random_state).normal(size=(X.shape[1], k + 10)).astype(X.v.dtype)
     for _ in range(7 if k < 0.1 * min(X.shape) else 4):
         q = scipy.linalg.lu(X @ q, permute_l=True)[0]
         q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
