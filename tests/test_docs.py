@@ -16,7 +16,7 @@ import gramfold
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODULES = sorted(m.name for m in pkgutil.iter_modules(gramfold.__path__, "gramfold."))
+MODULES = sorted(m.name for m in pkgutil.walk_packages(gramfold.__path__, "gramfold."))
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -27,7 +27,7 @@ FOREIGN = (
     "[Ss]ingular matrix"
 )
 # And what our kernels say, but of X itself, which the gate passes on.
-SOURCES = (Path(__file__).parent.parent / "cpp").glob("*.[ch]pp")
+SOURCES = (Path(__file__).parent.parent / "cpp").rglob("*.[ch]pp")
 OURS = {m for path in SOURCES for m in re.findall(r'require\([^;]*?"([^"]+)"\s*\)', path.read_text())}
 SAID_BY_KERNELS = "|".join(re.escape(m) for m in sorted(OURS) if not m.startswith("X."))
 UNFIT = re.compile(f"{FOREIGN}|{SAID_BY_KERNELS or 'cols x k'}")

@@ -1,35 +1,38 @@
 """gramfold: matrix factorisation at the speed of the hardware."""
 
+import sys
 from importlib.metadata import version
 
-from . import datasets, patches, plot, restore
-from .bases import OrthoBasis
-from .certificate import Certificate, certify
-from .coding import sparse_encode
-from .coherence import babel_function, coherence_report, mutual_coherence, welch_bound
-from .config import show_config
-from .dictionary import DictionaryLearning
-from .encode import encode
-from .gaussian_mixture import GaussianMixture
-from .incremental_pca import IncrementalPCA
-from .kmeans import KMeans
-from .least_norm import least_norm
-from .minibatch_dictionary import MiniBatchDictionaryLearning
-from .minibatch_kmeans import MiniBatchKMeans
-from .minibatch_nmf import MiniBatchNMF
-from .nmf import NMF, non_negative_factorization
-from .online_rpca import OnlineRobustPCA
-from .pca import PCA
-from .poisson_mixture import PoissonMixture
-from .progress import IterationInfo, progress
-from .ridge import Ridge
-from .ridge_path import ridge_path
-from .rpca import RobustPCA
-from .seeding import kmeans_plusplus
-from .sparse_coder import SparseCoder
-from .truncated_svd import TruncatedSVD
+from . import datasets, plot
+from .coding.bases import OrthoBasis
+from .coding.certificate import Certificate, certify
+from .coding.coherence import babel_function, coherence_report, mutual_coherence, welch_bound
+from .coding.encode import encode
+from .coding.sparse_coder import SparseCoder
+from .coding.sparse_encode import sparse_encode
+from .dictionary.estimator import DictionaryLearning
+from .dictionary.minibatch import MiniBatchDictionaryLearning
+from .fit.config import show_config
+from .fit.progress import IterationInfo, progress
+from .images import patches, restore
+from .kmeans.estimator import KMeans
+from .kmeans.minibatch import MiniBatchKMeans
+from .kmeans.seeding import kmeans_plusplus
+from .mixture.gaussian import GaussianMixture
+from .mixture.poisson import PoissonMixture
+from .nmf.estimator import NMF, non_negative_factorization
+from .nmf.minibatch import MiniBatchNMF
+from .pca.estimator import PCA
+from .pca.incremental import IncrementalPCA
+from .pca.truncated_svd import TruncatedSVD
+from .ridge.estimator import Ridge
+from .ridge.least_norm import least_norm
+from .ridge.path import ridge_path
+from .rpca.estimator import RobustPCA
+from .rpca.online import OnlineRobustPCA
 
 __version__ = version("gramfold")
+sys.modules.update({f"{__name__}.patches": patches, f"{__name__}.restore": restore})  # public by these names
 __all__ = [
     "NMF",
     "PCA",

@@ -1,0 +1,159 @@
+// One pass over X that codes its rows in a fixed dictionary: project, code, and if asked S += Z'X, gram += Z'Z.
+//
+// Codes are written to a dense Z (rows x k), or kept as the entries of a CSR matrix, group of rows by group. A row is
+// doubtful if it is open, or if its code cancels, sum |z| |f| > cancels |Fz|: along dependent atoms rounding may have
+// spoiled it.
+#pragma once
+
+#include "coding/omp.hpp"
+#include "coding/sound_lasso.hpp"
+#include "fold/csr.hpp"
+#include "least_squares/pass.hpp"
+
+namespace gramfold {
+
+// Codes of the rows first .. of one block, in the order of their columns.
+template <class T>
+struct CodePiece {
+    std::vector<T> values;
+    std::vector<std::int32_t> columns;
+};
+
+// Where codes go: `dense`, or pieces by first row / row_group, and the entries of each row.
+template <class T>
+struct CodeSink {
+    Index rows, k;
+    T* dense;
+    std::vector<CodePiece<T>> pieces;
+    std::vector<Index> sizes;
+
+    CodeSink(Index rows, Index k, T* dense) : rows(rows), k(k), dense(dense) {
+        if (dense) return;
+        pieces.resize(static_cast<std::size_t>((rows + row_group - 1) / row_group));
+        sizes.resize(static_cast<std::size_t>(rows));
+    }
+
+    template <class Rows>
+    void put(Index row, CodePiece<T>* piece, const Rows& code, Index size) {
+        if (dense) {
+            T* to = dense + row * k;
+            std::fill_n(to, k, T(0));
+            for (Index a = 0; a < size; ++a) to[code.index(a)] = code.value(a);
+            return;
+        }
+        auto &columns = piece->columns;
+        auto &values = piece->values;
+        const std::size_t begin = columns.size();
+        for (Index a = 0; a < size; ++a) {
+            const auto j = static_cast<std::int32_t>(code.index(a));
+            const T value = code.value(a);
+            if (value == 0) continue;
+            std::size_t at = columns.size();
+            columns.push_back(j), values.push_back(value);
+            for (; at > begin && columns[at - 1] > j; --at) columns[at] = columns[at - 1], values[at] = values[at - 1];
+            columns[at] = j, values[at] = value;
+        }
+        sizes[static_cast<std::size_t>(row)] = static_cast<Index>(columns.size() - begin);
+    }
+};
+
+// What all rows of a pass share: who codes them, and what each is given.
+template <class T, class Rows>
+struct CodeTask {
+    const Packed<T>& f;
+    GramRows<T> gram;
+    typename Rows::Rule rule;
+    const T* start;        // rows x k or null
+    const double* enough;  // rows or null
+    bool* doubtful;        // rows or null, overwritten
+    Index depth;           // rows projected at once
+};
+
+template <class T, class Source, class Rows>
+class CodeWorker {
+  public:
+    CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
+        : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp), stride_(round_up<Index>(task.depth, row_group)),
+          rows_(task.gram, task.rule), p_(kp_ * stride_),
+          by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0), norms_(k_) {
+        for (Index j = 0; j < k_; ++j) norms_.get()[j] = std::sqrt(task_.gram.exact[j * (k_ + 1)]);
+    }
+
+    void operator()(Index first, Index count, PassSums<T>& sums) {
+        block_.open(first, count);
+        if (by_component_.size()) {
+            block_.project(task_.f.data, k_, kp_, by_component_.get(), stride_);
+            transpose(k_, count, by_component_.get(), stride_, p_.get(), kp_);
+        } else {
+            block_.project(task_.f.data, k_, kp_, p_.get(), kp_);
+        }
+        if (z_.size()) z_.zero();
+        CodePiece<T>* piece = sink_.dense ? nullptr : &sink_.pieces[static_cast<std::size_t>(first / row_group)];
+        for (Index r = 0; r < count; ++r) {
+            const Index row = first + r;
+            const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
+            const RowCode done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
+            sink_.put(row, piece, rows_, done.size);
+            sums.stats.objective += done.objective;
+            sums.stats.open += done.open;
+            if (task_.doubtful) task_.doubtful[row] = done.open || cancels(done);
+            if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
+        }
+        if (sums.s.size()) block_.accumulate(z_.get(), k_, kp_, sums.s.get());
+    }
+
+  private:
+    static constexpr double most = std::is_same_v<T, float> ? 16 : 1e3;
+
+    bool cancels(const RowCode& done) const {
+        double size = 0;
+        for (Index a = 0; a < done.size; ++a) size += std::abs(double(rows_.value(a))) * norms_.get()[rows_.index(a)];
+        return !(size * size <= most * most * -2 * done.objective);  // at most |Fz|^2
+    }
+
+    void add(T* z, Index size, double* gram) const {
+        for (Index a = 0; a < size; ++a) {
+            const double value = double(rows_.value(a));
+            z[rows_.index(a)] = rows_.value(a);
+            for (Index b = 0; b < size; ++b) gram[rows_.index(a) * k_ + rows_.index(b)] += value * double(rows_.value(b));
+        }
+    }
+
+    typename Source::Block block_;
+    const CodeTask<T, Rows>& task_;
+    CodeSink<T>& sink_;
+    Index k_, kp_, stride_;
+    Rows rows_;
+    Buffer<T> p_, by_component_, z_;
+    Buffer<double> norms_;
+};
+
+// `s` (cols x k, or null) is overwritten with X'Z; Z'Z is summed if there is `s`.
+template <class T, class Rows, class Source>
+std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const double* gram, typename Rows::Rule rule,
+                                      const T* start, const double* enough, bool* doubtful, CodeSink<T>& sink, T* s, const Run& run) {
+    const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
+    const Buffer<T> padded = padded_rows<T>(gram, k, gp);
+    Plan plan = x.plan(k, s);
+    // The products of a block leave room for G in the second-level cache.
+    const Index fit = (Index{128} << 10) / (kp * Index(sizeof(T))) / row_group * row_group;
+    plan.block = std::max(row_group, std::min(fit, plan.block));
+    plan.work = double(x.rows()) * double(k) * (double(x.work_per_row()) + 256);
+    const CodeTask<T, Rows> task{f, {padded.get(), k, gp, gram}, rule, start, enough, doubtful, plan.block};
+    auto sums = fold(
+        plan, run,
+        [&] {
+            auto sums = std::make_unique<PassSums<T>>();
+            if (s) {
+                sums->s = Buffer<T>(sums_size(x, k, kp));
+                sums->gram = Buffer<double>(k * k);
+            }
+            sums->clear();
+            return sums;
+        },
+        [&] { return CodeWorker<T, Source, Rows>(x, task, sink, s != nullptr); });
+    if (s) read_sums(x, k, kp, sums->s.get(), s);
+    return sums;
+}
+
+}  // namespace gramfold

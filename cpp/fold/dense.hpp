@@ -1,0 +1,145 @@
+// Rows of a dense X with any strides, as a source of blocks for the fold.
+#pragma once
+
+#include "fold/dots.hpp"
+#include "fold/fold.hpp"
+
+namespace gramfold {
+
+// Uninitialised, 64-byte aligned memory.
+template <class T>
+class Buffer {
+  public:
+    explicit Buffer(Index size = 0) : data_(size ? make(size) : nullptr), size_(size) {}
+    Buffer(Buffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~Buffer() { ::operator delete(data_, std::align_val_t{64}); }
+
+    T* get() const { return data_; }
+    Index size() const { return size_; }
+    void zero() { std::fill_n(data_, size_, T(0)); }
+    Buffer& operator+=(const Buffer& o) {
+        for (Index i = 0; i < size_; ++i) data_[i] += o.data_[i];
+        return *this;
+    }
+
+  private:
+    static T* make(Index size) {
+        Index bytes;
+        if (__builtin_mul_overflow(size, Index(sizeof(T)), &bytes) || bytes < 0) throw std::bad_alloc();
+        return static_cast<T*>(::operator new(static_cast<std::size_t>(bytes), std::align_val_t{64}));
+    }
+    T* data_;
+    Index size_;
+};
+
+template <class T>
+struct Matrix {
+    T* data;
+    Index rows, cols, row_stride, col_stride;
+
+    T& operator()(Index r, Index c) const { return data[r * row_stride + c * col_stride]; }
+    T* row(Index r) const { return data + r * row_stride; }
+};
+
+template <class T>
+class Dense {
+  public:
+    using Scalar = T;
+
+    // A contiguous side is read in place, unless all rows of a tile would fall in the same few lines of the
+    // first-level cache. Anything else is copied block by block.
+    explicit Dense(Matrix<const T> x) : x_(x), by_cols_(x.col_stride != 1 && x.row_stride == 1) {
+        const Index stride = by_cols_ ? x.col_stride : x.row_stride;
+        const bool crowded = x.cols >= 64 && stride * Index(sizeof(T)) % 4096 == 0;
+        in_place_ = (by_cols_ || x.col_stride == 1) && !crowded;
+    }
+
+    Index rows() const { return x_.rows; }
+    Index cols() const { return x_.cols; }
+    const Matrix<const T>& matrix() const { return x_; }
+    Index work_per_row() const { return 2 * x_.cols; }  // in multiples of k
+    // Of long rows a block leaves the second-level cache between project and accumulate. With several tiles of
+    // components that costs less than the sums' coming and going, so that blocks are large; with one, blocks are small.
+    Plan plan(Index k, bool sums = true) const {
+        const Index row_bytes = x_.cols * Index(sizeof(T));
+        Plan p = gramfold::plan(x_.rows, row_bytes, sums && x_.cols > 1024 ? 384 : 256);
+        if (by_cols_) return p;
+        if (k > tile_rows && p.block < 2 * row_group) p.block = 4 * row_group;
+        while (k <= tile_rows && p.block > row_group / 4 && p.block * row_bytes > most_block_bytes) p.block /= 2;
+        return p;
+    }
+
+    // The sums Z'X are kept in panels of columns when X is read along its rows, else as (cols x padded k).
+    bool packs_sums() const { return !by_cols_; }
+    bool reads_panels() const { return !by_cols_; }
+
+    class Block {
+      public:
+        explicit Block(const Dense& x) : x_(x.x_), by_cols_(x.by_cols_), in_place_(x.in_place_) {}
+
+        void open(Index first, Index count) {
+            count_ = count;
+            near_ = in_place_ && count * x_.cols * Index(sizeof(T)) <= (by_cols_ ? block_bytes : most_block_bytes);
+            if (in_place_) {
+                data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
+                return;
+            }
+            const Index lines = by_cols_ ? x_.cols : count, length = by_cols_ ? count : x_.cols;
+            const Index step = by_cols_ ? x_.col_stride : x_.row_stride, within = by_cols_ ? 1 : x_.col_stride;
+            stride_ = round_up<Index>(length, 16) + 16;
+            if (copy_.size() < lines * stride_) copy_ = Buffer<T>(lines * stride_);
+            for (Index i = 0; i < lines; ++i) {
+                const T* from = x_.row(first) + i * step;
+                T* to = copy_.get() + i * stride_;
+                if (within == 1) std::copy_n(from, length, to);
+                else
+                    for (Index j = 0; j < length; ++j) to[j] = from[j * within];
+            }
+            data_ = copy_.get();
+        }
+
+        // p (k x row lanes, stride p_row) if project_by_component, else p (rows x k).
+        bool project_by_component() const { return by_cols_; }
+
+        void project(const T* f, Index k, Index kp, T* p, Index p_row) const {
+            if (by_cols_) product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
+            else times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row, {near_ ? data_ + count_ * stride_ : nullptr});
+        }
+
+        void accumulate(const T* z, Index k, Index kp, T* s) const {
+            if (by_cols_) product(x_.cols, kp, count_, data_, stride_, 1, z, kp, s, kp, true);
+            else product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, packed, true, {nullptr, k > tile_rows ? 8 * lanes<T> : 0});
+        }
+
+      private:
+        Matrix<const T> x_;
+        bool by_cols_, in_place_, near_ = false;
+        Index count_ = 0, stride_ = 0;
+        const T* data_ = nullptr;
+        Buffer<T> copy_;
+    };
+
+  private:
+    Matrix<const T> x_;
+    bool by_cols_, in_place_;
+};
+
+// How many numbers a source keeps the sums Z'X of k components in.
+template <class Source>
+Index sums_size(const Source& x, Index k, Index kp) {
+    return x.cols() * (x.packs_sums() ? k : kp);
+}
+
+// to (cols x k) = the sums.
+template <class Source, class T>
+void read_sums(const Source& x, Index k, Index kp, const T* sums, T* to) {
+    if (x.packs_sums()) return unpack(k, x.cols(), sums, to);
+    for (Index c = 0; c < x.cols(); ++c) std::copy_n(sums + c * kp, k, to + c * k);
+}
+
+}  // namespace gramfold

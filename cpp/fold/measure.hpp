@@ -1,0 +1,187 @@
+// Numbers about X and its factors: sums, Gram matrix, exact squared residual; and the limits of the machine.
+#pragma once
+
+#include <chrono>
+#include <limits>
+
+#include "fold/dense.hpp"
+
+namespace gramfold {
+
+struct Scan {
+    double sum = 0, squares = 0, least = std::numeric_limits<double>::infinity();
+
+    void clear() { *this = {}; }
+    Scan& operator+=(const Scan& o) {
+        sum += o.sum, squares += o.squares, least = std::min(least, o.least);
+        return *this;
+    }
+
+    // Up to 512 numbers: short sums in T, vector by vector.
+    template <class T>
+    void add(const T* x, Index stride, Index n) {
+        using V = Vec<T>;
+        constexpr Index w = lanes<T>;
+        V s = {}, q = {}, low = V{} + std::numeric_limits<T>::infinity();
+        Index i = 0;
+        if (stride == 1)
+            for (; i + w <= n; i += w) {
+                const V v = load<V>(x + i);
+                s += v, q += v * v, low = v < low ? v : low;
+            }
+        for (Index l = 0; i && l < w; ++l) {
+            sum += double(s[l]), squares += double(q[l]);
+            least = std::min(least, double(low[l]));
+        }
+        for (; i < n; ++i) {
+            const double v = double(x[i * stride]);
+            sum += v, squares += v * v, least = std::min(least, v);
+        }
+    }
+};
+
+// Sum, sum of squares and least entry, in one read.
+template <class T>
+Scan scan(Matrix<const T> x, const Run& run) {
+    if (x.col_stride != 1 && x.row_stride == 1)
+        std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride);
+    const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
+    const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
+    const auto sums = fold(
+        plan(rows, flat ? piece * Index(sizeof(T)) : x.cols * Index(sizeof(T))), run,
+        [] { return std::make_unique<Scan>(); },
+        [&] {
+            return [&](Index first, Index count, Scan& total) {
+                for (Index r = first; r < first + count; ++r) {
+                    const Index begin = flat ? r * piece : 0, end = flat ? std::min(x.cols, begin + piece) : x.cols;
+                    for (Index c = begin; c < end; c += piece)
+                        total.add(x.row(flat ? 0 : r) + c * x.col_stride, x.col_stride, std::min(piece, end - c));
+                }
+            };
+        });
+    return *sums;
+}
+
+template <class U>
+struct VectorSum {
+    Buffer<U> values;
+    explicit VectorSum(Index n) : values(n) { values.zero(); }
+    void clear() { values.zero(); }
+    VectorSum& operator+=(const VectorSum& o) {
+        values += o.values;
+        return *this;
+    }
+};
+
+// Whether a row of a CSR matrix has a column more than once; columns in any order, but not out of range.
+template <class I>
+bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Run& run) {
+    using Unsigned = std::make_unsigned_t<I>;  // a negative index is a large one
+    const auto end = Unsigned(std::min<Index>(cols, std::numeric_limits<I>::max()));
+    const auto entries = Index(starts[rows]);
+    const auto found = fold(
+        {rows, std::max<Index>(1, rows), std::clamp<Index>(entries >> 16, 1, 64), 4.0 * double(entries)}, run,
+        [] { return std::make_unique<VectorSum<Index>>(1); },
+        [&] {
+            return [&, last = std::vector<Index>()](Index first, Index count, VectorSum<Index>& total) mutable {
+                const auto begin = Index(starts[first]), behind = Index(starts[first + count]);
+                if (begin == behind) return;
+                auto most = Unsigned(columns[begin]);
+                I falls = 0;
+                for (Index e = begin + 1; e < behind; ++e) {
+                    most = std::max(most, Unsigned(columns[e]));
+                    falls += I(columns[e - 1] >= columns[e]);
+                }
+                if (most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
+                for (Index r = first; r < first + count; ++r) {
+                    const auto e = Index(starts[r]);
+                    if (e > begin && e < Index(starts[r + 1])) falls -= columns[e - 1] >= columns[e];
+                }
+                if (falls == 0) return;
+                for (Index r = first; r < first + count; ++r) {
+                    if (last.empty()) last.assign(std::size_t(cols), -1);
+                    for (Index e = Index(starts[r]); e < Index(starts[r + 1]); ++e) {
+                        Index& seen = last[std::size_t(columns[e])];
+                        total.values.get()[0] += seen == r;
+                        seen = r;
+                    }
+                }
+            };
+        });
+    return found->values.get()[0] > 0;
+}
+
+// F'F (k x k, double): short sums in T, across blocks in double.
+template <class T>
+Buffer<double> gram(Matrix<const T> f, const Run& run) {
+    const Index k = f.cols;
+    auto sums = fold(
+        plan(f.rows, k * Index(sizeof(T))), run, [&] { return std::make_unique<VectorSum<double>>(k * k); },
+        [&] {
+            return [&, z = Buffer<T>(f.col_stride == 1 ? 0 : 4 * row_group * k),
+                    small = Buffer<T>(k * k)](Index first, Index count, VectorSum<double>& total) mutable {
+                const T* rows = f.row(first);
+                for (Index r = 0; f.col_stride != 1 && r < count; ++r)
+                    for (Index c = 0; c < k; ++c) z.get()[r * k + c] = f(first + r, c);
+                const Index stride = f.col_stride == 1 ? f.row_stride : k;
+                if (f.col_stride != 1) rows = z.get();
+                product(k, k, count, rows, 1, stride, rows, stride, small.get(), k, false);
+                for (Index i = 0; i < k * k; ++i) total.values.get()[i] += double(small.get()[i]);
+            };
+        });
+    return std::move(sums->values);
+}
+
+// sum (X - W H)^2 over all entries; W: rows x k, H: k x cols, both contiguous. No temporary of the size of X.
+template <class T>
+double squared_residual(Matrix<const T> x, const T* w, const T* h, Index k, const Run& run) {
+    constexpr Index panel = 256;
+    const auto sums = fold(
+        plan(x.rows, x.cols * Index(sizeof(T))), run, [] { return std::make_unique<VectorSum<double>>(1); },
+        [&] {
+            return [&, wh = Buffer<T>(4 * row_group * panel)](Index first, Index count, VectorSum<double>& total) mutable {
+                for (Index c = 0; c < x.cols; c += panel) {
+                    const Index n = std::min(panel, x.cols - c);
+                    product(count, n, k, w + first * k, k, 1, h + c, x.cols, wh.get(), panel, false);
+                    for (Index r = 0; r < count; ++r) {
+                        T square[8] = {};
+                        for (Index l = 0; l < n; ++l) {
+                            const T d = x(first + r, c + l) - wh.get()[r * panel + l];
+                            square[l % 8] += d * d;
+                        }
+                        for (T s : square) total.values.get()[0] += double(s);
+                    }
+                }
+            };
+        });
+    return sums->values.get()[0];
+}
+
+// FMA per second times two, from registers alone.
+template <class T>
+double peak(double seconds, const Run& run) {
+    using V = Vec<T>;
+    using Clock = std::chrono::steady_clock;
+    double total = 0;
+    const int n_threads = team(std::min(run.n_threads, 1024));
+#pragma omp parallel num_threads(n_threads) reduction(+ : total) if (n_threads > 1)
+    {
+        constexpr int chains = tile_rows >= 12 ? 24 : 10;
+        constexpr Index rounds = 100000;
+        V acc[chains] = {};
+        const V x = V{} + T(0.5);
+        Index done = 0;
+        const auto begin = Clock::now();
+        double elapsed = 0;
+        for (; elapsed < seconds; done += rounds, elapsed = std::chrono::duration<double>(Clock::now() - begin).count())
+            for (Index i = 0; i < rounds; ++i)
+#pragma GCC unroll 24
+                for (int c = 0; c < chains; ++c) acc[c] = acc[c] * x + x;
+        T sink = 0;
+        for (const V& a : acc) sink += a[0];
+        total += sink == T(-1) ? 0 : 2.0 * chains * lanes<T> * double(done) / elapsed;
+    }
+    return total;
+}
+
+}  // namespace gramfold

@@ -1,0 +1,136 @@
+// What every binding shares: how arrays, sparse matrices and numbers cross the boundary, and the GIL.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "fold/csr.hpp"
+
+namespace py = pybind11;
+
+namespace gramfold {
+
+// An array of T as it is, whose data is aligned: a misaligned one, or another type, is refused and never converted.
+template <class T, int flags>
+struct AsIs : py::array_t<T, flags> {
+    using py::array_t<T, flags>::array_t;
+    static bool check_(py::handle h) {
+        return py::array_t<T, flags>::check_(h) && py::detail::check_flags(h.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+    }
+};
+template <class T>
+using Strided = AsIs<T, py::array::forcecast>;
+template <class T>
+using Contiguous = AsIs<T, py::array::c_style>;
+template <class T>
+using Optional = std::optional<Contiguous<T>>;
+
+inline void require(bool condition, const char* message) {
+    if (!condition) throw std::invalid_argument(message);
+}
+
+// Releases the GIL around f(run); signals are looked at now and then, and a KeyboardInterrupt cancels the fold.
+template <class F>
+auto without_gil(int n_threads, F f) {
+    require(n_threads >= 1, "n_threads must be at least 1");
+    bool interrupted = false;
+    Run run{n_threads, [&] {
+                const py::gil_scoped_acquire gil;
+                return interrupted = PyErr_CheckSignals() != 0;
+            }};
+    try {
+        const py::gil_scoped_release release;
+        return f(run);
+    } catch (const Cancelled&) {
+        if (interrupted) throw py::error_already_set();
+        throw;
+    }
+}
+
+template <class T>
+Matrix<const T> strided(const Strided<T>& x) {
+    require(x.ndim() == 2, "x must have two dimensions");
+    for (int d = 0; d < 2; ++d) require(x.strides(d) % Index(sizeof(T)) == 0, "strides must be whole entries");
+    return {x.data(), x.shape(0), x.shape(1), x.strides(0) / Index(sizeof(T)), x.strides(1) / Index(sizeof(T))};
+}
+
+template <class T>
+const T* sized(const Contiguous<T>& a, Index rows, Index cols, const char* message) {
+    require(a.ndim() == 2 && a.shape(0) == rows && a.shape(1) == cols, message);
+    return a.data();
+}
+
+template <class T>
+const T* sized(const Optional<T>& a, Index rows, Index cols, const char* message) {
+    return a ? sized(*a, rows, cols, message) : nullptr;
+}
+
+template <class T>
+T* writable(const Optional<T>& a, Index rows, Index cols, const char* message) {
+    sized(a, rows, cols, message);
+    if (!a) return nullptr;
+    require(a->writeable(), message);
+    return const_cast<T*>(a->data());
+}
+
+template <class T>
+const T* sized(const Optional<T>& a, Index n, const char* message) {
+    require(!a || (a->ndim() == 1 && a->size() == n), message);
+    return a ? a->data() : nullptr;
+}
+
+template <class T>
+T* writable(const Optional<T>& a, Index n, const char* message) {
+    sized(a, n, message);
+    require(!a || a->writeable(), message);
+    return a ? const_cast<T*>(a->data()) : nullptr;
+}
+
+inline py::array_t<double> square(const Buffer<double>& from, Index k) {
+    py::array_t<double> out({k, k});
+    std::copy_n(from.get(), from.size(), out.mutable_data());
+    return out;
+}
+
+// That indices are at least 0 and less than cols is the caller's duty: to look costs a read of them all.
+template <class T, class I>
+Csr<T, I> csr(const py::tuple& x) {
+    const auto data = py::reinterpret_borrow<Contiguous<T>>(x[0]);
+    const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]), indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
+    require(indptr.ndim() == 1 && indptr.size() > 0, "indptr must have rows + 1 entries");
+    const Index rows = indptr.size() - 1, cols = x[3].cast<Index>();
+    const I* at = indptr.data();
+    bool rises = at[0] == 0 && Index(at[rows]) <= data.size() && data.size() == indices.size();
+    for (Index r = 0; r < rows; ++r) rises &= at[r] <= at[r + 1];
+    require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
+    require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
+    return {data.data(), indices.data(), at, rows, cols};
+}
+
+// x is an array, or a tuple (data, indices, indptr, cols) with 32- or 64-bit indices.
+template <class T, class F>
+auto with_source(const py::object& x, F f) {
+    if (!py::isinstance<py::tuple>(x)) {
+        require(Strided<T>::check_(x), "x must be an array of the factor's dtype");
+        return f(Dense<T>(strided(py::reinterpret_borrow<Strided<T>>(x))));
+    }
+    const auto parts = py::reinterpret_borrow<py::tuple>(x);
+    require(parts.size() == 4 && Contiguous<T>::check_(parts[0]), "x must be (data, indices, indptr, cols)");
+    const auto both = [&](auto index) {
+        using I = decltype(index);
+        return Contiguous<I>::check_(parts[1]) && Contiguous<I>::check_(parts[2]);
+    };
+    if (both(std::int32_t{})) return f(csr<T, std::int32_t>(parts));
+    require(both(std::int64_t{}), "indices and indptr must both be int32 or int64");
+    return f(csr<T, std::int64_t>(parts));
+}
+
+inline py::array_t<double> vector(const double* from, Index n) { return py::array_t<double>({n}, from); }
+
+}  // namespace gramfold

@@ -1,0 +1,267 @@
+// The nearest of k centroids for many rows side by side (vectors run over rows).
+//
+//     score_j = 1/2 |c_j|^2 - x'c_j        argmin_j score_j = argmin_j |x - c_j|;  |x|^2 is left out
+//
+// Accumulators start at the bias 1/2 |c_j|^2, and the least two scores of a row and the centroid of the least stay
+// in lanes: no score is written to memory. A score is known up to Centroids::error; rows whose two least scores
+// are closer than that must be looked at again.
+// Cost: k d FMA per row. Centroids and rows are moved by a common shift and scaled by a power of two, so that data
+// far from the origin, or of any magnitude, lose nothing.
+#pragma once
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "fold/dense.hpp"
+
+namespace gramfold {
+
+// A tile of R centroids and panel_vectors vectors of rows does R * panel_vectors FMA per R + panel_vectors loads. Few
+// centroids make short chains of comparisons behind it.
+#if defined(__AVX512F__)
+inline constexpr int panel_vectors = 3, tile_centroids = 8;
+#else
+inline constexpr int panel_vectors = 2, tile_centroids = tile_rows;
+#endif
+template <class S>
+inline constexpr int panel_rows = panel_vectors * lanes<S>;
+
+// The least two scores of each row of a panel, and the centroid of the least.
+template <class S>
+struct Nearest {
+    using Id = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+    alignas(64) S first[panel_rows<S>], second[panel_rows<S>];
+    alignas(64) Id index[panel_rows<S>];
+
+    void clear() {
+        std::fill_n(first, panel_rows<S>, std::numeric_limits<S>::infinity());
+        std::fill_n(second, panel_rows<S>, std::numeric_limits<S>::infinity());
+        std::fill_n(index, panel_rows<S>, Id(0));
+    }
+};
+
+// As many lines as a panel of numbers of the width of S has per column.
+inline constexpr int fetch_lines = (panel_vectors * vector_bytes + 63) / 64;
+
+namespace argmin_detail {
+
+// Of R centroids from `place` on. The least score goes on by a minimum of its own: the comparison that moves the index
+// is not waited for.
+template <class S, int R>
+__attribute__((always_inline)) inline void keep_least(const Vec<S> (&scores)[R][panel_vectors], Index place, Nearest<S>* nearest) {
+    using V = Vec<S>;
+    using I = Vec<typename Nearest<S>::Id>;
+    constexpr int w = lanes<S>;
+#pragma GCC unroll 4
+    for (int v = 0; v < panel_vectors; ++v) {
+        I id = I{} + typename Nearest<S>::Id(place);
+        V first = load<V>(nearest->first + v * w), second = load<V>(nearest->second + v * w);
+        I index = load<I>(nearest->index + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+            const V a = scores[r][v], nearer = a < second ? a : second;
+            second = nearer > first ? nearer : first;
+            index = a < first ? id : index;
+            first = first < a ? first : a;
+            id += 1;
+        }
+        store(nearest->first + v * w, first);
+        store(nearest->second + v * w, second);
+        store(nearest->index + v * w, index);
+    }
+}
+
+template <class S>
+struct Scores {
+    Index depth;
+    const S *c, *bias, *x;  // c: depth x R, x: depth x panel_rows
+    Index first;            // the centroid of c's first column
+    Nearest<S>* nearest;
+    const char* fetch;  // from here fetch_lines lines are prefetched per step of depth
+    Index fetch_step;   // 64 fetch_lines, or 0 for nothing new
+};
+
+template <class S, int R>
+void tile(const Scores<S>& p) {
+    using V = Vec<S>;
+    constexpr int w = lanes<S>, nv = panel_vectors;
+    V acc[R][nv];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) acc[r][v] = p.bias[r] - V{};
+    const S *c = p.c, *x = p.x;
+    const char* fetch = p.fetch;
+    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += p.fetch_step) {
+        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
+        V xv[nv];
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < nv; ++v) acc[r][v] -= xv[v] * c[r];
+    }
+    keep_least<S, R>(acc, p.first, p.nearest);
+}
+
+template <class S, int... R>
+constexpr auto tiles_of(std::integer_sequence<int, R...>) {
+    return std::array<void (*)(const Scores<S>&), sizeof...(R)>{&tile<S, R + 1>...};
+}
+
+}  // namespace argmin_detail
+
+// Relative error of a product of d terms and a bias, added up one by one. Roundings are as good as independent in long
+// sums (Higham & Mary 2019), hence the root.
+template <class S>
+double score_error(Index d) {
+    const double n = double(d), steps = std::min(n, 8 * std::sqrt(n)) + 6;
+    return steps * double(std::numeric_limits<S>::epsilon()) / 2;
+}
+
+// Square roots that are at most a few units in the last place too large, and never too small. Newton's step from
+// above stays above; the first guess halves the exponent.
+template <class V>
+inline V root_above(V x) {
+    using S = std::decay_t<decltype(x[0])>;
+    using Bits = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+    typedef Bits I __attribute__((vector_size(sizeof(V))));
+    constexpr Bits guess = sizeof(S) == 4 ? Bits(0x1fbd1df5) : Bits(0x1ff7a3bea91d9b1b);
+    const V least = V{} + std::numeric_limits<S>::min();
+    x = x < least ? least : x;
+    V y = (V)(((I)x >> 1) + guess);
+    for (int i = 0; i < (sizeof(S) == 4 ? 3 : 4); ++i) y = (y + x / y) * S(0.5);
+    return y * (1 + 2 * std::numeric_limits<S>::epsilon());
+}
+
+// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first. A group
+// is a stretch of the order, from starts[g] to starts[g + 1], and has tiles of its own.
+template <class S>
+class Centroids {
+  public:
+    template <class T>
+    Centroids(const T* c, Index k, Index d, const std::vector<Index>& order, const std::vector<Index>& starts)
+        : k_(k), d_(d), order_(order), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
+        cut_into_tiles(starts);
+        for (Index j = 0; j < k; ++j)
+            for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
+        double reach = 0;
+        for (auto& m : shift_) m = double(T(m));
+        for (Index i = 0; i < k * d; ++i) reach = std::max(reach, std::abs(double(c[i]) - shift_[std::size_t(i % d)]));
+        const int most = sizeof(T) == 4 ? 100 : 1000;
+        scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
+        std::vector<double> squares(static_cast<std::size_t>(k));
+        S* to = packed_.get();
+        for (const Tile& t : tiles_)
+            for (Index q = 0; q < d; ++q)
+                for (Index i = t.first; i < t.first + t.size; ++i) {
+                    *to = S((double(c[order[std::size_t(i)] * d + q]) - shift_[std::size_t(q)]) * scale_);
+                    squares[std::size_t(i)] += double(*to) * double(*to);
+                    ++to;
+                }
+        for (Index j = 0; j < k; ++j) {
+            bias_.get()[j] = S(squares[std::size_t(j)] / 2);
+            longest_ = std::max(longest_, std::sqrt(squares[std::size_t(j)]));
+        }
+        drop_copies(c);
+    }
+
+    // Whether a centroid of the group is left out, being a copy of another one: then nothing is known of how near the
+    // group may be once they part.
+    bool has_copies(Index group) const { return copies_[std::size_t(group)]; }
+    Index at(Index place) const { return order_[std::size_t(place)]; }
+    const std::vector<double>& shift() const { return shift_; }
+    double scale() const { return scale_; }
+
+    // A score of a row of norm |x| (shifted and scaled) may be off by slope (|x| + longest).
+    double slope() const { return score_error<S>(d_) * longest_; }
+    double longest() const { return longest_; }
+
+    // The nearest centroids of each of the groups from `begin` to `end`, by their places in the order, for `panels`
+    // panels of rows, each depth x panel_rows: nearest[p (end - begin) + g - begin]. Centroids go by in stretches that
+    // stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
+    void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+        static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
+        const Index groups = end - begin, step = 64 * fetch_lines;
+        for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
+        walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tile& now, Index p) {
+            tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
+                                             x + p * d_ * panel_rows<S>, now.first, nearest + p * groups + now.group - begin,
+                                             fetch, bytes > 0 ? step : 0});
+            if (bytes > 0) fetch += step * d_, bytes -= step * d_;
+        });
+    }
+
+    struct Tile {
+        Index first, size, group;
+    };
+
+    // Visits each tile of some groups with each panel, if a centroid takes so many bytes.
+    template <class Visit>
+    void walk(Index begin, Index end, Index panels, Index bytes, const Visit& visit) const {
+        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * bytes)), last = group_tiles_[std::size_t(end)];
+        for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
+            for (Index p = 0; p < panels; ++p)
+                for (Index u = t; u < std::min(last, t + stretch); ++u) visit(tiles_[std::size_t(u)], p);
+    }
+
+    Index size() const { return k_; }
+    Index columns() const { return d_; }
+    Index groups() const { return Index(group_tiles_.size()) - 1; }
+    const std::vector<Tile>& tiles() const { return tiles_; }
+    const S* packed() const { return packed_.get(); }
+    const S* bias() const { return bias_.get(); }
+
+  private:
+    // The tiles of a group are as good as equally large.
+    void cut_into_tiles(const std::vector<Index>& starts) {
+        group_tiles_.push_back(0);
+        for (std::size_t g = 0; g + 1 < starts.size(); ++g) {
+            const Index size = starts[g + 1] - starts[g], count = (size + tile_centroids - 1) / tile_centroids;
+            for (Index t = 0; t < count; ++t) {
+                const Index from = size * t / count;
+                tiles_.push_back({starts[g] + from, size * (t + 1) / count - from, Index(g)});
+            }
+            group_tiles_.push_back(Index(tiles_.size()));
+        }
+    }
+
+    // Of equal centroids the first one takes the rows: the others need no second look at every tie.
+    template <class T>
+    void drop_copies(const T* c) {
+        std::vector<Index> places(static_cast<std::size_t>(k_));
+        std::iota(places.begin(), places.end(), Index(0));
+        const S* bias = bias_.get();
+        std::sort(places.begin(), places.end(), [&](Index a, Index b) {
+            return bias[a] < bias[b] || (bias[a] == bias[b] && at(a) < at(b));
+        });
+        std::vector<Index> copies;
+        for (std::size_t begin = 0, end; begin < places.size(); begin = end) {
+            for (end = begin + 1; end < places.size() && bias[places[end]] == bias[places[begin]];) ++end;
+            for (std::size_t i = begin + 1; i < end; ++i)
+                for (std::size_t j = begin; j < i; ++j) {
+                    const T *one = c + at(places[i]) * d_, *other = c + at(places[j]) * d_;
+                    if (!std::equal(one, one + d_, other)) continue;
+                    copies.push_back(places[i]);
+                    break;
+                }
+        }
+        copies_.assign(group_tiles_.size() - 1, false);
+        for (const Tile& t : tiles_)
+            for (Index i : copies)
+                if (i >= t.first && i < t.first + t.size) copies_[std::size_t(t.group)] = true;
+        for (Index i : copies) bias_.get()[i] = std::numeric_limits<S>::infinity();
+    }
+
+    Index k_, d_;
+    std::vector<Index> order_, group_tiles_;  // the first tile of each group, and the end
+    std::vector<Tile> tiles_;
+    std::vector<bool> copies_;
+    std::vector<double> shift_;
+    double scale_ = 1, longest_ = 0;
+    Buffer<S> packed_, bias_;
+};
+
+}  // namespace gramfold

@@ -1,0 +1,142 @@
+// Rows rounded to 16-bit integers for coarse.hpp, and panels of them.
+//
+//     (x - shift) scale = u (p + e),   |e_q| <= 1/2        u: such that |p| is at most 32767 and as good as that
+//
+// Where many groups of centroids are searched a row is rounded once, and laid beside others once for each group.
+#pragma once
+
+#include "kmeans/coarse.hpp"
+#include "kmeans/lanes.hpp"
+
+namespace gramfold {
+
+// So many rows at most, which are overwritten at will.
+template <class T, class S>
+class RoundedRows {
+  public:
+    RoundedRows(const Centroids<S>& centroids, const CoarseCentroids<S>& coarse, Index most)
+        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.pairs(), w)), scale_(Wide(centroids.scale())),
+          shift_(centroids.shift().begin(), centroids.shift().end()), words_(coarse.on() ? most * stride_ : 0),
+          rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
+        std::fill_n(words_.get(), words_.size(), 0);
+        shift_.resize(std::size_t(round_up<Index>(d_, w)));
+    }
+
+    // Rows into the slots from `first` on. Lanes of them at a time, so that roots and quotients go side by side.
+    template <class RowOf>
+    void round([[maybe_unused]] Index first, [[maybe_unused]] Index count, [[maybe_unused]] const RowOf& row_of) {
+        if constexpr (has_coarse<S>) {
+            for (Index r = 0; r < count; r += w) {
+                const T* x[w];
+                for (Index i = 0; i < w; ++i) x[i] = row_of(std::min(r + i, count - 1));
+                round_together(first + r, std::min<Index>(w, count - r), x);
+            }
+        }
+    }
+
+    // The rows of the slots slot_of(0) ... slot_of(panel_rows - 1) side by side: pairs of columns x panel_rows.
+    template <class SlotOf>
+    void pack(const SlotOf& slot_of, std::int32_t* out, CoarseRows<S>& rows) const {
+        for (Index part = 0; part < panel_rows<S>; part += w) {
+            const std::int32_t* from[w];
+            for (Index r = 0; r < w; ++r) {
+                const Index slot = slot_of(part + r);
+                from[r] = words_.get() + slot * stride_;
+                rows.norm[part + r] = rounding_.norm.get()[slot], rows.error[part + r] = rounding_.error.get()[slot];
+                rows.unit[part + r] = rounding_.unit.get()[slot];
+            }
+            for (Index q = 0; q < stride_; q += w) {
+                Words v[w];
+#pragma GCC unroll 16
+                for (int r = 0; r < w; ++r) v[r] = load<Words>(from[r] + q);
+                tile_detail::exchange_round<std::int32_t, w, 1>(v, std::make_integer_sequence<int, w>{});
+#pragma GCC unroll 16
+                for (int r = 0; r < w; ++r) store(out + (q + r) * panel_rows<S> + part, v[r]);
+            }
+        }
+    }
+
+    // What a panel takes up.
+    Index panel_words() const { return stride_ * panel_rows<S>; }
+
+  private:
+    static constexpr int w = lanes<S>;
+    using V = Vec<S>;
+    using Wide = typename ToLanes<T, S>::Wide;
+    using Words = Vec<std::int32_t, w>;
+    using Halves = Vec<std::int16_t, w>;
+
+    void round_together(Index first, Index count, const T* const* x) {
+        V sums[w], rest[w];
+        for (int i = 0; i < w; ++i) {
+            V even = {}, odd = {};
+            Index q = 0;
+            for (; q + 2 * w <= d_; q += 2 * w) {
+                const V a = moved(x[i] + q, q), b = moved(x[i] + q + w, q + w);
+                even += a * a, odd += b * b;
+            }
+            for (; q + w <= d_; q += w) {
+                const V a = moved(x[i] + q, q);
+                even += a * a;
+            }
+            if (q < d_) rest[i] = moved_rest(x[i] + q, q), odd += rest[i] * rest[i];
+            sums[i] = even + odd;
+        }
+        const V square = added(sums), inverse = coarse_.inverse_unit(square);
+        for (int i = 0; i < count; ++i) sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], rest[i], inverse[i]);
+        coarse_.know(square, added(sums), inverse, first, rounding_);
+    }
+
+    // `rest`: the columns of x that fill no vector, moved. Returns the squares of what is lost.
+    V round_one(std::int32_t* to, const T* x, const V& rest, S inverse) const {
+        auto* out = reinterpret_cast<std::int16_t*>(to);
+        V lost = {};
+        Index q = 0;
+        for (; q + w <= d_; q += w) lost += round_lanes(out + q, moved(x + q, q), inverse);
+        if (q < d_) lost += round_lanes(out + q, rest, inverse);
+        return lost;
+    }
+    static V round_lanes(std::int16_t* out, V a, S inverse) {
+        constexpr S whole = 12582912;  // floats that are whole numbers, whose last bits are those of an integer
+        const V t = a * inverse + whole, left = a * inverse - (t - whole);
+        store(out, __builtin_convertvector((Words)t, Halves));
+        return left * left;
+    }
+
+    // The sums of the lanes of w vectors.
+    static V added(V (&v)[w]) {
+        tile_detail::exchange_round<S, w, 1>(v, std::make_integer_sequence<int, w>{});
+        V total = v[0];
+        for (int i = 1; i < w; ++i) total += v[i];
+        return total;
+    }
+
+    // Shifted and scaled, of columns from q on.
+    V moved(const T* x, Index q) const {
+        using From = Vec<T, w>;
+        using Middle = Vec<Wide, w>;
+        const auto shift = load<Middle>(shift_.data() + q);
+        if constexpr (std::is_same_v<T, Wide>) {
+            const Middle a = (load<From>(x) - shift) * scale_;
+            if constexpr (std::is_same_v<S, Wide>) return a;
+            else return __builtin_convertvector(a, V);
+        } else {
+            return __builtin_convertvector((__builtin_convertvector(load<From>(x), Middle) - shift) * scale_, V);
+        }
+    }
+    // The same of the last columns, and zeros.
+    V moved_rest(const T* x, Index q) const {
+        T rest[w] = {};
+        std::copy_n(x, d_ - q, rest);
+        return moved(rest, q);
+    }
+
+    const CoarseCentroids<S>& coarse_;
+    Index d_, stride_;
+    Wide scale_;
+    std::vector<Wide> shift_;
+    Buffer<std::int32_t> words_;
+    Rounding<S> rounding_;
+};
+
+}  // namespace gramfold

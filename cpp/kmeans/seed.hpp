@@ -1,0 +1,248 @@
+// Squared distances of every row to a few candidates, for k-means++: one read of X for all of them.
+//
+//     out[l, i] = min(closest[i], |x_i - c_l|^2)        sums[b, l] = sum over the rows i of block b of w_i out[l, i]
+//
+// Arthur & Vassilvitskii 2007, with greedy trials. The sums of short blocks are what the potential of a candidate and
+// the draw of the next ones need. Dense distances come from the differences, so that a row is 0 from itself.
+// With a sketch of X (sketch.hpp), rows that it shows to be no nearer to any candidate than `closest` are not read: the
+// same bits come out.
+// Cost: 2 rows cols candidates operations.
+#pragma once
+
+#include "kmeans/argmin.hpp"
+#include "kmeans/distance_csr.hpp"
+#include "kmeans/lanes.hpp"
+#include "kmeans/sketch.hpp"
+
+#include <optional>
+
+namespace gramfold {
+
+template <class T>
+struct Seeding {
+    Index n_candidates, d;
+    const T *candidates, *closest, *weights;  // closest, weights: null for infinity, ones
+    T* out;        // n_candidates x rows
+    double* sums;  // blocks x n_candidates
+    const Sketch* sketch = nullptr;  // with it goes closest
+
+    // out has the distances of rows first to first + count; takes the minima and adds them up.
+    void settle(Index first, Index count, Index rows) const {
+        using V = Vec<T>;
+        constexpr Index w = lanes<T>;
+        for (Index l = 0; l < n_candidates; ++l) {
+            T* at = out + l * rows + first;
+            V sums_of_lanes = {};
+            Index i = 0;
+            for (; i + w <= count; i += w) {
+                V a = load<V>(at + i);
+                if (closest) {
+                    const V c = load<V>(closest + first + i);
+                    a = a < c ? a : c;
+                    store(at + i, a);
+                }
+                sums_of_lanes += weights ? a * load<V>(weights + first + i) : a;
+            }
+            double sum = 0;
+            for (int lane = 0; lane < w; ++lane) sum += double(sums_of_lanes[lane]);
+            for (; i < count; ++i) {
+                if (closest && !(at[i] < closest[first + i])) at[i] = closest[first + i];
+                sum += double(at[i]) * (weights ? double(weights[first + i]) : 1.0);
+            }
+            sums[first / seed_block * n_candidates + l] = sum;
+        }
+    }
+};
+
+struct RowsRead {
+    Index count = 0;
+    void clear() { count = 0; }
+    RowsRead& operator+=(const RowsRead& o) {
+        count += o.count;
+        return *this;
+    }
+};
+
+template <class T, int R>
+void distance_tile(Index d, const T* x, const T* c, T* out, Index out_row, const char* fetch) {
+    using V = Vec<T>;
+    constexpr int w = lanes<T>, nv = panel_vectors;
+    V acc[R][nv] = {};
+    for (Index q = 0; q < d; ++q, x += nv * w, c += R, fetch += 64 * fetch_lines) {
+        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
+        V xv[nv];
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+            for (int v = 0; v < nv; ++v) {
+                const V a = xv[v] - c[r];
+                acc[r][v] += a * a;
+            }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) store(out + r * out_row + v * w, acc[r][v]);
+}
+
+template <class T>
+class SeedWorker {
+  public:
+    static constexpr Index width = panel_rows<T>;
+    static constexpr int most = tile_rows >= 12 ? 8 : 4;
+
+    SeedWorker(Matrix<const T> x, const Seeding<T>& job)
+        : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
+          packed_(width * job.d), candidates_(job.n_candidates * job.d), found_(most * width),
+          copy_(x.col_stride == 1 ? 0 : width * job.d), filter_(job.sketch, job.candidates, job.n_candidates, job.d) {
+        T* to = candidates_.get();
+        for (Index l = 0; l < job.n_candidates; l += most)
+            for (Index q = 0; q < job.d; ++q)
+                for (Index i = l; i < std::min(job.n_candidates, l + most); ++i) *to++ = job.candidates[i * job.d + q];
+    }
+
+    void operator()(Index first_block, Index blocks, RowsRead& read) {
+        const Index begin = first_block * seed_block, end = std::min(x_.rows, begin + blocks * seed_block);
+        if (job_.sketch) {
+            read.count += panels_of_open_rows(begin, end);
+        } else {
+            for (Index i = begin; i < end; i += width) {
+                const Index count = std::min(width, end - i);
+                for (Index r = 0; r < width; ++r) at_[r] = i + std::min(r, count - 1);
+                panel(count, [&](Index l, const T* found) { std::copy_n(found, count, job_.out + l * x_.rows + i); });
+            }
+            read.count += end - begin;
+        }
+        for (Index i = begin; i < end; i += seed_block) job_.settle(i, std::min(seed_block, end - i), x_.rows);
+    }
+
+  private:
+    // Rows that the sketch cannot place beyond `closest` are read, side by side; the others stay where they are.
+    Index panels_of_open_rows(Index begin, Index end) {
+        for (Index l = 0; l < job_.n_candidates; ++l)
+            std::copy_n(job_.closest + begin, end - begin, job_.out + l * x_.rows + begin);
+        Index waiting = 0, read = 0;
+        const auto go = [&] {
+            read += waiting;
+            std::fill(at_ + waiting, at_ + width, at_[0]);
+            panel(waiting, [&](Index l, const T* found) {
+                for (Index r = 0; r < waiting; ++r) job_.out[l * x_.rows + at_[r]] = found[r];
+            });
+            waiting = 0;
+        };
+        for (Index i = begin; i < end; i += sketch_rows) {
+            unsigned char open[sketch_rows];
+            const Index count = std::min<Index>(sketch_rows, end - i);
+            filter_.open(job_.closest, i, count, open);
+            for (Index r = 0; r < count; ++r) {
+                at_[waiting] = i + r, waiting += open[r];
+                if (waiting == width) go();
+            }
+        }
+        if (waiting) go();
+        return read;
+    }
+
+    // Distances of the rows at_; f(candidate, distances of the rows).
+    template <class F>
+    void panel(Index count, F f) {
+        const T* rows[width];
+        for (Index r = 0; r < width; ++r) rows[r] = row(at_[r], r);
+        to_lanes_.template operator()<lanes<T>>(rows, job_.d, panel_vectors, packed_.get());
+        const char* next = reinterpret_cast<const char*>(rows[count - 1] + job_.d);
+        static constexpr auto tiles = tiles_of(std::make_integer_sequence<int, most>{});
+        for (Index l = 0; l < job_.n_candidates; l += most) {
+            const Index r = std::min<Index>(most, job_.n_candidates - l);
+            tiles[std::size_t(r - 1)](job_.d, packed_.get(), candidates_.get() + l * job_.d, found_.get(), width, next);
+            for (Index i = 0; i < r; ++i) f(l + i, found_.get() + i * width);
+        }
+    }
+
+    const T* row(Index i, Index place) {
+        if (!copy_.size()) return x_.row(i);
+        T* to = copy_.get() + place * job_.d;
+        for (Index q = 0; q < job_.d; ++q) to[q] = x_(i, q);
+        return to;
+    }
+
+    template <int... R>
+    static constexpr auto tiles_of(std::integer_sequence<int, R...>) {
+        return std::array<void (*)(Index, const T*, const T*, T*, Index, const char*), sizeof...(R)>{&distance_tile<T, R + 1>...};
+    }
+
+    Matrix<const T> x_;
+    const Seeding<T>& job_;
+    ToLanes<T, T> to_lanes_;
+    Buffer<T> packed_, candidates_, found_, copy_;
+    SketchFilter filter_;
+    Index at_[width + 1];  // the rows of a panel
+};
+
+// Distances in double, see distance_csr.hpp, of all candidates side by side.
+template <class T, class I>
+class SeedCsrWorker {
+  public:
+    SeedCsrWorker(const Csr<T, I>& x, const Seeding<T>& job)
+        : x_(x), job_(job), kp_(round_up<Index>(job.n_candidates, component_pad<double>)), columns_(job.d * kp_),
+          squares_(kp_), products_(kp_), distances_(std::size_t(job.n_candidates)) {
+        columns_.zero(), squares_.zero();
+        for (Index q = 0; q < job.d; ++q)
+            for (Index l = 0; l < job.n_candidates; ++l) {
+                const double c = double(job.candidates[l * job.d + q]);
+                columns_.get()[q * kp_ + l] = c;
+                squares_.get()[l] += c * c;
+            }
+        distance_.emplace(job.candidates, job.n_candidates, job.d, squares_.get());
+    }
+
+    void operator()(Index first_block, Index blocks, RowsRead& read) {
+        for (Index b = first_block; b < first_block + blocks; ++b) {
+            const Index first = b * seed_block, count = std::min(seed_block, x_.rows() - first);
+            for (Index i = first; i < first + count; ++i) row(i);
+            read.count += count;
+            job_.settle(first, count, x_.rows());
+        }
+    }
+
+  private:
+    void row(Index i) {
+        const auto entries = x_.entries(i);
+        const double square = distance_->square(entries);
+        products_.zero();
+        for (Index e = 0; e < entries.size; ++e)
+            axpy(kp_, double(entries.values[e]), columns_.get() + Index(entries.columns[e]) * kp_, products_.get());
+        double* distances = distances_.data();
+        for (Index l = 0; l < job_.n_candidates; ++l) distances[l] = square - 2 * products_.get()[l] + squares_.get()[l];
+        distance_->settle(entries, square, distances);
+        for (Index l = 0; l < job_.n_candidates; ++l) job_.out[l * x_.rows() + i] = T(distances[l]);
+    }
+
+    const Csr<T, I>& x_;
+    const Seeding<T>& job_;
+    Index kp_;
+    Buffer<double> columns_, squares_, products_;
+    std::vector<double> distances_;
+    std::optional<CsrDistances<T, I>> distance_;
+};
+
+template <class T>
+SeedWorker<T> seed_worker(const Dense<T>& x, const Seeding<T>& job) {
+    return {x.matrix(), job};
+}
+template <class T, class I>
+SeedCsrWorker<T, I> seed_worker(const Csr<T, I>& x, const Seeding<T>& job) {
+    return {x, job};
+}
+
+// How many rows were read.
+template <class Source, class T>
+Index seed(const Source& x, const Seeding<T>& job, const Run& run) {
+    const Index blocks = (x.rows() + seed_block - 1) / seed_block;
+    const double work = double(x.rows()) * double(x.work_per_row()) * double(job.n_candidates);
+    return fold({blocks, blocks, std::max<Index>(1, blocks / row_group), work}, run,
+                [] { return std::make_unique<RowsRead>(); }, [&] { return seed_worker(x, job); })->count;
+}
+
+}  // namespace gramfold

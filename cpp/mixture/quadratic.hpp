@@ -1,0 +1,155 @@
+// Logarithms of Gaussian densities of a strip of rows under k components, the rows in vector lanes.
+//
+//     l_t = constant_t - 1/2 |(x - c_t) U_t|^2     U_t upper triangular, U_t U_t' the inverse covariance
+//
+//     full       U_t for each component: a triangular product after the subtraction, d^2 / 2 FMA a component
+//     tied       one U: rows are multiplied by it once, c_t are means times U
+//     diag       U_t diagonal
+//     spherical  U_t = u_t I
+//
+// The difference comes first, so that nothing cancels, however far the data lie from the origin of a component.
+// A strip is d x strip_rows, contiguous. Sums over features run in order: a row's result depends on that row alone.
+#pragma once
+
+#include "fold/dense.hpp"
+
+namespace gramfold {
+
+enum class Covariance { full, tied, diag, spherical };
+
+// As many vectors as leave four accumulators each, one operand each and a broadcast in registers.
+inline constexpr int strip_vectors = tile_rows >= 12 ? 6 : 3;
+template <class T>
+inline constexpr Index strip_rows = strip_vectors * lanes<T>;
+
+template <class T>
+class QuadraticForms {
+  public:
+    // centers: k x d; factor: k x d x d, d x d, k x d or k, by kind; constants: k.
+    QuadraticForms(Covariance kind, Index k, Index d, const T* centers, const T* factor, const double* constants)
+        : kind_(kind), k_(k), d_(d), centers_(centers), factor_(factor), constants_(constants, constants + k) {
+        const Index matrices = kind == Covariance::full ? k : kind == Covariance::tied ? 1 : 0;
+        packed_ = Buffer<T>(matrices * triangle());
+        for (Index t = 0; t < matrices; ++t) pack_triangle(factor + t * d * d, packed_.get() + t * triangle());
+    }
+
+    Index scratch_size() const { return d_ * rows; }
+
+    // l: k x rows with row stride `stride`.
+    void operator()(const T* x, T* scratch, T* l, Index stride) const {
+        if (kind_ == Covariance::tied) {
+            columns(x, packed_.get(), [&](Index j, const auto& y) { put(y, scratch + j * rows); });
+            x = scratch;
+        }
+        for (Index t = 0; t < k_; ++t, l += stride) {
+            const T* c = centers_ + t * d_;
+            if (kind_ == Covariance::full) {
+                for (Index i = 0; i < d_; ++i)
+                    for (Index r = 0; r < rows; r += w) store(scratch + i * rows + r, load<V>(x + i * rows + r) - c[i]);
+                V q[NV] = {};
+                columns(scratch, packed_.get() + t * triangle(), [&](Index, const auto& y) { add_squares(y, q); });
+                finish(q, T(-0.5), t, l);
+            } else if (kind_ == Covariance::diag) {
+                distance<true>(x, c, factor_ + t * d_, T(-0.5), t, l);
+            } else {
+                const T u = kind_ == Covariance::tied ? T(1) : factor_[t];
+                distance<false>(x, c, nullptr, T(-0.5) * u * u, t, l);
+            }
+        }
+    }
+
+  private:
+    using V = Vec<T>;
+    static constexpr int NV = strip_vectors, width = 4;
+    static constexpr Index w = lanes<T>, rows = strip_rows<T>;
+
+    template <int J>
+    struct Columns {
+        V y[J][NV];
+    };
+
+    // Tiles of `width` columns reach down to their last diagonal entry; the zeros above it are stored too.
+    Index triangle() const {
+        Index size = 0;
+        for (Index j = 0; j < d_; j += width) size += std::min<Index>(width, d_ - j) * std::min<Index>(j + width, d_);
+        return size;
+    }
+
+    void pack_triangle(const T* u, T* out) const {
+        for (Index j = 0; j < d_; j += width) {
+            const Index n = std::min<Index>(width, d_ - j);
+            for (Index i = 0; i < j + n; ++i)
+                for (Index c = j; c < j + n; ++c) *out++ = i <= c ? u[i * d_ + c] : T(0);
+        }
+    }
+
+    // f(j, columns j.. of z U), z: d x rows.
+    template <class F>
+    void columns(const T* z, const T* u, F f) const {
+        for (Index j = 0; j < d_; j += width) {
+            const Index n = std::min<Index>(width, d_ - j);
+            if (n == 4) f(j, tile<4>(j + n, z, u));
+            else if (n == 3) f(j, tile<3>(j + n, z, u));
+            else if (n == 2) f(j, tile<2>(j + n, z, u));
+            else f(j, tile<1>(j + n, z, u));
+            u += n * (j + n);
+        }
+    }
+
+    template <int J>
+    static Columns<J> tile(Index depth, const T* z, const T* u) {
+        Columns<J> acc = {};
+        for (Index i = 0; i < depth; ++i, z += rows, u += J) {
+            T s[J];  // broadcasts stay in registers, or come from memory at less cost than vectors
+#pragma GCC unroll 4
+            for (int j = 0; j < J; ++j) s[j] = u[j];
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; ++v) {
+                const V in = load<V>(z + v * w);
+#pragma GCC unroll 4
+                for (int j = 0; j < J; ++j) acc.y[j][v] += in * s[j];
+            }
+        }
+        return acc;
+    }
+
+    template <int J>
+    static void add_squares(const Columns<J>& y, V (&q)[NV]) {
+        for (int j = 0; j < J; ++j)
+            for (int v = 0; v < NV; ++v) q[v] += y.y[j][v] * y.y[j][v];
+    }
+
+    template <int J>
+    static void put(const Columns<J>& y, T* out) {
+        for (int j = 0; j < J; ++j)
+            for (int v = 0; v < NV; ++v) store(out + j * rows + v * w, y.y[j][v]);
+    }
+
+    // constant + factor sum_i (x_i - c_i)^2, each difference times u_i if weighted
+    template <bool weighted>
+    void distance(const T* x, const T* c, const T* u, T factor, Index t, T* l) const {
+        V q[NV] = {};
+        for (Index i = 0; i < d_; ++i, x += rows) {
+            const V center = V{} + c[i];
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; ++v) {
+                V y = load<V>(x + v * w) - center;
+                if constexpr (weighted) y *= u[i];
+                q[v] += y * y;
+            }
+        }
+        finish(q, factor, t, l);
+    }
+
+    void finish(const V (&q)[NV], T factor, Index t, T* l) const {
+        for (int v = 0; v < NV; ++v) store(l + v * w, q[v] * factor + T(constants_[static_cast<std::size_t>(t)]));
+    }
+
+    Covariance kind_;
+    Index k_, d_;
+    const T *centers_, *factor_;
+    std::vector<double> constants_;
+    Buffer<T> packed_;
+};
+
+}  // namespace gramfold

@@ -1,0 +1,38 @@
+"""The NumPy twins of cpp/ridge/augmented.hpp and cpp/ridge/misfit.hpp."""
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def _rows(x, shift, scale):
+    """Rows of x about the shift, times scale, in float64; those of CSR x are not shifted."""
+    if isinstance(x, tuple):
+        data, indices, indptr, cols = x
+        return sp.csr_matrix((data.astype(np.float64), indices, indptr), (len(indptr) - 1, cols)) * scale
+    return (np.asarray(x, np.float64) - (0 if shift is None else shift[: x.shape[1]])) * scale
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def moments(x, y, shift, weights, n_threads, scale=1.0):
+    """Sum a a' over rows a = sqrt(w) (s (x - shift), y - shift, 1), in float64; CSR x is not shifted."""
+    rows = _rows(x, shift, scale)
+    n, cols = rows.shape
+    targets = np.asarray(y, np.float64) - (0 if shift is None else shift[cols:])
+    root = np.ones(n) if weights is None else np.sqrt(weights.astype(np.float64))
+    tail = np.column_stack([targets, np.ones(n)]) * root[:, None]
+    if sp.issparse(rows):
+        rows = sp.diags(root) @ rows
+        corner, side = (rows.T @ rows).toarray(), rows.T @ tail
+    else:
+        rows = rows * root[:, None]
+        corner, side = rows.T @ rows, rows.T @ tail
+    return np.block([[corner, side], [side.T, tail.T @ tail]])
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def misfit(x, y, shift, weights, scale, coefs, n_threads):
+    """At r = y - shift - s (x - shift) coefs the sums of w s (x - shift) r', w r^2 and w r, in float64."""
+    rows = _rows(x, shift, scale)
+    w = np.ones((len(y), 1)) if weights is None else weights[:, None]
+    r = np.asarray(y, np.float64) - (0 if shift is None else shift[rows.shape[1] :]) - rows @ coefs
+    return rows.T @ (w * r), np.sum(w * r * r, axis=0), np.sum(w * r, axis=0)

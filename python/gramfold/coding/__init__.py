@@ -1,0 +1,1 @@
+"""Sparse codes of rows in given dictionaries and bases."""

@@ -1,0 +1,49 @@
+"""Codes of rows with missing entries or weights per entry: each row has its own Gram matrix."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fold.observed import Observed
+from ..fold.source import Array, Penalty, Sweeps
+from ..least_squares.masked import solve_rows
+from .codes import POLISH, Coder, code_rows, mend_codes
+
+
+def solve(
+    x: Observed, atoms: Array, coder: Coder, errors: NDArray[np.float64] | None, start: Array | None = None
+) -> tuple[Array, float]:
+    """Codes (rows, k) of x in `atoms` (k, cols), and how many rows did not end.
+
+    A row with nothing observed is 0. The lasso by coordinate descent and steps on the face, in one pass, from
+    `start` (rows, k); matching pursuits row by row.
+    """
+    if coder.algorithm == "lasso":
+        penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
+        sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
+        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
+        return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
+    codes = np.zeros((x.rows, len(atoms)), x.dtype)
+    n_open = 0.0
+    for row in range(x.rows):
+        done = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
+        codes[row], n_open = done.codes[0], n_open + done.open
+    return mend_codes(x, atoms, coder, codes, n_open)
+
+
+def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | None) -> Any:
+    seen = x.seen[row]
+    root = None if x.weights is None else np.sqrt(x.weights[row, seen])
+    values, some = x.x[row, seen], atoms[:, seen]
+    if root is not None:
+        values, some = values * root, some * root
+    enough = None if error is None else np.array([values.astype(np.float64) @ values - error**2])
+    shared = np.ascontiguousarray(some.T)
+    gram = kernels.gram(shared, 1)
+    products = np.ascontiguousarray((some @ values)[None], dtype=x.dtype)
+    return code_rows(
+        None, shared, replace(coder, l2=0.0), gram=gram, products=products, enough=enough, n_threads=1
+    )

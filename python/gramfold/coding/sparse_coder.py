@@ -1,0 +1,156 @@
+"""Sparse codes in a given dictionary, as a transformer; and what all coders with a dictionary share."""
+
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+
+from ..fit.arguments import flag
+from ..fit.inputs import read_atoms, read_rows
+from ..fold.source import Array
+from ..nmf.base import unchanged_on_error
+from .sparse_encode import sparse_encode
+
+
+class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Transform and inverse of a model with a dictionary."""
+
+    transform_algorithm: str
+    transform_n_nonzero_coefs: int | None
+    transform_alpha: float | None
+    split_sign: bool
+    n_jobs: int | None
+    positive_code: bool
+    transform_max_iter: int
+    transform_l2: float
+    transform_max_error: Any
+    transform_tol: float | None
+    output: str
+    n_threads: int | None
+
+    def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
+        if mask is None:
+            X = read_rows(X, self, reset=False)
+        alpha = self.transform_alpha
+        codes = sparse_encode(
+            X, dictionary, algorithm=self.transform_algorithm,
+            n_nonzero_coefs=self.transform_n_nonzero_coefs,
+            alpha=getattr(self, "alpha", None) if alpha is None else alpha, l2=self.transform_l2,
+            max_error=self.transform_max_error, max_iter=self.transform_max_iter, tol=self.transform_tol,
+            positive=self.positive_code, output=self.output, mask=mask, n_threads=self.n_threads,
+        )  # fmt: skip
+        if not flag(self.split_sign, "split_sign"):
+            return codes
+        halves = (codes.maximum(0), -codes.minimum(0)) if sp.issparse(codes) else (
+            np.maximum(codes, 0), -np.minimum(codes, 0),
+        )  # fmt: skip
+        return sp.hstack(halves, format="csr") if sp.issparse(codes) else np.hstack(halves)
+
+    def _decode(self, codes: Any, dictionary: Array) -> Array:
+        codes = read_rows(codes)
+        expected = len(dictionary) * (2 if self.split_sign else 1)
+        if codes.shape[1] != expected:
+            raise ValueError(
+                f"X must have {expected} columns, one for each part of a code, got {codes.shape[1]}"
+            )
+        if self.split_sign:
+            codes = codes[:, : len(dictionary)] - codes[:, len(dictionary) :]
+        return np.asarray(codes @ dictionary)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class SparseCoder(BaseCoder):
+    """Sparse codes in a dictionary that is given.
+
+    As `sklearn.decomposition.SparseCoder`; the coding is that of `sparse_encode`.
+
+    Parameters
+    ----------
+    dictionary : ndarray of shape (n_components, n_features)
+        Atoms of any norm.
+    transform_algorithm : {'omp', 'ols', 'lasso_cd', 'lasso_lars', 'lars', 'threshold'}, default='omp'
+    transform_n_nonzero_coefs : int, optional
+    transform_alpha : float, optional
+    split_sign : bool, default=False
+        Whether codes are split into their positive and their negative part, side by side.
+    n_jobs
+        Taken so that scikit-learn's calls work; see `n_threads`.
+    positive_code : bool, default=False
+    transform_max_iter : int, default=1000
+    transform_l2, transform_max_error, transform_tol, output, n_threads
+        `l2`, `max_error`, `tol`, `output`, `n_threads` of `sparse_encode`.
+
+    Attributes
+    ----------
+    n_components_, n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If X has column names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> coder = gf.SparseCoder(np.eye(3), transform_algorithm="lasso_cd", transform_alpha=0.5)
+    >>> coder.fit_transform(np.array([[2.0, 0.2, -1.0]]))
+    array([[ 1.5,  0. , -0.5]])
+    """
+
+    def __init__(
+        self, dictionary: Any, *, transform_algorithm: str = "omp",
+        transform_n_nonzero_coefs: int | None = None, transform_alpha: float | None = None,
+        split_sign: bool = False, n_jobs: int | None = None, positive_code: bool = False,
+        transform_max_iter: int = 1000, transform_l2: float = 0.0, transform_max_error: Any = None,
+        transform_tol: float | None = None, output: str = "dense", n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.dictionary = dictionary
+        self.transform_algorithm = transform_algorithm
+        self.transform_n_nonzero_coefs = transform_n_nonzero_coefs
+        self.transform_alpha = transform_alpha
+        self.split_sign = split_sign
+        self.n_jobs = n_jobs
+        self.positive_code = positive_code
+        self.transform_max_iter = transform_max_iter
+        self.transform_l2 = transform_l2
+        self.transform_max_error = transform_max_error
+        self.transform_tol = transform_tol
+        self.output = output
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check X against the dictionary; nothing is learned."""
+        with unchanged_on_error(self):
+            X = read_rows(X, self)
+            atoms = read_atoms(self.dictionary, "dictionary")
+            if X.shape[1] != atoms.shape[1]:
+                raise ValueError(
+                    "Dictionary and X have different numbers of features: "
+                    f"dictionary.shape: {atoms.shape} X.shape: {X.shape}"
+                )
+            self.n_components_ = len(atoms)
+        return self
+
+    def transform(self, X: Any, y: Any = None) -> Any:
+        """Codes of X, of shape (n_samples, n_components), twice as wide with `split_sign`."""
+        if not hasattr(self, "n_features_in_"):
+            self.fit(X)
+        return self._encode(X, self.dictionary)
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Return codes @ dictionary, of shape (n_samples, n_features)."""
+        return self._decode(X, read_atoms(self.dictionary, "dictionary"))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.dictionary) * (2 if self.split_sign else 1)

@@ -1,0 +1,268 @@
+"""Sparse codes of rows in a fixed dictionary."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
+
+from .._core import kernels
+from ..fit.arguments import choice, effective_threads, flag, real, whole
+from ..fit.inputs import read_array, read_atoms, read_rows
+from ..fold.observed import Observed, observe
+from ..fold.source import Array, Penalty, Source
+from ..least_squares.scales import Scale, solve_in_range
+from ..linalg.powers import times_power
+from . import masked_codes
+from .codes import Coder, code_rows, mend_codes, warn_if_open
+
+ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
+MATCHING = ("omp", "ols")
+
+
+def sparse_encode(
+    X: Any, dictionary: Any, *, gram: Any = None, cov: Any = None, algorithm: str = "lasso_lars",
+    n_nonzero_coefs: int | None = None, alpha: float | None = None, copy_cov: bool = True,
+    init: Any = None, max_iter: int = 1000, n_jobs: int | None = None, check_input: bool = True,
+    verbose: int = 0, positive: bool = False, l2: float = 0.0, max_error: Any = None, mask: Any = None,
+    tol: float | None = None, output: str = "dense", n_threads: int | None = None,
+) -> Any:  # fmt: skip
+    """Codes Z of the rows of X in a dictionary, X ~ Z @ dictionary.
+
+    As `sklearn.decomposition.sparse_encode`, in one pass over the rows.
+
+    Parameters
+    ----------
+    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    dictionary : array-like of shape (n_components, n_features)
+        Atoms of any norm.
+    gram : array-like of shape (n_components, n_components), optional
+        dictionary @ dictionary.T, if known.
+    cov : array-like of shape (n_components, n_samples), optional
+        dictionary @ X.T, if known; not changed.
+    algorithm : {'lasso_lars', 'lasso_cd', 'lars', 'omp', 'ols', 'threshold'}
+        'lasso_lars', 'lasso_cd' : the minimiser of 1/2 |x - z @ dictionary|^2 + alpha |z|_1 + l2/2 |z|^2, for
+        both names by an active set to rounding. With alpha=0 and `positive` non-negative least squares.
+        'omp' : orthogonal matching pursuit; with `positive`, its atoms join while their correlation is
+        positive, and codes are the non-negative least squares on them.
+        'ols' : orthogonal least squares, which takes the atom that lowers the error most.
+        'threshold' : X @ dictionary.T shrunk by alpha.
+        'lars' : by scikit-learn, row after row.
+    n_nonzero_coefs : int, optional
+        Atoms in a code of 'omp', 'ols', 'lars'. Default: n_features / 10, or all if there is `max_error`.
+    alpha : float, optional
+        L1 penalty, or the threshold; 1 by default.
+    copy_cov, n_jobs, check_input, verbose
+        Taken so that scikit-learn's calls work; nothing depends on them.
+    init : array-like of shape (n_samples, n_components), optional
+        Codes that the lasso starts from.
+    max_iter : int
+        Rounds in which atoms join or leave a row's support, or sweeps.
+    positive : bool
+        Whether codes must be non-negative; not with 'ols' and 'lars'.
+    l2 : float
+        Ridge penalty of the lasso: an elastic net.
+    max_error : float or array-like of shape (n_samples,), optional
+        'omp' and 'ols' end a row once |x - z @ dictionary| is at most this.
+    mask : array-like of shape (n_samples, n_features), optional
+        Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared error. With
+        a mask NaN is unobserved as well. For the lasso, 'omp' and 'ols'.
+    tol : float, optional
+        A row ends when no optimality condition is missed by more than tol times its largest |cov|. Default:
+        1e-10 (float32: 1e-6).
+    output : {'dense', 'csr'}
+    n_threads : int, optional
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use.
+
+    Returns
+    -------
+    ndarray or csr_matrix of shape (n_samples, n_components)
+        float32 if X is, else float64. A row's code does not depend on the other rows.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, an entry is not finite, a parameter is not as described, or `algorithm` does not
+        have it.
+
+    References
+    ----------
+    Lee, Battle, Raina & Ng (2007), Efficient sparse coding algorithms, NIPS.
+    Rubinstein, Zibulevsky & Elad (2008), Efficient implementation of the K-SVD algorithm using batch
+    orthogonal matching pursuit, Technion.
+    Chen, Billings & Luo (1989), Orthogonal least squares methods and their application to non-linear
+    system identification, Int. J. Control 50.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> dictionary = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
+    >>> X = np.array([[3.0, 0.5, 0.0], [0.6, 0.0, 0.8]])
+    >>> gf.sparse_encode(X, dictionary, algorithm="lasso_cd", alpha=1.0)
+    array([[2., 0., 0.],
+           [0., 0., 0.]])
+    >>> print(gf.sparse_encode(X, dictionary, algorithm="omp", n_nonzero_coefs=1))
+    [[3. 0. 0.]
+     [0. 0. 1.]]
+    """
+    coder = make_coder(
+        algorithm, alpha=alpha, l2=l2, positive=positive, n_nonzero=n_nonzero_coefs, tol=tol,
+        max_iter=max_iter, all_atoms=max_error is not None,
+    )  # fmt: skip
+    choice(output, "output", ("dense", "csr"))
+    threads = effective_threads(n_threads)
+    if mask is not None:
+        if any(given is not None for given in (gram, cov)) or coder.algorithm in ("threshold", "lars"):
+            raise ValueError("mask goes with the lasso, 'omp' and 'ols', and without gram and cov")
+        x: Source | Observed = observe(X, mask, n_threads=threads)
+    else:
+        x = Source(read_rows(X, n_threads=threads, ensure_all_finite=False), threads)
+        x.check_finite()
+    atoms = _dictionary(dictionary, x.dtype, x.cols)
+    k, rows = len(atoms), x.rows
+    gram = _given(gram, "gram", (k, k), np.float64)
+    cov = _given(cov, "cov", (k, rows), x.dtype)
+    init = _given(init, "init", (rows, k), x.dtype)
+    coder = _with_default_size(coder, x.cols)
+    errors = row_errors(max_error, rows)
+    n_open = 0.0
+
+    def solve(scale: Scale, which: Any) -> Any:
+        nonlocal n_open
+        part = _Part(scale, which)
+        found, is_open = _encode(
+            scale.rows(x, which), times_power(atoms, scale.atoms), part.coder(coder, x.dtype),
+            gram=times_power(gram, 2 * scale.atoms),
+            products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
+            start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
+            sparse=output == "csr",
+        )  # fmt: skip
+        n_open += is_open
+        return found
+
+    codes = solve_in_range(x, atoms, l2, solve, products=coder.algorithm == "threshold")
+    warn_if_open(n_open, rows, coder.max_iter, stacklevel=2)
+    return codes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some rows, None for all, and how they are scaled."""
+
+    scale: Scale
+    rows: Any
+
+    def of(self, given: Any, exponent: int) -> Any:
+        """What is given for these rows, scaled."""
+        if given is None:
+            return None
+        return np.ascontiguousarray(times_power(given if self.rows is None else given[self.rows], exponent))
+
+    def coder(self, coder: Coder, dtype: np.dtype[Any]) -> Coder:
+        """The coder with its penalties scaled."""
+        own = self.scale.penalty(Penalty(coder.l1, coder.l2, coder.nonneg), dtype)
+        return replace(coder, l1=own.l1, l2=own.l2)
+
+
+def _encode(
+    x: Source | Observed, atoms: Array, coder: Coder, *, gram: Any, products: Any, start: Any, errors: Any,
+    sparse: bool,
+) -> tuple[Any, float]:  # fmt: skip
+    """Codes of all rows of x, and how many of them did not end."""
+    if coder.algorithm == "lars":
+        return _lars(x.x, atoms, coder, sparse), 0.0
+    if isinstance(x, Observed):
+        codes, n_open = masked_codes.solve(x, atoms, coder, errors, start)
+        return sp.csr_matrix(codes) if sparse else codes, n_open
+    shared = np.ascontiguousarray(atoms.T)
+    if gram is None:
+        gram = kernels.gram(shared.astype(np.float64), x.n_threads)
+    done = code_rows(
+        x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x.x, errors),
+        sparse=sparse, n_threads=x.n_threads,
+    )  # fmt: skip
+    return mend_codes(x, atoms, coder, done.codes, done.open, gram=gram, start=start, doubtful=done.doubtful)
+
+
+def make_coder(
+    algorithm: str, *, alpha: float | None, l2: float, positive: bool, n_nonzero: int | None,
+    tol: float | None, max_iter: int, all_atoms: bool = False,
+) -> Coder:  # fmt: skip
+    """Check the parameters of a coder; n_nonzero = 0 stands for the default."""
+    choice(algorithm, "algorithm", ALGORITHMS)
+    if flag(positive, "positive") and algorithm in ("lars", "ols"):
+        raise ValueError(f"positive=True does not go with algorithm={algorithm!r}")
+    if all_atoms and algorithm not in MATCHING:
+        raise ValueError(f"max_error goes with 'omp' and 'ols', not with algorithm={algorithm!r}")
+    lasso = algorithm in ("lasso_cd", "lasso_lars")
+    if real(l2, "l2") > 0 and not lasso:
+        raise ValueError(f"l2 goes with the lasso, not with algorithm={algorithm!r}")
+    size = (
+        whole(n_nonzero, "n_nonzero_coefs")
+        if n_nonzero is not None
+        else np.iinfo(np.int32).max
+        if all_atoms
+        else 0
+    )
+    return Coder(
+        "lasso" if lasso else algorithm,
+        0.0 if algorithm in MATCHING else 1.0 if alpha is None else real(alpha, "alpha"),
+        l2, positive, int(size), None if tol is None else real(tol, "tol"), whole(max_iter, "max_iter"),
+    )  # fmt: skip
+
+
+def _with_default_size(coder: Coder, n_features: int) -> Coder:
+    """Fill in scikit-learn's default of n_nonzero_coefs."""
+    if coder.n_nonzero:
+        return coder
+    return replace(coder, n_nonzero=max(n_features // 10, 1))
+
+
+def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
+    atoms = read_atoms(dictionary, "dictionary", dtype=dtype)
+    if atoms.shape[1] != n_features:
+        raise ValueError(
+            f"dictionary and X have different numbers of features: {atoms.shape[1]} and {n_features}"
+        )
+    return atoms
+
+
+def _given(array: Any, name: str, shape: tuple[int, int], dtype: Any) -> Any:
+    if array is None:
+        return None
+    array = read_array(array, name, dtype=dtype, order="C", ensure_min_samples=0)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    return array
+
+
+def row_errors(max_error: Any, rows: int) -> NDArray[np.float64] | None:
+    """Give the largest error of each row."""
+    if max_error is None:
+        return None
+    errors = np.asarray(max_error, np.float64)
+    if errors.shape not in ((), (rows,)) or not np.all(errors >= 0) or not np.isfinite(errors).all():
+        raise ValueError(f"max_error must be a number of at least 0, or one for each of {rows} rows")
+    return np.ascontiguousarray(np.broadcast_to(errors, (rows,)))
+
+
+def row_budgets(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """Give what of |x|^2 each code must explain."""
+    if errors is None:
+        return None
+    if sp.issparse(X):
+        squares = np.asarray(X.astype(np.float64).power(2).sum(axis=1)).ravel()
+    else:
+        squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    return squares - errors**2
+
+
+def _lars(X: Any, atoms: Array, coder: Coder, sparse: bool) -> Any:
+    X = X.toarray() if sp.issparse(X) else X
+    n_nonzero = min(coder.n_nonzero, len(atoms))
+    codes = sklearn_sparse_encode(X, atoms, algorithm="lars", n_nonzero_coefs=n_nonzero)
+    codes = codes.astype(X.dtype, copy=False)
+    return sp.csr_matrix(codes) if sparse else codes

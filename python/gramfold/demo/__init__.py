@@ -1,0 +1,1 @@
+"""`gramfold demo`: pictures and a report."""

@@ -1,0 +1,88 @@
+"""One step of online dictionary learning: code a batch, let its sums join, update the atoms."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..coding.codes import Coder
+from ..coding.sparse_encode import row_budgets, row_errors
+from ..fold.source import Array, Source
+from .atoms import AtomRule, faulty, gram_of, least_use, some_rows
+from .steps import fit_of, penalty_of, update
+from .units import code
+
+# A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
+SWEEPS = 4
+
+# The sums are means over the rows with weights about (number of the batch)^(FORGETTING - 1): earlier codes
+# are those of worse atoms (Mairal et al. 2010, section 3.4.2). After 200 batches of 512 patches and 256 atoms
+# 5 ends 0.7% lower than 2, which is scikit-learn's.
+FORGETTING = 5
+
+
+class Online:
+    """Atoms (k, m) and the sums that they are updated by: means over the rows, of which earlier ones fade.
+
+    Parameters
+    ----------
+    atoms : ndarray of shape (k, m)
+        Overwritten.
+    coder : Coder
+    rule : AtomRule
+    rng : RandomState
+    gram, products : ndarray of shape (k, k) and (m, k), optional
+        Means of z'z and x'z over earlier rows; overwritten.
+    cost : float
+        The mean of the rows' costs.
+    seen : int
+        Rows so far.
+    max_error : float, optional
+        At which 'omp' and 'ols' end a row.
+    """
+
+    def __init__(
+        self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,
+        gram: NDArray[np.float64] | None = None, products: NDArray[np.float64] | None = None,
+        cost: float = 0.0, seen: int = 0, max_error: float | None = None,
+    ) -> None:  # fmt: skip
+        self.max_error = max_error
+        self.atoms, self.coder, self.rule, self.rng, self.seen = atoms, coder, rule, rng, seen
+        k, m = atoms.shape
+        self.gram = np.zeros((k, k)) if gram is None else gram
+        self.products = np.zeros((m, k)) if products is None else products
+        self.cost = cost
+        self._between: NDArray[np.float64] | None = None  # DD'
+
+    def step(self, x: Source) -> float:
+        """Learn from a batch; gives its cost per row, for the atoms before."""
+        atoms, rows = self.atoms, x.rows
+        if self._between is None:
+            self._between = gram_of(atoms, x.n_threads)
+        shared = np.ascontiguousarray(atoms.T)
+        done = code(
+            x, shared, self.coder, gram=self._between, sums=np.empty_like(shared),
+            enough=row_budgets(x.x, row_errors(self.max_error, rows)),
+        )  # fmt: skip
+        assert done.gram is not None
+        assert done.sums is not None
+        cost = (fit_of(x, done, atoms, self._between) + penalty_of(self.coder, done.codes)) / rows
+        penalty = self.rule(atoms)
+        self.seen += rows
+        weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)
+        for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
+            kept *= 1 - weight
+            kept += new * (weight / rows)
+        self.cost += weight * (cost - self.cost)
+        self._update(x)
+        return cost + penalty
+
+    def _update(self, x: Source) -> None:
+        squares = np.diag(self.gram)
+        least = least_use(self.cost, squares, self.rule, x.dtype)
+        unused = squares <= least
+        update(self.atoms, self.gram, self.products, self.rule, least, SWEEPS)
+        self._between = gram_of(self.atoms, x.n_threads)
+        replaced = faulty(self._between, unused, self.rule, self.coder.nonneg)
+        if replaced.any():
+            self.atoms[replaced] = some_rows(x, int(replaced.sum()), self.rule, self.rng)
+            self.gram[replaced], self.gram[:, replaced], self.products[:, replaced] = 0, 0, 0
+            self._between = None

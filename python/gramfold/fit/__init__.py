@@ -1,0 +1,1 @@
+"""What every fit shares: arguments, inputs, what it reports while it runs."""

@@ -1,0 +1,31 @@
+"""What this build is and what it runs on."""
+
+from importlib.metadata import version
+
+from .. import _core
+from .arguments import effective_threads
+
+
+def show_config() -> dict[str, str | int | list[str]]:
+    """Version, instruction-set level, compiler, threads and OpenMP runtime.
+
+    Returns
+    -------
+    dict
+        'version', 'level' (the one in use; the environment variable GRAMFOLD_ISA forces one), 'levels'
+        (all that this machine runs), 'compiler', 'openmp' (the runtime), 'threads' (the default).
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> gf.show_config()["level"] in ("v4", "v3", "v2", "numpy")
+    True
+    """
+    return {
+        "version": version("gramfold"),
+        "level": _core.level,
+        "levels": _core.available(),
+        "compiler": _core.kernels.compiler(),
+        "openmp": _core.kernels.openmp(),
+        "threads": effective_threads(None),
+    }

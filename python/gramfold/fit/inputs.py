@@ -1,0 +1,188 @@
+"""The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from .._core import kernels
+from .arguments import effective_threads
+
+FLOATS = [np.float64, np.float32]
+
+
+def read_rows(
+    X: Any, estimator: Any = None, *, name: str = "X", sparse: bool = True, gaps: bool = False,
+    n_threads: int | None = None, **checks: Any,
+) -> Any:  # fmt: skip
+    """Check a matrix of rows, and give it as an ndarray or as sound CSR.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix
+    estimator : object, optional
+        Learns from X, or checks X against, the number and names of the features.
+    name : str
+        What messages call X.
+    sparse : bool
+        Whether a sparse X will do; it comes back as CSR, see `sound`.
+    gaps : bool
+        Whether NaN is an entry that is not observed; the masked entries of a masked array become NaN.
+    n_threads : int, optional
+        Default: that of the estimator, if it has one.
+    **checks
+        As for `sklearn.utils.check_array`; with `estimator` also `reset`, and `y`, which then comes back too.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse and may not be.
+    ValueError
+        If X is not as described; a masked array hides entries although `gaps` is False.
+    """
+    X = _without_mask(X, name, estimator, gaps)
+    if sparse and sp.issparse(X):
+        X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
+    checks = {"accept_sparse": ("csr",) if sparse else False, "dtype": FLOATS, **checks}
+    if gaps:
+        checks["ensure_all_finite"] = False
+    try:
+        if estimator is None:
+            return check_array(X, input_name=name, **checks)
+        return validate_data(estimator, X, **checks)
+    except ValueError as error:
+        hint = about_nan(estimator)
+        if hint and "contains NaN" in str(error):
+            raise ValueError(f"Input {name} contains NaN: {hint}") from None
+        raise
+
+
+def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
+    """Check an array other than X, as `sklearn.utils.check_array` with `name` in its messages."""
+    return np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+
+
+def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:
+    """Check a dictionary, an atom a row, as `read_array`."""
+    if np.ndim(given) != 2:
+        raise ValueError(f"{name} must have two dimensions, an atom a row, got {np.ndim(given)}")
+    return read_array(given, name, **checks)
+
+
+def about_nan(estimator: Any) -> str:
+    """What to do about NaN, of an estimator that takes it in some way; else an empty string."""
+    default = "missing='mask' leaves such entries out" if hasattr(estimator, "missing") else ""
+    return str(getattr(estimator, "_about_nan", default))
+
+
+def refuse_mask(given: Any, name: str, estimator: Any = None) -> Any:
+    """Give `given`, unless it is a masked array that hides something, whose mask would be dropped."""
+    if not isinstance(given, np.ma.MaskedArray):
+        return given
+    if np.ma.is_masked(given):
+        way = about_nan(estimator) or "models with missing='mask' leave them out"
+        raise ValueError(
+            f"{name} is a masked array, and its masked entries would be taken for numbers: {way}; "
+            f"else pass {name}.filled(value)"
+        )
+    return given.data
+
+
+def _without_mask(X: Any, name: str, estimator: Any, gaps: bool) -> Any:
+    if gaps and isinstance(X, np.ma.MaskedArray):
+        return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+    return refuse_mask(X, name, estimator)
+
+
+def sound_csr(x: Any, name: str = "X", n_threads: int = 1) -> Any:
+    """Check a sparse matrix of any format, and give it as CSR without duplicates; see `sound`."""
+    if x.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {x.ndim}D array instead: {name} of shape {x.shape}")
+    if x.format == "csc":
+        return sound(x, n_threads, name).tocsr()
+    if x.format != "csr":
+        _check_parts(x, name, n_threads)
+        x = x.tocsr()
+    return sound(x, n_threads, name)
+
+
+def _check_parts(x: Any, name: str, n_threads: int) -> None:
+    """Check what SciPy's conversion to CSR would follow without looking."""
+    if x.format == "bsr":
+        height, width = x.blocksize
+        blocks = x.shape[0] // height, x.shape[1] // width
+        if x.data.ndim != 3 or x.data.shape[1:] != (height, width):
+            raise ValueError(f"{name}.data must hold blocks of {height} x {width}, got {x.data.shape}")
+        used = len(x.data)
+        _check_structure(x.indptr, x.indices, used, blocks, name, n_threads)
+    elif x.format == "coo":
+        if any(len(axis) != len(x.data) for axis in x.coords):
+            raise ValueError(f"{name}.coords and {name}.data must be of the same length")
+        for axis, size in zip(x.coords, x.shape, strict=True):
+            if len(axis) and not 0 <= axis.min() <= axis.max() < size:
+                raise ValueError(f"{name} has an index out of range")
+    elif x.format == "dia" and len(x.offsets) != len(x.data):
+        raise ValueError(f"{name}.offsets and {name}.data must be of the same length")
+
+
+def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
+    """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
+
+    Indices may stay in any order: sorting them can take longer than a pass. What comes back is an object of
+    its own over the same memory, which it may read only: methods of SciPy that sort in place cannot reach the
+    caller's matrix.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range or the row pointers do not rise.
+    """
+    if getattr(x, "gramfold_sound", False):
+        return x
+    data, indices, pointers = x.data, x.indices, x.indptr
+    if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
+        indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
+    data, indices, pointers = (np.ascontiguousarray(part) for part in (data, indices, pointers))
+    sides = x.shape if x.format == "csr" else x.shape[::-1]
+    repeats = _check_structure(pointers, indices, len(data), sides, name, n_threads)
+    used = int(pointers[-1])
+    found = copy.copy(x)
+    found.data, found.indices, found.indptr = (
+        _read_only(part) for part in (data[:used], indices[:used], pointers)
+    )
+    if repeats:
+        found = found.copy()
+        found.has_canonical_format = False  # a flag may be stale
+        found.has_sorted_indices = False
+        found.sum_duplicates()
+        for part in (found.data, found.indices, found.indptr):
+            part.flags.writeable = False
+    found.gramfold_sound = True  # lost with any other object that SciPy makes of it
+    return found
+
+
+def _read_only(part: NDArray[Any]) -> NDArray[Any]:
+    view = part.view()
+    view.flags.writeable = False
+    return view
+
+
+def _check_structure(
+    pointers: NDArray[Any], indices: NDArray[Any], entries: int, sides: tuple[int, int], name: str,
+    n_threads: int,
+) -> bool:  # fmt: skip
+    """Whether rows hold an index twice; pointers and indices that lead outside are refused."""
+    major, minor = sides
+    if len(pointers) != major + 1:
+        raise ValueError(f"{name}.indptr must have {major + 1} entries, got {len(pointers)}")
+    if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
+        indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
+    indices, pointers = np.ascontiguousarray(indices[:entries]), np.ascontiguousarray(pointers)
+    try:
+        return bool(kernels.repeats(indices, pointers, minor, n_threads))
+    except ValueError as error:
+        raise ValueError(str(error).replace("X.", f"{name}.")) from None

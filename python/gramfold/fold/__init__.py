@@ -1,0 +1,1 @@
+"""Where rows come from, and how a pass goes over them."""

@@ -1,0 +1,239 @@
+"""What KMeans and its mini-batch form share: checks, the start, predict and transform."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from .._core import kernels
+from ..fit.arguments import Seed, choice, effective_threads, real, whole
+from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fit.monitor import Callback
+from ..fold.source import Array
+from .lloyd import Assigner, Prior
+from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
+from .seeding import INITS, parallel, plus_plus, random_rows
+
+Labels = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Points that came with the parameters: frozen centroids, those to start from, the mean of the prior."""
+
+    frozen: Array
+    init: Array | None
+    mean: NDArray[np.float64]
+
+    def inside(self, x: Rows) -> "Given":
+        """The same in the space of the rows."""
+        init = None if self.init is None else x.inside(self.init)
+        return Given(x.inside(self.frozen), init, x.inside(self.mean))
+
+    def outside(self, x: Rows) -> "Given":
+        """The frozen centroids and the mean, in the space of what was given."""
+        return Given(x.outside(self.frozen), None, x.outside(self.mean))
+
+
+class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """Parameters, checks, and what is done with fixed centroids."""
+
+    n_clusters: int
+    init: Any
+    n_init: int | str
+    max_iter: int
+    tol: float
+    verbose: int
+    random_state: Seed
+    ridge: float
+    prior_mean: Any
+    metric: str
+    frozen: Any
+    n_threads: int | None
+    callback: Callback | None
+    max_time: float | None
+    cluster_centers_: Array
+    labels_: Labels
+    inertia_: float
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:
+        """Learn the centroids and return the label of each row."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
+        """Learn the centroids and return the distances of the rows to them, (n_samples, n_clusters)."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def predict(self, X: Any) -> Labels:
+        """Give each row of X the number of its nearest centroid, of equally near ones the least.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int32
+        """
+        x, centers = self._fixed(X)
+        return self._assign(x, centers, None, 0)[0]
+
+    def transform(self, X: Any) -> Array:
+        """Return the distances of the rows of X to the centroids, (n_samples, n_clusters).
+
+        They are found from the differences, in float64: the least of a row is that to its label.
+        """
+        x, centers = self._fixed(X)
+        out = np.empty((x.rows, len(centers)), x.dtype)
+        kernels.distances(x.kernel, centers, out, x.n_threads)
+        return x.outside(out)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return minus the sum of w |x - c|^2 over the rows of X and their nearest centroids."""
+        x, centers = self._fixed(X)
+        return -self._assign(x, centers, *checked_weights(sample_weight, x.x))[1]
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.cluster_centers_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _assign(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> tuple[Labels, float]:
+        """Labels and inertia for fixed centroids, which are in the space of x."""
+        assign = Assigner(x, weights)
+        found = assign(np.ascontiguousarray(centers), sums=False)
+        return assign.labels, x.objective(found.inertia, mass)
+
+    def _fixed(self, X: Any) -> tuple[Rows, Array]:
+        """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        centers = self._checked_centers()
+        dtype = np.result_type(X.dtype, centers.dtype)
+        X, centers = X.astype(dtype, copy=False), centers.astype(dtype, copy=False)
+        x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+        return x, np.ascontiguousarray(x.inside(centers))
+
+    def _checked_centers(self) -> Array:
+        """The centroids of the fit, which a user may have changed."""
+        centers = read_array(self.cluster_centers_, "cluster_centers_", dtype=FLOATS)
+        if centers.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"cluster_centers_ has {centers.shape[1]} columns, and X had {self.n_features_in_} in the fit"
+            )
+        return centers
+
+    def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS) -> Any:
+        X = read_rows(X, self, reset=reset, dtype=dtype)
+        return unit_rows(X) if self.metric == "cosine" else X
+
+    def _check_parameters(self) -> None:
+        whole(self.n_clusters, "n_clusters")
+        if isinstance(self.init, str):
+            choice(self.init, "init", INITS)
+        elif self.init is None or (np.ndim(self.init) == 0 and not callable(self.init)):
+            raise ValueError(f"init must be one of {INITS}, an array or a callable, got {self.init!r}")
+        if self.n_init != "auto":
+            whole(self.n_init, "n_init")
+        whole(self.max_iter, "max_iter")
+        real(self.tol, "tol")
+        real(self.ridge, "ridge")
+        choice(self.metric, "metric", ("euclidean", "cosine"))
+        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
+            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be callable, got {self.callback!r}")
+
+    def _runs(self, default: int) -> int:
+        """How many starts to try: several only for those that may go wrong by chance."""
+        given = not isinstance(self.init, str) and not callable(self.init)
+        if self.n_init == "auto":
+            return 1 if given or self.init in ("k-means++", "k-means||") else default
+        if given and self.n_init != 1:
+            warnings.warn(
+                f"Explicit initial center position passed: performing only one init in "
+                f"{type(self).__name__} instead of n_init={self.n_init}.",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+            return 1
+        return int(self.n_init)
+
+    def _given(self, X: Any) -> Given:
+        """Check the points among the parameters, as rows of X."""
+        rows, cols = X.shape
+        if rows < self.n_clusters:
+            raise ValueError(f"n_samples={rows} should be >= n_clusters={self.n_clusters}.")
+        mean = np.zeros(cols)
+        if self.prior_mean is not None:
+            if np.shape(self.prior_mean) != (cols,):
+                raise ValueError(f"prior_mean must have shape {(cols,)}, got {np.shape(self.prior_mean)}")
+            mean = read_array(self.prior_mean, "prior_mean", ensure_2d=False, dtype=np.float64)
+        frozen, init = np.empty((0, cols), X.dtype), None
+        if self.frozen is not None:
+            frozen = self._centers(self.frozen, "frozen", X, None)
+            if len(frozen) > self.n_clusters:
+                raise ValueError(f"frozen has {len(frozen)} centroids, more than {self.n_clusters} clusters")
+        free = self.n_clusters - len(frozen)
+        if free and not isinstance(self.init, str) and not callable(self.init):
+            init = self._centers(self.init, "init", X, free)
+        return Given(frozen, init, mean)
+
+    def _ready(self, X: Any) -> tuple[Rows, Given]:
+        """Rows and points of the parameters in one space."""
+        given = self._given(X)
+        exponent = exponent_for(X, given.frozen, given.init, given.mean)
+        x = Rows(X, effective_threads(self.n_threads), exponent)
+        return x, given.inside(x)
+
+    def _prior(self, given: Given, mass: int) -> Prior:
+        """The prior on the centroids, beside weights of `checked_weights`."""
+        return Prior(
+            given.mean, float(beside(float(self.ridge), mass)), len(given.frozen), self.metric == "cosine"
+        )
+
+    def _start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
+        """Centroids to start from: the frozen ones, then those of `init`."""
+        k = self.n_clusters - len(given.frozen)
+        if k == 0:
+            return given.frozen
+        if given.init is not None:
+            made = given.init
+        elif callable(self.init):
+            made = self._centers(self.init(x.handed, k, random_state=rng), "init", x.x, k)
+            made = x.inside(made)
+        elif self.init == "k-means++":
+            made = plus_plus(x, weights, k, rng, fixed=given.frozen)[0]
+        elif self.init == "k-means||":
+            made = parallel(x, weights, k, rng, fixed=given.frozen)
+        else:
+            made = random_rows(x, weights, k, rng)
+        return np.concatenate([given.frozen, made])
+
+    def _centers(self, points: Any, name: str, X: Any, k: int | None) -> Array:
+        """Check centroids that were given, of unit norm for the cosine metric."""
+        centers = read_array(points, name, dtype=X.dtype, order="C", copy=True)
+        cols = X.shape[1]
+        if k is not None and len(centers) != k:
+            raise ValueError(
+                f"The shape of the initial centers {centers.shape} does not match the number of clusters {k}."
+            )
+        if centers.shape[1] != cols:
+            raise ValueError(
+                f"The shape of the initial centers {centers.shape} does not match the number of features of "
+                f"the data {cols}."
+            )
+        return unit_rows(centers) if self.metric == "cosine" else centers

@@ -1,0 +1,222 @@
+"""k-means by Lloyd's iteration."""
+
+import time
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..fit.arguments import Seed, choice, flag, seeded
+from ..fit.monitor import Callback, Monitor
+from ..fold.source import Source, dense_rows
+from ..nmf.base import unchanged_on_error
+from .base import BaseKMeans
+from .lloyd import Assigner, Clustering, Prior, lloyd
+from .rows import checked_weights
+
+
+class KMeans(BaseKMeans):
+    """k-means clustering.
+
+    Minimises sum_i w_i |x_i - c_z(i)|^2 + ridge sum_j |c_j - prior_mean|^2 over the centroids c and the
+    labels z. X is read once an iteration: labels, sums, counts and inertia in one pass.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    init : {'k-means++', 'k-means||', 'random'}, array-like or callable, default='k-means++'
+        The start: seeds far from each other, the same in a few passes, random rows, the centroids
+        themselves, or ``init(X, n_clusters, random_state=...)`` that gives them.
+    n_init : int or 'auto', default='auto'
+        Starts, of which the best result is kept. 'auto' is 10 for 'random' or a callable, else 1.
+    max_iter : int, default=300
+    tol : float, default=1e-4
+        The fit has converged when no label changes, or when the squared steps of the centroids add up to at
+        most `tol` times the mean variance of the features.
+    verbose : int, default=0
+        If not 0, logs each iteration to the logger "gramfold".
+    random_state : int, RandomState or None
+        Draws are scikit-learn's: the same seed gives the same start.
+    copy_x : bool, default=True
+        X is never modified; taken so that scikit-learn's calls work.
+    algorithm : {'lloyd', 'elkan'}, default='lloyd'
+        Both names mean the one algorithm here, which spares rows their search by a bound where that pays.
+    ridge : float, default=0
+        Weight of an L2 prior on each centroid: c = (ridge prior_mean + sum w x) / (ridge + sum w). An empty
+        cluster then sits at `prior_mean`; without a ridge it takes the row of the largest w |x - c|^2.
+    prior_mean : array-like of shape (n_features,), optional
+        Default: the origin.
+    metric : {'euclidean', 'cosine'}, default='euclidean'
+        'cosine': rows and centroids are scaled to norm 1 (spherical k-means), in a copy of X.
+    frozen : array-like of shape (n_frozen, n_features), optional
+        The first centroids, which never move; `init` makes the others.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration; a true return value stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features)
+    labels_ : ndarray of shape (n_samples,), int32
+        The number of the nearest centroid by distances in float64; of equally near ones the least.
+    inertia_ : float
+        Sum of w |x - c|^2.
+    objective_ : float
+        The inertia and the penalty of the ridge.
+    n_iter_, n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_iter_,)
+        Of the best start: 'objective' (never rises), 'kkt' (the root of what the means gain, sum of weight
+        times squared step, over the objective) and 'seconds' since the start of the fit, per iteration.
+
+    References
+    ----------
+    Lloyd (1982), Least squares quantization in PCM. Hamerly (2010), Making k-means even faster, for the
+    bound. Bahmani et al. (2012), Scalable k-means++.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = gf.KMeans(2, random_state=0).fit(X)
+    >>> model.cluster_centers_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> model.predict([[0, 0], [12, 3]])
+    array([1, 0], dtype=int32)
+    """
+
+    objective_: float
+
+    def __init__(
+        self, n_clusters: int = 8, *, init: Any = "k-means++", n_init: int | str = "auto",
+        max_iter: int = 300, tol: float = 1e-4, verbose: int = 0, random_state: Seed = None,
+        copy_x: bool = True, algorithm: str = "lloyd", ridge: float = 0.0, prior_mean: Any = None,
+        metric: str = "euclidean", frozen: Any = None, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.ridge = ridge
+        self.prior_mean = prior_mean
+        self.metric = metric
+        self.frozen = frozen
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn the centroids.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            best, monitor = self._fit(X, sample_weight)
+            self.cluster_centers_, self.labels_ = best.centers, best.labels
+            self.inertia_, self.objective_ = best.inertia, best.objective
+            self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, monitor.history
+        return self
+
+    def _fit(self, X: Any, sample_weight: Any) -> tuple[Clustering, Monitor]:
+        """Check everything and run from each start; returns the best."""
+        begun = time.perf_counter()
+        self._check_parameters()
+        X = self._read(X, reset=True)
+        weights, mass = checked_weights(sample_weight, X)
+        x, given = self._ready(X)
+        prior = self._prior(given, mass)
+        rng = seeded(self.random_state)
+        tol = self.tol * mean_variance(x) if self.tol else 0.0
+        best: tuple[Clustering, Monitor] | None = None
+        for _ in range(self._runs(10)):
+            start = self._start(x, weights, given, rng)
+            monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+            monitor.begun = begun
+            with monitor:
+                run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
+            if best is None or better(run, best[0]):
+                best = run, monitor
+            if run.stopped:
+                break
+        assert best is not None
+        self._warn(best[0], prior)
+        return best
+
+    def _warn(self, best: Clustering, prior: Prior) -> None:
+        distinct = np.count_nonzero(best.counts)
+        if distinct < self.n_clusters and not prior.ridge and not prior.frozen:
+            warnings.warn(
+                f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
+                f"({self.n_clusters}). Possibly due to duplicate points in X.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if not best.converged and self.tol > 0 and best.n_iter == self.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        flag(self.copy_x, "copy_x")
+        choice(self.algorithm, "algorithm", ("lloyd", "elkan"))
+
+
+def better(new: Clustering, old: Clustering) -> bool:
+    """Whether a run is better than another, and not the same but for its numbering and rounding."""
+    if not new.objective < old.objective:
+        return False
+    k = len(old.centers)
+    pairs = np.unique(new.labels.astype(np.int64) * k + old.labels)
+    return not len(pairs) == len(np.unique(new.labels)) == len(np.unique(old.labels))
+
+
+def mean_variance(x: Source) -> float:
+    """Variance of the columns, averaged: the scatter around one centroid, which is a row of X at first.
+
+    Raises
+    ------
+    ValueError
+        If squares of X overflow.
+    """
+    pivot = dense_rows(x.x, [0])
+    variance = 0.0
+    for _ in range(2):
+        found = Assigner(x, None)(pivot)
+        assert found.sums is not None
+        mean, scatter = found.sums / x.rows, found.inertia / x.rows
+        variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
+        if variance > 0.01 * scatter:
+            break
+        pivot = mean.astype(x.dtype)
+    return variance / x.cols

@@ -1,0 +1,207 @@
+"""Lloyd's iteration: assign every row to its nearest centroid, then move the centroids to the means."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fit.monitor import Monitor
+from ..fold.source import Array, Source, dense_rows
+from .bounds import UNBOUNDED, Bounds
+from .rows import Rows
+
+Double = NDArray[np.float64]
+
+# A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
+UNDECIDED = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What one pass gives back; see `kernels.assign`."""
+
+    sums: Double | None
+    counts: Double
+    inertia: float
+    changed: int
+
+
+class Assigner:
+    """Assigns the rows of one X, pass after pass, and remembers what spares work in the next pass.
+
+    Passes with sums must not follow one without.
+
+    Parameters
+    ----------
+    x : Source of shape (rows, cols)
+    weights : ndarray of shape (rows,), of x's dtype, or None for ones
+
+    Attributes
+    ----------
+    labels : ndarray of shape (rows,), int32
+        Overwritten by each pass; -1 before the first.
+    """
+
+    def __init__(self, x: Source, weights: Array | None) -> None:
+        self.x, self.weights = x, weights
+        self.labels = np.full(x.rows, -1, np.int32)
+        self.wide = False
+        self._passes = 0
+        self._bounds: Bounds | None = None
+        self._sums: Double | None = None
+
+    def __call__(self, centers: Array, *, sums: bool = True) -> Assigned:
+        """Find the nearest of `centers`, (k, cols), for every row; equally near ones: the first.
+
+        Raises
+        ------
+        ValueError
+            If squared distances overflow.
+        """
+        # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
+        if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
+            self._bounds = Bounds(self.x, centers)
+        self._passes += 1
+        lower, order, moved, n_far = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
+        gain = np.empty(centers.shape) if sums else None
+        counts, inertia, changed, _, undecided = kernels.assign(
+            self.x.kernel, centers, self.weights, self.labels, lower, order, moved, n_far, None, gain, True,
+            self.wide, self.x.n_threads,
+        )  # fmt: skip
+        if not np.isfinite(inertia):
+            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
+        self.wide = self.wide or undecided > UNDECIDED * self.x.rows
+        if gain is None:
+            return Assigned(None, counts, inertia, changed)
+        self._sums = gain if self._sums is None else self._sums + gain
+        return Assigned(self._sums.copy(), counts, inertia, changed)
+
+    def distances(self, centers: Array) -> Array:
+        """Squared distances of the rows to the centroids that they are assigned to."""
+        found = np.empty(self.x.rows, self.x.dtype)
+        kernels.assign(
+            self.x.kernel, centers, self.weights, self.labels, *UNBOUNDED, found, None, False, self.wide,
+            self.x.n_threads,
+        )  # fmt: skip
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the centroids are besides means: drawn to `mean` with weight `ridge`, frozen, or of norm 1.
+
+    The first `frozen` centroids never move. With a ridge a centroid minimises
+    sum w |x - c|^2 + ridge |c - mean|^2, so that c = (ridge mean + sum w x) / (ridge + sum w).
+    """
+
+    mean: Double
+    ridge: float = 0.0
+    frozen: int = 0
+    unit: bool = False
+
+    def update(self, centers: Array, sums: Double, counts: Double) -> Array:
+        """Give the new centroids; an empty cluster without a ridge goes where the largest one is."""
+        weights = counts + self.ridge
+        pulled = sums + self.ridge * self.mean
+        if self.unit:
+            weights = np.sqrt(np.einsum("ij,ij->i", pulled, pulled))
+        new = pulled / np.where(weights > 0, weights, 1)[:, None]
+        empty = weights == 0
+        new[empty] = centers[empty] if self.unit else new[np.argmax(counts)]
+        new[: self.frozen] = centers[: self.frozen]
+        return new.astype(centers.dtype)
+
+    def penalty(self, centers: Array) -> float:
+        """Evaluate ridge sum |c - mean|^2 over the centroids that move."""
+        if not self.ridge:
+            return 0.0
+        return self.ridge * float(np.sum(np.square(centers[self.frozen :] - self.mean)))
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """Where Lloyd's iteration ended: `objective` is the inertia and the penalty, `counts` are weights.
+
+    Centroids, inertia and objective are in the units of what was given, see `Rows`.
+    """
+
+    centers: Array
+    labels: NDArray[np.int32]
+    counts: Double
+    inertia: float
+    objective: float
+    n_iter: int
+    converged: bool
+    stopped: bool
+
+
+def lloyd(
+    x: Rows,
+    weights: Array | None,
+    mass: int,
+    centers: Array,
+    prior: Prior,
+    monitor: Monitor,
+    max_iter: int,
+    tol: float,
+) -> Clustering:
+    """Iterate from `centers` until no label changes or the squared steps add up to at most `tol`.
+
+    The labels are those of the returned centroids. Without a ridge an empty cluster takes the row that adds
+    most to the inertia, of rows without weights the one that scikit-learn takes. `weights` and `mass` are of
+    `checked_weights`.
+    """
+    assign = Assigner(x, weights)
+    converged = stopped = False
+
+    def ended(found: Assigned, n_iter: int, converged: bool) -> Clustering:
+        objective = found.inertia + prior.penalty(centers)
+        return Clustering(
+            x.outside(centers), assign.labels, found.counts, x.objective(found.inertia, mass),
+            x.objective(objective, mass), n_iter, converged, stopped,
+        )  # fmt: skip
+
+    for n_iter in range(1, max_iter + 1):
+        found = assign(centers)
+        assert found.sums is not None
+        settled = found.changed == 0
+        sums, counts = found.sums, found.counts
+        if not prior.ridge and not prior.unit and np.any(counts[prior.frozen :] == 0):
+            settled &= not _relocate(assign, centers, sums, counts, prior.frozen)
+        new = prior.update(centers, sums, counts)
+        steps = np.sum(np.square(new.astype(np.float64) - centers), axis=1)
+        objective = found.inertia + prior.penalty(centers)
+        kkt = np.sqrt((counts + prior.ridge) @ steps / objective) if objective > 0 else 0.0
+        stopped = monitor.record(x.objective(objective, mass), float(kkt))
+        if settled:
+            return ended(found, n_iter, True)
+        centers = new
+        converged = bool(steps.sum() <= tol) or found.changed == 0
+        if converged or stopped:
+            break
+    return ended(assign(centers, sums=False), n_iter, converged)
+
+
+def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, frozen: int) -> bool:
+    """Give empty clusters the rows of the largest w |x - c|^2; False if that is 0 of all.
+
+    Changes sums and counts. Without weights the choice of rows is scikit-learn's.
+    """
+    weights = assign.weights
+    apart = assign.distances(centers).astype(np.float64)
+    if weights is not None:
+        apart *= weights
+    empty = (frozen + np.flatnonzero(counts[frozen:] == 0))[: np.count_nonzero(apart)]
+    if not len(empty):
+        return False
+    far = np.argpartition(apart, -len(empty))[: -len(empty) - 1 : -1]
+    for cluster, row in zip(empty, far, strict=True):
+        weight = 1.0 if weights is None else float(weights[row])
+        moved = dense_rows(assign.x.x, [row])[0].astype(np.float64) * weight
+        old = assign.labels[row]
+        sums[old] -= moved
+        sums[cluster] = moved
+        counts[old] -= weight
+        counts[cluster] = weight
+    return True

@@ -1,0 +1,327 @@
+"""k-means from mini-batches: each centroid is the mean of all rows that were ever nearest to it."""
+
+import copy
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
+from ..fit.monitor import Callback, Monitor
+from ..fold.source import Array, Source, dense_rows
+from ..nmf.base import unchanged_on_error
+from .base import BaseKMeans, Given
+from .lloyd import Assigner, Prior
+from .rows import Rows, beside, checked_weights, exponent_for
+from .seeding import probabilities
+
+Double = NDArray[np.float64]
+
+
+class Progress:
+    """Says when smoothed inertia has stopped to fall, as scikit-learn does."""
+
+    def __init__(self, rows: int, max_no_improvement: int | None) -> None:
+        self.rows, self.patience = rows, max_no_improvement
+        self.smooth: float | None = None
+        self.best, self.idle = np.inf, 0
+
+    def add(self, inertia: float, batch: int) -> bool:
+        """Note the inertia of a batch per row; True if there was no improvement for too long."""
+        share = min(1.0, 2.0 * batch / (self.rows + 1))
+        self.smooth = inertia if self.smooth is None else (1 - share) * self.smooth + share * inertia
+        self.best, self.idle = (self.smooth, 0) if self.smooth < self.best else (self.best, self.idle + 1)
+        return self.patience is not None and self.idle >= self.patience
+
+
+class MiniBatchKMeans(BaseKMeans):
+    """k-means from mini-batches, also one by one with `partial_fit`.
+
+    The rows of each batch are assigned to their nearest centroids, and each centroid moves to the mean of all
+    rows that it was given so far (Sculley 2010, with scikit-learn's reassignment of centroids that get few).
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    init : {'k-means++', 'k-means||', 'random'}, array-like or callable, default='k-means++'
+        As in `KMeans`, from `init_size` rows.
+    max_iter : int, default=100
+        Rounds through X.
+    batch_size : int, default=1024
+    verbose : int, default=0
+    compute_labels : bool, default=True
+        Whether `labels_` and `inertia_` of all rows are found at the end.
+    random_state : int, RandomState or None
+        Draws are scikit-learn's.
+    tol : float, default=0
+        The fit has converged when the squared steps of a batch add up to at most `tol` times the mean
+        variance of the features. 0: never.
+    max_no_improvement : int or None, default=10
+        The fit has also converged after so many batches without a better smoothed inertia.
+    init_size : int, optional
+        Rows from which the start is made; default 3 batch_size, or 3 n_clusters if that is more.
+    n_init : int or 'auto', default='auto'
+        Starts, of which the best is used. 'auto' is 3 for 'random' or a callable, else 1.
+    reassignment_ratio : float, default=0.01
+        A centroid with less than this share of the largest count, at most 1, is moved to a row drawn at
+        random.
+    ridge, prior_mean, metric, frozen, n_threads, callback, max_time
+        As in `KMeans`; the callback is called after each batch.
+
+    Attributes
+    ----------
+    cluster_centers_, labels_, inertia_, n_features_in_, feature_names_in_
+        As in `KMeans`.
+    n_iter_, n_steps_ : int
+        Rounds through X that were begun, and batches.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_steps_,)
+        As in `KMeans`, per batch; 'objective' is the inertia of the batch per row.
+
+    References
+    ----------
+    Sculley (2010), Web-scale k-means clustering.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [4, 2], [4, 0], [4, 4]])
+    >>> model = gf.MiniBatchKMeans(2, random_state=0, batch_size=6).fit(X)
+    >>> model.predict([[0, 0], [4.5, 4]]).tolist() in ([0, 1], [1, 0])
+    True
+    """
+
+    _fitted_points: Given
+
+    def __init__(
+        self, n_clusters: int = 8, *, init: Any = "k-means++", max_iter: int = 100, batch_size: int = 1024,
+        verbose: int = 0, compute_labels: bool = True, random_state: Seed = None, tol: float = 0.0,
+        max_no_improvement: int | None = 10, init_size: int | None = None, n_init: int | str = "auto",
+        reassignment_ratio: float = 0.01, ridge: float = 0.0, prior_mean: Any = None,
+        metric: str = "euclidean", frozen: Any = None, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_clusters = n_clusters
+        self.init = init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.compute_labels = compute_labels
+        self.random_state = random_state
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.init_size = init_size
+        self.n_init = n_init
+        self.reassignment_ratio = reassignment_ratio
+        self.ridge = ridge
+        self.prior_mean = prior_mean
+        self.metric = metric
+        self.frozen = frozen
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn the centroids from batches drawn at random; see `KMeans.fit`."""
+        with unchanged_on_error(self):
+            self._check_parameters()
+            X = self._read(X, reset=True)
+            weights, mass = checked_weights(sample_weight, X)
+            x, given = self._ready(X)
+            monitor = Monitor(None, self.verbose, self.callback, self.max_time)
+            with monitor:
+                centers = self._run(x, weights, mass, given, monitor)
+            self.history_ = monitor.history
+            self._settle(x, centers, weights, mass)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one batch more.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+        """
+        with unchanged_on_error(self):
+            self._check_parameters()
+            first = not hasattr(self, "cluster_centers_")
+            X, centers = self._batch(X, first)
+            weights, mass = checked_weights(sample_weight, X)
+            if first:
+                self._rng = seeded(self.random_state)
+                x, given = self._ready(X)
+                centers = self._start_from_some(x, weights, given, self._rng)
+                self._begin(x, given)
+            else:
+                x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+                centers = np.ascontiguousarray(x.inside(centers))
+            prior = self._prior(self._fitted_points.inside(x), mass)
+            centers = self._step(x, weights, mass, centers, prior, self._rng)[0]
+            self.n_steps_ += 1
+            self._settle(x, centers, weights, mass)
+        return self
+
+    def _batch(self, X: Any, first: bool) -> tuple[Any, Any]:
+        """Check the rows of a batch, which must go with those before; gives them and the centroids so far."""
+        if first:
+            return self._read(X, reset=True), None
+        for name, value in self._started.items():
+            now = getattr(self, name)
+            if not np.array_equal(now, value):
+                raise ValueError(
+                    f"{name} was {value!r} when the fit began and is {now!r} now; set it back, or start anew "
+                    "with fit or with a clone"
+                )
+        centers = self._checked_centers()
+        if len(centers) != self.n_clusters:
+            raise ValueError(f"cluster_centers_ has {len(centers)} rows, and n_clusters is {self.n_clusters}")
+        return self._read(X, reset=False, dtype=centers.dtype), centers
+
+    def _begin(self, x: Rows, given: Given) -> None:
+        """Note with what the first batch meets."""
+        names = ("n_clusters", "metric", "ridge", "prior_mean", "frozen")
+        self._started = {name: copy.deepcopy(getattr(self, name)) for name in names}
+        self._fitted_points = given.outside(x)
+        self._counts, self._since, self.n_steps_ = np.zeros(self.n_clusters), 0, 0
+
+    def _settle(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> None:
+        self.cluster_centers_ = x.outside(centers)
+        if self.compute_labels:
+            self.labels_, self.inertia_ = self._assign(x, centers, weights, mass)
+
+    def _run(self, x: Rows, weights: Array | None, mass: int, given: Given, monitor: Monitor) -> Array:
+        """Go through random batches until converged or stopped; gives the centroids."""
+        rng = self._rng = seeded(self.random_state)
+        batch = min(self.batch_size, x.rows)
+        centers = self._best_start(x, weights, given, rng)
+        # The scale of tol, from as many rows as the start.
+        tol = self.tol * self._variance(x) if self.tol else 0.0
+        self._begin(x, given)
+        prior = self._prior(given, 0)
+        progress = Progress(x.rows, self.max_no_improvement)
+        p = probabilities(x.rows, weights)
+        self.converged_, steps = False, 0
+        for steps in range(1, max(1, self.max_iter * x.rows // batch) + 1):
+            rows = rng.choice(x.rows, batch, p=p, replace=True)
+            part = Source(x.x[rows], x.n_threads)
+            new, inertia = self._step(part, None, 0, centers, prior, rng)
+            moved = float(np.sum(np.square(new.astype(np.float64) - centers)))
+            centers = new
+            stop = monitor.record(
+                x.objective(inertia / batch, 0), float(np.sqrt(moved / inertia)) if inertia else 0.0
+            )
+            # The first inertia is that of the start.
+            if steps > 1 and ((tol and moved <= tol) or progress.add(inertia / batch, batch)):
+                self.converged_ = True
+                break
+            if stop:
+                break
+        self.n_steps_, self.n_iter_ = steps, -(-steps * batch // x.rows)
+        if not self.compute_labels:
+            total = x.rows if weights is None else float(weights.sum(dtype=np.float64))
+            self.inertia_ = x.objective(
+                total * (inertia / batch if progress.smooth is None else progress.smooth), mass
+            )
+        return centers
+
+    def _variance(self, x: Source) -> float:
+        from .estimator import mean_variance
+
+        return mean_variance(x)
+
+    def _best_start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
+        """The start of least inertia on rows drawn for that."""
+        valid, chosen = some_rows(x, weights, self._start_rows(x.rows), rng)
+        best, least = None, np.inf
+        for _ in range(self._runs(3)):
+            centers = self._start_from_some(x, weights, given, rng)
+            inertia = Assigner(valid, chosen)(centers, sums=False).inertia
+            if best is None or inertia < least:
+                best, least = centers, inertia
+        assert best is not None
+        return best
+
+    def _start_rows(self, n: int) -> int:
+        size = 3 * min(self.batch_size, n) if self.init_size is None else self.init_size
+        if size < self.n_clusters:
+            if self.init_size is not None:
+                warnings.warn(
+                    f"init_size={size} should be larger than n_clusters={self.n_clusters}. Setting it to "
+                    "min(3*n_clusters, n_samples)",
+                    RuntimeWarning,
+                    stacklevel=5,
+                )
+            size = 3 * self.n_clusters
+        return min(size, n)
+
+    def _start_from_some(
+        self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState
+    ) -> Array:
+        size = self._start_rows(x.rows)
+        if size < x.rows:
+            x, weights = some_rows(x, weights, size, rng)
+        return self._start(x, weights, given, rng)
+
+    def _step(
+        self, x: Source, weights: Array | None, mass: int, centers: Array, prior: Prior,
+        rng: np.random.RandomState,
+    ) -> tuple[Array, float]:  # fmt: skip
+        """Assign a batch and move the centroids; gives them and the inertia before."""
+        self._since += x.rows
+        due = (self._counts == 0).any() or self._since >= 10 * self.n_clusters
+        found = Assigner(x, weights)(centers)
+        assert found.sums is not None
+        before = prior.ridge + beside(self._counts, mass)
+        old = np.where((self._counts == 0)[:, None] & (prior.ridge > 0), prior.mean, centers)
+        pulled, weight = old * before[:, None] + found.sums, before + found.counts
+        new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
+        self._counts = self._counts + np.ldexp(found.counts, mass)
+        if due:
+            self._since = 0
+            self._reassign(x, weights, new, rng)
+        if prior.unit:
+            new /= np.maximum(np.linalg.norm(new, axis=1, keepdims=True), np.finfo(float).tiny)
+        new[: prior.frozen] = centers[: prior.frozen]
+        return new.astype(centers.dtype), found.inertia
+
+    def _reassign(
+        self, x: Source, weights: Array | None, centers: Double, rng: np.random.RandomState
+    ) -> None:
+        """Move centroids that were given few rows to rows of the batch; changes centers and counts."""
+        counts = self._counts
+        rows = x.rows if weights is None else np.count_nonzero(weights)
+        few = counts < self.reassignment_ratio * counts.max()
+        if few.sum() > 0.5 * rows:
+            few[np.argsort(counts)[int(0.5 * rows) :]] = False
+        if few.any():
+            p = None if weights is None else probabilities(x.rows, weights)
+            centers[few] = dense_rows(x.x, rng.choice(x.rows, replace=False, size=few.sum(), p=p))
+            counts[few] = counts[~few].min()
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        whole(self.batch_size, "batch_size")
+        flag(self.compute_labels, "compute_labels")
+        real(self.reassignment_ratio, "reassignment_ratio", high=1.0)
+        for name in ("max_no_improvement", "init_size"):
+            if getattr(self, name) is not None:
+                whole(getattr(self, name), name)
+
+
+def some_rows(
+    x: Rows, weights: Array | None, size: int, rng: np.random.RandomState
+) -> tuple[Rows, Array | None]:
+    """Give `size` rows drawn at random, and their weights; each as likely, but none of weight 0."""
+    if weights is None:
+        return x.part(rng.randint(0, x.rows, size)), None
+    heavy = np.flatnonzero(weights)
+    rows = heavy[rng.randint(0, len(heavy), size)]
+    return x.part(rows), weights[rows]

@@ -1,0 +1,141 @@
+"""Rows and weights as k-means takes them: in a range that its arithmetic holds, or of norm 1."""
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils.validation import _check_sample_weight
+
+from ..fit.inputs import refuse_mask
+from ..fold.source import Array, Source
+from ..linalg.powers import times_power
+
+# Powers of two between which the largest magnitude may be: the squares of all entries, and of what rounding
+# leaves of their differences, are then far inside the range.
+RANGE = {np.dtype(np.float32): (-24, 40), np.dtype(np.float64): (-400, 400)}
+HEAVIEST = 2.0**500  # beside so much weight the rows count nothing
+BLOCK = 2**18  # entries of rows whose norms are found at a time
+
+
+class Rows(Source):
+    """Rows times a power of two, which is 1 unless their squares would leave the range of their type.
+
+    Parameters
+    ----------
+    given : ndarray or CSR matrix of shape (rows, cols)
+    n_threads : int
+    exponent : int
+        That of the power; see `exponent_for`.
+    """
+
+    def __init__(self, given: Any, n_threads: int, exponent: int = 0) -> None:
+        super().__init__(times_power(given, exponent), n_threads)
+        self.given, self.exponent = given, exponent
+
+    def part(self, rows: Any) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.given[rows], self.n_threads, self.exponent)
+
+    @property
+    def handed(self) -> Any:
+        """What was given, for a callable of the user's: a sparse matrix may be changed."""
+        return self.given.copy() if self.sparse else self.given
+
+    def inside(self, points: Array) -> Array:
+        """Points in the space of what was given, in that of these rows."""
+        scaled: Array = times_power(points, self.exponent)
+        return scaled
+
+    def outside(self, points: Array) -> Array:
+        """Points or distances in the space of these rows, in that of what was given.
+
+        Raises
+        ------
+        ValueError
+            If they overflow.
+        """
+        if not self.exponent:
+            return points
+        with np.errstate(over="ignore"):
+            found: Array = np.ldexp(points, -self.exponent)
+        if not np.isfinite(found).all():
+            raise ValueError(f"X is too large for {self.dtype}: distances overflow; rescale X")
+        return found
+
+    def objective(self, value: float, mass: int) -> float:
+        """An objective of these rows, under weights of `checked_weights`, in the units of what was given.
+
+        Raises
+        ------
+        ValueError
+            If it overflows.
+        """
+        try:
+            return math.ldexp(value, mass - 2 * self.exponent)
+        except OverflowError:
+            raise ValueError(
+                f"X is too large for {self.dtype}: the sum of squared distances overflows; rescale X"
+            ) from None
+
+
+def exponent_for(given: Any, *others: Array | None) -> int:
+    """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
+    values = given.data if sp.issparse(given) else given
+    largest = max(
+        max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
+        for a in (values, *others)
+        if a is not None
+    )
+    exponent = math.frexp(largest)[1]
+    low, high = RANGE[given.dtype]
+    return 0 if largest == 0 or low <= exponent <= high else -exponent
+
+
+def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
+    """Weights of X's dtype, of which the largest is about 1, and the exponent of the power of two they lack.
+
+    None stays None, for ones.
+
+    Raises
+    ------
+    ValueError
+        If they are masked, negative, not finite, all zero, or not as many as rows.
+    """
+    if sample_weight is None:
+        return None, 0
+    weights = _check_sample_weight(refuse_mask(sample_weight, "sample_weight"), X, dtype=np.float64)
+    if weights.min() < 0 or not weights.max() > 0:
+        raise ValueError("sample_weight must be at least 0, and not all 0")
+    mass = math.frexp(weights.max())[1]
+    return np.ldexp(weights, -mass).astype(X.dtype), mass
+
+
+def beside(weight: Any, mass: int) -> Any:
+    """Weight in the units of what was given, in those of `checked_weights`."""
+    with np.errstate(over="ignore"):
+        return np.minimum(np.ldexp(weight, -mass), HEAVIEST)
+
+
+def unit_rows(x: Any) -> Any:
+    """A copy of a dense or CSR x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
+    if not sp.issparse(x):
+        out = np.empty(x.shape, x.dtype)
+        rows = max(1, BLOCK // x.shape[1])
+        for begin in range(0, len(x), rows):
+            part = x[begin : begin + rows].astype(np.float64)
+            part /= _or_one(np.abs(part).max(axis=1))[:, None]
+            out[begin : begin + rows] = part / _or_one(np.sqrt(np.einsum("ij,ij->i", part, part)))[:, None]
+        return out
+    of = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+    data = x.data.astype(np.float64)
+    largest = np.zeros(x.shape[0])
+    np.maximum.at(largest, of, np.abs(data))
+    data /= _or_one(largest)[of]
+    data /= _or_one(np.sqrt(np.bincount(of, data * data, x.shape[0])))[of]
+    return type(x)((data.astype(x.dtype), x.indices, x.indptr), shape=x.shape)
+
+
+def _or_one(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,1 @@
+"""Rows solved against a fixed factor: the half-step of every alternating model."""

@@ -1,0 +1,171 @@
+"""Rows and atoms brought into the range of their dtype by powers of two, which change no digit."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ..fold.observed import Observed
+from ..fold.source import Array, Penalty, Source
+from ..linalg.powers import times_power
+
+# What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
+# Rows below 2^-m of that are scaled on their own, some at a time.
+BAND = {"float32": 20, "float64": 200}
+ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
+LOWEST = {"float32": -30, "float64": -300}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Exponents of 2 by which rows, atoms and weights are multiplied."""
+
+    x: int = 0
+    atoms: int = 0
+    weights: int = 0
+
+    def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
+        """x, or some of its rows, scaled; x itself where that changes nothing."""
+        if which is None and not self.x and not self.weights:
+            return x
+        values = x.x if which is None else x.x[which]
+        if isinstance(x, Source):
+            return Source(times_power(values, self.x), x.n_threads)
+        weights = x.weights if which is None or x.weights is None else x.weights[which]
+        return Observed(
+            times_power(values, self.x),
+            None if weights is None else times_power(weights, self.weights),
+            x.n_threads,
+        )
+
+    def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
+        """What the penalties become, for rows of this dtype."""
+        with np.errstate(over="ignore"):
+            l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
+            l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
+        most = ABSURD[dtype.name]
+        return Penalty(min(float(l1), most), min(float(l2), most), given.nonneg)
+
+
+def solve_in_range(
+    x: Source | Observed, atoms: Array, l2: float, solve: Callable[[Scale, NDArray[np.intp] | None], Any],
+    *, products: bool = False,
+) -> Any:  # fmt: skip
+    """Codes of the rows of x in `atoms` (k, cols), by a solver that need not mind the range of its dtype.
+
+    Parameters
+    ----------
+    x : Source or Observed
+    atoms : ndarray of shape (k, cols)
+    l2 : float
+    solve : callable
+        Given a scale and row numbers (None for all), gives the codes of those rows, dense or CSR, as scaled.
+    products : bool
+        Whether codes are of the scale of x @ atoms.T, not of x by atoms.
+
+    Raises
+    ------
+    ValueError
+        If codes leave the range.
+    """
+    scale = scale_of(x, atoms, l2)
+    codes = solve(scale, None)
+    small = list(_small_rows(x, scale))
+
+    parts = [(codes, scale), *((solve(own, which), own) for which, own in small)]
+    back = [_shifted_back(part, -own.atoms - own.x if products else own.atoms - own.x) for part, own in parts]
+    if any(before is not after for (before, _), after in zip(parts, back, strict=True)):
+        _check_range([part for part, _ in parts], back, atoms)
+    for (which, _), rows in zip(small, back[1:], strict=True):
+        back[0] = put_rows(back[0], which, rows)
+    return back[0]
+
+
+def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
+    """Codes with some rows replaced; a dense array is overwritten."""
+    if not sp.issparse(codes):
+        codes[which] = rows
+        return codes
+    order = np.arange(codes.shape[0])
+    order[which] = codes.shape[0] + np.arange(len(which))
+    return sp.csr_matrix(sp.vstack([codes, sp.csr_matrix(rows)], format="csr")[order])
+
+
+def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
+    """What brings x and atoms near 1, where they are far from it."""
+    band = BAND[x.dtype.name]
+    largest = max(float(np.abs(atoms).max(initial=0)), np.ldexp(np.sqrt(l2), -band))
+    weights = 0
+    if isinstance(x, Observed) and x.weights is not None:
+        weights = _exponent(float(x.weights.max(initial=0)), band)
+    return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
+
+
+def _size(x: Source | Observed) -> float:
+    """Of the order of the largest entry, or a little above."""
+    if isinstance(x, Source):
+        squares = x.squared_norm
+        if 1e-300 < squares < np.inf:
+            return float(np.sqrt(squares))
+    return x.largest
+
+
+def _exponent(size: float, band: int) -> int:
+    """What brings `size` near 1 if it is outside the band."""
+    at = int(np.frexp(size)[1]) if size > 0 else 0
+    return 0 if abs(at) <= band else -at
+
+
+def row_squares(x: Any) -> Array:
+    """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
+    if sp.issparse(x):
+        return np.asarray(
+            sp.csr_matrix((x.data * x.data, x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
+        )
+    return np.asarray(np.einsum("ij,ij->i", x, x))
+
+
+def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
+    """Rows that are out of range under this scale, with scales of their own."""
+    if x.rows < 2:
+        return
+    lowest = LOWEST[x.dtype.name]
+    with np.errstate(all="ignore"):
+        which = np.flatnonzero(~(row_squares(x.x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
+    if not which.size:
+        return
+    rows = x.x[which]
+    sizes = (
+        abs(rows).max(axis=1).toarray().ravel()
+        if sp.issparse(rows)
+        else np.nanmax(np.abs(rows), axis=1, initial=0)
+    )
+    at = np.frexp(sizes)[1] + scale.x
+    low = (sizes > 0) & (at < lowest)
+    groups = at // lowest
+    for group in np.unique(groups[low]):
+        yield which[low & (groups == group)], Scale(scale.x - int(group) * lowest, scale.atoms, scale.weights)
+
+
+def _shifted_back(codes: Any, exponent: int) -> Any:
+    with np.errstate(over="ignore", under="ignore"):
+        return times_power(codes, exponent)
+
+
+def _check_range(codes: Any, back: Any, atoms: Array) -> None:
+    """Refuse codes that over- or all of them underflowed on their way back."""
+    before, after = ([part.data if sp.issparse(part) else part for part in parts] for parts in (codes, back))
+    most = max(_largest(part) for part in after)
+    low = most < np.finfo(atoms.dtype).tiny and any(part.any() for part in before)
+    if low or (not np.isfinite(most) and np.isfinite(max(_largest(part) for part in before))):
+        raise ValueError(
+            f"X is too {'small' if low else 'large'} beside the dictionary for codes in {atoms.dtype}: "
+            "rescale one of them" + (", or pass float64" if atoms.dtype == np.float32 else "")
+        )
+
+
+def _largest(a: Array) -> float:
+    return max(float(a.max(initial=0)), -float(a.min(initial=0)))

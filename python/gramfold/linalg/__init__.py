@@ -1,0 +1,1 @@
+"""Small dense algebra that several families use."""

@@ -1,0 +1,1 @@
+"""Poisson and Gaussian mixtures by EM."""

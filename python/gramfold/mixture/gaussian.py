@@ -1,0 +1,276 @@
+"""Gaussian mixtures, scikit-learn's way."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
+from ..fit.inputs import read_rows
+from ..fit.monitor import Callback
+from ..nmf.base import unchanged_on_error
+from .base import (
+    BaseMixture,
+    Posterior,
+    check_mixing,
+    check_weights,
+    narrowed,
+    relative,
+)
+from .gaussian_model import GaussianModel
+from .gaussian_parameters import (
+    Double,
+    GaussianParameters,
+    check_positive,
+    covariances_of,
+    given_start,
+    in_units,
+    out_of_units,
+    precisions_of,
+)
+from .gaussian_points import Frame, Points, far_posterior
+
+KINDS = ("full", "tied", "diag", "spherical")
+SURE = {np.dtype(np.float32): 5e2, np.dtype(np.float64): 1e12}  # logits a column that keep digits enough
+BLOCK = 2**12  # rows that are looked at once more together
+
+
+class GaussianMixture(BaseMixture):
+    """Mixture of Gaussian distributions, by EM; scikit-learn's, reading X once per iteration.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        A covariance matrix for each component, one for all, variances for each component, or one each.
+    tol : float, default=1e-3
+        The fit has converged when the lower bound changes by less.
+    reg_covar : float, default=1e-6
+        Added to all variances.
+    max_iter : int, default=100
+        Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
+    n_init : int, default=1
+        Starts; the one with the highest lower bound is kept.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+        Where the responsibilities of the start come from: clusters, single rows or random numbers.
+    weights_init, means_init, precisions_init : array-like, optional
+        The start, or what is known of it, in the shapes of `weights_`, `means_` and `precisions_`.
+    random_state : int, RandomState or None
+        For the start, and for `sample`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
+        components and columns, with the same `covariance_type`.
+    verbose : int, default=0
+        If not 0, logs iterations to the logger "gramfold".
+    verbose_interval : int, default=10
+        Iterations from one log line to the next.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration (objective: the lower bound, kkt: its change);
+        a true return value stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+    means_ : ndarray of shape (n_components, n_features)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        The covariances, their inverses P, and upper triangular U with P = U U'. By `covariance_type` of shape
+        (n_components, n_features, n_features), (n_features, n_features), (n_components, n_features) or
+        (n_components,); for the last two U holds reciprocal standard deviations.
+    converged_ : bool
+    n_iter_, n_features_in_ : int
+    lower_bound_ : float
+        Mean log-likelihood of a row under the parameters before the last step, as in scikit-learn.
+    lower_bounds_ : list of float
+        One for each iteration of the best start.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    history_ : dict of ndarray of shape (n_iter_,)
+        'objective' (the lower bound), 'kkt' (its last change) and 'seconds', per iteration of the best start.
+
+    References
+    ----------
+    Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = gf.GaussianMixture(2, random_state=0).fit(X)
+    >>> model.means_[np.argsort(model.means_[:, 0])].round(6)
+    array([[ 1.,  2.],
+           [10.,  2.]])
+    >>> model.predict([[0, 0]]) == model.predict([[12, 3]])
+    array([False])
+    """
+
+    def __init__(
+        self, n_components: int = 1, *, covariance_type: str = "full", tol: float = 1e-3,
+        reg_covar: float = 1e-6, max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans",
+        weights_init: Any = None, means_init: Any = None, precisions_init: Any = None,
+        random_state: Seed = None, warm_start: bool = False, verbose: int = 0, verbose_interval: int = 10,
+        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Estimate weights, means and covariances.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts; a multiple of all changes nothing.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described, a covariance cannot be inverted, or a result leaves the
+            range of X's type; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            self._check_parameters()
+            X = read_rows(X, self, sparse=False, ensure_min_samples=2)
+            weights, _ = relative(check_weights(sample_weight, len(X)))
+            self._check_rows(len(X), weights)
+            if self._is_warm:
+                shape = {"n_components": self.n_components, "covariance_type": self.covariance_type}
+                k, d = self.means_.shape
+                fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
+                self._check_warm(shape | {"n_features_in_": X.shape[1]}, fitted)
+            common = self.covariance_type == "spherical"
+            frame = Frame.of_rows(X, weights, self.reg_covar, common=common)
+            points = Points(X, weights, effective_threads(self.n_threads), frame)
+            theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
+            self._set(theta, points)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
+        """Fit, and give the most probable component of each row."""
+        return self.fit(X, sample_weight=sample_weight).predict(X)
+
+    def sample(self, n_samples: int = 1) -> tuple[Double, NDArray[np.int64]]:
+        """Draw rows from the mixture, component by component.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        labels : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        whole(n_samples, "n_samples")
+        rng = seeded(self.random_state)
+        shares = self.weights_.astype(np.float64)
+        counts = rng.multinomial(n_samples, shares / shares.sum())
+        rows = []
+        for t, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
+            spread = self.covariances_ if self._kind == "tied" else self.covariances_[t]
+            if self._kind in ("full", "tied"):
+                rows.append(rng.multivariate_normal(mean, spread, count))
+            else:
+                rows.append(mean + rng.standard_normal((count, len(mean))) * np.sqrt(spread))
+        return np.vstack(rows), np.repeat(np.arange(len(counts)), counts)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        choice(self.covariance_type, "covariance_type", KINDS)
+        real(self.reg_covar, "reg_covar")
+
+    def _model(self, points: Points) -> GaussianModel:
+        k, d, kind = self.n_components, points.d, self.covariance_type
+        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
+        precisions = given_start(self.precisions_init, "precisions_init", shape)
+        if precisions is not None:
+            check_positive(precisions, kind)
+        return GaussianModel(
+            points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
+            given_start(self.means_init, "means_init", (k, d)), precisions,
+        )  # fmt: skip
+
+    @property
+    def _kind(self) -> str:
+        """The covariance_type of the fit."""
+        return getattr(self, "_fitted_kind", self.covariance_type)
+
+    def _set(self, theta: GaussianParameters, points: Points) -> None:
+        dtype, kind, (shift, scale) = points.X.dtype, self.covariance_type, points.frame
+        with np.errstate(over="ignore", under="ignore"):
+            covariances = out_of_units(theta.covariances, kind, scale)
+            factors = in_units(theta.factors, kind, scale)
+            precisions = precisions_of(factors, kind)
+            means = theta.means / scale + shift
+        self.weights_ = theta.weights.astype(dtype)
+        self.means_ = narrowed(means, dtype, "means_")
+        attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
+        for name, found in attributes.items():
+            diagonal = np.diagonal(found, axis1=-2, axis2=-1) if kind in ("full", "tied") else found
+            narrowed(diagonal, dtype, name, positive=True)
+            setattr(self, name, narrowed(found, dtype, name))
+        self._fitted_kind = kind
+
+    def _fitted(self, frame: Frame, *, covariances: bool = False) -> GaussianParameters:
+        """The attributes, which may have been set by hand, in the units of a frame."""
+        weights, means, factors = self._attributes()
+        factors = in_units(factors, self._kind, 1 / frame.scale)
+        means = (means - frame.shift) * frame.scale
+        spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
+        return GaussianParameters(weights, means, spread, factors)
+
+    def _attributes(self) -> tuple[Double, Double, Double]:
+        names = ("weights_", "means_", "precisions_cholesky_")
+        weights, means, factors = (np.asarray(getattr(self, name), np.float64) for name in names)
+        k, d = means.shape
+        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]
+        for name, a, expected in (("weights_", weights, (k,)), ("precisions_cholesky_", factors, shape)):
+            if a.shape != expected:
+                raise ValueError(
+                    f"{name} must have shape {expected}, as means_ and covariance_type={self._kind!r} say, "
+                    f"got {a.shape}: fit again"
+                )
+        return weights, means, factors
+
+    def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
+        check_is_fitted(self)
+        X = read_rows(X, self, sparse=False, reset=False)
+        _, means, factors = self._attributes()
+        frame = Frame.of_factors(means, factors, self._kind, X.dtype)
+        points, theta = Points(X, None, effective_threads(self.n_threads), frame), self._fitted(frame)
+        n, d = X.shape
+        score, labels = np.empty(n), np.empty(n, np.int64)
+        found = points.run(theta, self._kind, resp=resp, score=score, labels=labels).resp
+        far = np.flatnonzero(~(score > -SURE[X.dtype] * (d + 4)))
+        for start in range(0, len(far), BLOCK):
+            rows = far[start : start + BLOCK]
+            score[rows], shares = far_posterior(points, rows, theta, self._kind)
+            labels[rows] = shares.argmax(axis=1)
+            if found is not None:
+                found[rows] = shares
+        return Posterior(score, labels, None if found is None else found.astype(X.dtype, copy=False))
+
+    def _n_parameters(self) -> int:
+        k, d = self.means_.shape
+        pairs = d * (d + 1) // 2
+        spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self._kind]
+        return k * d + k - 1 + spread

@@ -1,0 +1,123 @@
+"""EM for Gaussian mixtures: the start and one step."""
+
+import numpy as np
+
+from .gaussian_parameters import (
+    Double,
+    GaussianParameters,
+    Moments,
+    apart,
+    covariances_of,
+    estimate,
+    factors_from_precisions,
+    factors_of,
+    in_units,
+    moved_far,
+)
+from .gaussian_points import Points
+from .start import Start
+
+ORIGIN = 1e8  # variances' multiples up to which the square of the origin's distance leaves digits of them
+
+
+class GaussianModel:
+    """What EM needs: the data, the kind of covariance and how to start.
+
+    Parameters
+    ----------
+    points : Points
+    k : int
+    kind : {'full', 'tied', 'diag', 'spherical'}
+    reg_covar : float
+        Added to all variances.
+    init : str
+        See `mixture_start.Start`.
+    weights, means, precisions : ndarray, optional
+        Those to start from; not in the points' units.
+    """
+
+    def __init__(
+        self, points: Points, k: int, kind: str, reg_covar: float, init: str, weights: Double | None,
+        means: Double | None, precisions: Double | None,
+    ) -> None:  # fmt: skip
+        self.points, self.k, self.kind, self.init = points, k, kind, init
+        self.weights, self.means, self.precisions = weights, means, precisions
+        self.weight = points.weight
+        scale = points.frame.scale
+        self.reg_covar = reg_covar * scale * scale
+        shape = {"full": (k, points.d, points.d), "tied": (1, points.d, points.d)}.get(kind, (k, points.d))
+        self.first, self.second = np.empty((k, points.d)), np.empty(shape)
+
+    def step(self, theta: GaussianParameters) -> tuple[GaussianParameters, float]:
+        """EM (Dempster, Laird & Rubin 1977), with moments about the old means."""
+        likelihood, about = 0.0, self.points.rounded(theta.means)
+        shared = self._shares_scatter(theta.weights, theta.means, theta.covariances)
+        for _ in range(2):
+            counts, likelihood, _ = self.points.run(
+                theta, self.kind, about=about, first=self.first, second=None if shared else self.second
+            )
+            if not np.isfinite(likelihood):
+                raise ValueError(
+                    "X holds rows so far from the others that their squared distances leave the range of "
+                    "float64; take such rows out"
+                )
+            moments = self._moments(counts, about, shared)
+            means, covariances = estimate(self.kind, moments, theta.covariances, self.reg_covar)
+            weights = counts / counts.sum()
+            if shared:
+                shared = self._shares_scatter(weights, means, covariances)
+                if shared:
+                    break
+            elif not moved_far(self.kind, moments, means, covariances):
+                break
+            about = self.points.rounded(means)
+        new = GaussianParameters(weights, means, covariances, factors_of(covariances, self.kind))
+        return new, likelihood / self.weight
+
+    def start(self, rng: np.random.RandomState) -> GaussianParameters:
+        """Parameters that are given, or of the responsibilities that clusters, rows or chance give."""
+        weights = self.weights
+        means = None if self.means is None else self.points.scaled(self.means)
+        factors = None
+        if self.precisions is not None:
+            raw = factors_from_precisions(self.precisions, self.kind)
+            factors = in_units(raw, self.kind, 1 / self.points.frame.scale)
+        if weights is None or means is None or factors is None:
+            weights_found, means_found, covariances = self._from_responsibilities(rng)
+            weights = weights_found if weights is None else weights
+            means = means_found if means is None else means
+            if factors is None:
+                return GaussianParameters(weights, means, covariances, factors_of(covariances, self.kind))
+        return GaussianParameters(weights, means, covariances_of(factors, self.kind), factors)
+
+    def _shares_scatter(self, weights: Double, means: Double, covariances: Double) -> bool:
+        """Whether the covariance of all is safely that of the rows about the shift less that of the means."""
+        return self.kind == "tied" and not apart(weights, means, covariances)
+
+    def _moments(self, counts: Double, about: Double, shared: bool) -> Moments:
+        return Moments(counts, self.first, self.points.scatter[1] if shared else self.second, about)
+
+    def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
+        """Weights, means and covariances: once for the means, then about them."""
+        points = self.points
+        features = points.features if self.init in ("kmeans", "k-means++") else points.X
+        start = Start(features, self.k, self.init, rng, points.weights, points.n_threads)
+        about, shared = np.zeros((self.k, points.d)), self.kind == "tied"
+        factors = np.ones(self.k) if self.kind == "spherical" else np.ones((self.k, points.d))
+        old = factors if self.kind in ("diag", "spherical") else np.array([np.eye(points.d)] * self.k)
+        for _ in range(2):
+            counts = points.given(start.blocks(), about, self.first, None if shared else self.second)
+            means, covariances = estimate(
+                self.kind, self._moments(counts, about, shared), old, self.reg_covar
+            )
+            about = points.rounded(means)
+            weights = counts / counts.sum()
+            shared = self._shares_scatter(weights, means, covariances) or (shared and not start.complete)
+        if self.kind == "tied" and not start.complete:
+            # scikit-learn takes the squares of all rows, but the means of the chosen ones, about the origin.
+            origin = points.frame.shift * points.frame.scale
+            if (origin**2 <= ORIGIN * np.diagonal(covariances)).all():
+                outside = np.outer(points.scatter[0] - counts @ means, origin)
+                square = (self.weight - counts.sum()) * np.outer(origin, origin)
+                covariances += (outside + outside.T + square) / counts.sum()
+        return weights, means, covariances

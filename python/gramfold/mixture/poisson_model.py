@@ -1,0 +1,192 @@
+"""EM for mixtures of independent Poisson counts: parameters, data and one step."""
+
+from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fold.source import Array, Source
+from .base import Double, relative
+from .start import Rows, Start
+
+LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
+PRIOR = 1e-3  # of what a component has on average: as much each gets of all rows at the start
+SHRINK = 0.1  # extrapolated parameters keep at least this share of themselves
+
+
+@dataclass(frozen=True, slots=True)
+class PoissonParameters:
+    """Shares (k,) and rates (k, d) of the components."""
+
+    weights: Double
+    rates: Double
+
+    def vector(self) -> Double:
+        """Give weights and rates; steps of EM are nearly linear in them."""
+        return np.concatenate([self.weights, self.rates.ravel()])
+
+    def moved(self, vector: Double) -> "PoissonParameters":
+        """Give the parameters at `vector`, no nearer to 0 than a tenth of these."""
+        k = len(self.weights)
+        weights = np.maximum(vector[:k], SHRINK * self.weights)
+        rates = np.maximum(vector[k:].reshape(self.rates.shape), SHRINK * self.rates)
+        return PoissonParameters(weights / weights.sum(), rates)
+
+
+class Counts:
+    """Counts, exposures and weights of a data set, with what its likelihood needs only once.
+
+    Parameters
+    ----------
+    X : ndarray or CSR/CSC matrix of shape (n, d), float32 or float64
+    exposure, weights : ndarray of shape (n,), optional
+        Weights are kept divided by 2 ** `exponent`, see `relative`.
+    n_threads : int
+
+    Raises
+    ------
+    ValueError
+        If an entry of X is negative or not whole.
+    """
+
+    def __init__(self, X: Any, exposure: Double | None, weights: Double | None, n_threads: int) -> None:
+        self.source = Source(X, n_threads)
+        self.exposure = exposure
+        self.weights, self.exponent = relative(weights)
+        totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
+        least, whole = kernels.count_rows(self.source.kernel, totals, factorials, n_threads)
+        if least < 0:
+            raise ValueError(
+                f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
+            )
+        if not whole:
+            raise ValueError("X must hold counts, but some of its entries are not whole numbers")
+        with np.errstate(over="ignore"):
+            whole_sum = totals.sum() + factorials.sum()
+        if not np.isfinite(whole_sum):
+            raise ValueError("X is too large: the sum of its counts leaves the range of float64; rescale X")
+        self.constants = -factorials if exposure is None else totals * np.log(exposure) - factorials
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of all rows."""
+        return float(self.source.rows if self.weights is None else self.weights.sum())
+
+    @property
+    def constant(self) -> float:
+        """The part of the log-likelihood that no parameter changes."""
+        return float(self.constants.sum() if self.weights is None else self.weights @ self.constants)
+
+    def run(
+        self, theta: PoissonParameters, *, sums: Array | None = None, resp: Array | None = None,
+        score: Double | None = None, labels: NDArray[np.int64] | None = None,
+    ) -> tuple[Double, Double, float]:  # fmt: skip
+        """One pass; see `kernels.poisson_mixture`."""
+        with np.errstate(divide="ignore"):
+            bias, logs = np.log(theta.weights), np.log(theta.rates.T)
+        f = np.ascontiguousarray(np.maximum(logs, LOG_OF_ZERO))
+        return kernels.poisson_mixture(
+            self.source.kernel, f, bias, theta.rates.sum(axis=1), self.exposure, self.weights, None,
+            sums, resp, score, labels, self.source.n_threads,
+        )  # fmt: skip
+
+    def sums(self, k: int, blocks: Iterable[tuple[Rows, Array]]) -> tuple[Double, Double, Double]:
+        """Sums R'X (k, d), R'1 (k,) and R's (k,) for given responsibilities."""
+        d = self.source.cols
+        total, weights, exposed = np.zeros((k, d)), np.zeros(k), np.zeros(k)
+        part, factor, zeros = np.empty((d, k)), np.zeros((d, k)), np.zeros(k)
+        for rows, resp in blocks:
+            s, w = (None if a is None else a[rows] for a in (self.exposure, self.weights))
+            x = Source(self.source.x[rows], self.source.n_threads)
+            given = resp.astype(np.float64)
+            found = kernels.poisson_mixture(
+                x.kernel, factor, zeros, zeros, s, w, given, part, None, None, None, x.n_threads
+            )
+            total += part.T
+            weights += found[0]
+            exposed += found[1]
+        return total, weights, exposed
+
+
+class PoissonModel:
+    """What EM needs: the data, the Gamma prior of the rates and how to start.
+
+    Parameters
+    ----------
+    counts : Counts
+    k : int
+    prior : (shape, rate)
+    init : str
+        See `mixture_start.Start`.
+    weights, rates : ndarray of shape (k,), (k, d), optional
+        Those to start from.
+    """
+
+    def __init__(
+        self, counts: Counts, k: int, prior: tuple[float, float], init: str,
+        weights: Double | None, rates: Double | None,
+    ) -> None:  # fmt: skip
+        self.counts, self.k, self.init = counts, k, init
+        # As the weights are: as many rows fewer as the prior is worth.
+        self.extra, self.rate = (float(np.ldexp(a, -counts.exponent)) for a in (prior[0] - 1, prior[1]))
+        if not np.isfinite(self.extra + self.rate):
+            raise ValueError("sample_weight is too small beside prior_shape and prior_rate; rescale it")
+        self.weights, self.rates = weights, rates
+        self.constant = counts.constant
+
+    def step(self, theta: PoissonParameters) -> tuple[PoissonParameters, float]:
+        """EM (Dempster, Laird & Rubin 1977): rates (shape - 1 + sum r x) / (rate + sum r s)."""
+        source = self.counts.source
+        sums = np.empty((source.cols, self.k))
+        weights, exposed, likelihood = self.counts.run(theta, sums=sums)
+        if np.isneginf(likelihood):
+            raise ValueError(
+                "rates_init makes a row of X impossible: every component has a rate of 0 where the row has "
+                "a count"
+            )
+        bound = (likelihood + self.constant + self._log_prior(theta.rates)) / self.counts.weight
+        rates = self._updated(sums.T, exposed, theta.rates)
+        return PoissonParameters(weights / weights.sum(), rates), bound
+
+    def _updated(self, sums: Double, exposed: Double, old: Double) -> Double:
+        """The most probable rates; those of a component without rows stay as they are."""
+        bottom = (self.rate + exposed)[:, None]
+        return np.where(bottom > 0, (self.extra + sums) / np.where(bottom > 0, bottom, 1), old)
+
+    def _log_prior(self, rates: Double) -> float:
+        """Log density of the prior, not normalised."""
+        if self.extra == 0:
+            return -self.rate * float(rates.sum())
+        with np.errstate(divide="ignore"):
+            return float(np.sum(self.extra * np.log(rates) - self.rate * rates))
+
+    def start(self, rng: np.random.RandomState) -> PoissonParameters:
+        """Rates and shares of responsibilities and of some of all rows for each: no rate starts at 0."""
+        if self.weights is not None and self.rates is not None:
+            return PoissonParameters(self.weights, self.rates)
+        counts, k = self.counts, self.k
+        everything = np.ones((counts.source.rows, 1))
+        total, weight, exposed = counts.sums(1, [(slice(None), everything)])
+        start = Start(self._features(), k, self.init, rng, counts.weights, counts.source.n_threads)
+        sums, shares, own = counts.sums(k, start.blocks())
+        more = shares.sum() / k * (PRIOR if start.complete else 1) / weight
+        rates = (sums + more * total) / (own + more * exposed)[:, None]
+        shares = shares + more * weight
+        shares /= shares.sum()
+        return PoissonParameters(
+            shares if self.weights is None else self.weights, rates if self.rates is None else self.rates
+        )
+
+    def _features(self) -> Any:
+        """Square roots of X, the largest about 1, for k-means: of counts they have the same variance."""
+        x = self.counts.source.x
+        exponent = int(np.frexp(self.counts.source.largest)[1])
+        if not self.counts.source.sparse:
+            return np.sqrt(np.ldexp(x, -exponent))
+        roots = copy(x)  # methods of SciPy would sort x in place
+        roots.data = np.sqrt(np.ldexp(x.data, -exponent))
+        return roots

@@ -1,0 +1,236 @@
+"""Alternating row solves X ~ WH by coordinate descent: one read of X per iteration.
+
+The fold runs over the longer side. Its factor, `long`, is solved while X is read; the same pass leaves the
+sums X'long and long'long, from which the shorter factor, `short`, is solved without X. Given W first (tall X)
+or the sums of the starting H first (wide X), W is updated before H, as in scikit-learn.
+
+Extrapolation (Ang & Gillis 2019, with H projected): every second factor moves on by beta times its last step.
+The sums of an extrapolated `long` are linear in those at hand, so whatever happens X is read once per
+iteration; a pair whose objective is above the last accepted one is dropped, beta is cut, and the next
+iteration goes on from the accepted pair without extrapolation, which cannot raise the objective.
+
+Non-negative rows whose product is worth many sweeps are solved to their minimisers instead, see
+cpp/least_squares/exact.hpp.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fit.monitor import Monitor
+from ..fold.source import Array, Pass, Penalty, Source, Sweeps, solve_free, solve_rows
+
+# Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
+# An entry of CSR costs about as much as 16 of a dense block (measured at k = 20).
+SWEEP_SHARE, SWEEP_SHRINK, SPARSE_ENTRY = 0.5, 0.03, 16
+# Non-negative rows that are worth so many sweeps come to their minimisers by solves on their supports.
+EXACT, POLISH = 8, 8
+# Ang & Gillis 2019; a bolder start and a slower growth lose a few iterations on images, counts and noise.
+BETA, BETA_CUT, BETA_GROWTH, BETA_BOUND_GROWTH = 0.3, 1.5, 1.05, 1.02
+
+
+class Extrapolation:
+    """How far to move on along the last step."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on  # until gains drown in rounding
+        self.beta, self.bound, self.pause = BETA, 1.0, False
+
+    @property
+    def now(self) -> float:
+        """The beta of this iteration."""
+        return self.beta if self.on and not self.pause else 0.0
+
+    def accept(self) -> None:
+        """Grow beta after a success."""
+        if not self.pause:
+            self.beta = min(self.bound, self.beta * BETA_GROWTH)
+            self.bound = min(1.0, self.bound * BETA_BOUND_GROWTH)
+        self.pause = False
+
+    def reject(self) -> None:
+        """Cut beta, and pause for one iteration."""
+        self.bound = self.beta
+        self.beta /= BETA_CUT
+        self.pause = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A solved `long` with the `short` it was solved for."""
+
+    long: Pass
+    short: Array
+    objective: float
+
+
+class Alternating:
+    """One fit; see the module. All factors are kept as rows, (n, k) and (m, k).
+
+    Parameters
+    ----------
+    x : Source of shape (n, m)
+    W, H : ndarray of shape (n, k) and (m, k)
+        The start; not modified.
+    penalty_W, penalty_H : Penalty
+    max_sweeps : int or None
+        At most so many sweeps per product; None for as many as the product is worth.
+    extrapolate : bool
+    shuffle : RandomState or None
+        Draws the order of the components anew for each half of an iteration; for parity, without
+        extrapolation.
+    frozen : int
+        How many components of H, the first, stay as they are; H is the shorter factor then.
+    """
+
+    def __init__(
+        self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None, frozen: int = 0,
+    ) -> None:  # fmt: skip
+        self.frozen = frozen
+        self.tall = x.rows >= x.cols or frozen > 0
+        self.x = x if self.tall else x.transposed
+        factors = [(W, penalty_W), (H, penalty_H)]
+        (long, self.penalty_long), (self.short, self.penalty_short) = factors[:: 1 if self.tall else -1]
+        self.n_threads = x.n_threads
+        self.norm2 = x.squared_norm
+        self.shuffle = shuffle
+        self.extrapolation = Extrapolation(extrapolate and shuffle is None)
+        self.sweeps_long = self._budget(self.x.rows, self.x.cols, self.penalty_long, max_sweeps)
+        self.sweeps_short = self._budget(self.x.cols, self.x.rows, self.penalty_short, max_sweeps)
+        self.spare: list[tuple[Array, Array]] = []
+        self.pair: Pair | None = None
+        self.previous: Pass | None = None
+        self.unextrapolated: Array | None = None
+        self.violation, self.best = 0.0, np.inf
+        self.start, self.short = np.ascontiguousarray(long), np.ascontiguousarray(self.short)
+        if not self.tall:
+            self._solve_long(Sweeps(0))
+
+    def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
+        """Iterate until converged or stopped; returns W, H, the number of iterations, converged."""
+        first, n_iter, converged = 0.0, 0, False
+        while not converged and n_iter != monitor.max_iter:
+            n_iter += 1
+            self.violation = 0.0
+            if not self.tall:
+                self._solve_short()
+            accepted = self._solve_long(self.sweeps_long)
+            kkt = self.kkt()
+            stop = monitor.record(max(self.best, 0.0), kkt)  # below rounding, objectives are noise
+            if self.tall and not stop:
+                self._solve_short()
+            first = first or self.violation
+            settled = self.violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
+            converged = bool(tol > 0 and accepted and settled)
+            if stop:
+                break
+        short = self._last_short() if self.tall else self._pair.short
+        W, H = (self._pair.long.factor, short)[:: 1 if self.tall else -1]
+        return W, H, n_iter, converged
+
+    @property
+    def _pair(self) -> Pair:
+        assert self.pair is not None
+        return self.pair
+
+    def _budget(self, rows: int, cols: int, penalty: Penalty, max_sweeps: int | None) -> Sweeps:
+        """Sweeps over `rows` rows that are worth their product with `cols` columns."""
+        k = self.short.shape[1]
+        entries = self.x.values.size * (SPARSE_ENTRY if self.x.sparse else 1)
+        most = int(1 + SWEEP_SHARE * (1 + (entries + cols * k) / (rows * (k + 1))))
+        sweeps = most if max_sweeps is None else min(most, max_sweeps)
+        return Sweeps(sweeps, SWEEP_SHRINK, polish=POLISH if penalty.nonneg and sweeps >= EXACT else 0)
+
+    def _order(self, sweeps: Sweeps) -> NDArray[np.intp] | None:
+        if self.shuffle is None or sweeps.most == 0:
+            return None
+        return self.shuffle.permutation(self.short.shape[1])
+
+    def _order_short(self, sweeps: Sweeps) -> NDArray[np.intp] | None:
+        order = self._order(sweeps)
+        return order if order is None else order[order >= self.frozen] - self.frozen
+
+    def _solve_long(self, sweeps: Sweeps) -> bool:
+        """Solve the longer factor for `self.short` in one pass over X; True if the pair is accepted."""
+        beta = self.extrapolation.now if self.previous is not None else 0.0
+        old = self.pair
+        factor, sums = self.spare.pop() if self.spare else self._buffers()
+        solved = solve_rows(
+            self.x, self.short, kernels.gram(self.short, self.n_threads), self.penalty_long, sweeps,
+            start=self.start if old is None else old.long.factor,
+            previous=self.previous.factor if beta and self.previous is not None else None,
+            beta=beta, out=factor, sums=sums, cross=self.extrapolation.on, order=self._order(sweeps),
+            n_threads=self.n_threads,
+        )  # fmt: skip
+        self.violation += solved.violation
+        objective = 0.5 * self.norm2 + solved.objective + self.penalty_short(self.short)
+        noise = 0.25 * float(np.finfo(self.x.dtype).eps) * self.norm2
+        if beta and objective > self.best + noise:
+            self.spare.append((factor, sums))
+            self.extrapolation.reject()
+            return False
+        self.extrapolation.accept()
+        if abs(self.best - objective) <= noise:
+            self.extrapolation.on = False
+        self.best = min(self.best, objective)
+        if self.previous is not None and self.previous.sums is not None:
+            self.spare.append((self.previous.factor, self.previous.sums))
+        self.previous = None if old is None else old.long
+        self.pair = Pair(solved, self.short, objective)
+        return True
+
+    def _buffers(self) -> tuple[Array, Array]:
+        k = self.short.shape[1]
+        return np.empty((self.x.rows, k), self.x.dtype), np.empty((self.x.cols, k), self.x.dtype)
+
+    def _solve_short(self) -> None:
+        """Solve the shorter factor from the sums of the (extrapolated) longer one; no read of X."""
+        beta = self.extrapolation.now if self.previous is not None else 0.0
+        sums, gram = self._sums(beta)
+        solved = self._short_rows(sums, gram, self.sweeps_short)
+        self.violation += solved.violation
+        self.short = solved.factor
+        if beta and self.unextrapolated is not None:
+            self.short = solved.factor + beta * (solved.factor - self.unextrapolated)
+            if self.penalty_short.nonneg:
+                np.maximum(self.short, 0, out=self.short)
+        self.unextrapolated = solved.factor
+
+    def _short_rows(self, sums: Array, gram: NDArray[np.float64], sweeps: Sweeps) -> Pass:
+        pair = self._pair
+        return solve_free(
+            self.frozen, pair.long.factor, gram, self.penalty_short, sweeps, products=sums,
+            start=pair.short, order=self._order_short(sweeps), n_threads=self.n_threads,
+        )  # fmt: skip
+
+    def _sums(self, beta: float) -> tuple[Array, NDArray[np.float64]]:
+        """X'L and L'L for L = long + beta (long - previous long)."""
+        new, old = self._pair.long, self.previous
+        assert new.sums is not None
+        if not beta or old is None or old.sums is None or new.cross is None:
+            return new.sums, new.gram
+        gram = (1 + beta) ** 2 * new.gram - beta * (1 + beta) * (new.cross + new.cross.T)
+        return (1 + beta) * new.sums - beta * old.sums, gram + beta**2 * old.gram
+
+    def _last_short(self) -> Array:
+        """The shorter factor for the accepted longer one; never a rise of the objective."""
+        new = self._pair.long
+        assert new.sums is not None
+        if self.shuffle is not None:
+            return self.short
+        return self._short_rows(new.sums, new.gram, self.sweeps_short).factor
+
+    def kkt(self) -> float:
+        """The scale-invariant KKT residual of the accepted pair.
+
+        The root of sum h d^2 over both factors, divided by |X|: d is the step that a single coordinate
+        of curvature h could still make.
+        """
+        new = self._pair.long
+        assert new.sums is not None
+        short = self._short_rows(new.sums, new.gram, Sweeps(0))
+        total = new.residual + short.residual
+        return float(np.sqrt(total / self.norm2)) if self.norm2 > 0 else 0.0

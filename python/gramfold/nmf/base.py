@@ -1,0 +1,267 @@
+"""What NMF and its mini-batch form share: checks, the start, transform."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from ..fit.arguments import Seed, choice, effective_threads, flag, real, whole
+from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fit.monitor import Callback
+from ..fold.observed import Observed, observe
+from ..fold.source import Array, Penalty, Source
+from ..least_squares.masked import MaskedFrobenius
+from .divergence import BetaDivergence, MaskedKullbackLeibler
+from .losses import Frobenius, Loss
+from .start import INITS, initialize
+from .stored import Stored
+from .weights import Weighted
+
+# Root mean squares of X between which products of its entries neither under- nor overflow.
+SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
+BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator back as it was if the fit in this block fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Parameters, checks and the fixed-components half of NMF."""
+
+    n_components: int | str | None
+    init: str | None
+    solver: str
+    beta_loss: float | str
+    tol: float
+    max_iter: int
+    random_state: Seed
+    alpha_W: float
+    alpha_H: float | str
+    l1_ratio: float
+    verbose: int
+    W_nonneg: bool
+    H_nonneg: bool
+    missing: str
+    frozen: Any = None
+    n_threads: int | None
+    callback: Callback | None
+    max_time: float | None
+    components_: Array
+    n_components_: int
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Find W for new rows with the components fixed, each row to convergence.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        mask : array-like of shape (n_samples, n_features), optional
+            As in `fit_transform`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+        """
+        check_is_fitted(self)
+        loss = self._loss(X, mask, reset=False)
+        return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
+
+    def score(self, X: Any, y: Any = None, mask: Any = None, sample_weight: Any = None) -> float:
+        """Give minus the loss of X, without penalties, per row; the higher the better.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        mask : array-like of shape (n_samples, n_features), optional
+            As in `fit_transform`.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0, as in `NMF.fit_transform`; the loss is then their weighted mean.
+
+        Returns
+        -------
+        float
+            Of 1/2 |X - WH|^2, or of the beta divergence, with W as `transform` finds it.
+        """
+        check_is_fitted(self)
+        loss = self._loss(X, mask, reset=False)
+        H = np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype)
+        if sample_weight is None:
+            return -0.5 * loss.finish(H)[1] ** 2 / loss.x.rows
+        weighted = Weighted.of(loss, self._beta(), sample_weight)
+        return -0.5 * weighted.loss.finish(H)[1] ** 2 / weighted.total
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Give X @ components_, for an X of codes as `transform` gives it, dense or sparse."""
+        check_is_fitted(self)
+        W = read_rows(X)
+        if W.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X must have {self.n_components_} columns, as many as components, got {W.shape[1]}"
+            )
+        return np.asarray(W @ self.components_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = bool(self.W_nonneg and self.H_nonneg)
+        tags.input_tags.sparse = self.missing != "mask"
+        tags.input_tags.allow_nan = self.missing == "mask"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check_parameters(self) -> None:
+        if self.n_components is not None and self.n_components != "auto":
+            whole(self.n_components, "n_components")
+        choice(self.init, "init", (None, *INITS))
+        whole(self.max_iter, "max_iter")
+        for name in ("tol", "alpha_W"):
+            real(getattr(self, name), name)
+        if self.alpha_H != "same":
+            real(self.alpha_H, "alpha_H")
+        real(self.l1_ratio, "l1_ratio", high=1.0)
+        self._beta()
+        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
+            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
+        for name in ("W_nonneg", "H_nonneg"):
+            flag(getattr(self, name), name)
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be callable, got {self.callback!r}")
+
+    def _start(self, x: Source | Observed, W: Any, H: Any) -> tuple[Array, Array]:
+        """W (n, k) and H (k, m) to start from."""
+        if self.init != "custom":
+            if W is not None or H is not None:
+                warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
+            k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
+            return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
+        if W is None or H is None:
+            raise ValueError("init='custom' needs both W and H")
+        W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
+        H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
+        self._check_shapes(x, W, H)
+        return W, H
+
+    def _check_shapes(self, x: Source | Observed, W: Array | None, H: Array) -> None:
+        """Whether factors that were given fit X and n_components."""
+        given: dict[Any, int] = {"auto": len(H), None: x.cols}
+        k = given.get(self.n_components, self.n_components)
+        for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
+            if factor is not None and factor.shape != shape:
+                raise ValueError(
+                    f"{name} must have shape {shape} for X of shape {(x.rows, x.cols)} and "
+                    f"n_components={self.n_components!r}, got {factor.shape}"
+                )
+
+    def _frozen(self, x: Source | Observed) -> Array:
+        """The components that stay as they are, (n_frozen, m)."""
+        if self.frozen is None:
+            return np.empty((0, x.cols), x.dtype)
+        frozen = self._check_factor(self.frozen, "frozen", x.dtype, self.H_nonneg)
+        if frozen.shape[1] != x.cols:
+            raise ValueError(f"frozen must have {x.cols} columns, as X has, got shape {frozen.shape}")
+        return frozen
+
+    @staticmethod
+    def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
+        if np.ndim(factor) != 2:
+            raise ValueError(f"{name} must have two dimensions, got {np.ndim(factor)}")
+        factor = read_array(factor, name, dtype=dtype, order="C")
+        if nonneg and factor.min() < 0:
+            raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
+        return factor
+
+    def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS) -> Loss:
+        """Check X and give it its loss and penalties."""
+        masked = self.missing == "mask"
+        x = self._observed(X, mask, reset, dtype) if masked else self._source(X, mask, reset, dtype)
+        if x.least < 0 and self.W_nonneg and self.H_nonneg:
+            raise ValueError(
+                "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
+                "H_nonneg is False"
+            )
+        self._check_scale(x)
+        penalties = self._penalties(x.rows, x.cols)
+        beta, frozen = self._beta(), self._frozen(x)
+        if isinstance(x, Observed | Stored):
+            if beta == 1:
+                return MaskedKullbackLeibler(x, *penalties, self.max_time)
+            return MaskedFrobenius(x, *penalties, len(frozen))
+        if beta == 2 and self.solver != "mu":
+            return Frobenius(x, *penalties, len(frozen))
+        if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
+            raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
+        return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
+
+    def _beta(self) -> float:
+        """Check beta_loss with what it goes with, and give it as a number."""
+        if isinstance(self.beta_loss, str):
+            beta = BETA_LOSSES[choice(self.beta_loss, "beta_loss", tuple(BETA_LOSSES))]
+        else:
+            beta = real(self.beta_loss, "beta_loss", low=-np.inf)
+        if self.solver != "mu" and beta not in (1, 2):
+            raise ValueError(f"beta_loss={self.beta_loss!r} needs solver='mu'")
+        least_squares = "needs beta_loss='frobenius' and solver='cd'"
+        if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
+            raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
+        if (beta != 2 or self.solver == "mu") and self.frozen is not None:
+            raise ValueError(f"frozen {least_squares}")
+        if self.solver == "mu" and self.missing != "error":
+            raise ValueError(
+                f"missing={self.missing!r} needs solver='cd' with beta_loss='frobenius' or 'kullback-leibler'"
+            )
+        return beta
+
+    @staticmethod
+    def _check_scale(x: Source | Observed) -> None:
+        low, high = SCALES[x.dtype.name]
+        size = np.sqrt(x.squared_norm / (x.rows * x.cols))
+        if low <= size <= high or x.largest == 0:
+            return
+        raise ValueError(
+            f"X is too {'large' if size > 1 else 'small'} for {x.dtype}: products of its entries "
+            f"{'over' if size > 1 else 'under'}flow; rescale X" + ", or pass float64" * (low > 1e-20)
+        )
+
+    def _source(self, X: Any, mask: Any, reset: bool, dtype: Any = FLOATS) -> Source:
+        if mask is not None:
+            raise ValueError("mask is only used with missing='mask'")
+        X = read_rows(X, self, ensure_all_finite=False, reset=reset, dtype=dtype)
+        x = Source(X, effective_threads(self.n_threads))
+        x.check_finite(self)
+        if self.missing != "unstored" or not x.sparse:
+            return x
+        if reset and not x.values.size:
+            raise ValueError("X has no stored entry, which with missing='unstored' are those observed")
+        return Stored(x.x, x.n_threads)
+
+    def _observed(self, X: Any, mask: Any, reset: bool, dtype: Any) -> Observed:
+        X = read_rows(X, self, sparse=False, gaps=True, reset=reset, dtype=dtype)
+        return observe(X, mask, n_threads=effective_threads(self.n_threads))
+
+    def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
+        """The penalties on W and H in scikit-learn's scaling."""
+        alpha_H = self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
+        l1, l2 = self.l1_ratio, 1 - self.l1_ratio
+        W, H = n_features * self.alpha_W, n_samples * alpha_H
+        return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)

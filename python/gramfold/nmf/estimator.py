@@ -1,0 +1,295 @@
+"""Non-negative matrix factorisation, semi-NMF and plain alternating least squares."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..fit.arguments import Seed, choice, flag, seeded, whole
+from ..fit.monitor import Callback, Monitor
+from ..fold.source import Array
+from .base import BaseNMF, unchanged_on_error
+from .losses import Loss
+from .units import power
+from .weights import Weighted
+
+
+class NMF(BaseNMF):
+    """Non-negative matrix factorisation X ~ WH.
+
+    Minimises 1/2 |X - WH|^2 + l1_W |W|_1 + l2_W/2 |W|^2 + l1_H |H|_1 + l2_H/2 |H|^2 over W >= 0 and H >= 0
+    (Frobenius loss), with scikit-learn's scaling of the penalties: l1_W = n_features alpha_W l1_ratio,
+    l2_W = n_features alpha_W (1 - l1_ratio), and alpha_H with n_samples.
+
+    Parameters
+    ----------
+    n_components : int, 'auto' or None, default='auto'
+        Rank k; None is the number of features, 'auto' the same or that of a custom start.
+    init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
+        The start. None is 'nndsvda' if n_components <= min(n_samples, n_features) and X >= 0, else
+        'random'. 'custom' takes W and H from `fit_transform`.
+    solver : {'cd', 'hals', 'mu'}, default='cd'
+        'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
+        The loss; 'cd' takes the first two. A number is the beta of a beta divergence (2, 1, 0 are the named
+        ones) and needs 'mu', as does any below or equal 0 an X without zeros.
+    tol : float, default=1e-4
+        The fit has converged when the violation of the optimality conditions (the sum of the absolute
+        projected gradient met in the first sweep of an iteration) has fallen to `tol` times that of
+        the first iteration, or the KKT residual to rounding. 0: never.
+    max_iter : int, default=200
+        Iterations, each one read of X.
+    random_state : int, RandomState or None
+        For the start and for `shuffle`.
+    alpha_W, alpha_H : float or 'same'
+        Strength of the penalties on W and H.
+    l1_ratio : float, default=0
+        Share of L1 in the penalties.
+    verbose : int, default=0
+        If not 0, logs each iteration to the logger "gramfold".
+    shuffle : bool, default=False
+        Whether the order of the components is drawn anew for each half iteration.
+    W_nonneg, H_nonneg : bool, default=True
+        Whether a factor must be non-negative. One False: semi-NMF. Both: alternating least squares.
+        X may then have negative entries.
+    max_sweeps : int or None
+        Rounds of coordinate updates per product with X; None for as many as the product is worth
+        (Gillis & Glineur 2012).
+    extrapolate : bool, default=True
+        Whether factors move on along their last step (Ang & Gillis 2019). max_sweeps=1 without
+        extrapolation makes scikit-learn's iterates.
+    missing : {'error', 'mask', 'unstored'}, default='error'
+        'mask': NaN in a dense X is an unobserved entry, left out of the loss. 'unstored': of a sparse X,
+        ratings say, only the stored entries are observed, zeros among them; the fit takes memory for those
+        and for the factors. Rows and columns of which nothing is observed are 0 in W and H. Both need
+        solver='cd'.
+    frozen : array-like of shape (n_frozen, n_features), optional
+        The first components, which stay as they are; `init` makes the others. For the Frobenius loss and
+        solver='cd'.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration; a true return value stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins. With losses other than 'frobenius', `transform`,
+        and the last solve of a fit, take no longer either.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        H.
+    n_components_, n_features_in_, n_iter_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    reconstruction_err_ : float
+        |X - WH|_F over the observed entries, or the square root of twice the beta divergence.
+    kkt_residual_ : float
+        How far W and H are from optimality, whatever the scale of X: the root of sum h d^2 over all
+        coordinates divided by |X|_F, where d is the step that a coordinate of curvature h could make.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_iter_,)
+        'objective', 'kkt' and 'seconds' since the start of the fit, per iteration.
+
+    References
+    ----------
+    Cichocki & Phan (2009), Fast local algorithms for large scale nonnegative matrix and tensor
+    factorizations. Gillis & Glineur (2012), Accelerated multiplicative updates and hierarchical ALS
+    algorithms for nonnegative matrix factorization. Ang & Gillis (2019), Accelerating nonnegative
+    matrix factorization algorithms using extrapolation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 0, 2], [2, 0, 4], [0, 3, 0], [0, 1, 0]])
+    >>> model = gf.NMF(2, random_state=0)
+    >>> W = model.fit_transform(X)
+    >>> bool(np.allclose(W @ model.components_, X, atol=1e-3))
+    True
+    """
+
+    def __init__(
+        self, n_components: int | str | None = "auto", *, init: str | None = None, solver: str = "cd",
+        beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
+        random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
+        l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
+        H_nonneg: bool = True, max_sweeps: int | None = None, extrapolate: bool = True,
+        missing: str = "error", frozen: Any = None, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.init = init
+        self.solver = solver
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.verbose = verbose
+        self.shuffle = shuffle
+        self.W_nonneg = W_nonneg
+        self.H_nonneg = H_nonneg
+        self.max_sweeps = max_sweeps
+        self.extrapolate = extrapolate
+        self.missing = missing
+        self.frozen = frozen
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Self:  # fmt: skip
+        """Learn the components; see `fit_transform`."""
+        self.fit_transform(X, W=W, H=H, mask=mask, sample_weight=sample_weight)
+        return self
+
+    def fit_transform(
+        self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
+    ) -> Array:  # fmt: skip
+        """Learn the components and return W, which is what `transform` gives for the same X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+            The start, with init='custom'.
+        mask : array-like of shape (n_samples, n_features), optional
+            With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 per
+            entry, 0 being unobserved.
+        sample_weight : array-like of shape (n_samples,), optional
+            At least 0. A row of a whole weight counts as that many equal rows would: in the loss, in the
+            penalty on W and in n_samples. One of weight 0 leaves H alone, and its W is that for H. The fit
+            takes a scaled copy of X. A penalty on W must be L2 with the Frobenius loss, L1 with
+            Kullback-Leibler, and 0 with others; beta_loss must be above 0.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
+            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H)
+            self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
+            W = loss.encode(H) if weighted else W
+            self.components_ = np.ascontiguousarray(H.T)
+            self.n_components_ = len(self.components_)
+            self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
+        return W
+
+    def _factorise(
+        self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any = None
+    ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
+        """Check everything, start and iterate."""
+        self._check_parameters()
+        monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+        loss = self._loss(X, mask, reset=True)
+        weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
+        W, H = self._start(loss.x, W, H)
+        frozen = self._frozen(loss.x)
+        if len(frozen) > len(H):
+            raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
+        H = np.concatenate([frozen, H[len(frozen) :]])
+        rng = seeded(self.random_state) if self.shuffle else None
+        if weighted:
+            W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)
+        solver = (weighted.loss if weighted else loss).solver(
+            W, np.ascontiguousarray(H.T),
+            max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,
+        )  # fmt: skip
+        with monitor:
+            W, H, n_iter, converged = solver.run(monitor, self.tol)
+        if not converged and self.tol > 0 and n_iter == self.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return loss, weighted, W, n_iter, H, converged, monitor
+
+    def _check_parameters(self) -> None:
+        choice(self.solver, "solver", ("cd", "hals", "mu"))
+        super()._check_parameters()
+        choice(self.missing, "missing", ("error", "mask", "unstored"))
+        flag(self.shuffle, "shuffle")
+        if self.solver == "mu" and self.init == "nndsvd":
+            warnings.warn(
+                "solver='mu' cannot move the zeros of init='nndsvd'; use 'nndsvda' or 'nndsvdar'",
+                UserWarning,
+                stacklevel=5,
+            )
+        flag(self.extrapolate, "extrapolate")
+        if self.max_sweeps is not None:
+            whole(self.max_sweeps, "max_sweeps")
+
+
+def non_negative_factorization(
+    X: Any,
+    W: Any = None,
+    H: Any = None,
+    n_components: int | str | None = "auto",
+    *,
+    update_H: bool = True,
+    mask: Any = None,
+    **parameters: Any,
+) -> tuple[Array, Array, int]:
+    """Factorise X ~ WH; the functional form of `NMF`.
+
+    W and H are those of the last iteration, whereas `NMF.fit_transform` solves W once more for the final H.
+
+    Parameters
+    ----------
+    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+        The start, with init='custom'.
+    n_components : int, 'auto' or None
+        As in `NMF`; of a given H, 'auto' is its number of rows.
+    update_H : bool
+        False: H is fixed and only W is solved for, to convergence; a W that is given is only checked.
+    mask : array-like of shape (n_samples, n_features), optional
+        As in `NMF.fit_transform`.
+    **parameters
+        Those of `NMF`.
+
+    Returns
+    -------
+    W, H : ndarray of shape (n_samples, n_components), (n_components, n_features)
+    n_iter : int
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.array([[1.0, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
+    >>> W, H, n_iter = gf.non_negative_factorization(X, n_components=2, random_state=0)
+    >>> W.shape, H.shape
+    ((6, 2), (2, 2))
+    """
+    model = NMF(n_components, **parameters)
+    if update_H:
+        _, _, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
+        return W, np.ascontiguousarray(H.T), n_iter
+    model._check_parameters()
+    if H is None:
+        raise ValueError("update_H=False needs H")
+    loss = model._loss(X, mask, reset=True)
+    H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
+    if W is not None:
+        W = model._check_factor(W, "W", loss.x.dtype, model.W_nonneg)
+    model._check_shapes(loss.x, W, H)
+    return loss.encode(np.ascontiguousarray(H.T)), H, 1

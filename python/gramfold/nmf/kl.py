@@ -1,0 +1,186 @@
+"""Coordinate descent X ~ WH for the Kullback-Leibler divergence: a solve of all rows, then of all columns.
+
+Each row of W is solved with H fixed, then with X transposed (a CSR copy, made once) each row of H with W
+fixed; see cpp/nmf/kl_row.hpp. No step raises the objective. H moves on along its last step (Ang & Gillis
+2019, without W, which would cost memory and brings less); if the objective then is above the last one,
+the iteration is done again without.
+
+What is recorded after an iteration belongs to the pair at the end of its W half; the solve of H that follows
+can only lower the objective.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fit.monitor import Monitor
+from ..fold.source import Array, Penalty, Source
+from .alternate import Extrapolation
+from .beta import RowUnits, sweep_until
+from .units import Units, shifted
+
+# A row takes so many sweeps per gathering of its entries, or ends when they bring a tenth of the first; more
+# cost time and bring nothing. By extrapolation an entry falls to no less than half.
+MOST_SWEEPS, SHRINK, LEAST_SHARE = 6, 0.1, 0.5
+
+
+class KullbackLeibler:
+    """One fit; see the module. Factors are kept as rows, (n, k) and (m, k).
+
+    Parameters
+    ----------
+    x : Source of shape (n, m)
+    W, H : ndarray of shape (n, k) and (m, k)
+        The start; not modified.
+    penalty_W, penalty_H : Penalty
+    max_sweeps : int or None
+        At most so many sweeps per half iteration; None for `MOST_SWEEPS`.
+    extrapolate : bool
+    weights : Source of shape (n, m), optional
+        Those of the entries of WH, which x has in it already; see `Counted`. 1 by default.
+    constant : float
+        What is taken off the divergence.
+
+    References
+    ----------
+    Hsieh & Dhillon (2011), Fast coordinate descent methods with variable selection for non-negative matrix
+    factorization, KDD; Hien & Gillis (2021), Algorithms for nonnegative matrix factorization with the
+    Kullback-Leibler divergence, J. Scientific Computing 87.
+    """
+
+    def __init__(
+        self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
+        max_sweeps: int | None, extrapolate: bool, weights: Source | None = None,
+        constant: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.x, self.weights, self.constant = x, weights, constant
+        self.units = units = Units.of(x, H, 1.0)
+        self.W, self.H = shifted(W, -units.W), shifted(H, -units.H)
+        self.kernel_W, self.kernel_H = units.penalty(penalty_W, units.H), units.penalty(penalty_H, units.W)
+        self.penalty_W = units.penalty_here(penalty_W, units.H)
+        self.penalty_H = units.penalty_here(penalty_H, units.W)
+        self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
+        self.extrapolation = Extrapolation(extrapolate)
+        if weights is not None:  # what nothing is known of
+            self.W[slope_of(weights, np.ones_like(H[:, :1]))[:, 0] == 0] = 0
+            self.H[slope_of(weights.transposed, np.ones_like(W[:, :1]))[:, 0] == 0] = 0
+        self.solved_H = self.H
+        self.spare: Array | None = None
+        self.objective = self.lowest = np.inf
+        self.residual, self.size = 0.0, float(np.ldexp(x.mean, -units.x) * x.rows * x.cols)
+
+    def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
+        """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
+
+        Converged: the KKT residual fell to `tol` times that of the first iteration, or to rounding.
+        """
+        first, n_iter, stop, converged = 0.0, 0, False, False
+        while not (stop or converged or n_iter == monitor.max_iter):
+            n_iter += 1
+            accepted = self._solve_W()
+            if accepted:
+                self._solve_H()
+            kkt = self.kkt()
+            first = first or kkt
+            objective = self.units.loss * self.objective - self.constant
+            self.lowest = max(min(self.lowest, objective), 0.0)  # noise below rounding
+            stop = monitor.record(self.lowest, kkt)
+            converged = tol > 0 and accepted and kkt <= max(tol * first, float(np.finfo(self.x.dtype).eps))
+        return shifted(self.W, self.units.W), shifted(self.solved_H, self.units.H), n_iter, converged
+
+    def evaluate(self) -> tuple[float, float]:
+        """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
+        W, H = self.W, self.solved_H
+        slope_W = slope_of(self.weights, H)
+        slope_H = slope_of(None if self.weights is None else self.weights.transposed, W)
+        rows, cols = (
+            kernels.kl_coordinate(
+                x.kernel, shared, slope + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
+                True, False, x.n_threads, self.units.rows(x.rows),
+            )
+            for x, shared, slope, penalty, z in (
+                (self.x, H, slope_W, self.kernel_W, W),
+                (self.x.transposed, W, slope_H, self.kernel_H, H),
+            )
+        )  # fmt: skip
+        self.residual = rows[3] + cols[3]
+        return self.units.loss * (rows[1] + total_of(W, slope_W)) - self.constant, self.kkt()
+
+    def kkt(self) -> float:
+        """The scale-invariant KKT residual of the last recorded pair.
+
+        With g the gradient at an entry z and h its second derivative, it is the root of sum |g d| over both
+        factors, divided by sum X: d = max(-z, -g / h) is Newton's step on that entry alone, cut off at
+        0. |g d| / 2 is what the step gains, to second order. Without penalties the residual does not
+        change under X -> cX or W -> WD, H -> D^-1 H.
+        """
+        return float(np.sqrt(self.residual / self.size)) if self.size > 0 else 0.0
+
+    def _solve_W(self) -> bool:
+        """Solve W for the (extrapolated) H; False if it was rejected."""
+        out = np.empty_like(self.W) if self.spare is None else self.spare
+        slope, penalty = slope_of(self.weights, self.H), self.kernel_W
+        _, _, loss, _, residual, _ = kernels.kl_coordinate(
+            self.x.kernel, self.H, slope + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
+            SHRINK, 0.0, False, True, self.x.n_threads, self.units.rows(self.x.rows),
+        )  # fmt: skip
+        objective = loss + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
+        if self.H is not self.solved_H and objective > self.objective:
+            self.spare, self.H = out, self.solved_H
+            self.extrapolation.reject()
+            return False
+        self.extrapolation.accept()
+        self.spare = self.W if np.isfinite(self.objective) else None  # None: H has not moved yet
+        self.W, self.objective, self.residual = out, float(objective), residual
+        return True
+
+    def _solve_H(self) -> None:
+        """Solve H for W, and move it on."""
+        out = np.empty_like(self.H)
+        x, penalty = self.x.transposed, self.kernel_H
+        slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
+        result = kernels.kl_coordinate(
+            x.kernel, self.W, slope + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
+            SHRINK, 0.0, True, False, x.n_threads, self.units.rows(x.rows),
+        )  # fmt: skip
+        self.residual += float(result[3])
+        previous, self.solved_H, self.H = self.solved_H, out, out
+        beta = out.dtype.type(self.extrapolation.now)
+        if beta and self.spare is not None:  # the first step, from the start, is no direction to go on in
+            self.H = np.maximum(out + beta * (out - previous), LEAST_SHARE * out)
+
+
+def slope_of(weights: Source | None, shared: Array) -> NDArray[np.float64]:
+    """Sum the rows of `shared`, (k,), or with weights those that count in each row of X, (rows, k)."""
+    if weights is None:
+        return shared.sum(axis=0, dtype=np.float64)
+    return weights.product(shared).astype(np.float64)
+
+
+def total_of(factor: Array, slope: NDArray[np.float64]) -> float:
+    """Sum of the entries of WH, weighted if the slopes are."""
+    if slope.ndim == 1:
+        return float(factor.sum(axis=0, dtype=np.float64) @ slope)
+    return float(np.vdot(factor, slope))
+
+
+def kl_rows(
+    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, until: float | None = None,
+    weights: Source | None = None,
+) -> tuple[Array, float]:  # fmt: skip
+    """Solve W for a fixed H (m, k) by coordinate descent; X is read once.
+
+    A row ends when its step, the root of sum h d^2, is at most tol times the root of its sum, and depends
+    neither on the other rows nor on how many there are. Returns W and the number of rows that had not
+    ended after `max_sweeps`, or at the time `until`.
+    """
+    rows = RowUnits(x, H, penalty, True)
+    slope = slope_of(weights, rows.H) + rows.penalty.l1
+
+    def sweep(W: Array, n: int) -> float:
+        return kernels.kl_coordinate(
+            x.kernel, rows.H, slope, W, W, rows.penalty.l2, n, 0.0, tol, False, False, x.n_threads, rows.rows
+        )[-1]
+
+    open_rows = sweep_until(sweep, rows.start, max_sweeps, until)
+    return rows.natural(rows.start), open_rows

@@ -1,0 +1,79 @@
+"""The losses of NMF: each knows its alternating solver, its convex half, and how good a pair is."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._core import kernels
+from ..coding.encode import solve_to_convergence
+from ..fit.monitor import Monitor
+from ..fold.observed import Observed
+from ..fold.source import Array, Penalty, Source, Sweeps, solve_free
+from .alternate import Alternating
+
+
+class Solver(Protocol):
+    """An alternating solver, started."""
+
+    def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
+        """Iterate; returns W (n, k), H (m, k), the number of iterations, converged."""
+
+
+class Loss(Protocol):
+    """X with a loss and penalties."""
+
+    @property
+    def x(self) -> Source | Observed:
+        """The data."""
+
+    @property
+    def penalty_W(self) -> Penalty:
+        """The penalty on W."""
+
+    @property
+    def penalty_H(self) -> Penalty:
+        """The penalty on H."""
+
+    def solver(self, W: Array, H: Array, **options: Any) -> Solver:
+        """Start an alternating solver at W (n, k) and H (m, k)."""
+
+    def encode(self, H: Array) -> Array:
+        """Give the best W for a fixed H (m, k)."""
+
+    def finish(self, H: Array) -> tuple[Array, float, float]:
+        """Give the same W, the reconstruction error and the KKT residual of the pair."""
+
+
+@dataclass(slots=True)
+class Frobenius:
+    """1/2 |X - WH|^2 over all entries of a dense or CSR X."""
+
+    x: Source
+    penalty_W: Penalty
+    penalty_H: Penalty
+    frozen: int = 0
+
+    def solver(self, W: Array, H: Array, **options: Any) -> Alternating:
+        """Coordinate descent on both factors."""
+        return Alternating(self.x, W, H, self.penalty_W, self.penalty_H, frozen=self.frozen, **options)
+
+    def encode(self, H: Array) -> Array:
+        """Rows of W, each to convergence."""
+        return solve_to_convergence(self.x, H, self.penalty_W).factor
+
+    def finish(self, H: Array) -> tuple[Array, float, float]:
+        """One pass over X; where |X - WH| would cancel and X is dense, one more."""
+        n_threads, norm2 = self.x.n_threads, self.x.squared_norm
+        sums = np.empty_like(H)
+        rows = solve_to_convergence(self.x, H, self.penalty_W, sums=sums)
+        W = rows.factor
+        cols = solve_free(
+            self.frozen, W, rows.gram, self.penalty_H, Sweeps(0), products=sums, start=H, n_threads=n_threads
+        )
+        kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 else 0.0
+        cross = np.multiply(sums, H, dtype=np.float64).sum()
+        squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(H, n_threads)))
+        if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
+            squares = kernels.squared_residual(self.x.x, W, np.ascontiguousarray(H.T), n_threads)
+        return W, float(np.sqrt(squares)), float(kkt)

@@ -1,0 +1,381 @@
+"""NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
+
+import warnings
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
+
+from .._core import kernels
+from ..fit.arguments import Seed, choice, flag, real, whole
+from ..fit.inputs import FLOATS
+from ..fit.monitor import Callback, Monitor
+from ..fold.observed import Observed
+from ..fold.source import Array, Pass, Penalty, Source, Sweeps, solve_rows
+from ..least_squares import masked
+from .base import BaseNMF, unchanged_on_error
+from .beta import FLOOR, MultiplicativePass, exponent, least_of, level_rows, updated
+from .divergence import BetaDivergence
+from .losses import Frobenius
+from .start import half_exponent, initialize
+from .units import Units, shifted
+from .units import power as power_of_two
+
+BatchLoss = Frobenius | masked.MaskedFrobenius | BetaDivergence
+SWEEPS = Sweeps(20, shrink=0.1)
+
+
+class FadingSums:
+    """What H is solved from: sums over the batches so far, each fading with every later one.
+
+    For least squares X'W and W'W; for other losses the numerator and the denominator of the
+    multiplicative update, each batch's weighted with the H that it met (Lefevre, Bach & Fevotte 2011).
+    """
+
+    def __init__(self, beta: float) -> None:
+        self.beta = beta
+        self.first: Array | float = 0.0
+        self.second: Array | float = 0.0
+        self.rows = 0.0
+
+    def add(self, first: Array, second: Array, rows: int, fade: float) -> tuple[Array, Array]:
+        """Fade what is there and add one batch; returns both sums."""
+        first, second = fade * self.first + first, fade * self.second + second
+        self.first, self.second, self.rows = first, second, fade * self.rows + rows
+        return first, second
+
+
+class MiniBatchNMF(BaseNMF):
+    """Non-negative matrix factorisation from mini-batches, also one by one with `partial_fit`.
+
+    The objective of `NMF`, with its penalties per row. Each batch is solved for its rows of W by
+    coordinate descent in one pass; its sums X'W and W'W join those of earlier batches, which fade by
+    `forget_factor` per n_samples rows, and H is solved from them.
+
+    Parameters
+    ----------
+    n_components : int, 'auto' or None, default='auto'
+    init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
+        As in `NMF`.
+    batch_size : int, default=1024
+    beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
+        As in `NMF`; losses other than 'frobenius' by multiplicative updates.
+    tol : float, default=1e-4
+        The fit has converged when a round through X moves H by at most `tol` of its norm per batch. 0: never.
+    max_no_improvement : int or None, default=10
+        The fit has also converged after so many batches, at least a round, without a better smoothed cost.
+    max_iter : int, default=200
+        Rounds through X.
+    alpha_W, alpha_H, l1_ratio
+        As in `NMF`, with the rows that the sums stand for in place of n_samples.
+    forget_factor : float in [0, 1], default=0.7
+    fresh_restarts : bool, default=False
+        Whether each batch is solved from 0, and not from where its rows ended in the last round.
+    fresh_restarts_max_iter : int, default=30
+        Updates of a batch's rows with `fresh_restarts`, for losses other than 'frobenius'; that one sweeps
+        until its steps are small.
+    transform_max_iter : int or None
+        Not used: `transform` solves each row to convergence. Taken so that scikit-learn's calls work.
+    random_state, verbose
+        As in `NMF`.
+    W_nonneg, H_nonneg, n_threads, callback, max_time
+        As in `NMF`; the callback is called after each batch.
+    missing : {'error', 'mask'}, default='error'
+        With 'mask' NaN and the masked entries of a masked array are not observed, for least squares: rows of
+        W are solved for what is observed, and H for the batch filled in with W H, which bounds the objective
+        from above and touches it at the H at hand.
+
+    Attributes
+    ----------
+    components_, n_components_, n_features_in_, feature_names_in_, reconstruction_err_, kkt_residual_
+        As in `NMF`.
+    n_iter_, n_steps_ : int
+        Rounds through X that were begun, and batches.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_steps_,)
+        As in `NMF`, per batch and divided by its rows.
+
+    References
+    ----------
+    Mairal, Bach, Ponce & Sapiro (2010), Online learning for matrix factorization and sparse coding.
+    Lefevre, Bach & Fevotte (2011), Online algorithms for nonnegative matrix factorization with the
+    Itakura-Saito divergence, for the forgetting.
+    Mairal (2013), Stochastic majorization-minimization algorithms for large-scale optimization, for
+    `missing`.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> X, _, _ = gf.datasets.make_nmf(500, 30, 4, random_state=0)
+    >>> model = gf.MiniBatchNMF(4, batch_size=100, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (500, 4)
+    """
+
+    @property
+    def solver(self) -> str:  # type: ignore[override]
+        """The solver of `NMF` that `transform` uses."""
+        return "cd" if self.beta_loss in ("frobenius", "kullback-leibler", 2, 1) else "mu"
+
+    def __init__(
+        self, n_components: int | str | None = "auto", *, init: str | None = None, batch_size: int = 1024,
+        beta_loss: float | str = "frobenius", tol: float = 1e-4, max_no_improvement: int | None = 10,
+        max_iter: int = 200, alpha_W: float = 0.0, alpha_H: float | str = "same",
+        l1_ratio: float = 0.0, forget_factor: float = 0.7, fresh_restarts: bool = False,
+        fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
+        random_state: Seed = None, verbose: int = 0, W_nonneg: bool = True, H_nonneg: bool = True,
+        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+        missing: str = "error",
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.init = init
+        self.batch_size = batch_size
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.max_iter = max_iter
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.forget_factor = forget_factor
+        self.fresh_restarts = fresh_restarts
+        self.fresh_restarts_max_iter = fresh_restarts_max_iter
+        self.transform_max_iter = transform_max_iter
+        self.random_state = random_state
+        self.verbose = verbose
+        self.W_nonneg = W_nonneg
+        self.H_nonneg = H_nonneg
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+        self.missing = missing
+
+    def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn the components; see `fit_transform`."""
+        self.fit_transform(X, W=W, H=H)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Array:
+        """Learn the components and return W, which is what `transform` gives for the same X.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        y : ignored
+        W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
+            The start, with init='custom'.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            return self._fit(X, W, H)
+
+    def _fit(self, X: Any, W: Any, H: Any) -> Array:
+        self._check_parameters()
+        loss = self._loss(X, None, reset=True)
+        assert isinstance(loss, BatchLoss)
+        W, H = self._start(loss.x, W, H)
+        if isinstance(loss.x, Source):
+            loss.x.once = True
+        batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
+        sums = FadingSums(self._beta())
+        monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
+        with monitor:
+            H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
+        steps = len(monitor.rows)
+        if not converged and self.tol > 0 and steps == monitor.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached before convergence",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H_rows)
+        self._keep(H_rows)
+        self._sums = sums
+        self.n_iter_, self.n_steps_ = -(-steps // len(batches)), steps
+        self.converged_, self.history_ = converged, monitor.history
+        return W
+
+    def partial_fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+        """Learn from one batch more.
+
+        Parameters
+        ----------
+        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+            The batch; its own size takes the place of `batch_size`.
+        y : ignored
+        W, H : array-like, optional
+            The start at the first call, with init='custom'.
+
+        Returns
+        -------
+        self
+        """
+        with unchanged_on_error(self):
+            self._fit_batch(X, W, H)
+        return self
+
+    def _fit_batch(self, X: Any, W: Any, H: Any) -> None:
+        first = not hasattr(self, "components_")
+        self._check_parameters()
+        dtype = FLOATS if first else self.components_.dtype
+        loss = self._loss(X, None, reset=first, dtype=dtype)
+        assert isinstance(loss, BatchLoss)
+        if isinstance(loss.x, Source):
+            loss.x.once = True
+        if first:
+            H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
+            self._sums = FadingSums(self._beta())
+            self.n_steps_ = self.n_iter_ = 0
+        else:
+            self._check_unchanged()
+            H_rows = np.ascontiguousarray(self._revived(loss.x).T)
+        self._keep(self._step(loss, None, H_rows, self._sums, self.forget_factor)[0])
+        self.n_steps_ += 1
+        self.n_iter_ += 1
+
+    def _check_unchanged(self) -> None:
+        """Whether the sums of earlier batches are of the model that the parameters describe now."""
+        k = self.n_components_
+        if self.n_components not in ("auto", None, k):
+            raise ValueError(
+                f"n_components={self.n_components}, but the model that partial_fit goes on with has {k}; "
+                "keep it, or begin anew with a clone"
+            )
+        if self._sums.beta != self._beta():
+            raise ValueError(
+                f"beta_loss={self.beta_loss!r} is not that of the earlier batches; keep it, or begin anew "
+                "with a clone"
+            )
+
+    def _revived(self, x: Source | Observed) -> Array:
+        """The components, or a new start where nothing so far has left any."""
+        if self.components_.any() or not x.largest:
+            return self.components_
+        self._sums = FadingSums(self._beta())
+        init = "random" if self.init == "random" else None
+        return initialize(x, self.n_components_, init, self.random_state, (self.W_nonneg, self.H_nonneg))[1]
+
+    def _keep(self, H_rows: Array) -> None:
+        self.components_ = np.ascontiguousarray(H_rows.T)
+        self.n_components_ = len(self.components_)
+
+    def _run(
+        self, loss: BatchLoss, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
+    ) -> tuple[Array, bool]:
+        """Go round through the batches until converged or stopped; H is (m, k)."""
+        x, W = loss.x, W.copy()
+        smooth: float | None = None
+        best, idle = np.inf, 0
+        kind = Source if isinstance(x, Source) else partial(Observed, weights=None)
+        parts: list[Any] = [kind(x.x[batch], n_threads=x.n_threads) for batch in batches]
+        for part in parts:
+            part.once = self.max_iter == 1
+        for _ in range(self.max_iter):
+            before = H
+            for part, batch in zip(parts, batches, strict=True):
+                piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
+                start = None if self.fresh_restarts else W[batch]
+                fade = self.forget_factor ** (part.rows / x.rows)
+                H, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
+                share = min(1.0, part.rows / (x.rows + 1))
+                smooth = cost if smooth is None else (1 - share) * smooth + share * cost
+                best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
+                stop = monitor.record(cost, kkt)
+                if self.max_no_improvement is not None and idle >= max(self.max_no_improvement, len(parts)):
+                    return H, True
+                if stop:
+                    return H, False
+            if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * len(parts) * np.linalg.norm(H):
+                return H, True
+        return H, False
+
+    def _step(
+        self, loss: BatchLoss, start: Array | None, H: Array, sums: FadingSums, fade: float
+    ) -> tuple[Array, Array, float, float]:
+        """Solve one batch for its rows of W, then H; returns H, W, cost per row, KKT residual."""
+        if isinstance(loss, BetaDivergence):
+            return self._multiplicative_step(loss, start, H, sums, fade)
+        x, n_threads = loss.x, loss.x.n_threads
+        rows, objective, residual = _solved(x, H, loss.penalty_W, start)
+        assert rows.sums is not None
+        products, gram = sums.add(rows.sums, rows.gram, x.rows, fade)
+        scale = sums.rows / x.rows
+        penalty = Penalty(loss.penalty_H.l1 * scale, loss.penalty_H.l2 * scale, loss.penalty_H.nonneg)
+        cols = solve_rows(
+            None, rows.factor, gram, penalty, SWEEPS, products=products, start=H,
+            n_threads=n_threads,
+        )  # fmt: skip
+        norm2 = x.squared_norm
+        cost = (objective + loss.penalty_H(H)) / x.rows
+        kkt = np.sqrt((residual + cols.step / scale) / norm2) if norm2 else 0.0
+        return cols.factor, rows.factor, cost, float(kkt)
+
+    def _multiplicative_step(
+        self, loss: BetaDivergence, start: Array | None, H: Array, sums: FadingSums, fade: float
+    ) -> tuple[Array, Array, float, float]:
+        """Update a batch's rows of W, then H."""
+        x, beta = loss.x, loss.beta
+        units = Units.of(x, H, beta)
+        W = shifted(level_rows(x, H) if start is None else start, -units.W)
+        num, den = np.empty_like(H), np.empty_like(H)
+        penalty = units.penalty(loss.penalty_W, units.H)
+        result = MultiplicativePass(W, *kernels.multiplicative(
+            x.kernel, shifted(H, -units.H), beta, W, W, num, den, penalty.l1, penalty.l2,
+            FLOOR if beta < 1 else least_of(x.dtype), W.mean(axis=0, dtype=np.float64),
+            self.fresh_restarts_max_iter if start is None else 1, 0.0, False, True, x.n_threads,
+            units.rows(x.rows),
+        ))  # fmt: skip
+        if beta == 1:
+            den[:] = result.total
+        W = shifted(W, units.W)
+        gamma, natural = exponent(beta), power_of_two(units.W + units.x * (beta - 1))
+        if sums.rows == 0:  # the H at hand, with scikit-learn's weight in units in which that fits X
+            weight = power_of_two(half_exponent(x.mean) * (2 * beta - 1))
+            sums.first, sums.second = H.astype(np.float64) ** (1 / gamma) * weight, np.full(H.shape, weight)
+        first, second = sums.add(H ** (1 / gamma) * (natural * num), natural * den, x.rows, fade)
+        scale = sums.rows / x.rows
+        second = second + scale * (loss.penalty_H.l1 + loss.penalty_H.l2 * H)
+        floor = power_of_two(units.H) * (FLOOR if beta <= 1 else least_of(x.dtype))
+        new = updated(np.ones(H.shape), first, second, beta, floor).astype(H.dtype)
+        cost = (units.loss * result.loss_end + loss.penalty_W(W) + loss.penalty_H(H)) / x.rows
+        return new, W, cost, float(np.sqrt(result.residual / result.size)) if result.size > 0 else 0.0
+
+    def _check_parameters(self) -> None:
+        choice(self.missing, "missing", ("error", "mask"))
+        if self.missing == "mask" and self.beta_loss not in ("frobenius", 2):
+            raise ValueError(
+                f"missing='mask' needs beta_loss='frobenius', got {self.beta_loss!r}; NMF has more"
+            )
+        super()._check_parameters()
+        whole(self.batch_size, "batch_size")
+        whole(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
+        for name in ("max_no_improvement", "transform_max_iter"):
+            if getattr(self, name) is not None:
+                whole(getattr(self, name), name)
+        real(self.forget_factor, "forget_factor", high=1.0)
+        flag(self.fresh_restarts, "fresh_restarts")
+
+
+def _solved(
+    x: Source | Observed, H: Array, penalty: Penalty, start: Array | None
+) -> tuple[Pass, float, float]:  # fmt: skip
+    """A batch solved for its rows of W, with sums for H; the objective, and the squared KKT residual of W."""
+    gram, sums, n_threads = kernels.gram(H, x.n_threads), np.empty_like(H), x.n_threads
+    if isinstance(x, Source):
+        rows = solve_rows(x, H, gram, penalty, SWEEPS, start=start, sums=sums, n_threads=n_threads)
+        return rows, 0.5 * x.squared_norm + rows.objective, rows.residual
+    done = masked.solve_rows(x, H, penalty, SWEEPS, start=start)
+    filled = Source(np.where(x.seen, x.x, done.factor @ H.T), x.n_threads)
+    rows = solve_rows(filled, H, gram, penalty, Sweeps(0), start=done.factor, sums=sums, n_threads=n_threads)
+    return rows, done.objective, done.residual

@@ -1,0 +1,135 @@
+"""Where alternating solvers start."""
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils.extmath import randomized_svd
+
+from ..fit.arguments import Seed, seeded
+from ..fold.observed import Observed
+from ..fold.source import Array, Source
+from .stored import Completed
+
+INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
+NEGLIGIBLE = 1e-6
+ORDINARY = 0.26  # X of this mean, and up to 4 times that, start as in scikit-learn
+
+
+def initialize(
+    x: Source | Observed, n_components: int, init: str | None, random_state: Seed, nonneg: tuple[bool, bool]
+) -> tuple[Array, Array]:
+    """Starting factors W (n, k) and H (k, m) for X ~ WH.
+
+    'random' draws from |N(0, 1)| sqrt(mean(X) / k), H before W; where just one factor may be signed, that
+    one starts as random rows (columns) of X, slightly perturbed, so that the other cannot be 0. The
+    other kinds rest on the truncated SVD (Boutsidis & Gallopoulos 2008): of each pair of singular vectors
+    the non-negative or the negated negative parts, whichever are larger; zeros stay ('nndsvd'), become
+    the mean of X ('nndsvda'; in units of 4^j in which that is about 1/2) or small random numbers
+    ('nndsvdar'). None is 'nndsvda' where it is defined, else 'random'.
+    A factor that may be signed keeps the sign of its draws.
+    """
+    smaller, signed_x = min(x.rows, x.cols), x.least < 0
+    if init is None:
+        init = "nndsvda" if n_components <= smaller and not signed_x else "random"
+    elif init not in INITS:
+        raise ValueError(f"init must be None or one of {', '.join(INITS)}, got {init!r}")
+    if init == "random":
+        return _random(x, n_components, random_state, nonneg)
+    if n_components > smaller:
+        raise ValueError(
+            f"init={init!r} needs n_components <= min(n_samples, n_features) = {smaller}, "
+            f"got n_components={n_components}"
+        )
+    if signed_x:
+        raise ValueError(f"init={init!r} needs a non-negative X; use init='random' or 'custom'")
+    return _nndsvd(x, n_components, init, random_state)
+
+
+def _random(
+    x: Source | Observed, k: int, random_state: Seed, nonneg: tuple[bool, bool]
+) -> tuple[Array, Array]:
+    rng = seeded(random_state)
+    size = x.mean if x.least >= 0 else np.sqrt(x.squared_norm / (x.rows * x.cols))
+    scale = np.sqrt(size / k)
+    H = scale * rng.standard_normal((k, x.cols)).astype(x.dtype, copy=False)
+    W = scale * rng.standard_normal((x.rows, k)).astype(x.dtype, copy=False)
+    W, H = W.astype(x.dtype, copy=False), H.astype(x.dtype, copy=False)
+    if nonneg[0] and not nonneg[1]:
+        H = _some_rows(x.filled, H, scale, rng)
+    elif nonneg[1] and not nonneg[0]:
+        W = _some_rows(x.filled.T, W.T, scale, rng).T
+    return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
+
+
+def _some_rows(X: Any, noise: Array, scale: float, rng: np.random.RandomState) -> Array:
+    """Random rows of X, of size `scale` on average, and a tenth of the noise."""
+    rows = X.tocsr() if sp.issparse(X) else X
+    rows = rows[rng.randint(X.shape[0], size=len(noise))]
+    rows = rows.toarray() if sp.issparse(rows) else rows
+    size = np.sqrt(np.mean(np.square(rows, dtype=np.float64)))
+    return (rows * (scale / size if size else 0) + 0.1 * noise).astype(noise.dtype)
+
+
+def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
+    U, s, V = _leading(x.filled, k, random_state)
+    W, H = np.zeros_like(U), np.zeros_like(V)
+    W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
+    H[0] = np.sqrt(s[0]) * np.abs(V[0])
+    for j in range(1, k):
+        u, v = _larger_part(U[:, j], V[j])
+        norm_u, norm_v = np.linalg.norm(u), np.linalg.norm(v)
+        if norm_u * norm_v == 0:
+            continue
+        scale = np.sqrt(s[j] * norm_u * norm_v)
+        W[:, j], H[j] = scale * u / norm_u, scale * v / norm_v
+    half = half_exponent(x.mean)
+    fill = np.ldexp(x.mean, -half)
+    for factor in (W, H):
+        factor[factor < np.ldexp(NEGLIGIBLE, half)] = 0
+    if init == "nndsvda":
+        W[W == 0], H[H == 0] = fill, fill
+    elif init == "nndsvdar":
+        rng = seeded(random_state)
+        for factor in (W, H):
+            zeros = factor == 0
+            factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
+    return W, H
+
+
+def _leading(X: Any, k: int, random_state: Seed) -> tuple[Array, Array, Array]:
+    """The truncated SVD of scikit-learn, but for signs also where X is not an array (Halko et al. 2011)."""
+    if not isinstance(X, Completed):
+        return randomized_svd(X, k, random_state=seeded(random_state))
+    if X.shape[0] < X.shape[1]:
+        V, s, U = _leading(X.T, k, random_state)
+        return U.T, s, V.T
+    q = seeded(random_state).normal(size=(X.shape[1], k + 10)).astype(X.v.dtype)
+    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
+        q = scipy.linalg.lu(X @ q, permute_l=True)[0]
+        q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
+    q = scipy.linalg.qr(X @ q, mode="economic")[0]
+    u, s, V = scipy.linalg.svd((X.T @ q).T, full_matrices=False)
+    return q @ u[:, :k], s[:k], V[:k]
+
+
+def half_exponent(mean: float) -> int:
+    """The j of the unit 4^j in which a mean of X is about 1/2, where scikit-learn's numbers fit X.
+
+    A factor then counts in 2^j, so that starts of X and of 4^i X are the same but for 2^i.
+    """
+    return (int(np.frexp(mean / ORDINARY)[1]) - 1) // 2 if mean > 0 else 0
+
+
+def _larger_part(u: NDArray[np.floating], v: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Give the positive parts of u and v, or of -u and -v if their product of norms is larger."""
+    positive, negative = (
+        (np.maximum(sign * u, 0), np.maximum(sign * v, 0)) for sign in (u.dtype.type(1), u.dtype.type(-1))
+    )
+
+    def size(pair: tuple[Array, Array]) -> float:
+        return float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
+
+    return positive if size(positive) > size(negative) else negative

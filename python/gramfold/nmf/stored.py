@@ -1,0 +1,81 @@
+"""A sparse X of which the stored entries are what is observed, without the memory of all entries."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..fold.observed import Counted
+from ..fold.source import Array, Source, dense_rows
+
+
+class Stored(Source):
+    """A CSR X of which the stored entries are observed, zeros among them, and the others are not.
+
+    Parameters
+    ----------
+    x : sparse matrix of shape (rows, cols), float32 or float64
+    n_threads : int
+    """
+
+    weights = None
+
+    @cached_property
+    def transposed(self) -> "Stored":
+        """The same entries with rows and columns swapped; a copy."""
+        return Stored(self.x.T, self.n_threads)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the observed entries."""
+        return self._scan[0] / self.values.size
+
+    def without(self, left: Array, right: Array) -> "Stored":
+        """X - left right', observed where X is."""
+        data, columns = self.x.data.copy(), self.x.indices
+        rows = np.repeat(np.arange(self.rows), np.diff(self.x.indptr))
+        for u, v in zip(left.T, right.T, strict=True):
+            data -= u[rows] * v[columns]
+        return Stored(sp.csr_array((data, columns, self.x.indptr), self.x.shape), self.n_threads)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The entries, and ones where they are."""
+        ones = sp.csr_array((np.ones_like(self.x.data), self.x.indices, self.x.indptr), self.x.shape)
+        return Counted(Source(self.x, self.n_threads), Source(ones, self.n_threads))
+
+    @property
+    def filled(self) -> "Completed":
+        """What `Observed.filled` is, as a sparse matrix and one of rank 1."""
+        counts = np.bincount(self.x.indices, minlength=self.cols)
+        sums = np.bincount(self.x.indices, self.x.data, minlength=self.cols)
+        means = np.divide(sums, counts, out=np.full(self.cols, self.mean), where=counts > 0)
+        means = means.astype(self.dtype)
+        left = self.x.data - means[self.x.indices]
+        centred = sp.csr_array((left, self.x.indices, self.x.indptr), self.x.shape)
+        return Completed(centred, np.ones(self.rows, self.dtype), means)
+
+
+class Completed:
+    """S + u v' for a sparse S, without the memory of all its entries.
+
+    Parameters
+    ----------
+    sparse : sparse array of shape (rows, cols)
+    u, v : ndarray of shape (rows,) and (cols,)
+    """
+
+    def __init__(self, sparse: Any, u: Array, v: Array) -> None:
+        self.sparse, self.u, self.v, self.shape = sparse, u, v, sparse.shape
+
+    @property
+    def T(self) -> "Completed":
+        """The transpose."""
+        return Completed(self.sparse.T, self.v, self.u)
+
+    def __matmul__(self, factor: Array) -> Array:
+        return np.asarray(self.sparse @ factor + np.outer(self.u, self.v @ factor))
+
+    def __getitem__(self, rows: Any) -> Array:
+        return dense_rows(self.sparse.tocsr(), rows) + np.outer(self.u[rows], self.v)

@@ -1,0 +1,1 @@
+"""PCA and truncated SVD."""

@@ -1,0 +1,57 @@
+"""How many principal components a spectrum has."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+Array = NDArray[Any]
+
+
+def minka(variances: Array, n_samples: int) -> int:
+    """The dimension of the largest evidence (Minka 2000, eq. 30), among 1 to len(variances) - 1.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_features,)
+        Eigenvalues of the covariance, or multiples of them, the largest first; 0 where rounding made them.
+    n_samples : int
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from gramfold.pca.dimension import minka
+    >>> minka([9.0, 8.0, 0.5, 0.3, 0.2, 0.1], 50)
+    3
+    """
+    spectrum = np.asarray(variances, np.float64)
+    if len(spectrum) < 2 or not spectrum[0]:
+        return 1
+    spectrum = spectrum / spectrum[0]
+    evidence = [_log_evidence(spectrum, rank, n_samples) for rank in range(1, len(spectrum))]
+    return 1 + int(np.argmax(evidence))
+
+
+def _log_evidence(spectrum: Array, rank: int, n_samples: int) -> float:
+    features = len(spectrum)
+    if spectrum[rank - 1] < np.finfo(np.float64).tiny:
+        return -np.inf
+    noise = max(float(spectrum[rank:].mean()), np.finfo(np.float64).tiny)
+    half = (features - np.arange(rank)) / 2
+    prior = -rank * np.log(2) + float(np.sum(gammaln(half) - half * np.log(np.pi)))
+    fit = -n_samples / 2 * (float(np.log(spectrum[:rank]).sum()) + (features - rank) * np.log(noise))
+    free = features * rank - rank * (rank + 1) / 2
+    shrunk = np.where(np.arange(features) < rank, spectrum, noise)
+    i, j = np.triu_indices(rank, 1, features)
+    if np.any(spectrum[i] <= spectrum[j]):  # equal variances are no direction of their own
+        return -np.inf
+    with np.errstate(divide="ignore"):
+        spread = np.log(spectrum[i] - spectrum[j]) + np.log(1 / shrunk[j] - 1 / shrunk[i])
+    laplace = float(np.sum(spread)) + len(i) * np.log(n_samples)
+    return float(
+        prior + fit + np.log(2 * np.pi) * (free + rank) / 2 - laplace / 2 - rank * np.log(n_samples) / 2
+    )

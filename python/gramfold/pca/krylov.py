@@ -1,0 +1,175 @@
+"""Few components of a large matrix from a block Krylov space, one read a step, until residuals are small.
+
+Musco & Musco (2015). The space belongs to A'A, whose squares hide singular values far below the largest;
+where those are wanted it is the start of a subspace iteration that does not square.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ..fit.arguments import Seed, generator
+from ..linalg.spectrum import eigenpairs, orthonormal
+from .decompose import TRUSTED, Found, by_gram, cleared, refine
+from .rows import Rows
+
+Array = NDArray[Any]
+
+STEPS, OVERSAMPLES = 4, 10
+ACCURACY = 1e-5  # of the residuals, where no tolerance was given
+ROOM = 1 << 26  # numbers in a basis before a restart, which keeps KEPT blocks; at least LEAST_ROOM
+LEAST_ROOM, KEPT = 20, 4
+GROWTH = 1.3  # of the blocks between two looks at the pairs
+MOST_BLOCKS = 150
+MOST_ROUNDS = 30
+SMALL_SIDE = 3000  # of which LAPACK's eigenvectors take seconds
+ROUNDING = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Krylov:
+    """How the space is made: at least `steps` + 1 blocks of the components and `oversamples` columns more.
+
+    With `tol` blocks are added until the residual of each component is at most this, or rounding.
+    """
+
+    steps: int
+    oversamples: int
+    seed: Seed
+    tol: float | None = None
+
+
+def leading(rows: Rows, k: int, rule: Krylov) -> Found:
+    """At least the k leading pairs, by the Gram matrix unless blocks are small beside the matrix."""
+    side = rows.sides[1]
+    if side <= 4 * (rule.steps + 1) * (k + rule.oversamples):
+        return by_gram(rows, k)
+    rows.measure()
+    values, vectors, residuals = _iterate(rows, k, rule)
+    open_ = residuals > _goal(values, rule.tol or np.inf, rows.x.dtype)
+    lost = values[-1] < TRUSTED[rows.x.dtype.name] * values[0]
+    if (lost or open_.any()) and side <= SMALL_SIDE:
+        return by_gram(rows, k)
+    if lost:
+        values, vectors, residuals = _polish(rows, vectors, k, rule.tol or ACCURACY)
+        open_ = residuals > _goal(values, rule.tol or np.inf, np.float64)
+    if open_.any():
+        warnings.warn(
+            f"{int(open_.sum())} of {k} components did not converge: a residual of {residuals.max():.1e} "
+            f"against tol={rule.tol or ACCURACY:g}; ask for fewer, or raise tol",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Found(cleared(values, rows.size, rows.x.dtype), vectors[:, :k], residuals)
+
+
+def _goal(values: Array, tol: float, dtype: Any) -> Array:
+    """What residuals should come to: `tol`, or what rounding in this type leaves of squares."""
+    ratios = values[0] / np.where(values > 0, values, 1)
+    return np.asarray(np.maximum(tol, ROUNDING * np.finfo(dtype).eps * ratios**2))
+
+
+def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
+    """Values and residuals of k pairs, and vectors of these and the oversamples.
+
+    Ends early where `by_gram` can take over and convergence is not in sight.
+    """
+    side, size = rows.sides[1], k + rule.oversamples
+    room = min(max(LEAST_ROOM, ROOM // (side * size)), side // (2 * size))
+    space = Space(rows, size, max(rule.steps + 1, room))
+    space.grow(generator(rule.seed).standard_normal((side, size)))
+    patience = MOST_BLOCKS if side > SMALL_SIDE else side // (2 * size)
+    blocks, look, last = 1, rule.steps + 1, None
+    while True:
+        if blocks == look:
+            values, vectors, residuals = space.pairs(k)
+            worst = float(np.max(residuals / _goal(values, rule.tol or np.inf, rows.x.dtype)))
+            if worst <= 1 or blocks >= patience:
+                return values, vectors, residuals
+            if last is not None and side <= SMALL_SIDE:
+                rate = np.log(last[1] / worst) / (blocks - last[0])
+                if blocks + np.log(worst) / max(rate, 1e-3) > patience:
+                    return values, vectors, residuals
+            last, look = (blocks, worst), min(int(np.ceil(GROWTH * blocks)), max(patience, blocks + 1))
+        space.grow()
+        blocks += 1
+
+
+class Space:
+    """An orthonormal basis made block by block of the images of the last, with the images of all.
+
+    Parameters
+    ----------
+    rows : Rows
+    size : int
+        Columns of a block.
+    room : int
+        Blocks that there is room for.
+    """
+
+    def __init__(self, rows: Rows, size: int, room: int) -> None:
+        self.rows, self.size, self.used = rows, size, 0
+        side = rows.sides[1]
+        self.basis, self.images = (np.empty((side, room * size), order="F") for _ in range(2))
+        self.small = np.empty((room * size,) * 2)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another block."""
+        return self.used + self.size > self.basis.shape[1]
+
+    def grow(self, block: Array | None = None) -> None:
+        """Add a block of columns, by default the images of the last one."""
+        if block is None:
+            block = self.images[:, self.used - self.size : self.used].copy()
+        if self.full:
+            self._restart()
+        before = self.basis[:, : self.used]
+        for _ in range(2 if self.used else 1):
+            block = orthonormal(block - before @ (before.T @ block))
+        now = slice(self.used, self.used + self.size)
+        self.basis[:, now], self.images[:, now] = block, self.rows.image(block)
+        self.used = now.stop
+        self.small[: self.used, now] = self.basis[:, : self.used].T @ self.images[:, now]
+        self.small[now, : now.start] = self.small[: now.start, now].T
+
+    def pairs(self, k: int) -> tuple[Array, Array, Array]:
+        """Rayleigh and Ritz: singular values and residuals of k pairs, and as many vectors as a block has."""
+        some = self.small[: self.used, : self.used]
+        squares, rotation = eigenpairs((some + some.T) / 2)
+        vectors = self.basis[:, : self.used] @ rotation[:, : self.size]
+        squares = squares[:k]
+        rest = self.images[:, : self.used] @ rotation[:, :k] - vectors[:, :k] * squares
+        return np.sqrt(squares), vectors, np.linalg.norm(rest, axis=0) / np.where(squares > 0, squares, 1)
+
+    def _restart(self) -> None:
+        """Keep some blocks of Ritz vectors; with the last image they go on as the whole space would."""
+        kept = KEPT * self.size
+        some = self.small[: self.used, : self.used]
+        squares, rotation = eigenpairs((some + some.T) / 2)
+        for a in (self.basis, self.images):
+            a[:, :kept] = a[:, : self.used] @ rotation[:, :kept]
+        self.small[:kept, :kept] = np.diag(squares[:kept])
+        self.used = kept
+
+
+def _polish(rows: Rows, vectors: Array, k: int, tol: float) -> tuple[Array, Array, Array]:
+    """The same by subspace iteration with left vectors of norm 1, whose images are not squared.
+
+    A'(A v / s) is s v with an error of rounding times the largest singular value, not its square.
+    """
+    eps = np.finfo(np.float64).eps
+    for _ in range(MOST_ROUNDS):
+        values, basis, sure = refine(rows.projected_gram(vectors), vectors)
+        live = values > ROUNDING * eps * values[0]
+        scale = np.where(live, values, values[0] or 1)
+        images = rows.image(basis / scale, exact=True)
+        residuals = np.where(live, np.linalg.norm(images - basis * values, axis=0) / scale, 0)[:k]
+        if sure and np.all(residuals <= np.maximum(tol, ROUNDING * eps * values[0] / scale[:k])):
+            break
+        vectors = orthonormal(images)
+    return values[:k], basis, residuals

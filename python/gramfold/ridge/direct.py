@@ -1,0 +1,208 @@
+"""Ridge regression in one step: Cholesky or eigenvalues of X'X or XX', or the SVD of X."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import scipy.linalg as la
+from threadpoolctl import ThreadpoolController
+
+from .._core import kernels
+from ..fold.source import Array, Source
+from .data import Double
+from .rows import Rows
+
+EPS = float(np.finfo(np.float64).eps)
+MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
+# Rows of a matrix whose eigenvalues, or Cholesky factor, one thread finds about as fast as several, which on
+# a busy machine wait for each other.
+SMALL, SMALL_FACTOR = 1024, 2048
+
+Solve = Callable[[Double], Double]
+
+
+class Singular(ValueError):
+    """X'X + alpha I is singular to rounding."""
+
+
+def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
+    """Solve (matrix + alpha_t I) b_t = rhs_t, by Cholesky for one alpha, by eigenvalues for several.
+
+    Also gives the condition number, about.
+
+    Raises
+    ------
+    Singular
+        If Cholesky fails, or the condition number is that of rounding.
+    """
+    if np.ptp(alpha) > 0:
+        eigen = Eigen(matrix, alpha)
+        return eigen, eigen.condition
+    ridge = matrix + alpha[0] * np.eye(len(matrix))
+    # Columns of one size, by powers of two: the factor is as exact for any, the condition number is not.
+    unit = np.ldexp(1.0, -(np.frexp(ridge.diagonal())[1] // 2))
+    ridge *= unit
+    ridge *= unit[:, None]
+    size = la.norm(ridge, 1)
+    try:
+        with blas_threads(len(matrix), SMALL_FACTOR):
+            factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
+    except la.LinAlgError:
+        raise Singular from None
+    reciprocal, _ = la.lapack.dpocon(factor[0], size, uplo="L")
+    if not reciprocal > len(matrix) * EPS:
+        raise Singular
+
+    def solve(rhs: Double) -> Double:
+        scale = unit if rhs.ndim == 1 else unit[:, None]
+        with blas_threads(len(matrix), SMALL_FACTOR):
+            return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
+
+    return solve, 1 / reciprocal
+
+
+class Eigen:
+    """The same from eigenvalues; those that are 0 to rounding count as 0, for the least norm."""
+
+    def __init__(self, matrix: Double, alpha: Double) -> None:
+        with blas_threads(len(matrix)):
+            self.values, self.vectors = la.eigh(matrix, check_finite=False)
+        self.shifted = self.values[:, None] + alpha
+        top = np.maximum(self.shifted.max(axis=0), 0)
+        self.kept = self.shifted > len(matrix) * EPS * top
+        least = np.min(self.shifted, axis=0, where=self.kept, initial=np.inf)
+        self.condition = float(np.max(top / least, initial=1.0))
+
+    def __call__(self, rhs: Double) -> Double:
+        """Solve for rhs."""
+        along = self.vectors.T @ rhs
+        return self.vectors @ np.divide(along, self.shifted, out=np.zeros_like(along), where=self.kept)
+
+    def drops_nothing(self, rows: Rows) -> bool:
+        """Whether X takes the vectors of what counts as 0 to 0 up to rounding, so that nothing was lost."""
+        null = self.vectors[:, ~self.kept.all(axis=1)]
+        size = max(rows.x.rows, rows.x.cols) * EPS
+        for first in range(0, null.shape[1], 64):
+            some = null[:, first : first + 64]
+            nothing = np.broadcast_to(0.0, (rows.x.rows, some.shape[1]))
+            if not rows.misfit(some, nothing)[1].max() <= size**2 * self.values.max():
+                return False
+        return True
+
+
+def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
+    """The same by eigenvalues where Cholesky's factor is singular."""
+    try:
+        return positive_definite(matrix, alpha)
+    except Singular:
+        eigen = Eigen(matrix, alpha)
+        return eigen, eigen.condition
+
+
+def blas_threads(size: int, small: int = SMALL) -> AbstractContextManager[Any]:
+    """Keep BLAS to one thread while a small matrix is factorised: the others would only wait."""
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= small else None, user_api="blas")
+    return limit
+
+
+@cache
+def _blas() -> Any:
+    return ThreadpoolController()
+
+
+def singular_values(rows: Rows, alpha: Double) -> Double:
+    """Solve by the SVD of the rows, or of R of their QR decomposition; the least norm for alpha = 0."""
+    n, p = rows.x.rows, rows.x.cols
+    if n >= p:
+        return by_triangle(rows.triangle(), p, alpha, n)
+    roots = rows.roots()
+    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+
+
+def dense_enough(x: Source) -> bool:
+    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
+    return not x.sparse or x.rows >= x.cols or x.rows * x.cols <= MOST_DENSE
+
+
+def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
+    """Solve by the SVD of R of a QR decomposition of features and targets."""
+    return by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
+
+
+def by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
+    """Solve by the SVD of x, whose side is `size`."""
+    U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
+    projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
+    shifted = (s**2)[:, None] + alpha
+    kept = ((s > size * EPS * s.max(initial=0))[:, None] | (alpha > 0)) & (shifted > 0)
+    shrunk = np.divide(s[:, None] * projected, shifted, out=np.zeros_like(shifted), where=kept)
+    return Vt.T @ shrunk
+
+
+def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
+    """What gives b = X'(K + alpha I)^-1 y, K = XX' of the centred and weighted rows, and what refines it.
+
+    The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
+    """
+    roots = rows.roots()
+    K, times, pulled = products_of_rows(rows, roots)
+    inverse, condition = definite_or_not(K, alpha)
+
+    divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
+
+    def correct(g: Double) -> Double:
+        within = inverse(times(g))
+        pull = pulled(np.where(divides, within, inverse(within)))
+        return np.divide(g - pull, alpha, out=pull, where=divides)
+
+    return lambda y: pulled(inverse(roots * y)), correct, condition
+
+
+def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+    """XX', and products with X and with X', of rows that are weighted by the roots.
+
+    To XX' of centred rows the direction of the roots is added, for which it has nothing and which X' takes to
+    0, so that no rounding is seen there.
+    """
+    K, times, pulled = _products_of_rows(rows, roots)
+    if rows.centered and len(K):
+        K += np.trace(K) / len(K) / np.sum(roots**2) * (roots @ roots.T)
+    return K, times, pulled
+
+
+def _products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+    if not rows.x.sparse:
+        x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)
+        for some in rows.blocks():
+            x[some] = rows.dense(some) * roots[some]
+        K = _products(Source(x.T, rows.x.n_threads))
+        return K, lambda b: _double(x @ b.astype(x.dtype)), lambda a: _double(x.T @ a.astype(x.dtype))
+    near, mean, scale = rows.near, rows.near_mean, rows.scale
+    K = _products(Source(near, rows.x.n_threads).transposed, scale)
+    toward = (near @ mean)[:, None] * scale
+    K += mean @ mean - toward - toward.T
+    beside = rows.beside
+    K += beside @ beside.T
+    K *= roots * roots.T
+
+    def times(b: Double) -> Double:
+        return roots * ((near @ b) * scale - mean @ b + beside @ b[rows.far])
+
+    def pulled(a: Double) -> Double:
+        a = roots * a
+        b = (near.T @ a) * scale - np.outer(mean, a.sum(axis=0))
+        b[rows.far] += beside.T @ a
+        return b
+
+    return K, times, pulled
+
+
+def _double(x: Array) -> Double:
+    return x.astype(np.float64)
+
+
+def _products(x: Source, scale: float = 1.0) -> Double:
+    nothing = np.zeros((x.rows, 0), x.dtype)
+    return kernels.moments(x.kernel, nothing, None, None, x.n_threads, scale)[:-1, :-1].copy()

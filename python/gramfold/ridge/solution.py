@@ -1,0 +1,165 @@
+"""What `Ridge` gives back, judged by the data at the very numbers that are given back."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.linalg as la
+
+from ..fold.source import Array
+from .blocks import Blocks
+from .data import Data, Double
+from .direct import Solve
+from .moments import Moments
+from .rows import Rows
+from .solvers import Found, optimality
+
+EXACT = 1e-12  # relative error of coefficients in float64 that needs no refinement
+MOST_STEPS = 20
+MOST_ROUNDING = 32  # times what is usual, of sums over few rows in the dtype of X
+TRUSTED = 0.1  # a factorisation whose solutions are off by less than this share of themselves refines others
+
+Misfit = tuple[Double, Double, Double]
+
+
+@dataclass(slots=True)
+class Solution:
+    """Coefficients (n_targets, n_features) and intercepts in the dtype of X, and how near they are.
+
+    `gap` is P - D per target, P the objective and D a dual one, see `optimality`.
+    """
+
+    coef: Array
+    intercept: Array
+    objective: float
+    kkt: float
+    gap: Double
+    n_iter: int
+    converged: bool
+    solver: str = ""
+    history: dict[str, Array] = field(default_factory=dict)
+
+
+class Judge:
+    """Measures coefficients by the rows or, where these are gone, by their moments.
+
+    Parameters
+    ----------
+    data : Data
+    about : Rows or Blocks
+    alpha : ndarray of shape (n_targets,)
+        In units.
+    linear : ndarray of shape (n_features, n_targets)
+        X'Y.
+    sums : Moments, optional
+        Of the rows.
+    """
+
+    def __init__(
+        self, data: Data, about: Rows | Blocks, alpha: Double, linear: Double, sums: Moments | None = None
+    ) -> None:
+        self.data, self.about, self.alpha = data, about, alpha
+        self.scale = la.norm(linear, axis=0)
+        self.exact = max(EXACT, float(np.finfo(data.x.dtype).eps))
+        self.sums = sums
+        self._known: tuple[Double, Misfit] | None = None
+
+    def misfit(self, B: Double) -> Misfit:
+        """What the data say of B; of the last one again without another read."""
+        if self._known is None or not np.array_equal(self._known[0], B):
+            self._known = B, self.about.misfit(B)
+        return self._known[1]
+
+    def near_misfit(self, B: Double) -> tuple[Misfit, Double | float]:
+        """The same, and what it may be off by: near the last B, X'X tells the small difference."""
+        if self._known is None or self.sums is None:
+            noise = self.about.noise(B) if isinstance(self.about, Blocks) else 0.0
+            return self.misfit(B), noise
+        last, (pull, squares, sums) = self._known
+        d = B - last
+        moved = self.sums.gram @ d
+        sizes = np.sqrt(np.maximum(self.sums.gram.diagonal(), 0))
+        noise = MOST_ROUNDING * self.sums.rounding * la.norm(sizes) * (sizes @ np.abs(d))
+        near = pull - moved
+        if not (noise <= 0.1 * la.norm(near - self.alpha * B, axis=0)).all():
+            return self.misfit(B), 0.0
+        return (near, squares - np.sum(d * (pull + near), axis=0), sums), noise
+
+    def rounded(self, B: Double) -> Double:
+        """Coefficients rounded to the dtype of X where they are given back, still in units.
+
+        Raises
+        ------
+        ValueError
+            If that dtype does not hold them.
+        """
+        units, dtype = self.data.units, self.data.x.dtype
+        with np.errstate(over="ignore", under="ignore"):
+            back = np.ldexp(units.coefs(B).astype(dtype).astype(np.float64), units.x - units.y)
+        if not (np.isfinite(back).all() and np.sum((back - B) ** 2) <= 0.25 * np.sum(B**2)):
+            raise ValueError(
+                f"coefficients leave the range of {dtype}: X, y or sample_weight are too large or too small; "
+                "scale X or y"
+            )
+        return back
+
+    def gradient(self, B: Double) -> Double:
+        """X'(Y - XB) - alpha B."""
+        return self.misfit(B)[0] - self.alpha * B
+
+    def solution(self, found: Found, positive: bool) -> Solution:
+        """Round, and measure what is given back."""
+        dtype, units, weight = self.data.x.dtype, self.data.units, self.about.weight
+        B = self.rounded(found.coef)
+        (pull, squares, sums), noise = self.near_misfit(B)
+        best: Array = np.zeros(B.shape[1], np.longdouble)
+        if self.data.centered:
+            best = self.about.y_mean - self.about.x_mean.astype(np.longdouble) @ B + sums / weight
+        with np.errstate(over="ignore"):
+            intercept = np.ldexp(best, units.y).astype(dtype)
+        if not np.isfinite(intercept).all():
+            raise ValueError(f"the intercept leaves the range of {dtype}: X or y is too far from 0")
+        off = np.float64(np.ldexp(intercept.astype(np.longdouble), -units.y) - best)
+        least = squares - (sums**2 / weight if self.data.centered else 0)
+        kkt, gap = optimality(pull, self.alpha, B, self.scale, positive, noise)
+        objective = np.sum(least + weight * off**2 + self.alpha * np.sum(B * B, axis=0)) / 2
+        return Solution(
+            units.coefs(B).astype(dtype).T, intercept, float(units.objective(objective)), kkt,
+            units.objective(gap + weight / 2 * off**2), found.n_iter, found.converged,
+        )  # fmt: skip
+
+
+def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool, Double]:
+    """Refine coefficients by their gradient in the data until they are exact in the dtype of X.
+
+    Parameters
+    ----------
+    judge : Judge
+    B : ndarray of shape (n_features, n_targets)
+    correct : callable
+        Solves (X'X + alpha I) d = g, about.
+    error : float
+        The share of themselves that its solutions may be off by.
+
+    Returns
+    -------
+    settled : bool
+        Whether no correction is left, or only what rounding makes of none.
+    B : ndarray
+    """
+    last, best = 1.0, B
+    for _ in range(MOST_STEPS):
+        B = judge.rounded(B)
+        step = correct(judge.gradient(B))
+        sizes = la.norm(B, axis=0)
+        moved = la.norm(step, axis=0)
+        size = float(np.divide(moved, sizes, out=np.where(moved > 0, 1.0, 0.0), where=sizes > 0).max())
+        if size <= last:
+            best = B
+        if size <= judge.exact:
+            return True, B
+        if size <= last and error * size <= judge.exact / 10:  # another read would show no error
+            return True, B + step
+        if not size <= last / 2:
+            break
+        last, B = size, B + step
+    return error < TRUSTED, best

@@ -1,0 +1,311 @@
+"""Robust PCA: a matrix of low rank plus outliers, from what is observed of it."""
+
+import warnings
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from ..fit.arguments import choice, effective_threads, flag, real, whole
+from ..fit.inputs import FLOATS, read_array
+from ..fit.monitor import Callback, Monitor
+from ..linalg.powers import times_power
+from ..nmf.base import unchanged_on_error
+from .data import Problem, decode, observed_entries, penalty, validated
+from .least_absolute import least_absolute
+from .low_rank import LowRank
+from .numbers import Numbers
+from .scale import pieces, unit_of
+from .solve import Driver, Solution
+
+Array = NDArray[Any]
+
+
+class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
+
+    Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal
+    component pursuit). |L|_* is the sum of the singular values. Unobserved entries cost nothing and are
+    filled in by L.
+
+    Parameters
+    ----------
+    lam : 'auto', float or array-like of shape (n_samples, n_features), default='auto'
+        Price of an outlier. 'auto': 1 / sqrt(p max(n_samples, n_features)) with p the observed share
+        (Candes et al. 2011); with 'l21', 3 / (7 sqrt(0.02 n_samples)), which finds a few hundredths of
+        outlying rows (Xu et al. 2012). An array prices single entries, 0 meaning unobserved.
+    penalty : {'l1', 'l21'}, default='l1'
+        'l21': outliers are whole rows, and cost lam times their norm.
+    noise : None, 'sqrt' or float, default=None
+        A third part N of small entries. A float is their standard deviation, and |N|_F is at most that
+        times the root of the number of observed entries. 'sqrt': the level is unknown, and
+        sqrt(p min(n_samples, n_features) / 2) |N|_F is added to the objective.
+    max_rank : int or None
+        Largest rank of L. If it binds, the problem is not convex any more: the fit ends when the residuals
+        are at most `tol`, and `dual_gap_` is still the distance from the optimum without the bound. Give it
+        where few entries of a large X are observed: without, iterates of high rank come before the last.
+    tol : float, default=1e-6
+        The fit has converged when the relative duality gap is at most this. In float32 rounding
+        allows about 1e-5. 0: never.
+    max_iter : int, default=1000
+    warm_start : bool, default=False
+        Start from the last solution if X has the same shape, as along a path of lam.
+    verbose : int, default=0
+        If not 0, logs each iteration to the logger "gramfold".
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+    callback : callable or None
+        Called with an `IterationInfo` after each iteration; a true return value stops the fit.
+    max_time : float or None
+        Seconds after which no further iteration begins.
+
+    Attributes
+    ----------
+    low_rank_ : LowRank
+        L as factors U, s, V; `low_rank_.dense()` is the matrix.
+    sparse_ : CSR array or ndarray of shape (n_samples, n_features)
+        S; CSR if mostly 0. 0 where nothing is observed. Without noise S = X - L where S is not 0, and what
+        X - L is elsewhere is at most `tol` |X|_F; in a fit that was stopped before, S is all of X - L. With
+        a given level the same holds of what X - L - S is too large by.
+    components_ : ndarray of shape (rank_, n_features)
+        V transposed: the basis of the rows of L.
+    singular_values_ : ndarray of shape (rank_,)
+    rank_, n_features_in_, n_iter_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+    lam_ : float or ndarray
+        An array if `lam` is one: of X's shape or, if X is sparse, of its stored entries.
+    objective_ : float
+        Of L with what of X it leaves taken as S.
+    dual_gap_ : float
+        An upper bound of (objective_ - minimum) / objective_, up to rounding and, beyond 600 columns or in
+        a sparse X, as far as the subspace that is kept has the largest singular values of dual_.
+    dual_ : ndarray or CSR array of X's shape
+        The multipliers Y that prove it: |Y|_2 <= 1, |Y_ij| <= lam ('l21': |Y_i| <= lam, noise 'sqrt': also
+        |Y|_F <= its factor), and <Y, X>, less |Y|_F times the level of noise if one is given, bounds the
+        minimum from below.
+    converged_ : bool
+    history_ : dict of ndarray of shape (n_iter_,)
+        'objective', 'kkt' (the larger of the relative primal and dual residuals) and 'seconds'.
+
+    References
+    ----------
+    Candes, Li, Ma & Wright (2011), Robust principal component analysis? Lin, Chen & Ma (2010), The augmented
+    Lagrange multiplier method for exact recovery of corrupted low-rank matrices. Zhou, Li, Wright, Candes &
+    Ma (2010), Stable principal component pursuit. Zhang, Yan & Wright (2021), Square root principal component
+    pursuit. Xu, Caramanis & Sanghavi (2012), Robust PCA via outlier pursuit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> X = np.outer(np.arange(1.0, 31), np.linspace(1, 2, 20))
+    >>> X[3, 4], X[7, 7] = 900, np.nan
+    >>> model = gf.RobustPCA().fit(X)
+    >>> model.rank_, model.sparse_.nnz, round(float(model.complete()[3, 4]), 3)
+    (1, 1, 4.842)
+    >>> model.dual_gap_ <= 1e-6
+    True
+    """
+
+    low_rank_: LowRank
+    components_: Array
+    dual_: Any
+    dual_gap_: float
+    converged_: bool
+    n_iter_: int
+    _mu: float
+    _unit: int
+
+    def __init__(
+        self, *, lam: Any = "auto", penalty: str = "l1", noise: float | str | None = None,
+        max_rank: int | None = None, tol: float = 1e-6, max_iter: int = 1000, warm_start: bool = False,
+        verbose: int = 0, n_threads: int | None = None, callback: Callback | None = None,
+        max_time: float | None = None,
+    ) -> None:  # fmt: skip
+        self.lam = lam
+        self.penalty = penalty
+        self.noise = noise
+        self.max_rank = max_rank
+        self.tol = tol
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.n_threads = n_threads
+        self.callback = callback
+        self.max_time = max_time
+
+    def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
+        """Split X.
+
+        Parameters
+        ----------
+        X : array-like, numpy masked array or sparse matrix of shape (n_samples, n_features)
+            NaN and masked entries are unobserved. Of a sparse matrix the stored entries are the
+            observed ones, zeros among them included, and it is never made dense.
+        y : ignored
+        mask : array-like of bool of shape (n_samples, n_features), optional
+            True where a dense X is observed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        with unchanged_on_error(self):
+            self._check_parameters()
+            monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+            problem = self._problem(X, mask)
+            most = min(problem.x.shape) if self.max_rank is None else min(self.max_rank, *problem.x.shape)
+            with monitor, threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+                self._solve(problem, most, monitor)
+            self.lam_ = problem.lam if problem.weights is None else problem.weights
+            self.history_ = monitor.history
+        if not self.converged_ and self.tol > 0 and self.n_iter_ == self.max_iter:
+            warnings.warn(
+                f"Maximum number of iterations {self.max_iter} reached with a duality gap of "
+                f"{self.dual_gap_:.1e}; raise max_iter or tol={self.tol:g}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Code each row in the learned subspace, robustly: by the least sum of absolute errors.
+
+        Parameters
+        ----------
+        X : array-like, numpy masked array or sparse matrix of shape (n_samples, n_features)
+        mask : array-like of bool, optional
+            As in `fit`; a row with nothing observed has code 0.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, rank_)
+        """
+        check_is_fitted(self)
+        x = observed_entries(validated(self, X, reset=False), mask, rows_only=True)
+        V = self.components_.T.astype(np.float64)
+        codes = np.empty((x.shape[0], V.shape[1]), x.dtype)
+        with threadpool_limits(1, user_api="blas"):
+            for some in pieces(x.shape[0], 4 * x.shape[1]):
+                codes[some] = least_absolute(_with_gaps(x[some]), V)
+        return codes
+
+    def inverse_transform(self, codes: Any) -> Array:
+        """Return codes @ components_, of shape (n_samples, n_features)."""
+        check_is_fitted(self)
+        codes = read_array(codes, "codes", dtype=FLOATS, ensure_min_features=0)
+        if codes.shape[1] != self.rank_:
+            raise ValueError(f"codes must have {self.rank_} columns, got {codes.shape[1]}")
+        product: Array = codes @ self.components_
+        return product
+
+    def complete(self) -> Array:
+        """L as a dense array: the matrix without its outliers, unobserved entries filled in."""
+        check_is_fitted(self)
+        return self.low_rank_.dense()
+
+    def _solve(self, problem: Problem, most: int, monitor: Monitor) -> None:
+        state, shape = problem.state(), problem.x.shape
+        driver: Driver | None
+        if self._can_go_on(problem):
+            low, sparse = self.low_rank_.times_power(-problem.unit), times_power(self.sparse_, -problem.unit)
+            mu = float(np.ldexp(self._mu, problem.unit - self._unit))
+            driver = problem.warm_driver(state, most, low, sparse, self.dual_, mu)
+        else:
+            driver = problem.driver(state, most)
+        if driver is None:  # X is 0
+            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
+            empty = [np.zeros((side, 0), problem.values.dtype) for side in shape]
+            self.low_rank_ = LowRank(empty[0], np.zeros(0, empty[0].dtype), empty[1])
+            self.sparse_: Any = sp.csr_array(shape, dtype=empty[0].dtype)
+            self.dual_ = self.sparse_.copy() if sp.issparse(problem.x) else np.zeros(shape, empty[0].dtype)
+            if hasattr(self, "_mu"):
+                del self._mu
+        else:
+            solution = driver.run(monitor, self.tol)
+            low, sparse, self.dual_ = decode(problem, state, solution)
+            self.low_rank_, self.sparse_ = low.times_power(problem.unit), times_power(sparse, problem.unit)
+            self._mu, self._unit = solution.numbers.mu_old, problem.unit
+        self.components_ = np.ascontiguousarray(self.low_rank_.V.T)
+        self.singular_values_, self.rank_ = self.low_rank_.s, self.low_rank_.rank
+        self.objective_, self.dual_gap_ = float(np.ldexp(solution.objective, problem.unit)), solution.gap
+        if not np.isfinite([self.objective_, *self.low_rank_.s]).all():
+            raise ValueError(
+                f"X is too large for {problem.values.dtype}: singular values of L or the objective leave its "
+                "range; divide X by a constant"
+            )
+        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
+
+    def _can_go_on(self, problem: Problem) -> bool:
+        if not self.warm_start or not hasattr(self, "_mu") or self.low_rank_.shape != problem.x.shape:
+            return False
+        if abs(problem.unit - self._unit) > 1 or not problem.values[~np.isnan(problem.values)].any():
+            return False
+        if not sp.issparse(problem.x):
+            return isinstance(self.dual_, np.ndarray) and self.dual_.dtype == problem.x.dtype
+        return (
+            sp.issparse(self.dual_)
+            and self.dual_.dtype == problem.x.dtype
+            and np.array_equal(self.dual_.indptr, problem.x.indptr)
+            and np.array_equal(self.dual_.indices, problem.x.indices)
+        )
+
+    def _problem(self, X: Any, mask: Any) -> Problem:
+        by_row = self.penalty == "l21"
+        x = observed_entries(validated(self, X, reset=True), mask)
+        x, weights, lam = penalty(x, self.lam, by_row)
+        unit = unit_of(x)
+        threads = effective_threads(self.n_threads)
+        return Problem(times_power(x, -unit), weights, lam, by_row, self.noise, threads, unit)
+
+    def _check_parameters(self) -> None:
+        choice(self.penalty, "penalty", ("l1", "l21"))
+        if isinstance(self.noise, str):
+            choice(self.noise, "noise", ("sqrt",))
+        elif self.noise is not None and real(self.noise, "noise") == 0:
+            raise ValueError("noise must be above 0, 'sqrt' or None, got 0")
+        if self.max_rank is not None:
+            whole(self.max_rank, "max_rank")
+        real(self.tol, "tol")
+        whole(self.max_iter, "max_iter")
+        flag(self.warm_start, "warm_start")
+        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
+            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
+        if self.callback is not None and not callable(self.callback):
+            raise ValueError(f"callback must be callable, got {self.callback!r}")
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.rank_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _with_gaps(x: Any) -> Array:
+    """Rows in float64, NaN where nothing is observed."""
+    if not sp.issparse(x):
+        return np.asarray(x, np.float64)
+    x = sp.csr_array(x)
+    whole_rows = np.full(x.shape, np.nan)
+    whole_rows[np.repeat(np.arange(x.shape[0]), np.diff(x.indptr)), x.indices] = x.data
+    return whole_rows

@@ -1,0 +1,251 @@
+"""Robust PCA of a stream: a subspace that follows the rows, without a certificate."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from ..fit.arguments import effective_threads, real, whole
+from ..fit.inputs import FLOATS, read_array
+from ..nmf.base import unchanged_on_error
+from .data import observed_entries, validated
+from .estimator import RobustPCA
+from .low_rank import LowRank
+from .track import WIDE, Track, code
+
+Array = NDArray[Any]
+
+START_TOL = 1e-4
+
+
+class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Split rows that come one by one, such as frames of a video, into low rank and outliers.
+
+    Unlike `RobustPCA` this is a method for streams that proves nothing: there is no common objective, no
+    duality gap, and what was split is not looked at again. Memory is that of n_components rows, and a row
+    costs a few reads of those.
+
+    The first `n_start` rows, in however many calls they come, are kept and split by `RobustPCA`; before they
+    are all there, whenever they have doubled. Each later row x is coded by Huber's estimate, which minimises
+    sum_j h(x_j - v_j'c) over the observed entries with h quadratic up to a threshold and linear beyond. The
+    basis then takes one step of recursive least squares towards the row without its outliers. These are
+    the two steps of Feng, Xu & Yan (2013), whose outlier with its L1 price is the linear part of h.
+
+    Parameters
+    ----------
+    n_components : int, default=5
+        Dimension of the subspace.
+    forgetting : float in (0, 1], default=0.98
+        Weight that a row keeps with each row that follows. 1 forgets nothing; 0.98 looks back about 50
+        rows, and follows a subspace that changes slowly.
+    threshold : 'auto' or float, default='auto'
+        An entry further than this from the subspace is an outlier. 'auto': three standard deviations of
+        the noise, by the median of the absolute residuals of the row.
+    n_start : int, default=50
+        As many of the first rows are split by `RobustPCA` for a start.
+    n_threads : int or None
+        Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
+
+    Attributes
+    ----------
+    low_rank_, sparse_ : ndarray of shape (n_rows, n_features)
+        The two parts of the rows of the last call. `sparse_` is 0 where nothing is observed and up to the
+        threshold; noise is in neither. Before there are `n_start` rows both are preliminary, and of a first
+        row alone no outlier can be told.
+    components_ : ndarray of shape (n_components, n_features)
+        Orthonormal rows, the direction of most energy first.
+    singular_values_ : ndarray of shape (n_components,)
+        Roots of the energies, old rows counted as much as they are remembered.
+    n_samples_seen_, n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only if X has string names.
+
+    References
+    ----------
+    Feng, Xu & Yan (2013), Online robust PCA via stochastic optimization. Chi, Eldar & Calderbank (2013),
+    PETRELS: parallel subspace estimation and tracking by recursive least squares. Huber (1981), Robust
+    statistics, chapter 7.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> frames, background, moving = gf.datasets.make_video(90, (24, 32), random_state=0)
+    >>> X = frames.reshape(90, -1)
+    >>> model = gf.OnlineRobustPCA(3, n_start=30).partial_fit(X[:30])
+    >>> for frame in X[30:]:
+    ...     model = model.partial_fit(frame[None])
+    >>> bool(abs(model.low_rank_ - background[-1].ravel()).max() < 0.02)
+    True
+    """
+
+    low_rank_: Array
+    sparse_: Array
+    components_: Array
+    singular_values_: Array
+    n_samples_seen_: int
+    _track: Track
+    _first: Array | None  # the first rows, until there are n_start
+    _started_with: int  # how many of them the subspace comes from
+
+    def __init__(
+        self, n_components: int = 5, *, forgetting: float = 0.98, threshold: float | str = "auto",
+        n_start: int = 50, n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.n_components = n_components
+        self.forgetting = forgetting
+        self.threshold = threshold
+        self.n_start = n_start
+        self.n_threads = n_threads
+
+    def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
+        """Forget what was seen, and learn the rows of X in order; see `partial_fit`."""
+        with unchanged_on_error(self):
+            if hasattr(self, "n_samples_seen_"):
+                del self.n_samples_seen_
+            self.partial_fit(X, mask=mask)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
+        """Split further rows, and let the subspace follow them.
+
+        Parameters
+        ----------
+        X : array-like or numpy masked array of shape (n_rows, n_features)
+            NaN and masked entries are unobserved.
+        y : ignored
+        mask : array-like of bool of shape (n_rows, n_features), optional
+            True where X is observed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not as described; nothing of the estimator is changed then.
+        """
+        first = not hasattr(self, "n_samples_seen_")
+        with unchanged_on_error(self):
+            self._check_parameters()
+            x = self._observed(X, mask, reset=first)
+            track, before = (None, x[:0]) if first else (self._track_for(x), self._first)
+            if track is not None:
+                x = x.astype(track.basis.dtype, copy=False)
+            n_threads, threshold = effective_threads(self.n_threads), self._threshold()
+            with threadpool_limits(1, user_api="blas"):
+                rows, fixed = x, 0  # those to split, of them the first ones without learning
+                if before is not None:
+                    together = np.concatenate([before.astype(x.dtype, copy=False), x])
+                    starting = together[: self.n_start]
+                    if track is None or len(together) >= min(2 * self._started_with, self.n_start):
+                        track, rows, fixed = self._started(starting, n_threads), together, len(starting)
+                        self._started_with = fixed
+                    self._first = None if len(together) >= self.n_start else together
+                assert track is not None
+                low, sparse = np.empty_like(rows), np.empty_like(rows)
+                for i in range(len(rows)):
+                    low[i], sparse[i] = track.split(
+                        rows[i], threshold, self.forgetting, n_threads, learn=i >= fixed
+                    )
+                components, energies = track.principal()
+            self._track = track
+            self.low_rank_, self.sparse_ = low[len(rows) - len(x) :], sparse[len(rows) - len(x) :]
+            self.components_, self.singular_values_ = components, np.sqrt(energies).astype(x.dtype)
+            self.n_samples_seen_ = len(x) + (0 if first else self.n_samples_seen_)
+        return self
+
+    def transform(self, X: Any, mask: Any = None) -> Array:
+        """Code rows robustly in the subspace of now, which is left as it is.
+
+        Parameters
+        ----------
+        X, mask
+            As in `partial_fit`; a row with nothing observed has code 0.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components)
+        """
+        check_is_fitted(self)
+        x = self._observed(X, mask, reset=False)
+        basis = np.ascontiguousarray(self.components_.T, x.dtype)
+        n_threads, threshold = effective_threads(self.n_threads), self._threshold()
+        scale = self._track.scale if threshold is None else threshold / WIDE
+        with threadpool_limits(1, user_api="blas"):
+            codes = [code(row, basis, scale, n_threads).codes for row in x]
+        return np.array(codes, x.dtype)
+
+    def inverse_transform(self, codes: Any) -> Array:
+        """Return codes @ components_, of shape (n_rows, n_features)."""
+        check_is_fitted(self)
+        codes = read_array(codes, "codes", dtype=FLOATS)
+        if codes.shape[1] != len(self.components_):
+            raise ValueError(f"codes must have {len(self.components_)} columns, got {codes.shape[1]}")
+        product: Array = codes @ self.components_
+        return product
+
+    def _track_for(self, x: Array) -> Track:
+        """A copy of the subspace that can learn from x, in the wider of the two dtypes."""
+        k = min(self.n_components, x.shape[1])
+        if self._track.basis.shape[1] != k:
+            raise ValueError(
+                f"n_components={self.n_components} asks for {k} directions, but this model follows "
+                f"{self._track.basis.shape[1]}: set it back, or call fit to begin anew"
+            )
+        return self._track.copy(np.result_type(self._track.basis.dtype, x.dtype))
+
+    def _started(self, x: Array, n_threads: int) -> Track:
+        """The subspace of the first rows; directions that they do not have are left for later rows."""
+        k = min(self.n_components, x.shape[1])
+        if not np.any(x[~np.isnan(x)]):
+            return Track.of(np.zeros((x.shape[1], 0), x.dtype), np.zeros(0), k)
+        if len(x) > 1:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a start need neither be exact nor know every column
+                fit = RobustPCA(max_rank=k, tol=START_TOL, max_iter=200, n_threads=n_threads).fit(x)
+            if fit.rank_:
+                return Track.of(fit.low_rank_.V, fit.low_rank_.s, k)
+        # So few rows cannot tell: they are taken as they are.
+        low = LowRank.of(np.eye(len(x), dtype=x.dtype), np.nan_to_num(x, nan=0.0).T)
+        return Track.of(low.V[:, :k], low.s[:k], k)
+
+    def _observed(self, X: Any, mask: Any, *, reset: bool) -> Array:
+        x: Array = observed_entries(validated(self, X, reset=reset, sparse=False), mask, rows_only=True)
+        largest = float(np.fmax.reduce(np.abs(x), axis=None, initial=0))
+        far = abs(int(np.frexp(largest)[1])) > 2 * np.finfo(x.dtype).maxexp // 5
+        if far and (largest > 1 or reset):
+            raise ValueError(
+                f"X is too {'large' if largest > 1 else 'small'} for {x.dtype}, with {largest:g} its largest "
+                "entry: squares leave the range; multiply all rows by a constant"
+            )
+        return x
+
+    def _threshold(self) -> float | None:
+        return None if isinstance(self.threshold, str) else float(self.threshold)
+
+    def _check_parameters(self) -> None:
+        whole(self.n_components, "n_components")
+        whole(self.n_start, "n_start")
+        if real(self.forgetting, "forgetting", high=1.0) == 0:
+            raise ValueError("forgetting must be above 0, got 0")
+        if isinstance(self.threshold, str):
+            if self.threshold != "auto":
+                raise ValueError(f"threshold must be 'auto' or a number, got {self.threshold!r}")
+        elif real(self.threshold, "threshold") == 0:
+            raise ValueError("threshold must be above 0 or 'auto', got 0")
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

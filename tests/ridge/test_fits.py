@@ -1,0 +1,350 @@
+"""Ridge as an estimator: the same answer from every solver, certified, and scikit-learn's battery."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.linalg as la
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge as PeerRidge
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import gramfold as gf
+from gramfold.ridge import fit as ridge_fit
+
+EXACT = ("cholesky", "svd", "dual")
+SOLVERS = (*EXACT, "cg", "gd", "admm")
+VARIANTS = [
+    gf.Ridge(),
+    gf.Ridge(alpha=0.0),
+    *(gf.Ridge(solver=solver, tol=1e-11, max_iter=1_000_000) for solver in SOLVERS[1:]),
+    gf.Ridge(positive=True),
+    gf.Ridge(positive=True, solver="admm", max_iter=1_000_000),
+    gf.Ridge(solver="sgd", tol=0.05, random_state=0),
+]
+SHAPES = [(60, 5), (7, 30), (1, 1), (2, 1), (1, 4), (100, 33)]
+
+
+def problem(n, p, targets=2, seed=0, offset=3.0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) + offset
+    Y = X @ rng.standard_normal((p, targets)) + rng.standard_normal((n, targets)) - 7
+    return X, Y, rng.integers(0, 4, n).astype(float) + (np.arange(n) == 0)
+
+
+def exact(X, Y, alpha, weights, intercept):
+    """Coefficients and intercepts by least squares on the penalty written as further rows."""
+    root = np.sqrt(weights)[:, None]
+    mean_x, mean_y = ((weights @ a / weights.sum() if intercept else np.zeros(a.shape[1])) for a in (X, Y))
+    rows = np.vstack([root * (X - mean_x), np.sqrt(alpha) * np.eye(X.shape[1])])
+    right = np.vstack([root * (Y - mean_y), np.zeros((X.shape[1], Y.shape[1]))])
+    B = la.lstsq(rows, right)[0]
+    return B.T, mean_y - mean_x @ B
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    VARIANTS,
+    expected_failed_checks=lambda model: (
+        {
+            f"check_sample_weight_equivalence_on_{kind}_data": "other rows are drawn"
+            for kind in ("dense", "sparse")
+        }
+        if model.solver == "sgd"
+        else {}
+    ),
+)
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("form", [np.array, sp.csr_array, sp.csc_array])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+def test_every_solver_finds_the_minimum(n, p, solver, form, weighted, intercept):
+    if solver == "svd" and form is not np.array:
+        return
+    X, Y, weights = problem(n, p, offset=0.5)
+    coef, offset = exact(X, Y, 2.0, weights if weighted else np.ones(n), intercept)
+    model = gf.Ridge(2.0, solver=solver, fit_intercept=intercept, tol=1e-12, max_iter=100_000)
+    model.fit(form(X), Y, weights if weighted else None)
+    tight = 1e-11 if solver in (*EXACT, "cg") else 1e-9
+    assert_allclose(model.coef_, coef, rtol=0, atol=tight * max(1, np.abs(coef).max()))
+    assert_allclose(model.intercept_, offset, rtol=0, atol=tight * max(1, np.abs(offset).max()) * 10)
+    shorter = "cholesky" if p <= n else "dual"
+    assert model.solver_ == (shorter if solver in ("cholesky", "dual") else solver)
+    assert model.converged_
+    assert len(model.history_["gap"]) == len(model.history_["objective"]) == model.n_iter_
+
+
+@pytest.mark.parametrize("solver", [*SOLVERS, "sgd"])
+def test_the_gap_bounds_what_is_left(solver):
+    X, Y, _ = problem(50, 12, 1)
+    y = Y[:, 0]
+    best = gf.Ridge(0.7, solver="svd").fit(X, y)
+
+    def objective(model):
+        return 0.5 * np.sum((y - model.predict(X)) ** 2) + 0.35 * np.sum(model.coef_**2)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        rough = gf.Ridge(0.7, solver=solver, max_iter=2, tol=1e-15, random_state=0).fit(X, y)
+    left = objective(rough) - objective(best)
+    assert left <= rough.duality_gap_ * (1 + 1e-9) + 1e-12 * objective(best)
+    assert_allclose(rough.history_["objective"][-1], objective(rough), rtol=1e-12)
+    assert rough.history_["gap"][-1] == rough.duality_gap_
+    assert best.duality_gap_ < 1e-18 * objective(best)
+
+
+@pytest.mark.parametrize("solver", ["cd", "admm"])
+def test_nonnegative_coefficients_are_the_nnls_solution(solver):
+    from scipy.optimize import nnls
+
+    X, Y, _ = problem(40, 15, 3, offset=0)
+    alpha = np.array([0.5, 0.0, 2.0])
+    options = {"tol": 1e-12, "max_iter": 1_000_000}
+    model = gf.Ridge(alpha, solver=solver, positive=True, fit_intercept=False, **options).fit(X, Y)
+    for t in range(3):
+        rows = np.vstack([X, np.sqrt(alpha[t]) * np.eye(15)])
+        expected = nnls(rows, np.append(Y[:, t], np.zeros(15)))[0]
+        assert_allclose(model.coef_[t], expected, atol=1e-10)
+    assert (model.coef_ >= 0).all()
+    assert (model.coef_ == 0).any()
+    assert (model.duality_gap_[[0, 2]] < 1e-15).all()
+
+
+def test_the_gap_of_nonnegative_coefficients_bounds_what_is_left():
+    X, Y, _ = problem(40, 15, 1, offset=0)
+    y = Y[:, 0]
+    best = gf.Ridge(0.5, positive=True, fit_intercept=False).fit(X, y)
+    rough = gf.Ridge(0.5, positive=True, solver="admm", fit_intercept=False, callback=lambda info: True).fit(
+        X, y
+    )
+    values = [0.5 * np.sum((y - X @ m.coef_) ** 2) + 0.25 * np.sum(m.coef_**2) for m in (rough, best)]
+    assert 1e-6 < values[0] - values[1] <= rough.duality_gap_
+    assert best.duality_gap_ < 1e-15 * values[1]
+
+
+@pytest.mark.parametrize("shape", [(80, 9), (9, 80)])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_alphas_of_their_own_are_fits_of_their_own(shape, solver):
+    X, Y, _ = problem(*shape, 3)
+    alphas = [3.0, 7.0, 50.0]
+    options = {"solver": solver, "tol": 1e-12, "max_iter": 1_000_000}
+    together = gf.Ridge(alphas, **options).fit(X, Y)
+    for t, alpha in enumerate(alphas):
+        alone = gf.Ridge(alpha, **options).fit(X, Y[:, t])
+        assert_allclose(together.coef_[t], alone.coef_, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(80, 9), (9, 80)])
+@pytest.mark.parametrize("form", [np.array, sp.csr_array])
+def test_a_path_holds_the_fit_of_every_alpha(shape, form, dtype):
+    X, Y, weights = problem(*shape, 2)
+    X, Y = form(X.astype(dtype)), Y.astype(dtype)
+    alphas = np.array([0.1, 1.0, 30.0])
+    coefs, intercepts = gf.ridge_path(X, Y, alphas, sample_weight=weights)
+    assert coefs.shape == (3, 2, shape[1])
+    assert coefs.dtype == intercepts.dtype == dtype
+    single, _ = gf.ridge_path(X, Y[:, 0], alphas, sample_weight=weights)
+    assert_allclose(single, coefs[:, 0], rtol=0, atol=1e3 * np.finfo(dtype).eps)
+    for a, alpha in enumerate(alphas):
+        model = gf.Ridge(alpha).fit(X, Y, weights)
+        assert_allclose(coefs[a], model.coef_, rtol=0, atol=1e3 * np.finfo(dtype).eps)
+        assert_allclose(intercepts[a], model.intercept_, rtol=0, atol=1e4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("form", [np.array, sp.csr_array])
+@pytest.mark.parametrize("solver", ["auto", "cholesky", "svd", "dual"])
+def test_without_a_penalty_dependent_columns_give_the_least_norm(solver, form):
+    if solver == "svd" and form is not np.array:
+        return
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 6))
+    X = np.hstack([X, X[:, :2] + X[:, 2:4]])
+    y = rng.standard_normal(30)
+    model = gf.Ridge(0.0, solver=solver, fit_intercept=False).fit(form(X), y)
+    assert_allclose(model.coef_, la.lstsq(X, y)[0], atol=1e-10)
+    assert model.solver_ == ("svd" if form is np.array else "eigen")
+
+
+@pytest.mark.parametrize("solver", ["auto", "cg", "gd", "admm", "sgd", "dual", "cholesky"])
+def test_results_do_not_depend_on_the_number_of_threads(solver, dtype):
+    X, Y, weights = problem(200 if solver == "dual" else 3000, 23)
+    for form in (np.ascontiguousarray, np.asfortranarray, sp.csr_array):
+        fits = [
+            gf.Ridge(solver=solver, tol=0.05, random_state=0, n_threads=n).fit(
+                form(X).astype(dtype), Y.astype(dtype), weights
+            )
+            for n in (1, 2, 5)
+        ]
+        for other in fits[1:]:
+            assert_array_equal(other.coef_, fits[0].coef_)
+            assert_array_equal(other.intercept_, fits[0].intercept_)
+            assert other.coef_.dtype == dtype
+
+
+@pytest.mark.parametrize("form", [np.array, sp.csr_array])
+def test_blocks_of_rows_give_the_fit_of_all_rows(form):
+    X, Y, weights = problem(200, 7)
+    whole = gf.Ridge(0.5).fit(form(X), Y, weights)
+    model = gf.Ridge(0.5)
+    for rows in np.split(np.arange(200), [1, 40, 43, 150]):
+        model.partial_fit(form(X)[rows], Y[rows], weights[rows])
+    assert_allclose(model.coef_, whole.coef_, rtol=1e-11, atol=1e-12)
+    assert_allclose(model.intercept_, whole.intercept_, rtol=1e-11)
+    fresh = gf.Ridge(0.5).fit(form(X)[:50], Y[:50])
+    assert_array_equal(model.fit(form(X)[:50], Y[:50]).coef_, fresh.coef_)
+    assert_array_equal(model.partial_fit(form(X)[:50], Y[:50]).coef_, fresh.coef_)
+
+
+@pytest.mark.parametrize("solver", ["cg", "gd", "sgd"])
+@pytest.mark.parametrize("form", [np.array, sp.csr_array])
+def test_many_columns_are_streamed_to_the_same_solution(monkeypatch, solver, form):
+    X, Y, weights = problem(60, 40, offset=0.5)
+    options = {"solver": solver, "max_iter": 20_000, "tol": 1e-2 if solver == "sgd" else 1e-11}
+    expected = gf.Ridge(5.0).fit(X, Y, weights).coef_
+    monkeypatch.setattr(ridge_fit, "MOST_COLUMNS", 10)
+    monkeypatch.setattr(ridge_fit.Problem, "gram_form", None)
+    model = gf.Ridge(5.0, random_state=0, **options).fit(form(X), Y, weights)
+    assert model.converged_
+    assert_allclose(model.coef_, expected, atol=0.1 if solver == "sgd" else 1e-9)
+
+
+def test_a_mean_far_from_the_spread_loses_no_digits(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20_000, 3))
+    y = x @ [1.0, -2.0, 0.5] + 4
+    # Rows that a sample of every 78th sees at 0 only, so that the first guess of the mean is far off.
+    far = np.where(np.arange(20_000) % 78 == 0, 0, 1000.0)[:, None] * [1, 0, 0]
+    for shift in (1000.0, far):
+        X = (x + shift).astype(dtype)
+        spread = X.astype(float) - X.mean(axis=0, dtype=float)
+        expected = la.lstsq(spread, y - y.mean())[0]
+        model = gf.Ridge(0.0).fit(X, y.astype(dtype))
+        assert_allclose(model.coef_, expected, rtol=0, atol=2e-5 if dtype == np.float32 else 1e-11)
+
+
+def test_scikit_learns_parameters_and_attributes_are_taken():
+    X, Y, _ = problem(30, 4)
+    parameters = set(PeerRidge().get_params())
+    assert parameters <= set(gf.Ridge().get_params())
+    for y in (Y, Y[:, 0]):
+        ours, peer = gf.Ridge().fit(X, y), PeerRidge().fit(X, y)
+        assert np.shape(ours.coef_) == np.shape(peer.coef_)
+        assert np.shape(ours.intercept_) == np.shape(peer.intercept_)
+        assert_allclose(ours.predict(X), peer.predict(X), rtol=1e-12)
+        assert ours.score(X, y) == pytest.approx(peer.score(X, y), rel=1e-12)
+    assert gf.Ridge(solver="lsqr", tol=1e-12).fit(X, Y).solver_ == "cg"
+    assert gf.Ridge(solver="lbfgs", positive=True).fit(X, Y).solver_ == "cd"
+
+
+def test_inputs_of_any_layout_are_read_in_place_and_left_alone(dtype):
+    X, Y, weights = problem(150, 6)
+    X, Y = X.astype(dtype), Y.astype(dtype)
+    expected = gf.Ridge().fit(X, Y, weights).coef_
+    wide = np.full((300, 18), np.nan, dtype)
+    wide[::2, ::3] = X
+    for form in (np.asfortranarray(X), wide[::2, ::3], X[::-1, ::-1].copy()[::-1, ::-1]):
+        form.setflags(write=False)
+        kept = form.copy()
+        found = gf.Ridge().fit(form, Y, weights).coef_
+        assert_allclose(found, expected, rtol=0, atol=64 * np.finfo(dtype).eps)
+        assert_array_equal(form, kept)
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd", "dual", "cg", "sgd"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_refused(solver, bad):
+    X, Y, _ = problem(40, 5)
+    X[17, 3] = bad
+    with pytest.raises(ValueError, match=r"X contains|Input X"):
+        gf.Ridge(solver=solver).fit(X, Y)
+    if solver != "svd":
+        with pytest.raises(ValueError, match="contains"):
+            gf.Ridge(solver=solver).fit(sp.csr_array(X), Y)
+    X[17, 3] = 0
+    Y[2, 0] = bad
+    with pytest.raises(ValueError, match="contains"):
+        gf.Ridge(solver=solver).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"alpha": -1}, "alpha"),
+        ({"alpha": [1.0, 2.0, 3.0]}, "alpha must be a number or 2 numbers"),
+        ({"alpha": np.nan}, "alpha"),
+        ({"solver": "sag"}, "solver must be one of"),
+        ({"solver": "cd"}, "needs positive=True"),
+        ({"solver": "svd", "positive": True}, "positive=True needs solver"),
+        ({"step": 0.1}, "step is for solver 'gd' or 'sgd'"),
+        ({"rho": 1.0, "solver": "cg"}, "rho is for solver 'admm'"),
+        ({"rho": 0.0, "solver": "admm"}, "rho must be above 0"),
+        ({"fit_intercept": 1}, "fit_intercept"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"tol": -1}, "tol"),
+        ({"n_threads": 0}, "n_threads"),
+        ({"callback": 3}, "callback"),
+        ({"max_time": -1.0}, "max_time"),
+        ({"verbose": -1}, "verbose"),
+    ],
+)
+def test_wrong_parameters_are_named(options, message):
+    X, Y, _ = problem(20, 3)
+    model = gf.Ridge(**options)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, Y)
+    assert not hasattr(model, "coef_")
+
+
+def test_wrong_weights_and_uses_are_named():
+    X, Y, weights = problem(20, 3)
+    with pytest.raises(ValueError, match="sample_weight must be at least 0"):
+        gf.Ridge().fit(X, Y, -weights)
+    with pytest.raises(ValueError, match=r"non-zero|positive sum"):
+        gf.Ridge().fit(X, Y, 0 * weights)
+    with pytest.raises(ValueError, match="needs a dense X"):
+        gf.Ridge(solver="svd").fit(sp.csr_array(X), Y)
+    for solver in ("svd", "dual", "sgd"):
+        with pytest.raises(AttributeError, match="partial_fit"):
+            gf.Ridge(solver=solver).partial_fit(X, Y)
+
+
+def test_a_fit_that_did_not_converge_says_so():
+    X, Y, _ = problem(20, 8)
+    with pytest.warns(ConvergenceWarning, match="reached max_iter=3"):
+        model = gf.Ridge(solver="gd", max_iter=3, tol=1e-9).fit(X, Y)
+    assert not model.converged_
+    assert model.n_iter_ == 3
+
+
+def test_callback_and_time_limit_stop_without_a_warning(caplog):
+    X, Y, _ = problem(50, 8)
+    seen = []
+
+    def note(info):
+        seen.append(info)
+        return info.iteration == 4
+
+    model = gf.Ridge(solver="gd", tol=1e-14, callback=note, verbose=1).fit(X, Y)
+    assert [info.iteration for info in seen] == [1, 2, 3, 4]
+    assert_array_equal([info.objective for info in seen], model.history_["objective"])
+    assert not model.converged_
+    assert len(caplog.records) == 4
+    assert gf.Ridge(solver="gd", tol=1e-14, max_time=0).fit(X, Y).n_iter_ == 1
+
+
+def test_the_residual_of_float32_passes_over_x_is_the_true_one():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4200), dtype=np.float32)
+    y = X @ rng.standard_normal(4200, dtype=np.float32)
+    model = gf.Ridge(solver="cg", tol=1e-9, max_iter=60, fit_intercept=False).fit(X, y)
+    X, y, b = X.astype(float), y.astype(float), model.coef_.astype(float)
+    true = np.linalg.norm(X.T @ (X @ b - y) + b) / np.linalg.norm(X.T @ y)
+    assert true > 1e-9  # single precision cannot reach tol
+    assert true / 4 < model.kkt_residual_ < 4 * true
