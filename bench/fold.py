@@ -47,7 +47,7 @@ def _pass(group: str, n: int, m: int, k: int, dtype: str, settings: Settings, li
     rng = np.random.default_rng(settings.seed)
     X = rng.random((n, m), dtype=np.float32).astype(dtype)
     F, Z = (rng.random(shape).astype(dtype) for shape in ((m, k), (n, k)))
-    gram, out, sums = kernels.gram(F, settings.threads), np.empty_like(Z), np.empty_like(F)
+    gram, out, sums = kernels.gram(f=F, n_threads=settings.threads), np.empty_like(Z), np.empty_like(F)
     source = fold.Source(X, settings.threads)
     ours = Lap(
         lambda: fold.solve_rows(
@@ -60,10 +60,10 @@ def _pass(group: str, n: int, m: int, k: int, dtype: str, settings: Settings, li
     rates: list[float] = []
 
     def read() -> None:
-        kernels.scan(X, settings.threads)
+        kernels.scan(x=X, n_threads=settings.threads)
 
     def multiply() -> None:
-        rates.append(kernels.peak(dtype == "float64", LAP, settings.threads))
+        rates.append(kernels.peak(is_double=dtype == "float64", seconds=LAP, n_threads=settings.threads))
 
     limit = Lap(read if group == "read" else multiply, settings.repeat)
     interleave(limit, ours)

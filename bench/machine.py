@@ -46,11 +46,13 @@ def limits(n_threads: int) -> Limits:
     from gramfold._core import kernels
 
     peak = {
-        name: max(kernels.peak(name == "float64", 0.5, n_threads) for _ in range(3))
+        name: max(
+            kernels.peak(is_double=name == "float64", seconds=0.5, n_threads=n_threads) for _ in range(3)
+        )
         for name in ("float32", "float64")
     }
     a = np.ones((2**15, GIB // 2**18))
-    bandwidth = a.nbytes / min(_seconds(lambda: kernels.scan(a, n_threads)) for _ in range(5))
+    bandwidth = a.nbytes / min(_seconds(lambda: kernels.scan(x=a, n_threads=n_threads)) for _ in range(5))
     return Limits(peak, bandwidth)
 
 

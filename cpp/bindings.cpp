@@ -31,7 +31,7 @@ void bind_repeats(py::module_& m) {
             require(rise, "X.indptr must rise from 0 to at most the number of stored entries");
             return without_gil(n_threads, [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
         },
-        py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));
+        py::kw_only(), py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));
 }
 
 template <class T>
@@ -41,16 +41,16 @@ void bind(py::module_& m) {
         [](const Strided<T>& x, int n_threads) {
             const auto xm = strided(x);
             const Scan s = without_gil(n_threads, [&](const Run& run) { return scan(xm, run); });
-            return py::make_tuple(s.sum, s.squares, s.least);
+            return result("Scan", s.sum, s.squares, s.least);
         },
-        py::arg("x").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("x").noconvert(), py::arg("n_threads"));
     m.def(
         "gram",
         [](const Strided<T>& f, int n_threads) {
             const auto fm = strided(f);
             return square(without_gil(n_threads, [&](const Run& run) { return gram(fm, run); }), fm.cols);
         },
-        py::arg("f").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("f").noconvert(), py::arg("n_threads"));
     m.def(
         "products",
         [](const py::object& x, const Strided<T>& f, const Optional<T>& out, const Optional<T>& image, int n_threads) {
@@ -62,7 +62,7 @@ void bind(py::module_& m) {
                 without_gil(n_threads, [&](const Run& run) { if (fm.cols > 0) products(source, fm, p, to, run); });
             });
         },
-        py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
     m.def(
         "squared_residual",
         [](const Strided<T>& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {
@@ -71,7 +71,7 @@ void bind(py::module_& m) {
             const T *wd = sized(w, xm.rows, k, "w must be rows x k"), *hd = sized(h, k, xm.cols, "h must be k x cols");
             return without_gil(n_threads, [&](const Run& run) { return squared_residual(xm, wd, hd, k, run); });
         },
-        py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("h").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("h").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
             }
             return square(inverse, k);
         },
-        py::arg("gram").noconvert(), py::arg("eps"));
+        py::kw_only(), py::arg("gram").noconvert(), py::arg("eps"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
     m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
     m.def(
@@ -111,5 +111,5 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
             require(seconds >= 0 && seconds <= 60, "seconds must be from 0 to 60");
             return without_gil(n_threads, [&](const Run& run) { return is_double ? peak<double>(seconds, run) : peak<float>(seconds, run); });
         },
-        py::arg("is_double"), py::arg("seconds"), py::arg("n_threads"));
+        py::kw_only(), py::arg("is_double"), py::arg("seconds"), py::arg("n_threads"));
 }

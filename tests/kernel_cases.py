@@ -1,8 +1,12 @@
 """Shapes, layouts and data that the tests of the kernels share."""
 
+import inspect
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+
+from gramfold._core import reference
 
 # rows, columns, components: single ones; one past a row group (48), a block (192) and a chunk (256); several
 # chunks; k below, at and above the widths of the vectors, and their tails; k above both sides; wide; rows so
@@ -57,3 +61,9 @@ def as64(a):
     if isinstance(a, tuple):
         return a[0].astype(np.float64), *a[1:]
     return None if a is None else a.astype(np.float64)
+
+
+def by_name(kernel, *arguments, **named):
+    """Call a kernel with its arguments in the order of its twin's."""
+    names = inspect.signature(getattr(reference, kernel.__name__)).parameters
+    return kernel(**dict(zip(names, arguments, strict=False)), **named)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_cases import by_name
 from kernel_fuzz import STUB, Case
 
 from gramfold import _core
@@ -44,12 +45,12 @@ def test_misaligned_data_is_refused(compiled, dtype):
     out = np.empty((5, 2), dtype)
     for bad in ((misaligned(x), f, out), (x, misaligned(f), out), (x, f, misaligned(out))):
         with pytest.raises((TypeError, ValueError)):
-            compiled.products(*bad, None, 1)
+            by_name(compiled.products, *bad, None, 1)
     parts = x.ravel(), np.tile(np.arange(4), 5), np.arange(0, 21, 4)
     for i in range(3):
         bad = tuple(misaligned(p) if i == j else p for j, p in enumerate(parts))
         with pytest.raises((TypeError, ValueError)):
-            compiled.products((*bad, 4), f, out, None, 1)
+            compiled.products(x=(*bad, 4), f=f, out=out, image=None, n_threads=1)
 
 
 @pytest.mark.parametrize(
@@ -64,21 +65,31 @@ def test_row_pointers_that_lead_outside_are_refused(compiled, starts, cols, inde
     out = np.empty((max(0, len(starts) - 1), 2))
     with pytest.raises(ValueError, match=r"indptr|cols"):
         compiled.products(
-            (data, columns, np.array(starts, index), cols), np.ones((max(cols, 0), 2)), out, None, 1
+            x=(data, columns, np.array(starts, index), cols),
+            f=np.ones((max(cols, 0), 2)),
+            out=out,
+            image=None,
+            n_threads=1,
         )
 
 
 def test_nothing_times_nothing_is_nothing(kernels, dtype):
-    assert kernels.pseudoinverse(np.empty((0, 0)), 1e-16).shape == (0, 0)
-    kernels.products(np.ones((5, 4), dtype), np.empty((4, 0), dtype), np.empty((5, 0), dtype), None, 1)
+    assert kernels.pseudoinverse(gram=np.empty((0, 0)), eps=1e-16).shape == (0, 0)
+    kernels.products(
+        x=np.ones((5, 4), dtype),
+        f=np.empty((4, 0), dtype),
+        out=np.empty((5, 0), dtype),
+        image=None,
+        n_threads=1,
+    )
     image = np.empty((4, 0), dtype)
-    kernels.products(np.ones((5, 4), dtype), np.empty((4, 0), dtype), None, image, 1)
+    kernels.products(x=np.ones((5, 4), dtype), f=np.empty((4, 0), dtype), out=None, image=image, n_threads=1)
 
 
 @pytest.mark.parametrize("arguments", [(0.0, 0), (0.0, -1), (-1.0, 1), (np.nan, 1), (np.inf, 1)], ids=str)
 def test_the_measure_of_the_machine_ends(compiled, arguments):
     with pytest.raises(ValueError, match=r"seconds|n_threads"):
-        compiled.peak(True, *arguments)
+        by_name(compiled.peak, True, *arguments)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")

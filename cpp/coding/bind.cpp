@@ -93,7 +93,7 @@ void bind(py::module_& m) {
             const LassoRule<T> rule{T(l1), nonneg, most, one_by_one, max_rounds, T(tol)};
             return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, doubtful, rule, n_threads);
         },
-        py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
+        py::kw_only(), py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("start").noconvert(), py::arg("enough").noconvert(), py::arg("out").noconvert(),
         py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("most"), py::arg("one_by_one"),
         py::arg("max_rounds"), py::arg("tol"), py::arg("n_threads"));
@@ -105,10 +105,10 @@ void bind(py::module_& m) {
             const OmpRule<T> rule{most, ols};
             return code_rows<Omp<T>, T>(x, p, f, gram, std::nullopt, enough, out, sums, doubtful, rule, n_threads);
         },
-        py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
+        py::kw_only(), py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("most"),
         py::arg("ols"), py::arg("n_threads"));
-    m.def("nonzeros", &nonzeros<T>, py::arg("dense").noconvert());
+    m.def("nonzeros", &nonzeros<T>, py::kw_only(), py::arg("dense").noconvert());
 }
 
 }  // namespace

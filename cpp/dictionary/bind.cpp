@@ -67,7 +67,7 @@ void bind(py::module_& m) {
                 for (int sweep = 0; sweep < sweeps; ++sweep) update.sweep();
             });
         },
-        py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(), py::arg("l1"),
+        py::kw_only(), py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(), py::arg("l1"),
         py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("sweeps"));
     m.def(
         "residual",
@@ -84,7 +84,7 @@ void bind(py::module_& m) {
             without_gil(n_threads, [&](const Run& run) { residual(xm, w, z.view(), atoms.data(), to, e, run); });
             return errors;
         },
-        py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
+        py::kw_only(), py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
         py::arg("out").noconvert(), py::arg("n_threads"));
     m.def(
         "masked_atoms",
@@ -98,7 +98,7 @@ void bind(py::module_& m) {
                 masked_atoms(atoms.shape(0), r.shape(1), to, w, z.view(), d, rule, run);
             });
         },
-        py::arg("residual").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
         py::arg("l1"), py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("n_threads"));
     m.def(
         "ksvd_atoms",
@@ -111,7 +111,7 @@ void bind(py::module_& m) {
                 ksvd_atoms(atoms.shape(0), r.shape(1), to, view, d, nonneg_codes, nonneg_atoms, run);
             });
         },
-        py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("nonneg_codes"),
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("nonneg_codes"),
         py::arg("nonneg_atoms"), py::arg("n_threads"));
     m.def(
         "soup_atoms",
@@ -126,7 +126,7 @@ void bind(py::module_& m) {
             });
             return py::make_tuple(array(out.values), array(out.rows), array(out.starts));
         },
-        py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("penalty"), py::arg("hard"),
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("penalty"), py::arg("hard"),
         py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));
 }
 
@@ -144,5 +144,5 @@ void bind_dictionary(py::module_& m) {
             repeated_atoms(k, g, same, out.mutable_data());
             return out;
         },
-        py::arg("gram").noconvert(), py::arg("same"));
+        py::kw_only(), py::arg("gram").noconvert(), py::arg("same"));
 }

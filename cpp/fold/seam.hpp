@@ -131,6 +131,12 @@ auto with_source(const py::object& x, F f) {
     return f(csr<T, std::int64_t>(parts));
 }
 
+// What a kernel gives back, by name: a class of gramfold/_core/results.py.
+template <class... Values>
+py::object result(const char* name, Values&&... values) {
+    return py::module_::import("gramfold._core.results").attr(name)(std::forward<Values>(values)...);
+}
+
 inline py::array_t<double> vector(const double* from, Index n) { return py::array_t<double>({n}, from); }
 
 }  // namespace gramfold

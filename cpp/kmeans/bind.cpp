@@ -117,17 +117,17 @@ void sketch_rows_of(const Strided<T>& x, const Contiguous<T>& shift, double step
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("assign", &assign_rows<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
+    m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
           py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
           py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
           py::arg("n_threads"));
-    m.def("distances", &distances_of<T>, py::arg("x"), py::arg("centers").noconvert(), py::arg("out").noconvert(),
+    m.def("distances", &distances_of<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(), py::arg("out").noconvert(),
           py::arg("n_threads"));
-    m.def("seed", &seed_rows<T>, py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
+    m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
           py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),
           py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
           py::arg("n_threads"));
-    m.def("sketch", &sketch_rows_of<T>, py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
+    m.def("sketch", &sketch_rows_of<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
           py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("n_threads"));
 }
 

@@ -90,12 +90,12 @@ void orthogonal_rows(const Contiguous<double>& atoms, const Contiguous<double>& 
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("hals", &hals<T>, py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(),
+    m.def("hals", &hals<T>, py::kw_only(), py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(),
           py::arg("gram").noconvert(), py::arg("inverse").noconvert(), py::arg("start").noconvert(),
           py::arg("previous").noconvert(), py::arg("beta"), py::arg("out").noconvert(),
           py::arg("sums").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
           py::arg("tol"), py::arg("cross"), py::arg("squares"), py::arg("n_threads"));
-    m.def("masked_hals", &masked_hals<T>, py::arg("x"), py::arg("weights").noconvert(),
+    m.def("masked_hals", &masked_hals<T>, py::kw_only(), py::arg("x"), py::arg("weights").noconvert(),
           py::arg("f").noconvert(), py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l1"),
           py::arg("l2"), py::arg("nonneg"), py::arg("max_sweeps"), py::arg("polish"), py::arg("shrink"),
           py::arg("tol"), py::arg("n_threads"));
@@ -104,7 +104,7 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_rows(py::module_& m) {
-    m.def("orthogonal_rows", &orthogonal_rows, py::arg("atoms").noconvert(), py::arg("y").noconvert(), py::arg("codes").noconvert(),
+    m.def("orthogonal_rows", &orthogonal_rows, py::kw_only(), py::arg("atoms").noconvert(), py::arg("y").noconvert(), py::arg("codes").noconvert(),
           py::arg("ended").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("max_rounds"), py::arg("n_threads"));
     bind<float>(m);
     bind<double>(m);

@@ -112,7 +112,7 @@ py::tuple gaussian_mixture(const Strided<From>& x, const std::string& kind, cons
 
 template <class From, class T>
 void bind(py::module_& m) {
-    m.def("gaussian_mixture", &gaussian_mixture<From, T>, py::arg("x").noconvert(), py::arg("kind"),
+    m.def("gaussian_mixture", &gaussian_mixture<From, T>, py::kw_only(), py::arg("x").noconvert(), py::arg("kind"),
           py::arg("shift").noconvert(), py::arg("scale").noconvert(), py::arg("centers").noconvert(), py::arg("factor").noconvert(),
           py::arg("constants").noconvert(), py::arg("about").noconvert(), py::arg("weights").noconvert(),
           py::arg("given").noconvert(), py::arg("first").noconvert(), py::arg("second").noconvert(),
@@ -126,11 +126,11 @@ void bind_mixture(py::module_& m) {
     bind<float, float>(m);
     bind<double, double>(m);
     bind<float, double>(m);
-    m.def("poisson_mixture", &poisson_mixture, py::arg("x"), py::arg("f").noconvert(),
+    m.def("poisson_mixture", &poisson_mixture, py::kw_only(), py::arg("x"), py::arg("f").noconvert(),
           py::arg("bias").noconvert(), py::arg("slope").noconvert(), py::arg("exposure").noconvert(),
           py::arg("weights").noconvert(), py::arg("given").noconvert(), py::arg("sums").noconvert(),
           py::arg("resp").noconvert(), py::arg("score").noconvert(), py::arg("labels").noconvert(),
           py::arg("n_threads"));
-    m.def("count_rows", &count_rows, py::arg("x"), py::arg("totals").noconvert(), py::arg("factorials").noconvert(),
+    m.def("count_rows", &count_rows, py::kw_only(), py::arg("x"), py::arg("totals").noconvert(), py::arg("factorials").noconvert(),
           py::arg("n_threads"));
 }

@@ -70,12 +70,12 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("multiplicative", &multiplicative<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("beta"),
+    m.def("multiplicative", &multiplicative<T>, py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("beta"),
           py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("num").noconvert(),
           py::arg("den").noconvert(), py::arg("l1"), py::arg("l2"), py::arg("floor"), py::arg("scale").noconvert(),
           py::arg("max_sweeps"), py::arg("tol"), py::arg("loss_at_start"), py::arg("measure_at_end"),
           py::arg("n_threads"), py::arg("units").noconvert() = py::none());
-    m.def("kl_coordinate", &kl_coordinate<T>, py::arg("x"), py::arg("f").noconvert(), py::arg("slope").noconvert(),
+    m.def("kl_coordinate", &kl_coordinate<T>, py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("slope").noconvert(),
           py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("l2"), py::arg("max_sweeps"),
           py::arg("shrink"), py::arg("tol"), py::arg("measure_start"), py::arg("measure_end"), py::arg("n_threads"),
           py::arg("units").noconvert() = py::none());

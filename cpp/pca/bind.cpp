@@ -103,14 +103,14 @@ double centred(const Strided<T>& x, const Optional<double>& shift, const Optiona
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("shrink", &shrink_rows<T>, py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
+    m.def("shrink", &shrink_rows<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("left").noconvert(), py::arg("numbers"),
           py::arg("by_row"), py::arg("dual"), py::arg("gram").noconvert(), py::arg("q").noconvert(),
           py::arg("products").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
-    m.def("centred", &centred<T>, py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("weights").noconvert(),
+    m.def("centred", &centred<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("weights").noconvert(),
           py::arg("scale").noconvert(), py::arg("by_row"), py::arg("q").noconvert(), py::arg("gram").noconvert(),
           py::arg("products").noconvert(), py::arg("image").noconvert(), py::arg("total").noconvert(), py::arg("n_threads"));
-    m.def("shrink_sparse", &shrink_sparse<T>, py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
+    m.def("shrink_sparse", &shrink_sparse<T>, py::kw_only(), py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("left").noconvert(), py::arg("right").noconvert(), py::arg("numbers"), py::arg("by_row"),
           py::arg("out").noconvert(), py::arg("n_threads"));
 }

@@ -49,7 +49,7 @@ py::tuple misfit_of(const py::object& x, const Strided<double>& y, const Optiona
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("moments", &moments<T>, py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
+    m.def("moments", &moments<T>, py::kw_only(), py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
           py::arg("weights").noconvert(), py::arg("n_threads"), py::arg("scale") = 1.0);
 }
 
@@ -58,6 +58,6 @@ void bind(py::module_& m) {
 void bind_moments(py::module_& m) {
     bind<float>(m);
     bind<double>(m);
-    m.def("misfit", &misfit_of, py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
+    m.def("misfit", &misfit_of, py::kw_only(), py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
           py::arg("weights").noconvert(), py::arg("scale"), py::arg("coefs").noconvert(), py::arg("n_threads"));
 }

@@ -12,6 +12,7 @@ from .coding.sparse_coder import SparseCoder
 from .coding.sparse_encode import sparse_encode
 from .dictionary.estimator import DictionaryLearning
 from .dictionary.minibatch import MiniBatchDictionaryLearning
+from .fit.blocks import Blocks, blocks
 from .fit.config import show_config
 from .fit.progress import IterationInfo, progress
 from .images import patches, restore
@@ -36,6 +37,7 @@ sys.modules.update({f"{__name__}.patches": patches, f"{__name__}.restore": resto
 __all__ = [
     "NMF",
     "PCA",
+    "Blocks",
     "Certificate",
     "DictionaryLearning",
     "GaussianMixture",
@@ -53,6 +55,7 @@ __all__ = [
     "SparseCoder",
     "TruncatedSVD",
     "babel_function",
+    "blocks",
     "certify",
     "coherence_report",
     "datasets",

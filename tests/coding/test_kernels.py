@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -43,10 +44,12 @@ def run(
     if name == "lasso":
         rule = {"l1": 0.3, "nonneg": False, "most": f.shape[1], "one_by_one": False, "max_rounds": 1000,
                 "tol": 1e-10 if f.dtype == np.float64 else 1e-6} | rule  # fmt: skip
-        result = kernels.lasso(x, p, f, gram, start, enough, out, sums, doubtful, *rule.values(), n_threads)
+        result = by_name(
+            kernels.lasso, x, p, f, gram, start, enough, out, sums, doubtful, *rule.values(), n_threads
+        )
     else:
         rule = {"most": min(4, f.shape[1]), "ols": False} | rule
-        result = kernels.omp(x, p, f, gram, enough, out, sums, doubtful, *rule.values(), n_threads)
+        result = by_name(kernels.omp, x, p, f, gram, enough, out, sums, doubtful, *rule.values(), n_threads)
     if not dense:
         out = sp.csr_matrix(result[0], shape=(rows, f.shape[1]))
     return out, sums, result
@@ -188,6 +191,6 @@ def test_what_is_not_zero_is_kept_as_csr_by_the_twin(kernels, dtype, shape):
     rng = np.random.default_rng(0)
     dense = (rng.standard_normal(shape) * (rng.random(shape) < 0.4)).astype(dtype)
     dense[::3] = 0
-    for found, expected in zip(kernels.nonzeros(dense), reference.nonzeros(dense), strict=True):
+    for found, expected in zip(kernels.nonzeros(dense=dense), reference.nonzeros(dense=dense), strict=True):
         assert found.dtype == expected.dtype
         assert_array_equal(found, expected)

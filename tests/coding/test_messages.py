@@ -68,15 +68,29 @@ def test_a_fit_that_fails_leaves_the_coder_as_it_was():
 def test_a_lasso_without_a_tolerance_is_refused(kernels):
     with pytest.raises(ValueError, match="tol must be at least 0"):
         kernels.lasso(
-            X, None, np.ascontiguousarray(D.T), D @ D.T, None, None, np.empty((5, 3)), None, None, 0.1, False,
-            3, False, 10, np.nan, 1,
-        )  # fmt: skip
+            x=X,
+            p=None,
+            f=np.ascontiguousarray(D.T),
+            gram=D @ D.T,
+            start=None,
+            enough=None,
+            out=np.empty((5, 3)),
+            sums=None,
+            doubtful=None,
+            l1=0.1,
+            nonneg=False,
+            most=3,
+            one_by_one=False,
+            max_rounds=10,
+            tol=np.nan,
+            n_threads=1,
+        )
 
 
 def test_the_pseudoinverse_of_nothing_is_nothing():
     for level in _core.available():
         if level != "numpy":
-            assert _core.load(level).pseudoinverse(np.empty((0, 0)), 1e-16).shape == (0, 0)
+            assert _core.load(level).pseudoinverse(gram=np.empty((0, 0)), eps=1e-16).shape == (0, 0)
 
 
 @pytest.mark.parametrize("nonneg", [True, False])

@@ -138,7 +138,16 @@ def test_orthogonal_rows_are_minimisers_at_every_level(kernels, l1, nonneg):
     ends = []
     for level, threads in ((kernels, 1), (kernels, 3), (reference, 1)):
         codes, ended = np.zeros((len(y), len(atoms))), np.zeros(len(y), bool)
-        level.orthogonal_rows(atoms, y, codes, ended, l1, nonneg, 1000, threads)
+        level.orthogonal_rows(
+            atoms=atoms,
+            y=y,
+            codes=codes,
+            ended=ended,
+            l1=l1,
+            nonneg=nonneg,
+            max_rounds=1000,
+            n_threads=threads,
+        )
         assert ended.all()
         ends.append(codes)
     assert_array_equal(ends[0], ends[1])
@@ -155,5 +164,7 @@ def test_orthogonal_rows_are_minimisers_at_every_level(kernels, l1, nonneg):
 def test_orthogonal_rows_say_which_did_not_end(kernels):
     atoms, y = cases()
     codes, ended = np.zeros((len(y), len(atoms))), np.ones(len(y), bool)
-    kernels.orthogonal_rows(atoms, y, codes, ended, 0.2, False, 1, 2)
+    kernels.orthogonal_rows(
+        atoms=atoms, y=y, codes=codes, ended=ended, l1=0.2, nonneg=False, max_rounds=1, n_threads=2
+    )
     assert not ended.all()

@@ -87,7 +87,17 @@ def test_one_batch_of_all_rows_has_the_penalties_divided_by_their_number():
     model = gf.MiniBatchDictionaryLearning(12, alpha=0.3, dict_init=start, dict_l1=0.03, dict_l2=0.1)
     Z = gf.sparse_encode(X, start, alpha=0.3)
     expected = start.copy()
-    reference.update_atoms(expected, Z.T @ Z, Z.T @ X, 60.0, 200.0, False, True, 0.0, SWEEPS)
+    reference.update_atoms(
+        atoms=expected,
+        gram=Z.T @ Z,
+        products=Z.T @ X,
+        l1=60.0,
+        l2=200.0,
+        nonneg=False,
+        ball=True,
+        unused=0.0,
+        sweeps=SWEEPS,
+    )
     assert_allclose(model.partial_fit(X).components_, expected, atol=1e-8)
 
 

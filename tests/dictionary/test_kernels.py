@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -52,8 +53,8 @@ def test_atoms_are_updated_as_by_the_twin(kernels, dtype, shape, rule):
     x, atoms, z = problem(*shape, dtype)
     gram, products = (z.T @ z).toarray().astype(float), np.ascontiguousarray(z.T @ x)
     found, expected = atoms.copy(), atoms.astype(float)
-    kernels.update_atoms(found, gram, products, *RULES[rule], 1e-6, 3)
-    reference.update_atoms(expected, gram, products.astype(float), *RULES[rule], 1e-6, 3)
+    by_name(kernels.update_atoms, found, gram, products, *RULES[rule], 1e-6, 3)
+    by_name(reference.update_atoms, expected, gram, products.astype(float), *RULES[rule], 1e-6, 3)
     close(found, expected, dtype, 10)
     if len(atoms) > 1:
         assert_array_equal(found[0], atoms[0])  # not used by any code
@@ -66,7 +67,17 @@ def test_an_update_is_a_minimum_over_each_atom(dtype, kernels, rule):
     l1, l2, nonneg, ball = RULES[rule]
     x, atoms, z = problem(97, 12, 4, dtype)
     gram, products = (z.T @ z).toarray().astype(float), np.ascontiguousarray(z.T @ x)
-    kernels.update_atoms(atoms, gram, products, l1, l2, nonneg, ball, 1e-6, 500)
+    kernels.update_atoms(
+        atoms=atoms,
+        gram=gram,
+        products=products,
+        l1=l1,
+        l2=l2,
+        nonneg=nonneg,
+        ball=ball,
+        unused=1e-6,
+        sweeps=500,
+    )
 
     def cost(D):
         penalty = l1 * np.abs(D).sum() + 0.5 * l2 * np.sum(D**2)
@@ -86,7 +97,7 @@ def test_an_update_is_a_minimum_over_each_atom(dtype, kernels, rule):
 def test_repeated_atoms_are_told(kernels):
     atoms = np.random.default_rng(0).standard_normal((30, 9))
     atoms[7], atoms[20], atoms[25], atoms[26] = -2 * atoms[3], atoms[3], 0, 0
-    found = kernels.repeated_atoms(atoms @ atoms.T, 0.9999)
+    found = kernels.repeated_atoms(gram=atoms @ atoms.T, same=0.9999)
     assert_array_equal(np.flatnonzero(found), [7, 20])
 
 
@@ -97,9 +108,16 @@ def test_the_residual_is_its_twins(kernels, dtype, shape, weighted):
     w = np.random.default_rng(1).choice([0, 1, 2.5], x.shape).astype(dtype) if weighted else None
     for given in (x, np.asfortranarray(x), x[::-1][::-1]):
         out, expected = np.full_like(x, np.nan), np.empty(x.shape)
-        errors = kernels.residual(given, w, parts(z.tocsr()), atoms, out, 2)
+        errors = kernels.residual(
+            x=given, weights=w, codes=parts(z.tocsr()), atoms=atoms, out=out, n_threads=2
+        )
         twin = reference.residual(
-            x.astype(float), w, parts(z.tocsr().astype(float)), atoms.astype(float), expected, 1
+            x=x.astype(float),
+            weights=w,
+            codes=parts(z.tocsr().astype(float)),
+            atoms=atoms.astype(float),
+            out=expected,
+            n_threads=1,
         )
         close(out, expected, dtype)
         assert_allclose(errors, twin, rtol=100 * np.finfo(dtype).eps, atol=1e-12)
@@ -113,9 +131,16 @@ def test_masked_atoms_are_their_twins(kernels, dtype, shape, rule):
     w[:, 0] = 0  # a column of which nothing is seen
     r = residual_of(x, atoms, z) * (w > 0)
     found, left, expected, twin_left = atoms.copy(), r.copy(), atoms.astype(float), r.astype(float)
-    kernels.masked_atoms(left, w, parts(z), found, *RULES[rule], 1e-6, 2)
-    reference.masked_atoms(
-        twin_left, w.astype(float), parts(z.astype(float)), expected, *RULES[rule], 1e-6, 1
+    by_name(kernels.masked_atoms, left, w, parts(z), found, *RULES[rule], 1e-6, 2)
+    by_name(
+        reference.masked_atoms,
+        twin_left,
+        w.astype(float),
+        parts(z.astype(float)),
+        expected,
+        *RULES[rule],
+        1e-6,
+        1,
     )
     close(found, expected, dtype, 30)
     close(left, twin_left, dtype, 30)
@@ -126,9 +151,11 @@ def test_masked_atoms_without_gaps_are_the_update_from_sums(kernels, dtype):
     x, atoms, z = problem(97, 20, 25, dtype)
     for rule in RULES.values():
         found, expected = atoms.copy(), atoms.copy()
-        kernels.masked_atoms(residual_of(x, atoms, z), np.ones_like(x), parts(z), found, *rule, 1e-6, 2)
+        by_name(
+            kernels.masked_atoms, residual_of(x, atoms, z), np.ones_like(x), parts(z), found, *rule, 1e-6, 2
+        )
         gram, products = (z.T @ z).toarray().astype(float), np.ascontiguousarray(z.T @ x)
-        kernels.update_atoms(expected, gram, products, *rule, 1e-6, 1)
+        by_name(kernels.update_atoms, expected, gram, products, *rule, 1e-6, 1)
         close(found, expected, dtype, 30)
 
 
@@ -143,8 +170,8 @@ def test_ksvd_is_its_twin(kernels, dtype, shape, signs):
         z = abs(z)
     r, codes, found = residual_of(x, atoms, z), parts(z), atoms.copy()
     twin_r, twin_codes, expected = r.astype(float), parts(z.astype(float)), atoms.astype(float)
-    kernels.ksvd_atoms(r, codes, found, *signs, 2)
-    reference.ksvd_atoms(twin_r, twin_codes, expected, *signs, 1)
+    by_name(kernels.ksvd_atoms, r, codes, found, *signs, 2)
+    by_name(reference.ksvd_atoms, twin_r, twin_codes, expected, *signs, 1)
     for ours, theirs in ((found, expected), (codes[0], twin_codes[0]), (r, twin_r)):
         close(ours, theirs, dtype, 100)
     new = sp.csc_matrix((codes[0], *codes[1:]), shape=z.shape)
@@ -158,8 +185,8 @@ def test_soup_is_its_twin(kernels, dtype, shape, hard, signs):
     x, atoms, z = problem(*shape, dtype)
     r, found = residual_of(x, atoms, z), atoms.copy()
     twin_r, expected = r.astype(float), atoms.astype(float)
-    codes = kernels.soup_atoms(r, parts(z), found, 0.3, hard, *signs, 2)
-    twin = reference.soup_atoms(twin_r, parts(z.astype(float)), expected, 0.3, hard, *signs, 1)
+    codes = by_name(kernels.soup_atoms, r, parts(z), found, 0.3, hard, *signs, 2)
+    twin = by_name(reference.soup_atoms, twin_r, parts(z.astype(float)), expected, 0.3, hard, *signs, 1)
     new, twin = (sp.csc_matrix(c, shape=z.shape).toarray() for c in (codes, twin))
     for ours, theirs in ((found, expected), (new, twin), (r, twin_r)):
         close(ours, theirs, dtype, 100)
@@ -173,15 +200,47 @@ def test_sweeps_have_the_same_bits_for_any_number_of_threads(compiled, dtype):
     def sweeps(n_threads):
         results = []
         r, codes, d = residual_of(x, atoms, z), parts(z), atoms.copy()
-        compiled.ksvd_atoms(r, codes, d, False, False, n_threads)
+        compiled.ksvd_atoms(
+            residual=r, codes=codes, atoms=d, nonneg_codes=False, nonneg_atoms=False, n_threads=n_threads
+        )
         results += [r, codes[0], d]
         r, d = residual_of(x, atoms, z), atoms.copy()
-        results += [*compiled.soup_atoms(r, parts(z), d, 0.3, True, False, False, n_threads), r, d]
+        results += [
+            *compiled.soup_atoms(
+                residual=r,
+                codes=parts(z),
+                atoms=d,
+                penalty=0.3,
+                hard=True,
+                nonneg_codes=False,
+                nonneg_atoms=False,
+                n_threads=n_threads,
+            ),
+            r,
+            d,
+        ]
         r, d = residual_of(x, atoms, z) * w, atoms.copy()
-        compiled.masked_atoms(r, w, parts(z), d, 0.1, 0.0, False, True, 1e-6, n_threads)
+        compiled.masked_atoms(
+            residual=r,
+            weights=w,
+            codes=parts(z),
+            atoms=d,
+            l1=0.1,
+            l2=0.0,
+            nonneg=False,
+            ball=True,
+            unused=1e-6,
+            n_threads=n_threads,
+        )
         results += [r, d]
         out = np.empty_like(x)
-        return [*results, compiled.residual(x, w, parts(z.tocsr()), atoms, out, n_threads), out]
+        return [
+            *results,
+            compiled.residual(
+                x=x, weights=w, codes=parts(z.tocsr()), atoms=atoms, out=out, n_threads=n_threads
+            ),
+            out,
+        ]
 
     first = sweeps(1)
     for n_threads in (2, 5):
@@ -198,4 +257,6 @@ def test_codes_that_do_not_fit_are_refused(compiled):
         (data, indices, indptr[1:]),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"ind"):
-            compiled.ksvd_atoms(r, wrong, atoms, False, False, 1)
+            compiled.ksvd_atoms(
+                residual=r, codes=wrong, atoms=atoms, nonneg_codes=False, nonneg_atoms=False, n_threads=1
+            )

@@ -89,8 +89,19 @@ def test_kernels_of_dictionaries_take_or_refuse_anything(run_python, level):
 def test_rows_without_columns_have_atoms_without_entries(kernels, dtype, nonneg):
     r, atoms = np.empty((3, 0), dtype), np.empty((2, 0), dtype)
     codes = np.ones(2, dtype), np.array([0, 2], np.int32), np.array([0, 1, 2])
-    kernels.ksvd_atoms(r, codes, atoms, nonneg, nonneg, 1)
-    found = kernels.soup_atoms(r, codes, atoms, 0.1, False, nonneg, nonneg, 1)
+    kernels.ksvd_atoms(
+        residual=r, codes=codes, atoms=atoms, nonneg_codes=nonneg, nonneg_atoms=nonneg, n_threads=1
+    )
+    found = kernels.soup_atoms(
+        residual=r,
+        codes=codes,
+        atoms=atoms,
+        penalty=0.1,
+        hard=False,
+        nonneg_codes=nonneg,
+        nonneg_atoms=nonneg,
+        n_threads=1,
+    )
     assert len(found[0]) == len(found[1]) == found[2][-1]
 
 

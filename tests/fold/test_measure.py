@@ -12,7 +12,7 @@ from gramfold._core import reference
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (257, 600), (3000, 17)], ids=str)
 def test_scan_gives_sum_squares_and_least(kernels, dtype, shape, layout):
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
-    total, squares, least = kernels.scan(LAYOUTS[layout](x), 2)
+    total, squares, least = kernels.scan(x=LAYOUTS[layout](x), n_threads=2)
     # Signed sums cancel: the rounding is that of the sum of magnitudes; short sums are in x's own type.
     # Across them in float64, one after the other.
     eps = max(8 * np.finfo(dtype).eps, 1e-13)
@@ -22,15 +22,15 @@ def test_scan_gives_sum_squares_and_least(kernels, dtype, shape, layout):
 
 
 def test_scan_of_nothing_is_zero_and_infinite(kernels, dtype):
-    assert kernels.scan(np.empty((1, 0), dtype), 1) == (0.0, 0.0, np.inf)
-    assert kernels.scan(np.empty((0, 3), dtype), 1) == (0.0, 0.0, np.inf)
+    assert kernels.scan(x=np.empty((1, 0), dtype), n_threads=1) == (0.0, 0.0, np.inf)
+    assert kernels.scan(x=np.empty((0, 3), dtype), n_threads=1) == (0.0, 0.0, np.inf)
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if not name.startswith("csr")])
 @pytest.mark.parametrize("shape", [*[(n, k) for n, _, k in SHAPES], (2000, 17)], ids=str)
 def test_gram_is_ftf(kernels, dtype, shape, layout):
     f = np.random.default_rng(0).standard_normal(shape).astype(dtype)
-    got = kernels.gram(LAYOUTS[layout](f), 2)
+    got = kernels.gram(f=LAYOUTS[layout](f), n_threads=2)
     assert got.dtype == np.float64
     close(got, as64(f).T @ as64(f), dtype)
 
@@ -44,7 +44,7 @@ def test_squared_residual_does_not_cancel(kernels, dtype, shape, layout):
     # A residual a hundredth of X keeps two digits less than X has.
     x = (as64(w) @ as64(h) + 0.01 * rng.standard_normal((rows, cols))).astype(dtype)
     expected = np.square(as64(x) - as64(w) @ as64(h)).sum()
-    got = kernels.squared_residual(LAYOUTS[layout](x), w, h, 2)
+    got = kernels.squared_residual(x=LAYOUTS[layout](x), w=w, h=h, n_threads=2)
     assert_allclose(got, expected, rtol=200 * np.finfo(dtype).eps * k)
 
 
@@ -74,13 +74,15 @@ def test_repeated_columns_of_a_row_are_found(kernels, shape, index):
     counts = rng.integers(0, cols + 1, size=rows)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(index)
     columns = np.concatenate([np.zeros(0, int)] + [rng.permutation(cols)[:n] for n in counts]).astype(index)
-    assert not kernels.repeats(columns, starts, cols, 2)
-    assert kernels.repeats(columns, starts, cols, 2) == reference.repeats(columns, starts, cols, 2)
+    assert not kernels.repeats(columns=columns, starts=starts, cols=cols, n_threads=2)
+    assert kernels.repeats(columns=columns, starts=starts, cols=cols, n_threads=2) == reference.repeats(
+        columns=columns, starts=starts, cols=cols, n_threads=2
+    )
     for row in np.flatnonzero(counts > 1)[[0, -1]] if np.any(counts > 1) else []:
         doubled = columns.copy()
         doubled[starts[row]] = doubled[starts[row + 1] - 1]
-        assert kernels.repeats(doubled, starts, cols, 3)
-        assert reference.repeats(doubled, starts, cols, 3)
+        assert kernels.repeats(columns=doubled, starts=starts, cols=cols, n_threads=3)
+        assert reference.repeats(columns=doubled, starts=starts, cols=cols, n_threads=3)
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
@@ -91,5 +93,5 @@ def test_columns_out_of_range_are_refused(kernels, index, wrong, at):
     columns = np.tile(np.arange(10, dtype=index), 20_000)
     columns[at] = wrong
     with pytest.raises(ValueError, match=r"X\.indices must be at least 0 and less than 40"):
-        kernels.repeats(columns, starts, 40, 2)
-    assert not kernels.repeats(columns[:0], starts[:1], 40, 2)
+        kernels.repeats(columns=columns, starts=starts, cols=40, n_threads=2)
+    assert not kernels.repeats(columns=columns[:0], starts=starts[:1], cols=40, n_threads=2)

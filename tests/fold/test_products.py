@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernel_cases import LAYOUTS, SHAPES, TAILS, close, data, spread
+from kernel_cases import LAYOUTS, SHAPES, TAILS, by_name, close, data, spread
 from numpy.testing import assert_array_equal
 
 
@@ -15,7 +15,7 @@ def test_products_are_xf_and_its_image(kernels, dtype, shape, layout):
     for with_out, with_image in ((True, True), (True, False), (False, True)):
         out = np.full(p.shape, np.nan, dtype) if with_out else None
         to = np.full(f.shape, np.nan, dtype) if with_image else None
-        kernels.products(LAYOUTS[layout](x), spread(f, 2, 3), out, to, 2)
+        kernels.products(x=LAYOUTS[layout](x), f=spread(f, 2, 3), out=out, image=to, n_threads=2)
         if with_out:
             close(out, p, dtype, growth)
         if with_image:
@@ -28,7 +28,7 @@ def test_products_have_the_same_bits_for_any_number_of_threads(kernels, dtype, l
     results = []
     for n_threads in (1, 2, 3, 7):
         out, image = np.empty((3000, 7), dtype), np.empty((31, 7), dtype)
-        kernels.products(LAYOUTS[layout](x), f, out, image, n_threads)
+        kernels.products(x=LAYOUTS[layout](x), f=f, out=out, image=image, n_threads=n_threads)
         results.append((out, image))
     for other in results[1:]:
         assert_array_equal(other[0], results[0][0])
@@ -43,4 +43,4 @@ def test_products_of_shapes_that_do_not_fit_are_refused(compiled):
         ((x, f, None, np.empty((4, 2))), "image must be"),
     ):
         with pytest.raises(ValueError, match=message):
-            compiled.products(*arguments, 1)
+            by_name(compiled.products, *arguments, 1)

@@ -37,7 +37,7 @@ def test_labels_and_distances_are_those_of_the_differences(kernels, dtype, offse
     assert_allclose(distances, exact.min(axis=1).astype(float), rtol=rtol)
     assert_allclose(result[1], float(exact.min(axis=1).sum()), rtol=rtol)
     out = np.empty(exact.shape, dtype)
-    kernels.distances(LAYOUTS[layout](x), c, out, 2)
+    kernels.distances(x=LAYOUTS[layout](x), centers=c, out=out, n_threads=2)
     assert_allclose(out, np.sqrt(exact).astype(float), rtol=1e-11 if dtype == np.float64 else 6e-8)
     assert_array_equal(out[np.arange(len(x)), labels], out.min(axis=1))
     seeded = run_seed(kernels, LAYOUTS[layout](x), c, None, None)[0]
@@ -49,11 +49,11 @@ def test_labels_and_distances_are_those_of_the_differences(kernels, dtype, offse
 def test_distances_are_their_twin(kernels, dtype, shape, layout):
     x, c, _ = points(*shape, dtype)
     out, twin = np.empty((shape[0], shape[2]), dtype), np.empty((shape[0], shape[2]))
-    kernels.distances(LAYOUTS[layout](x), c, out, 2)
-    reference.distances(as64(x), as64(c), twin, 1)
+    kernels.distances(x=LAYOUTS[layout](x), centers=c, out=out, n_threads=2)
+    reference.distances(x=as64(x), centers=as64(c), out=twin, n_threads=1)
     assert_allclose(out, twin, rtol=4 * np.finfo(dtype).eps)
     again = np.empty_like(out)
-    kernels.distances(LAYOUTS[layout](x), c, again, 3)
+    kernels.distances(x=LAYOUTS[layout](x), centers=c, out=again, n_threads=3)
     assert_array_equal(again, out)
 
 
@@ -97,5 +97,8 @@ def test_what_would_lead_out_of_bounds_is_refused(compiled, dtype):
             run_assign(compiled, np.empty((60, cols), dtype), np.empty((k, cols), dtype))
         with pytest.raises(ValueError, match="centers must be k x cols, neither 0"):
             compiled.distances(
-                np.empty((60, cols), dtype), np.empty((k, cols), dtype), np.empty((60, k), dtype), 1
+                x=np.empty((60, cols), dtype),
+                centers=np.empty((k, cols), dtype),
+                out=np.empty((60, k), dtype),
+                n_threads=1,
             )

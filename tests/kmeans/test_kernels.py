@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernel_cases import LAYOUTS, as64, csr
+from kernel_cases import LAYOUTS, as64, by_name, csr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -43,7 +43,19 @@ def run_assign(
     labels = np.full(rows, -1, np.int32) if labels is None else labels.copy()
     distances, sums = np.full(rows, np.nan, c.dtype), np.full(c.shape, np.nan)
     result = kernels.assign(
-        x, c, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads
+        x=x,
+        centers=c,
+        weights=weights,
+        labels=labels,
+        lower=lower,
+        order=order,
+        moved=moved,
+        n_far=n_far,
+        distances=distances,
+        sums=sums,
+        search=search,
+        wide=wide,
+        n_threads=n_threads,
     )
     return labels, distances, sums, result
 
@@ -209,7 +221,19 @@ def test_few_clusters_are_counted_whatever_share_of_the_rows_changes(compiled, d
     for w in (None, weights):
         labels, sums = old.copy(), np.empty(c.shape)
         counts, inertia, changed, *_ = compiled.assign(
-            x, c, w, labels, None, None, None, 0, None, sums, True, False, 2
+            x=x,
+            centers=c,
+            weights=w,
+            labels=labels,
+            lower=None,
+            order=None,
+            moved=None,
+            n_far=0,
+            distances=None,
+            sums=sums,
+            search=True,
+            wide=False,
+            n_threads=2,
         )
         wide = None if w is None else as64(w)
         came, _, gain, twin = run_assign(reference, as64(x), as64(c), weights=wide, labels=old)
@@ -246,14 +270,16 @@ def run_seed(kernels, x, candidates, closest, weights, sketch=(None, None, None,
     rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
     out = np.full((len(candidates), rows), np.nan, candidates.dtype)
     sums = np.full((-(-rows // 96), len(candidates)), np.nan)
-    read = kernels.seed(x, candidates, closest, weights, out, sums, *sketch, n_threads)
+    read = by_name(kernels.seed, x, candidates, closest, weights, out, sums, *sketch, n_threads)
     return out, sums, read
 
 
 def make_sketch(kernels, x, shift, step, n_threads=2):
     padded = -(-len(x) // 96) * 96
     codes, errors = np.empty(padded * -(-x.shape[1] // 4), np.int32), np.empty(padded, np.float32)
-    kernels.sketch(x, shift.astype(x.dtype), step, codes, errors, n_threads)
+    kernels.sketch(
+        x=x, shift=shift.astype(x.dtype), step=step, codes=codes, errors=errors, n_threads=n_threads
+    )
     return codes, errors, shift.astype(x.dtype), step
 
 

@@ -23,13 +23,30 @@ def problem(rows, k, condition=None, seed=0):
 
 def encode(kernels, X, atoms, l1=0.0, l2=0.0, start=None, n_threads=2):
     gram = atoms.astype(np.float64) @ atoms.T.astype(np.float64) + l2 * np.eye(len(atoms))
-    inverse = kernels.pseudoinverse(gram, float(np.finfo(X.dtype).eps))
+    inverse = kernels.pseudoinverse(gram=gram, eps=float(np.finfo(X.dtype).eps))
     out = np.empty((len(X), len(atoms)), X.dtype)
     tol = 1e-10 if X.dtype == np.float64 else 1e-5
     result = kernels.hals(
-        X, None, np.ascontiguousarray(atoms.T), gram, inverse if start is None else None, start, None,
-        0.0, out, None, l1, True, 10_000, 8, 0.0, tol, False, False, n_threads,
-    )  # fmt: skip
+        x=X,
+        p=None,
+        f=np.ascontiguousarray(atoms.T),
+        gram=gram,
+        inverse=inverse if start is None else None,
+        start=start,
+        previous=None,
+        beta=0.0,
+        out=out,
+        sums=None,
+        l1=l1,
+        nonneg=True,
+        max_sweeps=10_000,
+        polish=8,
+        shrink=0.0,
+        tol=tol,
+        cross=False,
+        squares=False,
+        n_threads=n_threads,
+    )
     assert result[-1] == 0, "rows are open"
     return out, result
 
@@ -141,9 +158,26 @@ def test_rows_that_go_on_from_a_start_end_as_the_twin_says_and_no_higher(
     for level in (compiled, _core.load("numpy")):
         out = np.empty_like(start)
         level.hals(
-            X, None, np.ascontiguousarray(atoms.T), gram, None, start, None, 0.0, out, None, 0.0, True, 20, 8,
-            0.03, 0.0, False, False, 2,
-        )  # fmt: skip
+            x=X,
+            p=None,
+            f=np.ascontiguousarray(atoms.T),
+            gram=gram,
+            inverse=None,
+            start=start,
+            previous=None,
+            beta=0.0,
+            out=out,
+            sums=None,
+            l1=0.0,
+            nonneg=True,
+            max_sweeps=20,
+            polish=8,
+            shrink=0.03,
+            tol=0.0,
+            cross=False,
+            squares=False,
+            n_threads=2,
+        )
         ends.append(out)
     eps = np.finfo(dtype).eps
     size = np.sum(X.astype(np.float64) ** 2, axis=1) + np.diag(gram) @ start.astype(np.float64).T ** 2

@@ -28,9 +28,26 @@ def run_hals(
     out = np.full((rows, f.shape[1]), np.nan, f.dtype)
     sums = np.full(f.shape, np.nan, f.dtype) if with_sums and p is None else None
     result = kernels.hals(
-        x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
-        shrink, tol, cross, True, n_threads,
-    )  # fmt: skip
+        x=x,
+        p=p,
+        f=f,
+        gram=gram,
+        inverse=inverse,
+        start=start,
+        previous=previous,
+        beta=beta,
+        out=out,
+        sums=sums,
+        l1=l1,
+        nonneg=nonneg,
+        max_sweeps=max_sweeps,
+        polish=polish,
+        shrink=shrink,
+        tol=tol,
+        cross=cross,
+        squares=True,
+        n_threads=n_threads,
+    )
     return out, sums, result
 
 
@@ -106,7 +123,7 @@ def test_a_broadcast_row_or_column_is_read_as_its_copy(kernels, dtype, cols, axi
     found, found_sums, _ = run_hals(kernels, given, f)
     close(found, plain, dtype, np.sqrt(cols))
     close(found_sums, sums, dtype, 16)
-    assert_allclose(kernels.scan(given, 2), kernels.scan(given.copy(), 2), rtol=1e-5)
+    assert_allclose(kernels.scan(x=given, n_threads=2), kernels.scan(x=given.copy(), n_threads=2), rtol=1e-5)
 
 
 def test_the_shared_factor_may_have_any_strides(kernels, dtype):

@@ -56,7 +56,19 @@ def run(
     """One call; returns the rows and the six numbers."""
     out = np.full((len(x), f.shape[1]), np.nan, f.dtype)
     numbers = kernels.masked_hals(
-        x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads
+        x=x,
+        weights=weights,
+        f=f,
+        start=start,
+        out=out,
+        l1=l1,
+        l2=l2,
+        nonneg=nonneg,
+        max_sweeps=max_sweeps,
+        polish=polish,
+        shrink=shrink,
+        tol=tol,
+        n_threads=n_threads,
     )
     return out, np.array(numbers)
 

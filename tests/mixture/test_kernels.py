@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -58,7 +59,18 @@ def poisson(kernels, x, f, bias, slope, exposure=None, weights=None, given=None,
     sums, resp = np.full(f.shape, np.nan), np.full((n, k), np.nan)
     score, labels = np.full(n, np.nan), np.full(n, -1)
     found = kernels.poisson_mixture(
-        x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads
+        x=x,
+        f=f,
+        bias=bias,
+        slope=slope,
+        exposure=exposure,
+        weights=weights,
+        given=given,
+        sums=sums,
+        resp=resp,
+        score=score,
+        labels=labels,
+        n_threads=n_threads,
     )
     return [*found, sums, resp, score, labels]
 
@@ -87,8 +99,18 @@ def gaussian(kernels, x, arguments, second="full", weights=None, given=None, n_t
     squares = None if second is None else np.full(shapes[second], np.nan)
     first, resp = np.full((k, d), np.nan), np.full((n, k), np.nan, dtype)
     score, labels = np.full(n, np.nan), np.full(n, -1)
-    found = kernels.gaussian_mixture(
-        x, *arguments, weights, given, first, squares, resp, score, labels, n_threads
+    found = by_name(
+        kernels.gaussian_mixture,
+        x,
+        *arguments,
+        weights,
+        given,
+        first,
+        squares,
+        resp,
+        score,
+        labels,
+        n_threads,
     )
     return [*found, first, np.zeros(1) if squares is None else squares, resp, score, labels]
 
@@ -159,10 +181,10 @@ def test_count_rows_is_its_twin(kernels, dtype, layout):
     x = np.random.default_rng(0).poisson(3.0, (300, 7)).astype(dtype)
     x[3, :4] = 255, 256, 1e6, 16_000_000
     found, expected = np.full((2, 300), np.nan), np.full((2, 300), np.nan)
-    least, whole = kernels.count_rows((LAYOUTS | SPARSE)[layout](x), *found, 2)
+    least, whole = by_name(kernels.count_rows, (LAYOUTS | SPARSE)[layout](x), *found, 2)
     assert least == (1 if "bit" in layout else 0)  # the least that is stored
     assert whole
-    assert reference.count_rows(x, *expected, 2) == (0, True)
+    assert by_name(reference.count_rows, x, *expected, 2) == (0, True)
     assert_allclose(found, expected, rtol=1e-14)
 
 
@@ -170,9 +192,9 @@ def test_count_rows_sees_what_is_no_count(kernels, dtype):
     x = np.ones((70, 3), dtype)
     out = np.empty((2, 70))
     x[60, 1] = 0.5
-    assert kernels.count_rows(x, *out, 1) == (0.5, False)
+    assert by_name(kernels.count_rows, x, *out, 1) == (0.5, False)
     x[5, 2] = -2
-    assert kernels.count_rows(csr(x, np.int32), *out, 1) == (-2, False)
+    assert by_name(kernels.count_rows, csr(x, np.int32), *out, 1) == (-2, False)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -11,7 +11,8 @@ from sklearn.decomposition._nmf import _beta_divergence
 
 from gramfold._core import level
 from gramfold.fit.monitor import Monitor
-from gramfold.fold.source import Penalty, Source
+from gramfold.fold.source import Source
+from gramfold.least_squares.rows import Penalty
 from gramfold.nmf.beta import Multiplicative, level_rows, multiplicative_rows
 from gramfold.nmf.divergence import BetaDivergence
 from gramfold.nmf.kl import KullbackLeibler, kl_rows

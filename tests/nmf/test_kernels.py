@@ -57,7 +57,22 @@ def multiplicative(
     out, num, den = np.full_like(start, np.nan), np.full_like(f, np.nan), np.full_like(f, np.nan)
     scale = np.linspace(0.5, 1.5, f.shape[1])
     total, *scalars = kernels.multiplicative(
-        x, f, beta, start, out, num, den, l1, l2, floor, scale, max_sweeps, tol, True, True, n_threads
+        x=x,
+        f=f,
+        beta=beta,
+        start=start,
+        out=out,
+        num=num,
+        den=den,
+        l1=l1,
+        l2=l2,
+        floor=floor,
+        scale=scale,
+        max_sweeps=max_sweeps,
+        tol=tol,
+        loss_at_start=True,
+        measure_at_end=True,
+        n_threads=n_threads,
     )
     assert np.isnan(den).all() == (beta in (1, 2))
     return [out, num, np.nan_to_num(den), total, *map(np.asarray, scalars)]
@@ -67,7 +82,18 @@ def coordinate(kernels, x, f, start, *, l1=0.0, l2=0.0, max_sweeps=2, shrink=0.0
     out = np.full_like(start, np.nan)
     slope = f.sum(axis=0, dtype=float) + l1
     total, *scalars = kernels.kl_coordinate(
-        x, f, slope, start, out, l2, max_sweeps, shrink, tol, True, True, n_threads
+        x=x,
+        f=f,
+        slope=slope,
+        start=start,
+        out=out,
+        l2=l2,
+        max_sweeps=max_sweeps,
+        shrink=shrink,
+        tol=tol,
+        measure_start=True,
+        measure_end=True,
+        n_threads=n_threads,
     )
     return [out, total, *map(np.asarray, scalars)]
 
@@ -306,9 +332,39 @@ def test_rows_in_units_of_their_own_are_the_same_rows_divided(kernels, dtype, la
         laid, out, second = LAYOUTS[layout](rows), np.empty_like(start), np.empty_like(start)
         num, den = np.empty_like(f), np.empty_like(f)
         kernels.multiplicative(
-            laid, f, beta, start, out, num, den, 0.0, 0.0, 0.0, scale, 3, 0.0, True, True, 2, units=given
+            x=laid,
+            f=f,
+            beta=beta,
+            start=start,
+            out=out,
+            num=num,
+            den=den,
+            l1=0.0,
+            l2=0.0,
+            floor=0.0,
+            scale=scale,
+            max_sweeps=3,
+            tol=0.0,
+            loss_at_start=True,
+            measure_at_end=True,
+            n_threads=2,
+            units=given,
         )
-        kernels.kl_coordinate(laid, f, slope, start, second, 0.0, 3, 0.0, 0.0, True, True, 2, units=given)
+        kernels.kl_coordinate(
+            x=laid,
+            f=f,
+            slope=slope,
+            start=start,
+            out=second,
+            l2=0.0,
+            max_sweeps=3,
+            shrink=0.0,
+            tol=0.0,
+            measure_start=True,
+            measure_end=True,
+            n_threads=2,
+            units=given,
+        )
         results.append((out, second, num))
     for mine, theirs in zip(*results, strict=True):
         assert_array_equal(mine, theirs)
@@ -325,26 +381,40 @@ def test_penalties_of_rows_in_units_are_those_of_the_twin(kernels, dtype, beta, 
         fc, z = f.astype(cast), start.astype(cast)
         out, second = np.empty_like(z), np.empty_like(z)
         module.multiplicative(
-            laid,
-            fc,
-            beta,
-            z,
-            out,
-            None,
-            None,
-            0.3,
-            0.2,
-            0.0,
-            np.ones(4),
-            2,
-            0.0,
-            False,
-            False,
-            2,
+            x=laid,
+            f=fc,
+            beta=beta,
+            start=z,
+            out=out,
+            num=None,
+            den=None,
+            l1=0.3,
+            l2=0.2,
+            floor=0.0,
+            scale=np.ones(4),
+            max_sweeps=2,
+            tol=0.0,
+            loss_at_start=False,
+            measure_at_end=False,
+            n_threads=2,
             units=units,
         )
         slope = fc.sum(axis=0, dtype=float) + 0.3
-        module.kl_coordinate(laid, fc, slope, z, second, 0.2, 2, 0.0, 0.0, False, False, 2, units=units)
+        module.kl_coordinate(
+            x=laid,
+            f=fc,
+            slope=slope,
+            start=z,
+            out=second,
+            l2=0.2,
+            max_sweeps=2,
+            shrink=0.0,
+            tol=0.0,
+            measure_start=False,
+            measure_end=False,
+            n_threads=2,
+            units=units,
+        )
         results.append((out, second))
     for mine, theirs in zip(*results, strict=True):
         assert_allclose(mine, theirs, rtol=0, atol=400 * np.finfo(dtype).eps * theirs.max())

@@ -10,9 +10,11 @@ from sklearn.decomposition import non_negative_factorization
 
 from gramfold.fit.monitor import Monitor
 from gramfold.fold.observed import observe
-from gramfold.fold.source import Penalty, Source, Sweeps
-from gramfold.least_squares.masked import MaskedAlternating, MaskedFrobenius, solve_rows, solve_to_convergence
+from gramfold.fold.source import Source
+from gramfold.least_squares.masked import solve_observed, solve_observed_to_convergence
+from gramfold.least_squares.rows import Penalty, Sweeps
 from gramfold.nmf.alternate import Alternating
+from gramfold.nmf.masked import MaskedAlternating, MaskedFrobenius
 
 FREE = Penalty()
 
@@ -117,7 +119,7 @@ def test_objective_never_rises_and_is_what_it_says(settings, extrapolate):
     assert np.all(np.diff(history["objective"]) <= noise)
     end = objective(X, weights, W_end, H_end, penalty_W, penalty_H)
     assert end <= history["objective"][-1] + noise
-    judged = solve_rows(x, H_end, penalty_W, Sweeps(0), start=W_end)
+    judged = solve_observed(x, H_end, penalty_W, Sweeps(0), start=W_end)
     assert_allclose(judged.objective + penalty_H(H_end), end, rtol=1e-10, atol=noise)
     assert np.isfinite(solver.kkt())
     assert np.isfinite(W_end).all()
@@ -144,10 +146,10 @@ def test_convex_half_is_solved_to_optimality_and_row_by_row():
     X, _, H = problem()
     X[np.random.default_rng(3).random(X.shape) < 0.3] = np.nan
     x = observe(X)
-    whole = solve_to_convergence(x, H, Penalty(0.1, 0.2))
+    whole = solve_observed_to_convergence(x, H, Penalty(0.1, 0.2))
     assert np.sqrt(whole.residual / x.squared_norm) < 1e-9
     for i in (0, 31):
-        alone = solve_to_convergence(observe(X[i : i + 1]), H, Penalty(0.1, 0.2))
+        alone = solve_observed_to_convergence(observe(X[i : i + 1]), H, Penalty(0.1, 0.2))
         assert_array_equal(alone.factor[0], whole.factor[i])
 
 
@@ -155,7 +157,7 @@ def test_rows_that_do_not_converge_are_warned_of(monkeypatch):
     X, _, H = problem()
     monkeypatch.setattr("gramfold.least_squares.masked.MOST_SWEEPS", 1)
     with pytest.warns(match="rows did not converge in 1 sweeps"):
-        solve_to_convergence(observe(X), H, FREE)
+        solve_observed_to_convergence(observe(X), H, FREE)
 
 
 def test_finish_gives_the_weighted_error_over_what_is_observed():

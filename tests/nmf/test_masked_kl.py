@@ -33,7 +33,18 @@ def test_kernel_with_slopes_of_each_row_is_its_twin(compiled, dtype, shape, spar
         given = csr(x.astype(kind), np.int32) if sparse else x.astype(kind)
         out = np.full(start.shape, np.nan, kind)
         numbers = kernels.kl_coordinate(
-            given, f.astype(kind), slope, start.astype(kind), out, l2, 2, 0.0, 0.0, True, True, 2
+            x=given,
+            f=f.astype(kind),
+            slope=slope,
+            start=start.astype(kind),
+            out=out,
+            l2=l2,
+            max_sweeps=2,
+            shrink=0.0,
+            tol=0.0,
+            measure_start=True,
+            measure_end=True,
+            n_threads=2,
         )
         results.append((out, *numbers[:-1]))
     eps = np.finfo(dtype).eps * 200
@@ -45,7 +56,20 @@ def test_slopes_of_a_wrong_shape_are_refused(compiled):
     x, f, start = make(9, 5, 3, np.float64)
     for slope in (np.ones((8, 3)), np.ones((9, 2)), np.ones(4)):
         with pytest.raises(ValueError, match="slope must have k entries, or be rows x k"):
-            compiled.kl_coordinate(x, f, slope, start, start.copy(), 0.0, 1, 0, 0, True, True, 1)
+            compiled.kl_coordinate(
+                x=x,
+                f=f,
+                slope=slope,
+                start=start,
+                out=start.copy(),
+                l2=0.0,
+                max_sweeps=1,
+                shrink=0,
+                tol=0,
+                measure_start=True,
+                measure_end=True,
+                n_threads=1,
+            )
 
 
 @pytest.mark.parametrize("options", [{}, {"alpha_W": 0.02, "alpha_H": 0.01, "l1_ratio": 0.4}], ids=str)

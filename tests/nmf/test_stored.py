@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import gramfold as gf
 from gramfold._core import reference
 from gramfold.fold.observed import observe
-from gramfold.nmf.stored import Stored
+from gramfold.fold.stored import Stored
 
 
 def stored(x, *, index=np.int32, shuffled=True, seed=0):
@@ -39,7 +39,19 @@ def run(kernels, x, f, start, *, l1=0.0, l2=0.0, nonneg=True, max_sweeps=2, poli
     out = np.full((x.shape[0], f.shape[1]), np.nan, f.dtype)
     cross = x if isinstance(x, np.ndarray) else (x.data, x.indices, x.indptr, x.shape[1])
     numbers = kernels.masked_hals(
-        cross, None, f, start, out, l1, l2, nonneg, max_sweeps, polish, 0.0, tol, n_threads
+        x=cross,
+        weights=None,
+        f=f,
+        start=start,
+        out=out,
+        l1=l1,
+        l2=l2,
+        nonneg=nonneg,
+        max_sweeps=max_sweeps,
+        polish=polish,
+        shrink=0.0,
+        tol=tol,
+        n_threads=n_threads,
     )
     return out, np.array(numbers)
 
@@ -77,7 +89,19 @@ def test_weights_of_sparse_rows_are_refused(compiled):
     s = stored(x)
     with pytest.raises(ValueError, match="weights need a dense x"):
         compiled.masked_hals(
-            (s.data, s.indices, s.indptr, 5), np.ones((4, 5)), f, None, start, 0, 0, True, 1, 0, 0, 0, 1
+            x=(s.data, s.indices, s.indptr, 5),
+            weights=np.ones((4, 5)),
+            f=f,
+            start=None,
+            out=start,
+            l1=0,
+            l2=0,
+            nonneg=True,
+            max_sweeps=1,
+            polish=0,
+            shrink=0,
+            tol=0,
+            n_threads=1,
         )
 
 

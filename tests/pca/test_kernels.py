@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from kernel_cases import spread
+from kernel_cases import by_name, spread
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -59,7 +59,20 @@ def run(
     if v is not None and left is None:
         left = np.full((rows, v.shape[1]), np.nan, x.dtype)
     sums = kernels.shrink(
-        x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads
+        x=x,
+        weights=weights,
+        z=z,
+        v=v,
+        f=f,
+        left=left,
+        numbers=numbers,
+        by_row=by_row,
+        dual=dual,
+        gram=gram,
+        q=q,
+        products=products,
+        image=image,
+        n_threads=n_threads,
     )
     return z, left, gram, products, image, np.array(sums)
 
@@ -138,7 +151,15 @@ def test_the_sparse_pass_is_its_twin(kernels, dtype, shape, index, by_row):
         w = None if weights is None else weights.astype(kind)
         matrix = (csr[0].astype(kind), *csr[1:])
         sums = module.shrink_sparse(
-            matrix, w, zs, left.astype(kind), v.astype(kind), NUMBERS["with noise"], by_row, out, 2
+            x=matrix,
+            weights=w,
+            z=zs,
+            left=left.astype(kind),
+            right=v.astype(kind),
+            numbers=NUMBERS["with noise"],
+            by_row=by_row,
+            out=out,
+            n_threads=2,
         )
         results.append((zs, out, np.array(sums)))
     for mine, theirs in zip(*results, strict=True):
@@ -173,4 +194,4 @@ def test_shapes_that_do_not_fit_are_refused(compiled):
         ((x, None, z, v, f, None, numbers, False, False, gram[1:].copy(), None, None, None, 1), "gram must"),
     ):
         with pytest.raises(ValueError, match=message):
-            compiled.shrink(*arguments)
+            by_name(compiled.shrink, *arguments)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -64,9 +65,11 @@ def test_moments_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
     if isinstance(given, tuple):
         shift[:p] = 0
     for s, w in ((None, None), (shift, None), (shift, weights)):
-        found = kernels.moments(given, np.asfortranarray(y), s, w, 2)
-        tail = reference.moments(np.abs(x), np.abs(y), None if s is None else -np.abs(s), w, 1)
-        expected = reference.moments(given, y, s, w, 1)
+        found = kernels.moments(x=given, y=np.asfortranarray(y), shift=s, weights=w, n_threads=2)
+        tail = reference.moments(
+            x=np.abs(x), y=np.abs(y), shift=None if s is None else -np.abs(s), weights=w, n_threads=1
+        )
+        expected = reference.moments(x=given, y=y, shift=s, weights=w, n_threads=1)
         assert found.dtype == np.float64
         assert found.shape == (p + t + 1, p + t + 1)
         # Half a rounding of the sum of the magnitudes for each of 192 additions, and a few more.
@@ -80,16 +83,18 @@ def test_moments_are_the_same_bits_for_any_number_of_threads(compiled, dtype, la
     if layout.startswith("csr"):
         shift[:37] = 0
     given = LAYOUTS[layout](x)
-    expected = compiled.moments(given, y, shift, weights, 1)
+    expected = compiled.moments(x=given, y=y, shift=shift, weights=weights, n_threads=1)
     for n_threads in (2, 3, 8):
-        assert_array_equal(compiled.moments(given, y, shift, weights, n_threads), expected)
+        assert_array_equal(
+            compiled.moments(x=given, y=y, shift=shift, weights=weights, n_threads=n_threads), expected
+        )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_moments_of_csr_in_any_order_and_of_scaled_rows_are_those_of_dense_rows(kernels, dtype, layout):
     x, y, shift, weights = data(50, 7, 2, dtype)
     shift[:7] = 0
-    found = kernels.moments(LAYOUTS[layout](x), y, shift, weights, 1, 4.0)
+    found = kernels.moments(x=LAYOUTS[layout](x), y=y, shift=shift, weights=weights, n_threads=1, scale=4.0)
     rows = np.hstack([4 * x.astype(float), y - shift[7:].astype(float), np.ones((50, 1))])
     expected = rows.T @ (weights[:, None].astype(float) * rows)
     assert_allclose(found, expected, rtol=0, atol=64 * np.finfo(dtype).eps * np.abs(expected).max())
@@ -105,10 +110,12 @@ def test_misfits_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
         shift[:p] = 0
     coefs = np.random.default_rng(1).standard_normal((p, t))
     for s, w in ((None, None), (shift, None), (shift, weights)):
-        found = kernels.misfit(given, y, s, w, 0.5, coefs, 2)
-        expected = reference.misfit(given, y, s, w, 0.5, coefs, 1)
+        found = kernels.misfit(x=given, y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=2)
+        expected = reference.misfit(x=given, y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=1)
         away = None if s is None else np.concatenate([-np.abs(s[:p]), np.abs(s[p:])])
-        most = reference.misfit(np.abs(x), -np.abs(y), away, w, 0.5, np.abs(coefs), 1)
+        most = reference.misfit(
+            x=np.abs(x), y=-np.abs(y), shift=away, weights=w, scale=0.5, coefs=np.abs(coefs), n_threads=1
+        )
         for one, other, size in zip(found, expected, most, strict=True):
             assert np.all(np.abs(one - other) <= 64 * np.finfo(np.float64).eps * np.abs(size))
 
@@ -119,9 +126,11 @@ def test_misfits_are_the_same_bits_for_any_number_of_threads(compiled, dtype, la
     shift[:37] = 0
     given, coefs = LAYOUTS[layout](x), np.random.default_rng(1).standard_normal((37, 2))
     wide = [a.astype(np.float64) for a in (y, shift, weights)]
-    expected = compiled.misfit(given, *wide, 1.0, coefs, 1)
+    expected = by_name(compiled.misfit, given, *wide, 1.0, coefs, 1)
     for n_threads in (2, 3, 8):
-        for one, other in zip(compiled.misfit(given, *wide, 1.0, coefs, n_threads), expected, strict=True):
+        for one, other in zip(
+            by_name(compiled.misfit, given, *wide, 1.0, coefs, n_threads), expected, strict=True
+        ):
             assert_array_equal(one, other)
 
 
@@ -137,7 +146,7 @@ def test_misfits_of_sizes_that_do_not_fit_are_refused(compiled):
         ((x, y.astype(np.float32), shift, weights, 1.0, coefs), "incompatible"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
-            compiled.misfit(*arguments, 1)
+            by_name(compiled.misfit, *arguments, 1)
 
 
 def test_sizes_that_do_not_fit_are_refused(compiled):
@@ -149,5 +158,5 @@ def test_sizes_that_do_not_fit_are_refused(compiled):
         ((x.astype(np.float32), y, shift, weights), "dtype"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
-            compiled.moments(*arguments, 1)
-    assert_allclose(compiled.moments(x[:0], y[:0], shift, None, 1), 0)
+            by_name(compiled.moments, *arguments, 1)
+    assert_allclose(compiled.moments(x=x[:0], y=y[:0], shift=shift, weights=None, n_threads=1), 0)

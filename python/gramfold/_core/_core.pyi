@@ -9,6 +9,7 @@ _Array = NDArray[Any]
 _Double = NDArray[np.float64]
 
 def hals(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
     p: _Array | None,
     f: _Array,
@@ -30,6 +31,7 @@ def hals(
     n_threads: int,
 ) -> tuple[_Double | None, _Double | None, float, float, float, float, float]: ...
 def orthogonal_rows(
+    *,
     atoms: _Double,
     y: _Double,
     codes: _Double,
@@ -40,6 +42,7 @@ def orthogonal_rows(
     n_threads: int,
 ) -> None: ...
 def lasso(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
     p: _Array | None,
     f: _Array,
@@ -58,6 +61,7 @@ def lasso(
     n_threads: int,
 ) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
 def omp(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
     p: _Array | None,
     f: _Array,
@@ -70,8 +74,9 @@ def omp(
     ols: bool,
     n_threads: int,
 ) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
-def nonzeros(dense: _Array) -> tuple[_Array, NDArray[np.int32], NDArray[np.int64]]: ...
+def nonzeros(*, dense: _Array) -> tuple[_Array, NDArray[np.int32], NDArray[np.int64]]: ...
 def update_atoms(
+    *,
     atoms: _Array,
     gram: _Double,
     products: _Array,
@@ -82,8 +87,9 @@ def update_atoms(
     unused: float,
     sweeps: int,
 ) -> None: ...
-def repeated_atoms(gram: _Double, same: float) -> NDArray[np.bool_]: ...
+def repeated_atoms(*, gram: _Double, same: float) -> NDArray[np.bool_]: ...
 def residual(
+    *,
     x: _Array,
     weights: _Array | None,
     codes: tuple[_Array, _Array, _Array],
@@ -92,6 +98,7 @@ def residual(
     n_threads: int,
 ) -> _Double: ...
 def masked_atoms(
+    *,
     residual: _Array,
     weights: _Array,
     codes: tuple[_Array, _Array, _Array],
@@ -104,6 +111,7 @@ def masked_atoms(
     n_threads: int,
 ) -> None: ...
 def ksvd_atoms(
+    *,
     residual: _Array,
     codes: tuple[_Array, _Array, _Array],
     atoms: _Array,
@@ -112,6 +120,7 @@ def ksvd_atoms(
     n_threads: int,
 ) -> None: ...
 def soup_atoms(
+    *,
     residual: _Array,
     codes: tuple[_Array, _Array, _Array],
     atoms: _Array,
@@ -122,6 +131,7 @@ def soup_atoms(
     n_threads: int,
 ) -> tuple[_Array, _Array, _Array]: ...
 def masked_hals(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     weights: _Array | None,
     f: _Array,
@@ -137,6 +147,7 @@ def masked_hals(
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float]: ...
 def multiplicative(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     f: _Array,
     beta: float,
@@ -156,6 +167,7 @@ def multiplicative(
     units: _Double | None = None,
 ) -> tuple[_Double, float, float, float, float, float]: ...
 def kl_coordinate(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     f: _Array,
     slope: _Double,
@@ -171,6 +183,7 @@ def kl_coordinate(
     units: _Double | None = None,
 ) -> tuple[_Double, float, float, float, float, float]: ...
 def poisson_mixture(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     f: _Double,
     bias: _Double,
@@ -185,9 +198,10 @@ def poisson_mixture(
     n_threads: int,
 ) -> tuple[_Double, _Double, float]: ...
 def count_rows(
-    x: _Array | tuple[_Array, _Array, _Array, int], totals: _Double, factorials: _Double, n_threads: int
+    *, x: _Array | tuple[_Array, _Array, _Array, int], totals: _Double, factorials: _Double, n_threads: int
 ) -> tuple[float, bool]: ...
 def gaussian_mixture(
+    *,
     x: _Array,
     kind: str,
     shift: _Array,
@@ -206,6 +220,7 @@ def gaussian_mixture(
     n_threads: int,
 ) -> tuple[_Double, float]: ...
 def assign(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     centers: _Array,
     weights: _Array | None,
@@ -221,9 +236,10 @@ def assign(
     n_threads: int,
 ) -> tuple[_Double, float, int, float, int]: ...
 def distances(
-    x: _Array | tuple[_Array, _Array, _Array, int], centers: _Array, out: _Array, n_threads: int
+    *, x: _Array | tuple[_Array, _Array, _Array, int], centers: _Array, out: _Array, n_threads: int
 ) -> None: ...
 def seed(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     candidates: _Array,
     closest: _Array | None,
@@ -237,6 +253,7 @@ def seed(
     n_threads: int,
 ) -> int: ...
 def sketch(
+    *,
     x: _Array,
     shift: _Array,
     step: float,
@@ -245,6 +262,7 @@ def sketch(
     n_threads: int,
 ) -> None: ...
 def shrink(
+    *,
     x: _Array,
     weights: _Array | None,
     z: _Array,
@@ -261,6 +279,7 @@ def shrink(
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def centred(
+    *,
     x: _Array,
     shift: _Double | None,
     weights: _Double | None,
@@ -274,6 +293,7 @@ def centred(
     n_threads: int,
 ) -> float: ...
 def shrink_sparse(
+    *,
     x: tuple[_Array, _Array, _Array, int],
     weights: _Array | None,
     z: _Array,
@@ -284,10 +304,11 @@ def shrink_sparse(
     out: _Array,
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
-def repeats(columns: NDArray[Any], starts: NDArray[Any], cols: int, n_threads: int) -> bool: ...
-def scan(x: _Array, n_threads: int) -> tuple[float, float, float]: ...
-def gram(f: _Array, n_threads: int) -> _Double: ...
+def repeats(*, columns: NDArray[Any], starts: NDArray[Any], cols: int, n_threads: int) -> bool: ...
+def scan(*, x: _Array, n_threads: int) -> tuple[float, float, float]: ...
+def gram(*, f: _Array, n_threads: int) -> _Double: ...
 def moments(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     y: _Array,
     shift: _Array | None,
@@ -296,6 +317,7 @@ def moments(
     scale: float = 1.0,
 ) -> _Double: ...
 def misfit(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     y: _Double,
     shift: _Double | None,
@@ -305,14 +327,15 @@ def misfit(
     n_threads: int,
 ) -> tuple[_Double, _Double, _Double]: ...
 def products(
+    *,
     x: _Array | tuple[_Array, _Array, _Array, int],
     f: _Array,
     out: _Array | None,
     image: _Array | None,
     n_threads: int,
 ) -> None: ...
-def pseudoinverse(gram: _Double, eps: float) -> _Double: ...
-def squared_residual(x: _Array, w: _Array, h: _Array, n_threads: int) -> float: ...
-def peak(is_double: bool, seconds: float, n_threads: int) -> float: ...
+def pseudoinverse(*, gram: _Double, eps: float) -> _Double: ...
+def squared_residual(*, x: _Array, w: _Array, h: _Array, n_threads: int) -> float: ...
+def peak(*, is_double: bool, seconds: float, n_threads: int) -> float: ...
 def compiler() -> str: ...
 def openmp() -> str: ...

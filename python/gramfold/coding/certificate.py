@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import flag, real
 from ..fit.inputs import read_atoms, read_rows
-from ..fold.source import Penalty, Source
+from ..fold.source import Source
+from ..least_squares.rows import Penalty
 from ..least_squares.scales import scale_of
 from ..linalg.powers import times_power
 

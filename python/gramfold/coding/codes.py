@@ -1,6 +1,5 @@
 """Which kernel codes the rows of X in a dictionary, and what it gives back."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from .._core import kernels
+from ..fit.warn import warn
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source, Sweeps, row_count, solve_rows
+from ..fold.source import Array, Source
 from ..least_squares.from_data import Rows
+from ..least_squares.rows import Penalty, Sweeps, row_count, solve_rows
 from ..least_squares.sound_rows import mend, penalised
 
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
@@ -94,7 +95,7 @@ def code_rows(
     n_threads : int
     """
     if gram is None and coder.algorithm != "threshold":
-        gram = kernels.gram(shared.astype(np.float64), n_threads)
+        gram = kernels.gram(f=shared.astype(np.float64), n_threads=n_threads)
     if coder.algorithm == "lasso" and (_free(coder) or shared.shape[1] <= SIDE_BY_SIDE):
         return _side_by_side(x, shared, coder, gram, products, start, sums, sparse, n_threads)
     if coder.algorithm == "threshold":
@@ -109,24 +110,53 @@ def code_rows(
     assert gram is not None
     if matching and not coder.nonneg:
         result = kernels.omp(
-            source, products, shared, gram, enough, out, sums, doubtful, min(coder.n_nonzero, k),
-            coder.algorithm == "ols", n_threads,
-        )  # fmt: skip
+            x=source,
+            p=products,
+            f=shared,
+            gram=gram,
+            enough=enough,
+            out=out,
+            sums=sums,
+            doubtful=doubtful,
+            most=min(coder.n_nonzero, k),
+            ols=coder.algorithm == "ols",
+            n_threads=n_threads,
+        )
     else:
         result = kernels.lasso(
-            source, products, shared, gram + coder.l2 * np.eye(k), start, enough, out, sums, doubtful,
-            coder.l1, coder.nonneg, min(coder.n_nonzero, k) if matching else k, matching, coder.max_iter,
-            coder.tolerance(shared.dtype), n_threads,
-        )  # fmt: skip
+            x=source,
+            p=products,
+            f=shared,
+            gram=gram + coder.l2 * np.eye(k),
+            start=start,
+            enough=enough,
+            out=out,
+            sums=sums,
+            doubtful=doubtful,
+            l1=coder.l1,
+            nonneg=coder.nonneg,
+            most=min(coder.n_nonzero, k) if matching else k,
+            one_by_one=matching,
+            max_rounds=coder.max_iter,
+            tol=coder.tolerance(shared.dtype),
+            n_threads=n_threads,
+        )
     parts, squares, objective, n_open = result
     codes = out if parts is None else sp.csr_matrix(parts, shape=(rows, k))
     return Coded(codes, sums, squares, objective, n_open, doubtful)
 
 
 def mend_codes(
-    x: Source | Observed, atoms: Array, coder: Coder, codes: Any, n_open: float, *, gram: Any = None,
-    start: Array | None = None, doubtful: NDArray[np.bool_] | None = None,
-) -> tuple[Any, float]:  # fmt: skip
+    x: Source | Observed,
+    atoms: Array,
+    coder: Coder,
+    codes: Any,
+    n_open: float,
+    *,
+    gram: Any = None,
+    start: Array | None = None,
+    doubtful: NDArray[np.bool_] | None = None,
+) -> tuple[Any, float]:
     """Solve again what codes (rows, k) of x in `atoms` (k, cols) need it; gives how many did not end too."""
     if coder.algorithm == "threshold":
         return codes, n_open
@@ -161,16 +191,15 @@ def _side_by_side(
         squares=sums is not None, n_threads=n_threads,
     )  # fmt: skip
     dense = result.factor
-    codes = sp.csr_matrix(kernels.nonzeros(dense), shape=dense.shape) if sparse else dense
+    codes = sp.csr_matrix(kernels.nonzeros(dense=dense), shape=dense.shape) if sparse else dense
     squares = None if sums is None else result.gram
     return Coded(codes, sums, squares, result.objective, 0.0 if once else result.open)
 
 
-def warn_if_open(n_open: float, rows: int, max_iter: int, *, stacklevel: int) -> None:
+def warn_if_open(n_open: float, rows: int, max_iter: int) -> None:
     """Say how many rows did not reach their minimiser."""
     if n_open:
-        warnings.warn(
+        warn(
             f"{n_open:.0f} of {rows} rows did not converge in {max_iter} rounds: raise max_iter or tol",
             ConvergenceWarning,
-            stacklevel=stacklevel + 1,
         )

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Sweeps
-from ..least_squares.masked import solve_rows
+from ..fold.source import Array
+from ..least_squares.masked import solve_observed
+from ..least_squares.rows import Penalty, Sweeps
 from .codes import POLISH, Coder, code_rows, mend_codes
 
 
@@ -24,7 +25,7 @@ def solve(
     if coder.algorithm == "lasso":
         penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
-        result = solve_rows(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
+        result = solve_observed(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
         return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
     n_open = 0.0
@@ -42,7 +43,7 @@ def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | No
         values, some = values * root, some * root
     enough = None if error is None else np.array([values.astype(np.float64) @ values - error**2])
     shared = np.ascontiguousarray(some.T)
-    gram = kernels.gram(shared, 1)
+    gram = kernels.gram(f=shared, n_threads=1)
     products = np.ascontiguousarray((some @ values)[None], dtype=x.dtype)
     return code_rows(
         None, shared, replace(coder, l2=0.0), gram=gram, products=products, enough=enough, n_threads=1

@@ -9,8 +9,8 @@ from sklearn.utils import Tags
 
 from ..fit.arguments import flag
 from ..fit.inputs import read_atoms, read_rows
+from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array
-from ..nmf.base import unchanged_on_error
 from .sparse_encode import sparse_encode
 
 

@@ -12,7 +12,8 @@ from .._core import kernels
 from ..fit.arguments import choice, effective_threads, flag, real, whole
 from ..fit.inputs import read_array, read_atoms, read_rows
 from ..fold.observed import Observed, observe
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale, solve_in_range
 from ..linalg.powers import times_power
 from . import masked_codes
@@ -144,7 +145,7 @@ def sparse_encode(
         return found
 
     codes = solve_in_range(x, atoms, l2, solve, products=coder.algorithm == "threshold")
-    warn_if_open(n_open, rows, coder.max_iter, stacklevel=2)
+    warn_if_open(n_open, rows, coder.max_iter)
     return codes
 
 
@@ -179,7 +180,7 @@ def _encode(
         return sp.csr_matrix(codes) if sparse else codes, n_open
     shared = np.ascontiguousarray(atoms.T)
     if gram is None:
-        gram = kernels.gram(shared.astype(np.float64), x.n_threads)
+        gram = kernels.gram(f=shared.astype(np.float64), n_threads=x.n_threads)
     done = code_rows(
         x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x.x, errors),
         sparse=sparse, n_threads=x.n_threads,

@@ -103,7 +103,7 @@ def some_rows(x: Source | Observed, count: int, rule: AtomRule, rng: np.random.R
 
 def gram_of(atoms: Array, n_threads: int) -> NDArray[np.float64]:
     """Give DD', in double: of nearly dependent atoms the coders need every digit."""
-    return kernels.gram(np.ascontiguousarray(atoms.T, dtype=np.float64), n_threads)
+    return kernels.gram(f=np.ascontiguousarray(atoms.T, dtype=np.float64), n_threads=n_threads)
 
 
 def least_use(objective: float, squares: NDArray[np.float64], rule: AtomRule, dtype: Any) -> float:
@@ -126,7 +126,7 @@ def faulty(
     """
     if rule.penalised:
         return np.zeros(len(gram), bool)
-    return unused | kernels.repeated_atoms(np.maximum(gram, 0) if nonneg_codes else gram, SAME)
+    return unused | kernels.repeated_atoms(gram=np.maximum(gram, 0) if nonneg_codes else gram, same=SAME)
 
 
 def size_of(a: Array) -> float:

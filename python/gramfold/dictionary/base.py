@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..coding.codes import Coder
 from ..coding.sparse_coder import BaseCoder
 from ..coding.sparse_encode import MATCHING, make_coder
-from ..fit.arguments import Seed, choice, effective_threads, flag, real, seeded, whole
+from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, seeded, whole
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fold.observed import Observed
@@ -79,10 +79,7 @@ class BaseDictionaryLearning(BaseCoder):
         if not isinstance(self.max_iter, Integral) or self.max_iter < 0:
             raise ValueError(f"max_iter must be a whole number of at least 0, got {self.max_iter!r}")
         flag(self.warm_start, "warm_start")
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
+        check_reporting(self)
         return self._make_coder(n_features), self._make_rule()
 
     def _make_coder(self, n_features: int) -> Coder:

@@ -1,6 +1,5 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -15,9 +14,10 @@ from ..coding.sparse_encode import MATCHING, row_budgets, row_errors
 from ..fit.arguments import Seed, choice, effective_threads
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..fold.observed import Observed, observe
 from ..fold.source import Source
-from ..nmf.base import unchanged_on_error
 from .atoms import AtomRule, read_matrix
 from .base import FIT_ALGORITHMS, BaseDictionaryLearning
 from .residual import KsvdSteps, SoupSteps
@@ -197,10 +197,9 @@ class DictionaryLearning(BaseDictionaryLearning):
             self.history_, self.n_iter_ = monitor.history, len(monitor.rows)
             self.error_ = self.history_["objective"]
             if not self.converged_ and self.tol > 0 and 0 < self.n_iter_ == self.max_iter:
-                warnings.warn(
+                warn(
                     f"Maximum number of iterations {self.max_iter} reached before convergence",
-                    ConvergenceWarning, stacklevel=2,
-                )  # fmt: skip
+                    ConvergenceWarning)  # fmt: skip
         return self
 
     def fit_transform(self, X: Any, y: Any = None, mask: Any = None) -> Any:

@@ -9,8 +9,8 @@ from ..coding.codes import Coder
 from ..coding.sparse_encode import MATCHING
 from ..fit.arguments import Seed, flag, whole
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Source
-from ..nmf.base import unchanged_on_error
 from .atoms import AtomRule, size_of
 from .base import BaseDictionaryLearning
 from .online import Online

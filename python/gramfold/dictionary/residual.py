@@ -27,7 +27,14 @@ class ResidualSteps(Steps):
 
     def _fit(self, codes: Any, atoms: Array) -> NDArray[np.float64]:
         """Set the residual of CSR codes, and give the squared norms of its rows."""
-        return kernels.residual(self.values, None, parts(codes), atoms, self.residual, self.x.n_threads)
+        return kernels.residual(
+            x=self.values,
+            weights=None,
+            codes=parts(codes),
+            atoms=atoms,
+            out=self.residual,
+            n_threads=self.x.n_threads,
+        )
 
     def _flag(self, atoms: Array, objective: float) -> None:
         """Find the atoms that are to be replaced."""
@@ -54,7 +61,12 @@ class KsvdSteps(ResidualSteps):
         """Iterate once."""
         codes = self._coded(atoms).tocsc()
         kernels.ksvd_atoms(
-            self.residual, parts(codes), atoms, self.coder.nonneg, self.rule.nonneg, self.x.n_threads
+            residual=self.residual,
+            codes=parts(codes),
+            atoms=atoms,
+            nonneg_codes=self.coder.nonneg,
+            nonneg_atoms=self.rule.nonneg,
+            n_threads=self.x.n_threads,
         )
         codes.eliminate_zeros()
         self.codes = codes.tocsr()
@@ -96,9 +108,15 @@ class SoupSteps(ResidualSteps):
         hard = self.coder.algorithm == "soup_l0"
         self._fit(codes, atoms)
         found = kernels.soup_atoms(
-            self.residual, parts(codes.tocsc()), atoms, self.coder.l1, hard, self.coder.nonneg,
-            self.rule.nonneg, self.x.n_threads,
-        )  # fmt: skip
+            residual=self.residual,
+            codes=parts(codes.tocsc()),
+            atoms=atoms,
+            penalty=self.coder.l1,
+            hard=hard,
+            nonneg_codes=self.coder.nonneg,
+            nonneg_atoms=self.rule.nonneg,
+            n_threads=self.x.n_threads,
+        )
         self.codes = sp.csc_matrix(found, shape=shape).tocsr()
         sizes = self.codes.nnz if hard else np.abs(self.codes.data).sum(dtype=np.float64)
         objective = 0.5 * float(self._fit(self.codes, atoms).sum()) + self.coder.l1 * float(sizes)

@@ -127,9 +127,17 @@ class MaskedSteps(Steps):
         rounding = least_use(0.0, squares, rule, x.dtype)
         self._fit(codes, atoms)
         kernels.masked_atoms(
-            self.residual, self.weights, parts(codes), atoms, rule.l1, rule.l2, rule.nonneg, rule.ball,
-            rounding, x.n_threads,
-        )  # fmt: skip
+            residual=self.residual,
+            weights=self.weights,
+            codes=parts(codes),
+            atoms=atoms,
+            l1=rule.l1,
+            l2=rule.l2,
+            nonneg=rule.nonneg,
+            ball=rule.ball,
+            unused=rounding,
+            n_threads=x.n_threads,
+        )
         if rule.penalised:
             atoms[squares <= rounding] = 0
         objective = self._fit(codes, atoms) + penalty + rule(atoms)
@@ -145,7 +153,12 @@ class MaskedSteps(Steps):
     def _fit(self, codes: Any, atoms: Array) -> float:
         """Set the residual, and give half its weighted squared norm."""
         errors = kernels.residual(
-            self.values, self.weights, parts(codes.tocsr()), atoms, self.residual, self.x.n_threads
+            x=self.values,
+            weights=self.weights,
+            codes=parts(codes.tocsr()),
+            atoms=atoms,
+            out=self.residual,
+            n_threads=self.x.n_threads,
         )
         return 0.5 * float(errors.sum())
 
@@ -211,7 +224,11 @@ def fit_of(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> f
         some = slice(first, first + size)
         rows = x.x[some].toarray() if x.sparse else x.x[some]
         codes, rest = parts(done.codes[some]), np.empty(rows.shape, x.dtype)
-        total += float(kernels.residual(rows, None, codes, atoms, rest, x.n_threads).sum())
+        total += float(
+            kernels.residual(
+                x=rows, weights=None, codes=codes, atoms=atoms, out=rest, n_threads=x.n_threads
+            ).sum()
+        )
     return 0.5 * total
 
 
@@ -226,9 +243,16 @@ def update(
     """Update the atoms (k, m) in place for Z'Z `gram` and X'Z `products` (m, k)."""
     scale = 2.0 ** -np.frexp(np.diag(gram).max(initial=0.0))[1]  # of any size codes may be: 1 for the kernel
     kernels.update_atoms(
-        atoms, gram * scale, np.ascontiguousarray(products.T * scale, dtype=atoms.dtype), rule.l1 * scale,
-        rule.l2 * scale, rule.nonneg, rule.ball, unused * scale, sweeps,
-    )  # fmt: skip
+        atoms=atoms,
+        gram=gram * scale,
+        products=np.ascontiguousarray(products.T * scale, dtype=atoms.dtype),
+        l1=rule.l1 * scale,
+        l2=rule.l2 * scale,
+        nonneg=rule.nonneg,
+        ball=rule.ball,
+        unused=unused * scale,
+        sweeps=sweeps,
+    )
 
 
 def parts(codes: Any) -> Parts:

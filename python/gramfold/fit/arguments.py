@@ -80,3 +80,14 @@ def generator(random_state: Seed) -> np.random.Generator:
     """Return a fast generator seeded by scikit-learn's kind of `random_state`."""
     seed = seeded(random_state).randint(2**32, size=4, dtype=np.uint32)
     return np.random.default_rng(seed)
+
+
+def check_reporting(model: Any) -> None:
+    """Check what every fit has for reporting and for stopping: verbose, callback, max_time, n_threads."""
+    if not isinstance(model.verbose, (bool, Integral)) or model.verbose < 0:
+        raise ValueError(f"verbose must be a whole number of at least 0, got {model.verbose!r}")
+    if model.callback is not None and not callable(model.callback):
+        raise ValueError(f"callback must be callable, got {model.callback!r}")
+    if model.max_time is not None:
+        real(model.max_time, "max_time")
+    effective_threads(getattr(model, "n_threads", None))

@@ -6,24 +6,25 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from .._core import kernels
 from .arguments import effective_threads
+from .blocks import Blocks
 
 FLOATS = [np.float64, np.float32]
 
 
 def read_rows(
     X: Any, estimator: Any = None, *, name: str = "X", sparse: bool = True, gaps: bool = False,
-    n_threads: int | None = None, **checks: Any,
+    segments: bool = False, n_threads: int | None = None, **checks: Any,
 ) -> Any:  # fmt: skip
     """Check a matrix of rows, and give it as an ndarray or as sound CSR.
 
     Parameters
     ----------
-    X : array-like or sparse matrix
+    X : array-like, sparse matrix or Blocks
     estimator : object, optional
         Learns from X, or checks X against, the number and names of the features.
     name : str
@@ -32,6 +33,8 @@ def read_rows(
         Whether a sparse X will do; it comes back as CSR, see `sound`.
     gaps : bool
         Whether NaN is an entry that is not observed; the masked entries of a masked array become NaN.
+    segments : bool
+        Whether Blocks stay so, of checked arrays or sound CSR; else they come back as one matrix, a copy.
     n_threads : int, optional
         Default: that of the estimator, if it has one.
     **checks
@@ -44,6 +47,9 @@ def read_rows(
     ValueError
         If X is not as described; a masked array hides entries although `gaps` is False.
     """
+    if isinstance(X, Blocks):
+        options = {"sparse": sparse, "gaps": gaps, "n_threads": n_threads, **checks}
+        return _read_blocks(X, estimator, name, options, segments)
     X = _without_mask(X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
@@ -59,6 +65,36 @@ def read_rows(
         if hint and "contains NaN" in str(error):
             raise ValueError(f"Input {name} contains NaN: {hint}") from None
         raise
+
+
+def _read_blocks(X: Blocks, estimator: Any, name: str, options: dict[str, Any], segments: bool) -> Any:
+    """Check every block as `read_rows` does, and all of them together against the estimator and y."""
+    y, reset = options.pop("y", None), options.pop("reset", True)
+    least = options.pop("ensure_min_samples", 1)
+    if X.shape[0] < least:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) while a minimum of {least} is required: {X}"
+        )
+    if estimator is not None:
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    about = {key: options.pop(key) for key in ("multi_output", "y_numeric") if key in options}
+    if "n_threads" in options and options["n_threads"] is None:
+        options["n_threads"] = getattr(estimator, "n_threads", None)
+    parts = []
+    for i, part in enumerate(X.parts):
+        try:
+            parts.append(read_rows(part, name=name, ensure_min_samples=0, **options))
+        except (TypeError, ValueError) as error:
+            hint = about_nan(estimator)
+            more = f": {hint}" if hint and "contains NaN" in str(error) else ""
+            raise type(error)(f"block {i} of {name}: {error}{more}") from None
+    found: Any = Blocks(parts)
+    if not segments:
+        found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
+    if y is None:
+        return found
+    nothing = np.zeros((X.shape[0], 1))
+    return found, check_X_y(nothing, y, estimator=estimator, **about)[1]
 
 
 def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
@@ -183,6 +219,6 @@ def _check_structure(
         indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
     indices, pointers = np.ascontiguousarray(indices[:entries]), np.ascontiguousarray(pointers)
     try:
-        return bool(kernels.repeats(indices, pointers, minor, n_threads))
+        return bool(kernels.repeats(columns=indices, starts=pointers, cols=minor, n_threads=n_threads))
     except ValueError as error:
         raise ValueError(str(error).replace("X.", f"{name}.")) from None

@@ -27,6 +27,10 @@ class Monitor:
         a method `close`, that is called when the fit ends.
     max_time : float or None
         Seconds after which no further iteration begins.
+    begun : float, optional
+        When the fit began, by `time.perf_counter`; now by default.
+    every : int
+        Iterations from one log line to the next.
 
     Attributes
     ----------
@@ -35,13 +39,15 @@ class Monitor:
     """
 
     def __init__(
-        self, max_iter: int | None, verbose: int, callback: Callback | None, max_time: float | None
-    ) -> None:
+        self, max_iter: int | None, verbose: int, callback: Callback | None, max_time: float | None, *,
+        begun: float | None = None, every: int = 1,
+    ) -> None:  # fmt: skip
         self.max_iter = max_iter
         self.verbose = verbose
         self.callback = callback
         self.max_time = max_time
-        self.begun, self.unit = time.perf_counter(), 1.0
+        self.every = every
+        self.begun, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []
 
     def __enter__(self) -> "Monitor":
@@ -61,7 +67,7 @@ class Monitor:
         seconds, objective = time.perf_counter() - self.begun, self.unit * objective
         self.rows.append((objective, kkt, seconds))
         iteration = len(self.rows)
-        if self.verbose:
+        if self.verbose and iteration % self.every == 0:
             logger.info("iteration %d: objective %.9g, KKT residual %.2e", iteration, objective, kkt)
         stop = False
         if self.callback is not None:

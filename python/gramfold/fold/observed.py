@@ -90,7 +90,19 @@ class Observed:
         """Weighted sum of the squared observed entries: twice the objective of zero factors."""
         nothing, out = np.zeros((self.cols, 1), self.dtype), np.empty((self.rows, 1), self.dtype)
         result = kernels.masked_hals(
-            self.x, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0, 0.0, 0.0, self.n_threads
+            x=self.x,
+            weights=self.weights,
+            f=nothing,
+            start=None,
+            out=out,
+            l1=0.0,
+            l2=0.0,
+            nonneg=True,
+            max_sweeps=0,
+            polish=0,
+            shrink=0.0,
+            tol=0.0,
+            n_threads=self.n_threads,
         )
         return 2 * float(result[2])
 

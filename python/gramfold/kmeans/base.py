@@ -1,8 +1,6 @@
 """What KMeans and its mini-batch form share: checks, the start, predict and transform."""
 
-import warnings
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._core import kernels
-from ..fit.arguments import Seed, choice, effective_threads, real, whole
+from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.warn import warn
 from ..fold.source import Array
 from .lloyd import Assigner, Prior
 from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
@@ -91,7 +90,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         """
         x, centers = self._fixed(X)
         out = np.empty((x.rows, len(centers)), x.dtype)
-        kernels.distances(x.kernel, centers, out, x.n_threads)
+        kernels.distances(x=x.kernel, centers=centers, out=out, n_threads=x.n_threads)
         return x.outside(out)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -150,12 +149,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         real(self.tol, "tol")
         real(self.ridge, "ridge")
         choice(self.metric, "metric", ("euclidean", "cosine"))
-        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
-            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
+        check_reporting(self)
 
     def _runs(self, default: int) -> int:
         """How many starts to try: several only for those that may go wrong by chance."""
@@ -163,11 +157,10 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         if self.n_init == "auto":
             return 1 if given or self.init in ("k-means++", "k-means||") else default
         if given and self.n_init != 1:
-            warnings.warn(
+            warn(
                 f"Explicit initial center position passed: performing only one init in "
                 f"{type(self).__name__} instead of n_init={self.n_init}.",
                 RuntimeWarning,
-                stacklevel=5,
             )
             return 1
         return int(self.n_init)

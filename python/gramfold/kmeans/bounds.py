@@ -17,8 +17,8 @@ MOST_GROUPS, GROUP = 63, 16
 # Rows in the sample; how many centroids may be searched apart, because they went far.
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
-# What `kernels.assign` takes for a search without bounds: lower, order, moved, n_far.
-UNBOUNDED: tuple[None, None, None, int] = (None, None, None, 0)
+# What `kernels.assign` takes for a search without bounds.
+UNBOUNDED: dict[str, Any] = {"lower": None, "order": None, "moved": None, "n_far": 0}
 
 
 class Bounds:
@@ -62,11 +62,11 @@ class Bounds:
         """Whether bounds may pay at all."""
         return cls.look(k, x.values.size / max(1, x.rows)) < WORTH
 
-    def plan(self, centers: Array, labels: NDArray[np.int32]) -> tuple[Any, Any, Any, int]:
+    def plan(self, centers: Array, labels: NDArray[np.int32]) -> dict[str, Any]:
         """Give lower, order, moved and n_far for the next pass; without moved every row is searched."""
         previous, self._previous = self._previous, centers
         if previous is None:
-            return self.lower, self.order, None, 0
+            return UNBOUNDED | {"lower": self.lower, "order": self.order}
         step = centers.astype(np.float64) - previous
         moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
         own = labels[self._sample]
@@ -78,8 +78,8 @@ class Bounds:
         ]
         cost, n_far = min(costs)
         if cost / len(centers) + self.look(len(centers), self._entries) > 1:
-            return self.lower, self.order, None, 0
-        return self.lower, self.order, moved, n_far
+            return UNBOUNDED | {"lower": self.lower, "order": self.order}
+        return {"lower": self.lower, "order": self.order, "moved": moved, "n_far": n_far}
 
     def _searched(self, moved: Any, n_far: int, own: Any, apart: Any) -> float:
         """Centroids that a row of the sample is compared with, on average, if `n_far` are searched apart."""

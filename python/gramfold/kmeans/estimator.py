@@ -1,7 +1,6 @@
 """k-means by Lloyd's iteration."""
 
 import time
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -9,8 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, choice, flag, seeded
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..fold.source import Source, dense_rows
-from ..nmf.base import unchanged_on_error
 from .base import BaseKMeans
 from .lloyd import Assigner, Clustering, Prior, lloyd
 from .rows import checked_weights
@@ -157,9 +157,7 @@ class KMeans(BaseKMeans):
         best: tuple[Clustering, Monitor] | None = None
         for _ in range(self._runs(10)):
             start = self._start(x, weights, given, rng)
-            monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
-            monitor.begun = begun
-            with monitor:
+            with Monitor(self.max_iter, self.verbose, self.callback, self.max_time, begun=begun) as monitor:
                 run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
             if best is None or better(run, best[0]):
                 best = run, monitor
@@ -172,18 +170,16 @@ class KMeans(BaseKMeans):
     def _warn(self, best: Clustering, prior: Prior) -> None:
         distinct = np.count_nonzero(best.counts)
         if distinct < self.n_clusters and not prior.ridge and not prior.frozen:
-            warnings.warn(
+            warn(
                 f"Number of distinct clusters ({distinct}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         if not best.converged and self.tol > 0 and best.n_iter == self.max_iter:
-            warnings.warn(
+            warn(
                 f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _check_parameters(self) -> None:

@@ -63,12 +63,20 @@ class Assigner:
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers)
         self._passes += 1
-        lower, order, moved, n_far = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
+        bounds = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
         gain = np.empty(centers.shape) if sums else None
         counts, inertia, changed, _, undecided = kernels.assign(
-            self.x.kernel, centers, self.weights, self.labels, lower, order, moved, n_far, None, gain, True,
-            self.wide, self.x.n_threads,
-        )  # fmt: skip
+            x=self.x.kernel,
+            centers=centers,
+            weights=self.weights,
+            labels=self.labels,
+            **bounds,
+            distances=None,
+            sums=gain,
+            search=True,
+            wide=self.wide,
+            n_threads=self.x.n_threads,
+        )
         if not np.isfinite(inertia):
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
         self.wide = self.wide or undecided > UNDECIDED * self.x.rows
@@ -81,8 +89,8 @@ class Assigner:
         """Squared distances of the rows to the centroids that they are assigned to."""
         found = np.empty(self.x.rows, self.x.dtype)
         kernels.assign(
-            self.x.kernel, centers, self.weights, self.labels, *UNBOUNDED, found, None, False, self.wide,
-            self.x.n_threads,
+            x=self.x.kernel, centers=centers, weights=self.weights, labels=self.labels, **UNBOUNDED,
+            distances=found, sums=None, search=False, wide=self.wide, n_threads=self.x.n_threads,
         )  # fmt: skip
         return found
 

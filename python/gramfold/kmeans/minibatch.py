@@ -1,7 +1,6 @@
 """k-means from mini-batches: each centroid is the mean of all rows that were ever nearest to it."""
 
 import copy
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -9,8 +8,9 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..fold.source import Array, Source, dense_rows
-from ..nmf.base import unchanged_on_error
 from .base import BaseKMeans, Given
 from .lloyd import Assigner, Prior
 from .rows import Rows, beside, checked_weights, exponent_for
@@ -253,11 +253,10 @@ class MiniBatchKMeans(BaseKMeans):
         size = 3 * min(self.batch_size, n) if self.init_size is None else self.init_size
         if size < self.n_clusters:
             if self.init_size is not None:
-                warnings.warn(
+                warn(
                     f"init_size={size} should be larger than n_clusters={self.n_clusters}. Setting it to "
                     "min(3*n_clusters, n_samples)",
                     RuntimeWarning,
-                    stacklevel=5,
                 )
             size = 3 * self.n_clusters
         return min(size, n)

@@ -37,7 +37,14 @@ class Sketch:
                 np.empty(padded * -(-x.cols // 4), np.int32),
                 np.empty(padded, np.float32),
             )
-            kernels.sketch(x.x, self.shift, self.step, self.codes, self.errors, x.n_threads)
+            kernels.sketch(
+                x=x.x,
+                shift=self.shift,
+                step=self.step,
+                codes=self.codes,
+                errors=self.errors,
+                n_threads=x.n_threads,
+            )
         self._seeds, self._rest = 0, 0
 
     def arguments(self) -> tuple[NDArray[np.int32] | None, NDArray[np.float32] | None, Array, float]:
@@ -77,9 +84,18 @@ class Potential:
         if self.sketch and self.closest is not None:
             codes, errors, shift, step = self.sketch.arguments()
         read = kernels.seed(
-            x.kernel, candidates, self.closest, self.weights, out, sums, codes, errors, shift, step,
-            x.n_threads,
-        )  # fmt: skip
+            x=x.kernel,
+            candidates=candidates,
+            closest=self.closest,
+            weights=self.weights,
+            out=out,
+            sums=sums,
+            codes=codes,
+            errors=errors,
+            shift=shift,
+            step=step,
+            n_threads=x.n_threads,
+        )
         if self.sketch:
             self.sketch.learn(read / x.rows)
         best = int(np.argmin(sums.sum(axis=0)))

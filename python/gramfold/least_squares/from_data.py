@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from .rows import Penalty
 
 Double = NDArray[np.float64]
 
@@ -70,7 +71,13 @@ class Rows:
     def product(self, left: Double, right: Double) -> Double:
         """Give left @ right, each row the same bits whatever its neighbours."""
         out = np.empty((len(left), right.shape[1]))
-        kernels.products(np.ascontiguousarray(left), np.ascontiguousarray(right), out, None, self.x.n_threads)
+        kernels.products(
+            x=np.ascontiguousarray(left),
+            f=np.ascontiguousarray(right),
+            out=out,
+            image=None,
+            n_threads=self.x.n_threads,
+        )
         return out
 
     def missed(self, residual: Double, root: Double | None, codes: Double) -> Double:
@@ -128,7 +135,14 @@ def _solve(
         return rows.product(rows.product(y, left[:, kept]) / values[kept], right[kept]), ended
     start = np.ascontiguousarray(start)
     kernels.orthogonal_rows(
-        np.ascontiguousarray(triangle.T), y, start, ended, penalty.l1, penalty.nonneg, most, rows.x.n_threads
+        atoms=np.ascontiguousarray(triangle.T),
+        y=y,
+        codes=start,
+        ended=ended,
+        l1=penalty.l1,
+        nonneg=penalty.nonneg,
+        max_rounds=most,
+        n_threads=rows.x.n_threads,
     )
     return start, ended
 

@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
 from ..linalg.powers import times_power
+from .rows import Penalty
 
 # What is within 2^-n and 2^n is left as it is: its squares, and the products of two, stay far from the ends.
 # Rows below 2^-m of that are scaled on their own, some at a time.

@@ -1,10 +1,8 @@
 """What mixtures share: parameters, checks, the starts of EM, and everything that asks for the posterior."""
 
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from ..fit.arguments import Seed, choice, flag, real, seeded, whole
+from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
+from ..fit.warn import warn
 from ..fold.source import Array
 from . import em
 from .start import INITS
@@ -107,12 +106,7 @@ class BaseMixture(DensityMixin, BaseEstimator):
         real(self.tol, "tol")
         choice(self.init_params, "init_params", INITS)
         flag(self.warm_start, "warm_start")
-        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
-            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
+        check_reporting(self)
 
     def _check_rows(self, n: int, weights: Double | None) -> None:
         count = n if weights is None else np.count_nonzero(weights)
@@ -142,11 +136,13 @@ class BaseMixture(DensityMixin, BaseEstimator):
         begun = time.perf_counter()
         for _ in range(1 if warm else self.n_init):
             theta = resume() if warm else model.start(rng)
-            with Monitor(self.max_iter, self.verbose, self.callback, self.max_time) as monitor:
-                monitor.begun = begun
+            with Monitor(
+                self.max_iter, self.verbose, self.callback, self.max_time, begun=begun,
+                every=self.verbose_interval,
+            ) as monitor:  # fmt: skip
                 trace = em.run(
                     model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=accelerate,
-                    bound=self.lower_bound_ if warm else -np.inf, interval=self.verbose_interval,
+                    bound=self.lower_bound_ if warm else -np.inf,
                 )  # fmt: skip
             if best is None or trace.bound > best.bound:
                 best, self.history_ = trace, monitor.history
@@ -156,11 +152,10 @@ class BaseMixture(DensityMixin, BaseEstimator):
         self.converged_, self.n_iter_ = best.converged, len(best.bounds)
         self.lower_bound_, self.lower_bounds_ = best.bound, best.bounds
         if not best.converged and not best.stopped and self.max_iter > 0:
-            warnings.warn(
+            warn(
                 f"The best of {self.n_init} starts did not converge in max_iter={self.max_iter} iterations "
                 f"to tol={self.tol:g}; raise max_iter or tol, or look for degenerate data",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return best
 

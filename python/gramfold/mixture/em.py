@@ -47,7 +47,7 @@ class Trace:
 
 def run(
     model: Model, theta: Any, monitor: Monitor, *, tol: float, max_iter: int, accelerate: bool = False,
-    bound: float = -np.inf, interval: int = 1,
+    bound: float = -np.inf,
 ) -> Trace:  # fmt: skip
     """Iterate until the lower bound rises by less than `tol`.
 
@@ -65,22 +65,17 @@ def run(
         Whether steps are extrapolated by SQUAREM.
     bound : float
         Lower bound of the step before the first, if this run goes on from another.
-    interval : int
-        Iterations from one log line to the next.
     """
     trace = Trace(theta)
     steps = _squarem(model, theta) if accelerate else _plain(model, theta)
-    verbose = monitor.verbose
-    for n_iter in range(1, max_iter + 1):
+    for _ in range(max_iter):
         trace.theta, new, is_step = next(steps)
         trace.bounds.append(new)
         rise, bound = new - bound, new
         trace.converged = bool(is_step and abs(rise) < tol)
-        monitor.verbose = verbose if n_iter % interval == 0 else 0
         trace.stopped = monitor.record(new, abs(rise))
         if trace.converged or trace.stopped:
             break
-    monitor.verbose = verbose
     return trace
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
-from ..nmf.base import unchanged_on_error
+from ..fit.unchanged import unchanged_on_error
 from .base import (
     BaseMixture,
     Posterior,

@@ -107,8 +107,9 @@ class Points:
             center, factor, place = (np.ascontiguousarray(a, dtype) for a in given)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
             counts, likelihood = kernels.gaussian_mixture(
-                self.X, kind, *self._frame(dtype), center, factor, constants - common, place, self.weights,
-                None, first, second, room, score, labels, self.n_threads,
+                x=self.X, kind=kind, **self._frame(dtype), centers=center, factor=factor,
+                constants=constants - common, about=place, weights=self.weights, given=None, first=first,
+                second=second, resp=room, score=score, labels=labels, n_threads=self.n_threads,
             )  # fmt: skip
             if np.isfinite(likelihood) and (second is None or np.isfinite(second).all()):
                 break
@@ -130,8 +131,10 @@ class Points:
         for rows, resp in blocks:
             weights = None if self.weights is None else self.weights[rows]
             found = kernels.gaussian_mixture(
-                self.X[rows], "spherical", *frame, about, np.ones(k), np.zeros(k), about, weights,
-                resp.astype(np.float64), *parts, None, None, None, self.n_threads,
+                x=self.X[rows], kind="spherical", **frame, centers=about, factor=np.ones(k),
+                constants=np.zeros(k), about=about, weights=weights, given=resp.astype(np.float64),
+                first=parts[0], second=parts[1], resp=None, score=None, labels=None,
+                n_threads=self.n_threads,
             )  # fmt: skip
             counts += found[0]
             for total, part in zip(totals, parts, strict=True):
@@ -182,8 +185,8 @@ class Points:
             away = np.linalg.norm(means * (factors[:, None] if kind == "spherical" else factors), axis=1)
         return [np.float64] if (away[theta.weights > 0] > FAR).any() else [np.float32, np.float64]
 
-    def _frame(self, dtype: Any) -> tuple[Array, Array]:
-        return self.frame.shift.astype(dtype), self.frame.scale.astype(dtype)
+    def _frame(self, dtype: Any) -> dict[str, Array]:
+        return {"shift": self.frame.shift.astype(dtype), "scale": self.frame.scale.astype(dtype)}
 
 
 def log_constants(theta: GaussianParameters, kind: str) -> Double:

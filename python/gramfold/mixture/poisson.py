@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array
-from ..nmf.base import unchanged_on_error
 from .base import (
     BaseMixture,
     Double,

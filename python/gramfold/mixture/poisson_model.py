@@ -58,7 +58,9 @@ class Counts:
         self.exposure = exposure
         self.weights, self.exponent = relative(weights)
         totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
-        least, whole = kernels.count_rows(self.source.kernel, totals, factorials, n_threads)
+        least, whole = kernels.count_rows(
+            x=self.source.kernel, totals=totals, factorials=factorials, n_threads=n_threads
+        )
         if least < 0:
             raise ValueError(
                 f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
@@ -90,9 +92,19 @@ class Counts:
             bias, logs = np.log(theta.weights), np.log(theta.rates.T)
         f = np.ascontiguousarray(np.maximum(logs, LOG_OF_ZERO))
         return kernels.poisson_mixture(
-            self.source.kernel, f, bias, theta.rates.sum(axis=1), self.exposure, self.weights, None,
-            sums, resp, score, labels, self.source.n_threads,
-        )  # fmt: skip
+            x=self.source.kernel,
+            f=f,
+            bias=bias,
+            slope=theta.rates.sum(axis=1),
+            exposure=self.exposure,
+            weights=self.weights,
+            given=None,
+            sums=sums,
+            resp=resp,
+            score=score,
+            labels=labels,
+            n_threads=self.source.n_threads,
+        )
 
     def sums(self, k: int, blocks: Iterable[tuple[Rows, Array]]) -> tuple[Double, Double, Double]:
         """Sums R'X (k, d), R'1 (k,) and R's (k,) for given responsibilities."""
@@ -104,7 +116,18 @@ class Counts:
             x = Source(self.source.x[rows], self.source.n_threads)
             given = resp.astype(np.float64)
             found = kernels.poisson_mixture(
-                x.kernel, factor, zeros, zeros, s, w, given, part, None, None, None, x.n_threads
+                x=x.kernel,
+                f=factor,
+                bias=zeros,
+                slope=zeros,
+                exposure=s,
+                weights=w,
+                given=given,
+                sums=part,
+                resp=None,
+                score=None,
+                labels=None,
+                n_threads=x.n_threads,
             )
             total += part.T
             weights += found[0]

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fit.monitor import Monitor
-from ..fold.source import Array, Pass, Penalty, Source, Sweeps, solve_free, solve_rows
+from ..fold.source import Array, Source
+from ..least_squares.rows import Pass, Penalty, Sweeps, solve_free, solve_rows
 
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
 # An entry of CSR costs about as much as 16 of a dense block (measured at k = 20).
@@ -159,12 +160,20 @@ class Alternating:
         old = self.pair
         factor, sums = self.spare.pop() if self.spare else self._buffers()
         solved = solve_rows(
-            self.x, self.short, kernels.gram(self.short, self.n_threads), self.penalty_long, sweeps,
+            self.x,
+            self.short,
+            kernels.gram(f=self.short, n_threads=self.n_threads),
+            self.penalty_long,
+            sweeps,
             start=self.start if old is None else old.long.factor,
             previous=self.previous.factor if beta and self.previous is not None else None,
-            beta=beta, out=factor, sums=sums, cross=self.extrapolation.on, order=self._order(sweeps),
+            beta=beta,
+            out=factor,
+            sums=sums,
+            cross=self.extrapolation.on,
+            order=self._order(sweeps),
             n_threads=self.n_threads,
-        )  # fmt: skip
+        )
         self.violation += solved.violation
         objective = 0.5 * self.norm2 + solved.objective + self.penalty_short(self.short)
         noise = 0.25 * float(np.finfo(self.x.dtype).eps) * self.norm2

@@ -1,9 +1,5 @@
 """What NMF and its mini-batch form share: checks, the start, transform."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,33 +7,23 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..fit.arguments import Seed, choice, effective_threads, flag, real, whole
+from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.warn import warn
 from ..fold.observed import Observed, observe
-from ..fold.source import Array, Penalty, Source
-from ..least_squares.masked import MaskedFrobenius
+from ..fold.source import Array, Source
+from ..fold.stored import Stored
+from ..least_squares.rows import Penalty
 from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .losses import Frobenius, Loss
+from .masked import MaskedFrobenius
 from .start import INITS, initialize
-from .stored import Stored
 from .weights import Weighted
 
 # Root mean squares of X between which products of its entries neither under- nor overflow.
 SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
-
-
-@contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator back as it was if the fit in this block fails."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -139,20 +125,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
         self._beta()
-        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
-            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
         for name in ("W_nonneg", "H_nonneg"):
             flag(getattr(self, name), name)
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
+        check_reporting(self)
 
     def _start(self, x: Source | Observed, W: Any, H: Any) -> tuple[Array, Array]:
         """W (n, k) and H (k, m) to start from."""
         if self.init != "custom":
             if W is not None or H is not None:
-                warnings.warn("W and H are only used with init='custom'", RuntimeWarning, stacklevel=5)
+                warn("W and H are only used with init='custom'", RuntimeWarning)
             k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
             return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:

@@ -18,7 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from .._core import kernels
 from ..fit.monitor import Monitor
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..least_squares.rows import Penalty
 from .units import Units, exponent_of, power, shifted
 
 # Results below are 0, as in scikit-learn, in units in which X and H are about 1.
@@ -146,10 +147,24 @@ class Multiplicative:
         out = np.empty_like(self.long) if self.spare is None else self.spare
         self.spare = out
         result = kernels.multiplicative(
-            self.x.kernel, self.short, self.beta, self.long, out, self.num, self.den,
-            self.penalty_long.l1, self.penalty_long.l2, self.floor_long, self.mean, sweeps, 0.0,
-            loss_at_start, True, self.x.n_threads, self.units_long,
-        )  # fmt: skip
+            x=self.x.kernel,
+            f=self.short,
+            beta=self.beta,
+            start=self.long,
+            out=out,
+            num=self.num,
+            den=self.den,
+            l1=self.penalty_long.l1,
+            l2=self.penalty_long.l2,
+            floor=self.floor_long,
+            scale=self.mean,
+            max_sweeps=sweeps,
+            tol=0.0,
+            loss_at_start=loss_at_start,
+            measure_at_end=True,
+            n_threads=self.x.n_threads,
+            units=self.units_long,
+        )
         return MultiplicativePass(out, *result)
 
     def _accept(self, result: MultiplicativePass) -> None:
@@ -159,7 +174,7 @@ class Multiplicative:
         if self.beta == 1:
             self.den[:] = result.total
         elif self.beta == 2:
-            gram = kernels.gram(self.long, self.x.n_threads)
+            gram = kernels.gram(f=self.long, n_threads=self.x.n_threads)
             self.den[:] = self.short @ gram.astype(self.short.dtype)
 
     def _denominator(self) -> Array:
@@ -237,10 +252,24 @@ def multiplicative_rows(
 
     def sweep(W: Array, n: int) -> float:
         return kernels.multiplicative(
-            x.kernel, rows.H, float(beta), W, W, None, None, rows.penalty.l1, rows.penalty.l2,
-            FLOOR if beta < 1 else float(np.finfo(x.dtype).tiny), np.zeros(H.shape[1]), n, tol, False, False,
-            x.n_threads, rows.rows,
-        )[-1]  # fmt: skip
+            x=x.kernel,
+            f=rows.H,
+            beta=float(beta),
+            start=W,
+            out=W,
+            num=None,
+            den=None,
+            l1=rows.penalty.l1,
+            l2=rows.penalty.l2,
+            floor=FLOOR if beta < 1 else float(np.finfo(x.dtype).tiny),
+            scale=np.zeros(H.shape[1]),
+            max_sweeps=n,
+            tol=tol,
+            loss_at_start=False,
+            measure_at_end=False,
+            n_threads=x.n_threads,
+            units=rows.rows,
+        )[-1]
 
     W = rows.start
     open_rows = sweep_until(sweep, W, max_sweeps, until)

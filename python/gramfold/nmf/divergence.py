@@ -1,18 +1,19 @@
 """Beta divergences as a loss of NMF: which solver, the convex half, and how good a pair is."""
 
 import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..fit.warn import warn
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..fold.stored import Stored
+from ..least_squares.rows import Penalty
 from .beta import Multiplicative, multiplicative_rows
 from .kl import KullbackLeibler, kl_rows
-from .stored import Stored
 
 MOST_SWEEPS = 10_000
 
@@ -71,11 +72,10 @@ class BetaDivergence:
                 tol=1e-6 if exact else 1e-5, until=until,
             )  # fmt: skip
         if open_rows:
-            warnings.warn(
+            warn(
                 f"{open_rows:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps"
                 + (f" or max_time={self.max_time:g} seconds" if self.max_time is not None else ""),
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return W
 

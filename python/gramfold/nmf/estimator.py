@@ -1,6 +1,5 @@
 """Non-negative matrix factorisation, semi-NMF and plain alternating least squares."""
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -8,8 +7,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, choice, flag, seeded, whole
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..fold.source import Array
-from .base import BaseNMF, unchanged_on_error
+from .base import BaseNMF
 from .losses import Loss
 from .units import power
 from .weights import Weighted
@@ -209,11 +210,10 @@ class NMF(BaseNMF):
         with monitor:
             W, H, n_iter, converged = solver.run(monitor, self.tol)
         if not converged and self.tol > 0 and n_iter == self.max_iter:
-            warnings.warn(
+            warn(
                 f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return loss, weighted, W, n_iter, H, converged, monitor
 
@@ -223,10 +223,8 @@ class NMF(BaseNMF):
         choice(self.missing, "missing", ("error", "mask", "unstored"))
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
-            warnings.warn(
-                "solver='mu' cannot move the zeros of init='nndsvd'; use 'nndsvda' or 'nndsvdar'",
-                UserWarning,
-                stacklevel=5,
+            warn(
+                "solver='mu' cannot move the zeros of init='nndsvd'; use 'nndsvda' or 'nndsvdar'", UserWarning
             )
         flag(self.extrapolate, "extrapolate")
         if self.max_sweeps is not None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fit.monitor import Monitor
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..least_squares.rows import Penalty
 from .alternate import Extrapolation
 from .beta import RowUnits, sweep_until
 from .units import Units, shifted
@@ -95,14 +96,25 @@ class KullbackLeibler:
         slope_H = slope_of(None if self.weights is None else self.weights.transposed, W)
         rows, cols = (
             kernels.kl_coordinate(
-                x.kernel, shared, slope + penalty.l1, z, np.empty_like(z), penalty.l2, 0, 0.0, 0.0,
-                True, False, x.n_threads, self.units.rows(x.rows),
+                x=x.kernel,
+                f=shared,
+                slope=slope + penalty.l1,
+                start=z,
+                out=np.empty_like(z),
+                l2=penalty.l2,
+                max_sweeps=0,
+                shrink=0.0,
+                tol=0.0,
+                measure_start=True,
+                measure_end=False,
+                n_threads=x.n_threads,
+                units=self.units.rows(x.rows),
             )
             for x, shared, slope, penalty, z in (
                 (self.x, H, slope_W, self.kernel_W, W),
                 (self.x.transposed, W, slope_H, self.kernel_H, H),
             )
-        )  # fmt: skip
+        )
         self.residual = rows[3] + cols[3]
         return self.units.loss * (rows[1] + total_of(W, slope_W)) - self.constant, self.kkt()
 
@@ -121,9 +133,20 @@ class KullbackLeibler:
         out = np.empty_like(self.W) if self.spare is None else self.spare
         slope, penalty = slope_of(self.weights, self.H), self.kernel_W
         _, _, loss, _, residual, _ = kernels.kl_coordinate(
-            self.x.kernel, self.H, slope + penalty.l1, self.W, out, penalty.l2, self.max_sweeps,
-            SHRINK, 0.0, False, True, self.x.n_threads, self.units.rows(self.x.rows),
-        )  # fmt: skip
+            x=self.x.kernel,
+            f=self.H,
+            slope=slope + penalty.l1,
+            start=self.W,
+            out=out,
+            l2=penalty.l2,
+            max_sweeps=self.max_sweeps,
+            shrink=SHRINK,
+            tol=0.0,
+            measure_start=False,
+            measure_end=True,
+            n_threads=self.x.n_threads,
+            units=self.units.rows(self.x.rows),
+        )
         objective = loss + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
         if self.H is not self.solved_H and objective > self.objective:
             self.spare, self.H = out, self.solved_H
@@ -140,9 +163,20 @@ class KullbackLeibler:
         x, penalty = self.x.transposed, self.kernel_H
         slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
         result = kernels.kl_coordinate(
-            x.kernel, self.W, slope + penalty.l1, self.H, out, penalty.l2, self.max_sweeps,
-            SHRINK, 0.0, True, False, x.n_threads, self.units.rows(x.rows),
-        )  # fmt: skip
+            x=x.kernel,
+            f=self.W,
+            slope=slope + penalty.l1,
+            start=self.H,
+            out=out,
+            l2=penalty.l2,
+            max_sweeps=self.max_sweeps,
+            shrink=SHRINK,
+            tol=0.0,
+            measure_start=True,
+            measure_end=False,
+            n_threads=x.n_threads,
+            units=self.units.rows(x.rows),
+        )
         self.residual += float(result[3])
         previous, self.solved_H, self.H = self.solved_H, out, out
         beta = out.dtype.type(self.extrapolation.now)
@@ -179,7 +213,19 @@ def kl_rows(
 
     def sweep(W: Array, n: int) -> float:
         return kernels.kl_coordinate(
-            x.kernel, rows.H, slope, W, W, rows.penalty.l2, n, 0.0, tol, False, False, x.n_threads, rows.rows
+            x=x.kernel,
+            f=rows.H,
+            slope=slope,
+            start=W,
+            out=W,
+            l2=rows.penalty.l2,
+            max_sweeps=n,
+            shrink=0.0,
+            tol=tol,
+            measure_start=False,
+            measure_end=False,
+            n_threads=x.n_threads,
+            units=rows.rows,
         )[-1]
 
     open_rows = sweep_until(sweep, rows.start, max_sweeps, until)

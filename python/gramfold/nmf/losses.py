@@ -6,10 +6,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._core import kernels
-from ..coding.encode import solve_to_convergence
 from ..fit.monitor import Monitor
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source, Sweeps, solve_free
+from ..fold.source import Array, Source
+from ..least_squares.converged import solve_to_convergence
+from ..least_squares.rows import Penalty, Sweeps, solve_free
 from .alternate import Alternating
 
 
@@ -73,7 +74,9 @@ class Frobenius:
         )
         kkt = np.sqrt((rows.residual + cols.residual) / norm2) if norm2 else 0.0
         cross = np.multiply(sums, H, dtype=np.float64).sum()
-        squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(H, n_threads)))
+        squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(f=H, n_threads=n_threads)))
         if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
-            squares = kernels.squared_residual(self.x.x, W, np.ascontiguousarray(H.T), n_threads)
+            squares = kernels.squared_residual(
+                x=self.x.x, w=W, h=np.ascontiguousarray(H.T), n_threads=n_threads
+            )
         return W, float(np.sqrt(squares)), float(kkt)

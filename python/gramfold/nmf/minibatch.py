@@ -1,6 +1,5 @@
 """NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
 
-import warnings
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -13,18 +12,22 @@ from .._core import kernels
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import FLOATS
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..fold.observed import Observed
-from ..fold.source import Array, Pass, Penalty, Source, Sweeps, solve_rows
-from ..least_squares import masked
-from .base import BaseNMF, unchanged_on_error
+from ..fold.source import Array, Source
+from ..least_squares.masked import solve_observed
+from ..least_squares.rows import Pass, Penalty, Sweeps, solve_rows
+from .base import BaseNMF
 from .beta import FLOOR, MultiplicativePass, exponent, least_of, level_rows, updated
 from .divergence import BetaDivergence
 from .losses import Frobenius
+from .masked import MaskedFrobenius
 from .start import half_exponent, initialize
 from .units import Units, shifted
 from .units import power as power_of_two
 
-BatchLoss = Frobenius | masked.MaskedFrobenius | BetaDivergence
+BatchLoss = Frobenius | MaskedFrobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
 
 
@@ -194,10 +197,8 @@ class MiniBatchNMF(BaseNMF):
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
         steps = len(monitor.rows)
         if not converged and self.tol > 0 and steps == monitor.max_iter:
-            warnings.warn(
-                f"Maximum number of iterations {self.max_iter} reached before convergence",
-                ConvergenceWarning,
-                stacklevel=4,
+            warn(
+                f"Maximum number of iterations {self.max_iter} reached before convergence", ConvergenceWarning
             )
         W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H_rows)
         self._keep(H_rows)
@@ -330,12 +331,28 @@ class MiniBatchNMF(BaseNMF):
         W = shifted(level_rows(x, H) if start is None else start, -units.W)
         num, den = np.empty_like(H), np.empty_like(H)
         penalty = units.penalty(loss.penalty_W, units.H)
-        result = MultiplicativePass(W, *kernels.multiplicative(
-            x.kernel, shifted(H, -units.H), beta, W, W, num, den, penalty.l1, penalty.l2,
-            FLOOR if beta < 1 else least_of(x.dtype), W.mean(axis=0, dtype=np.float64),
-            self.fresh_restarts_max_iter if start is None else 1, 0.0, False, True, x.n_threads,
-            units.rows(x.rows),
-        ))  # fmt: skip
+        result = MultiplicativePass(
+            W,
+            *kernels.multiplicative(
+                x=x.kernel,
+                f=shifted(H, -units.H),
+                beta=beta,
+                start=W,
+                out=W,
+                num=num,
+                den=den,
+                l1=penalty.l1,
+                l2=penalty.l2,
+                floor=FLOOR if beta < 1 else least_of(x.dtype),
+                scale=W.mean(axis=0, dtype=np.float64),
+                max_sweeps=self.fresh_restarts_max_iter if start is None else 1,
+                tol=0.0,
+                loss_at_start=False,
+                measure_at_end=True,
+                n_threads=x.n_threads,
+                units=units.rows(x.rows),
+            ),
+        )
         if beta == 1:
             den[:] = result.total
         W = shifted(W, units.W)
@@ -371,11 +388,11 @@ def _solved(
     x: Source | Observed, H: Array, penalty: Penalty, start: Array | None
 ) -> tuple[Pass, float, float]:  # fmt: skip
     """A batch solved for its rows of W, with sums for H; the objective, and the squared KKT residual of W."""
-    gram, sums, n_threads = kernels.gram(H, x.n_threads), np.empty_like(H), x.n_threads
+    gram, sums, n_threads = kernels.gram(f=H, n_threads=x.n_threads), np.empty_like(H), x.n_threads
     if isinstance(x, Source):
         rows = solve_rows(x, H, gram, penalty, SWEEPS, start=start, sums=sums, n_threads=n_threads)
         return rows, 0.5 * x.squared_norm + rows.objective, rows.residual
-    done = masked.solve_rows(x, H, penalty, SWEEPS, start=start)
+    done = solve_observed(x, H, penalty, SWEEPS, start=start)
     filled = Source(np.where(x.seen, x.x, done.factor @ H.T), x.n_threads)
     rows = solve_rows(filled, H, gram, penalty, Sweeps(0), start=done.factor, sums=sums, n_threads=n_threads)
     return rows, done.objective, done.residual

@@ -11,7 +11,7 @@ from sklearn.utils.extmath import randomized_svd
 from ..fit.arguments import Seed, seeded
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
-from .stored import Completed
+from ..fold.stored import Completed
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..least_squares.rows import Penalty
 
 
 def exponent_of(value: float) -> int:

@@ -13,7 +13,8 @@ import scipy.sparse as sp
 
 from ..fit.row_weights import RowWeights
 from ..fold.observed import Observed
-from ..fold.source import Array, Penalty, Source
+from ..fold.source import Array, Source
+from ..least_squares.rows import Penalty
 from .losses import Loss
 
 

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import read_rows
-from ..nmf.base import unchanged_on_error
+from ..fit.unchanged import unchanged_on_error
 from .base import GaussianComponents, largest_positive
 from .decompose import Found, by_gram, by_lapack
 from .dimension import minka

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import flag, whole
 from ..fit.inputs import read_rows
+from ..fit.unchanged import unchanged_on_error
 from ..linalg.spectrum import triangular
-from ..nmf.base import unchanged_on_error
 from .base import GaussianComponents, largest_positive, variance_in
 from .decompose import by_gram, by_lapack, cleared
 from .rows import PIECE, in_range

@@ -4,7 +4,6 @@ Musco & Musco (2015). The space belongs to A'A, whose squares hide singular valu
 where those are wanted it is the start of a subspace iteration that does not square.
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, generator
+from ..fit.warn import warn
 from ..linalg.spectrum import eigenpairs, orthonormal
 from .decompose import TRUSTED, Found, by_gram, cleared, refine
 from .rows import Rows
@@ -58,11 +58,10 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
         values, vectors, residuals = _polish(rows, vectors, k, rule.tol or ACCURACY)
         open_ = residuals > _goal(values, rule.tol or np.inf, np.float64)
     if open_.any():
-        warnings.warn(
+        warn(
             f"{int(open_.sum())} of {k} components did not converge: a residual of {residuals.max():.1e} "
             f"against tol={rule.tol or ACCURACY:g}; ask for fewer, or raise tol",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return Found(cleared(values, rows.size, rows.x.dtype), vectors[:, :k], residuals)
 

@@ -1,6 +1,5 @@
 """Missing entries in principal components: NaN is unobserved, and filled in by the components."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from ..fit.warn import warn
 from ..fold.observed import observe
 
 Array = NDArray[Any]
@@ -42,11 +42,10 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
         filled[gaps] = new
         if change <= tol * size:
             return np.ldexp(filled, exponent), n_iter
-    warnings.warn(
+    warn(
         f"Filling in did not converge in {ROUNDS} rounds: a relative change of {change / size:.1e} "
         f"against tol={tol:g}",
         ConvergenceWarning,
-        stacklevel=5,
     )
     return np.ldexp(filled, exponent), ROUNDS
 

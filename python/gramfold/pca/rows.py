@@ -161,7 +161,17 @@ class Rows:
     def _codes(self, q: Array) -> Array:
         out = np.empty((self.x.shape[0], q.shape[1]), self.x.dtype)
         kernels.centred(
-            aligned(self.x), self.mean, None, None, False, q, None, out, None, None, self.n_threads
+            x=aligned(self.x),
+            shift=self.mean,
+            weights=None,
+            scale=None,
+            by_row=False,
+            q=q,
+            gram=None,
+            products=out,
+            image=None,
+            total=None,
+            n_threads=self.n_threads,
         )
         return out
 
@@ -191,7 +201,13 @@ class Rows:
         shift, scale = (None, self.weights.root) if self.wide else (self.mean, None)
         by_row = self.wide and self.centre
         return kernels.centred(
-            part, shift, weights, scale, by_row, **(NOTHING | wanted), n_threads=self.n_threads
+            x=part,
+            shift=shift,
+            weights=weights,
+            scale=scale,
+            by_row=by_row,
+            **(NOTHING | wanted),
+            n_threads=self.n_threads,
         )
 
     def _moments(self, shift: Array | None) -> tuple[Array, Array]:
@@ -200,7 +216,9 @@ class Rows:
         near = None if shift is None else shift.astype(dtype)
         weights = None if self.weights.values is None else self.weights.values.astype(dtype)
         nothing = np.empty((self.x.shape[0], 0), dtype)
-        sums = kernels.moments(aligned(self.x), nothing, near, weights, self.n_threads)
+        sums = kernels.moments(
+            x=aligned(self.x), y=nothing, shift=near, weights=weights, n_threads=self.n_threads
+        )
         gram, off = sums[:-1, :-1].copy(), sums[-1, :-1] / total
         self._check(float(np.trace(gram)))
         if near is None:
@@ -215,9 +233,14 @@ class Rows:
         """Squares from sums about the shift, and the mean less the shift."""
         sums, total = np.empty(self.x.shape[1]), self.weights.total
         squares = kernels.centred(
-            aligned(self.x), shift, self.weights.root, None, False, **(NOTHING | {"total": sums}),
+            x=aligned(self.x),
+            shift=shift,
+            weights=self.weights.root,
+            scale=None,
+            by_row=False,
+            **(NOTHING | {"total": sums}),
             n_threads=self.n_threads,
-        )  # fmt: skip
+        )
         self._check(squares)
         off = sums / total if self.centre else np.zeros_like(sums)
         self.mean = None if shift is None else shift + off

@@ -57,7 +57,7 @@ class SparseRows(Rows):
         """Give q'A'A q from the products A q."""
         gram = np.zeros((q.shape[1],) * 2)
         for _, products in self._products(q):
-            gram += kernels.gram(products, self.n_threads)
+            gram += kernels.gram(f=products, n_threads=self.n_threads)
         return gram
 
     def dense(self) -> Array:

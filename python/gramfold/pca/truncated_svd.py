@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, real, whole
 from ..fit.inputs import read_rows
-from ..nmf.base import unchanged_on_error
+from ..fit.unchanged import unchanged_on_error
 from .base import LinearComponents, largest_positive, unscaled, variance_in
 from .decompose import Found, by_gram
 from .krylov import Krylov, leading

@@ -1,14 +1,13 @@
 """The arguments of `Ridge`, checked."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from ..fit.arguments import choice, effective_threads, flag, real, whole
+from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import read_rows, refuse_mask
 from ..fold.source import Array, Source
 
@@ -79,8 +78,6 @@ def check_parameters(model: Any) -> None:
     if model.max_iter is not None:
         whole(model.max_iter, "max_iter")
     real(model.tol, "tol")
-    if model.max_time is not None:
-        real(model.max_time, "max_time")
     for name in ("step", "rho"):
         if getattr(model, name) is not None and real(getattr(model, name), name) == 0:
             raise ValueError(f"{name} must be above 0")
@@ -92,10 +89,7 @@ def check_parameters(model: Any) -> None:
     for name, users in (("step", ("gd", "sgd")), ("rho", ("admm",))):
         if getattr(model, name) is not None and solver not in users:
             raise ValueError(f"{name} is for solver {' or '.join(map(repr, users))}, not {model.solver!r}")
-    if not isinstance(model.verbose, (bool, Integral)) or model.verbose < 0:
-        raise ValueError(f"verbose must be a whole number of at least 0, got {model.verbose!r}")
-    if model.callback is not None and not callable(model.callback):
-        raise ValueError(f"callback must be callable, got {model.callback!r}")
+    check_reporting(model)
 
 
 def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, units: Units | None = None) -> Data:

@@ -205,4 +205,6 @@ def _double(x: Array) -> Double:
 
 def _products(x: Source, scale: float = 1.0) -> Double:
     nothing = np.zeros((x.rows, 0), x.dtype)
-    return kernels.moments(x.kernel, nothing, None, None, x.n_threads, scale)[:-1, :-1].copy()
+    return kernels.moments(
+        x=x.kernel, y=nothing, shift=None, weights=None, n_threads=x.n_threads, scale=scale
+    )[:-1, :-1].copy()

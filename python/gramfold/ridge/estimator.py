@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..fit.arguments import Seed
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
+from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array
-from ..nmf.base import unchanged_on_error
 from .blocks import Blocks
 from .data import Data, check_parameters, read
 from .fit import solve

@@ -1,6 +1,5 @@
 """From the data of `Ridge` to its solution: choice of the solver, and what each is given."""
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import generator
 from ..fit.monitor import Monitor
+from ..fit.warn import warn
 from . import direct as direct
 from .blocks import Blocks
 from .data import SAME, Data, Double, finite, penalties
@@ -112,18 +112,16 @@ def solve(model: Any, data: Data, seen: Blocks | None = None) -> Solution:
             monitor.record(solution.objective, solution.kkt)
             problem.gaps.append(gap)
     if not solution.converged and found.converged and iterative:
-        warnings.warn(
+        warn(
             f"solver {name!r} ended at a relative gradient of {solution.kkt:.1e}, above tol={model.tol:g}: "
             f"sums over {data.x.dtype} are no more exact; raise tol, or use a direct solver",
             ConvergenceWarning,
-            stacklevel=3,
         )
     elif not solution.converged and solution.n_iter == most and model.tol > 0:
-        warnings.warn(
+        warn(
             f"solver {name!r} reached max_iter={most} at a relative gradient of {solution.kkt:.1e}, above "
             f"tol={model.tol:g}; raise max_iter or tol, or use a direct solver",
             ConvergenceWarning,
-            stacklevel=3,
         )
     solution.solver, solution.history = name, monitor.history | {"gap": np.array(problem.gaps)}
     return solution

@@ -109,7 +109,9 @@ def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -
             y, y_mean = np.subtract(y, y_mean, np.empty(y.shape, dtype), casting="same_kind"), 0 * y_mean
         about = np.concatenate([shift, y_mean]).astype(dtype)
         weights = None if data.weights is None else data.weights.astype(dtype)
-        sums = kernels.moments(x.kernel, y, about, weights, x.n_threads, scale)
+        sums = kernels.moments(
+            x=x.kernel, y=y, shift=about, weights=weights, n_threads=x.n_threads, scale=scale
+        )
     if not np.isfinite(sums).all():
         assert_all_finite(x.values, input_name="X")
         raise ValueError(f"X has entries too large for {dtype} beside the others: their squares overflow")
@@ -121,8 +123,8 @@ def _sums_beside(rows: Rows) -> Double:
     p, f = rows.x.cols, len(rows.far)
     near, y = rows.near, np.hstack([rows.beside, rows.y])
     sums = kernels.moments(
-        (near.data.astype(np.float64), near.indices, near.indptr, p), y, None, rows.weights,
-        rows.x.n_threads, rows.scale,
+        x=(near.data.astype(np.float64), near.indices, near.indptr, p), y=y, shift=None, weights=rows.weights,
+        n_threads=rows.x.n_threads, scale=rows.scale,
     )  # fmt: skip
     places = np.arange(p)
     places[rows.far] = p + np.arange(f)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..fold.source import Array, Penalty, Sweeps, solve_rows
+from ..fold.source import Array
+from ..least_squares.rows import Penalty, Sweeps, solve_rows
 from .data import Double
 from .direct import EPS, Singular, Solve
 from .faces import Faces, GramFaces, RowFaces

@@ -65,7 +65,13 @@ class Rows:
                 y, shift[p:] = self.given, self.y_mean
         B = np.ascontiguousarray(B)
         pull, squares, sums = kernels.misfit(
-            self.x.kernel, y, shift, self.weights, self.scale, B, self.x.n_threads
+            x=self.x.kernel,
+            y=y,
+            shift=shift,
+            weights=self.weights,
+            scale=self.scale,
+            coefs=B,
+            n_threads=self.x.n_threads,
         )
         if self.x.sparse:
             pull -= np.outer(self.near_mean, sums)

@@ -1,6 +1,5 @@
 """What robust PCA is given: X with what is observed of it, lam, and the start."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import real
 from ..fit.inputs import read_rows, refuse_mask
+from ..fit.warn import warn
 from ..fold.observed import observe
 from .decode import multipliers, outliers, row_scale
 from .dense import DenseState
@@ -208,10 +208,9 @@ def observed_entries(X: Any, mask: Any, *, rows_only: bool = False) -> Any:
     counts = given.seen.sum(axis=1), given.seen.sum(axis=0)
     for name, count in zip(("row", "column"), counts, strict=True):
         if not count.all():
-            warnings.warn(
+            warn(
                 f"{np.count_nonzero(count == 0)} {name}(s) of X have no observed entry: L is 0 there",
                 UserWarning,
-                stacklevel=5,
             )
     return given.x
 

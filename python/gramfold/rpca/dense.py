@@ -184,7 +184,19 @@ class DenseState:
     ) -> Totals:  # fmt: skip
         return Totals(
             *kernels.shrink(
-                self.x, self.weights, self.z, v, f, left, numbers.as_tuple(), self.by_row, dual, gram, q,
-                products, image, self.n_threads,
+                x=self.x,
+                weights=self.weights,
+                z=self.z,
+                v=v,
+                f=f,
+                left=left,
+                numbers=numbers.as_tuple(),
+                by_row=self.by_row,
+                dual=dual,
+                gram=gram,
+                q=q,
+                products=products,
+                image=image,
+                n_threads=self.n_threads,
             )
-        )  # fmt: skip
+        )

@@ -1,7 +1,5 @@
 """Robust PCA: a matrix of low rank plus outliers, from what is observed of it."""
 
-import warnings
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -13,11 +11,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ..fit.arguments import choice, effective_threads, flag, real, whole
+from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import FLOATS, read_array
 from ..fit.monitor import Callback, Monitor
+from ..fit.unchanged import unchanged_on_error
+from ..fit.warn import warn
 from ..linalg.powers import times_power
-from ..nmf.base import unchanged_on_error
 from .data import Problem, decode, observed_entries, penalty, validated
 from .least_absolute import least_absolute
 from .low_rank import LowRank
@@ -173,11 +172,10 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.lam_ = problem.lam if problem.weights is None else problem.weights
             self.history_ = monitor.history
         if not self.converged_ and self.tol > 0 and self.n_iter_ == self.max_iter:
-            warnings.warn(
+            warn(
                 f"Maximum number of iterations {self.max_iter} reached with a duality gap of "
                 f"{self.dual_gap_:.1e}; raise max_iter or tol={self.tol:g}",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return self
 
@@ -282,12 +280,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         real(self.tol, "tol")
         whole(self.max_iter, "max_iter")
         flag(self.warm_start, "warm_start")
-        if not isinstance(self.verbose, (bool, Integral)) or self.verbose < 0:
-            raise ValueError(f"verbose must be a whole number of at least 0, got {self.verbose!r}")
-        if self.max_time is not None:
-            real(self.max_time, "max_time")
-        if self.callback is not None and not callable(self.callback):
-            raise ValueError(f"callback must be callable, got {self.callback!r}")
+        check_reporting(self)
 
     @property
     def _n_features_out(self) -> int:

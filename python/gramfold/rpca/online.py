@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import effective_threads, real, whole
 from ..fit.inputs import FLOATS, read_array
-from ..nmf.base import unchanged_on_error
+from ..fit.unchanged import unchanged_on_error
 from .data import observed_entries, validated
 from .estimator import RobustPCA
 from .low_rank import LowRank

@@ -89,9 +89,16 @@ class SparseState:
         """Shrink and update the multipliers, for the L that `threshold` made."""
         rest = np.empty_like(self.x.data)
         sums = kernels.shrink_sparse(
-            (self.x.data, self.x.indices, self.x.indptr, self.cols), self.weights, self.z, self.left,
-            self.right, numbers.as_tuple(), self.by_row, rest, self.n_threads,
-        )  # fmt: skip
+            x=(self.x.data, self.x.indices, self.x.indptr, self.cols),
+            weights=self.weights,
+            z=self.z,
+            left=self.left,
+            right=self.right,
+            numbers=numbers.as_tuple(),
+            by_row=self.by_row,
+            out=rest,
+            n_threads=self.n_threads,
+        )
         self._set(rest)
         self._numbers = replace(numbers.after(), mu=numbers.mu_next)
         totals = Totals(*sums)

@@ -134,7 +134,7 @@ def code(x: Array, basis: Array, scale: Any, n_threads: int) -> Coded:
     weights = seen.astype(x.dtype)
     least = LEAST * float(np.linalg.norm(given) / np.sqrt(np.count_nonzero(seen)))
     for _ in range(MOST):
-        sums = kernels.moments(basis, given[:, None], None, weights, n_threads)
+        sums = kernels.moments(x=basis, y=given[:, None], shift=None, weights=weights, n_threads=n_threads)
         before, codes = codes, np.linalg.lstsq(sums[:k, :k], sums[:k, k], rcond=None)[0]
         rest = np.where(seen, given - basis @ codes.astype(x.dtype), 0)
         size = np.abs(rest)

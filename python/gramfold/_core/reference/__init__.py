@@ -167,7 +167,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol, started
 
 
 def hals(
-    x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
+    *, x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
     shrink, tol, cross, squares, n_threads,
 ):  # fmt: skip
     """Project, solve each row by coordinate descent, accumulate: a pass over X, or over known products p."""
@@ -195,7 +195,7 @@ def hals(
     return z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats)
 
 
-def scan(x, n_threads):
+def scan(*, x, n_threads):
     """Sum, sum of squares and least entry."""
     return (
         float(np.sum(x, dtype=np.float64)),
@@ -204,7 +204,7 @@ def scan(x, n_threads):
     )
 
 
-def repeats(columns, starts, cols, n_threads):
+def repeats(*, columns, starts, cols, n_threads):
     """Whether a row of a CSR matrix has a column more than once; refuses starts and columns out of range."""
     if starts[0] != 0 or np.any(np.diff(starts) < 0) or starts[-1] > len(columns):
         raise ValueError("X.indptr must rise from 0 to at most the number of stored entries")
@@ -215,12 +215,12 @@ def repeats(columns, starts, cols, n_threads):
     return len(np.unique(at)) < len(at)
 
 
-def gram(f, n_threads):
+def gram(*, f, n_threads):
     """F'F in float64."""
     return f.T.astype(np.float64) @ f
 
 
-def products(x, f, out, image, n_threads):
+def products(*, x, f, out, image, n_threads):
     """P = X F and X'P."""
     p = _matrix(x) @ f
     if out is not None:
@@ -229,17 +229,17 @@ def products(x, f, out, image, n_threads):
         image[:] = _matrix(x).T @ p
 
 
-def pseudoinverse(gram, eps):
+def pseudoinverse(*, gram, eps):
     """The pseudoinverse of a symmetric positive semidefinite matrix that is known to eps."""
     return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)
 
 
-def squared_residual(x, w, h, n_threads):
+def squared_residual(*, x, w, h, n_threads):
     """Sum of (X - WH)^2."""
     return float(np.sum(np.square(x - w @ h, dtype=np.float64)))
 
 
-def peak(is_double, seconds, n_threads):
+def peak(*, is_double, seconds, n_threads):
     """Floating-point operations per second of NumPy's own product."""
     a = np.ones((1024, 1024), np.float64 if is_double else np.float32)
     begun, done = time.perf_counter(), 0

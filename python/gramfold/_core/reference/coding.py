@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 
 def lasso(
-    x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
+    *, x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
     n_threads
 ):  # fmt: skip
     """Minimise 1/2 z'Gz - p'z + l1 |z|_1 for every row p = F'x, over z >= 0 if nonneg.
@@ -73,7 +73,7 @@ def _to_face(z, signs, b, gram, l1):
     return z
 
 
-def omp(x, p, f, gram, enough, out, sums, doubtful, most, ols, n_threads):
+def omp(*, x, p, f, gram, enough, out, sums, doubtful, most, ols, n_threads):
     """Code every row by at most `most` atoms, chosen one by one; returns as `lasso`.
 
     The next atom has the largest |c_j| (Pati, Rezaiifar & Krishnaprasad 1993), c = F'(x - Fz), or with `ols`
@@ -131,7 +131,7 @@ def _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code):
     return (kept.data, kept.indices, kept.indptr.astype(np.int64)), squares, float(objective), float(n_open)
 
 
-def nonzeros(dense):
+def nonzeros(*, dense):
     """Give (data, indices, indptr) of the CSR matrix of `dense`."""
     kept = sp.csr_matrix(dense)
     return kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def update_atoms(atoms, gram, products, l1, l2, nonneg, ball, unused, sweeps):
+def update_atoms(*, atoms, gram, products, l1, l2, nonneg, ball, unused, sweeps):
     """Minimise 1/2 tr(D'AD) - tr(D'B) + l1 |D|_1 + l2/2 |D|^2 over the atoms, one after the other, in place.
 
     A = Z'Z is `gram`, B = Z'X are `products`; atoms lie in the unit ball if `ball`, and are not negative if
@@ -20,13 +20,13 @@ def update_atoms(atoms, gram, products, l1, l2, nonneg, ball, unused, sweeps):
                 atoms[j] /= max(1.0, np.linalg.norm(atoms[j]))
 
 
-def repeated_atoms(gram, same):
+def repeated_atoms(*, gram, same):
     """Tell which atoms have a |cosine| above `same` with one before them."""
     norms = np.sqrt(np.diag(gram))
     return np.tril(np.abs(gram) > same * norms[:, None] * norms, -1).any(axis=1)
 
 
-def residual(x, weights, codes, atoms, out, n_threads):
+def residual(*, x, weights, codes, atoms, out, n_threads):
     """Set `out` to x - ZD, 0 where weights are 0, and return the weighted squared norm of each row.
 
     `codes` are (data, indices, indptr) of Z by rows.
@@ -39,7 +39,7 @@ def residual(x, weights, codes, atoms, out, n_threads):
     return np.sum(np.square(out, dtype=np.float64) * weights, axis=1)
 
 
-def masked_atoms(residual, weights, codes, atoms, l1, l2, nonneg, ball, unused, n_threads):
+def masked_atoms(*, residual, weights, codes, atoms, l1, l2, nonneg, ball, unused, n_threads):
     """One sweep over the atoms for 1/2 sum w r^2 + l1 |D|_1 + l2/2 |D|^2; residual and atoms are updated.
 
     `codes` are (data, indices, indptr) of Z by columns. The curvature of column c is h_c = sum w_ic z_ij^2;
@@ -66,7 +66,7 @@ def masked_atoms(residual, weights, codes, atoms, l1, l2, nonneg, ball, unused, 
         atoms[j] = d
 
 
-def ksvd_atoms(residual, codes, atoms, nonneg_codes, nonneg_atoms, n_threads):
+def ksvd_atoms(*, residual, codes, atoms, nonneg_codes, nonneg_atoms, n_threads):
     """One sweep of approximate K-SVD; residual, atoms and the data of `codes` (by columns) are updated.
 
     E = R + z d' over the rows that use the atom: d <- E'z / |E'z|, z <- E d (Rubinstein, Zibulevsky & Elad
@@ -84,7 +84,7 @@ def ksvd_atoms(residual, codes, atoms, nonneg_codes, nonneg_atoms, n_threads):
         residual[rows] = error - np.outer(z, atoms[j])
 
 
-def soup_atoms(residual, codes, atoms, penalty, hard, nonneg_codes, nonneg_atoms, n_threads):
+def soup_atoms(*, residual, codes, atoms, penalty, hard, nonneg_codes, nonneg_atoms, n_threads):
     """One sweep of SOUP-DIL over atoms of norm 1; residual and atoms are updated, new codes returned.
 
     b = E d: z_j <- b where b^2 / 2 > penalty if `hard`, else b shrunk by it; d_j <- E'z_j / |E'z_j|

@@ -23,7 +23,9 @@ def _distances(x, centers):
     return out
 
 
-def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads):
+def assign(
+    *, x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads
+):
     """Find the nearest centroid of each row; overwrites labels, lower, distances, and
     sums with what the weighted sums of the clusters gained since `labels`.
 
@@ -60,12 +62,12 @@ def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, s
     return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
 
-def distances(x, centers, out, n_threads):
+def distances(*, x, centers, out, n_threads):
     """Overwrite out with the distance of each row to each centroid."""
     out[:] = np.sqrt(_distances(_dense(x), centers.astype(np.float64)))
 
 
-def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
+def seed(*, x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
     """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
 
     Returns how many rows were read; with a sketch (codes, errors, shift, step) they may be fewer than all.
@@ -79,7 +81,7 @@ def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step,
     return out.shape[1]
 
 
-def sketch(x, shift, step, codes, errors, n_threads):
+def sketch(*, x, shift, step, codes, errors, n_threads):
     """Overwrite codes with x in steps, in the level's own order, and errors with bounds of what is lost."""
     cols = x.shape[1]
     steps = np.zeros((len(errors), -(-cols // 4) * 4))

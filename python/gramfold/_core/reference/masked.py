@@ -112,7 +112,7 @@ def _observed(x, weights, i):
     return columns, x[i, columns], np.ones(len(columns), x.dtype) if weights is None else weights[i, columns]
 
 
-def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
+def masked_hals(*, x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
     """Solve each row of X ~ out F' over what is observed: not NaN, weight above 0; of CSR what is stored.
 
     Returns violation, step, objective, residual and open as `hals` does, and the residual before.

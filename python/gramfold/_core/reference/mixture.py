@@ -33,7 +33,7 @@ def _softmax(logits, weights, given, resp, score, labels, impossible=-np.inf):
     return np.where(r < np.finfo(dtype).tiny, 0, r).astype(dtype), likelihood
 
 
-def poisson_mixture(x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads):
+def poisson_mixture(*, x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads):
     """One EM pass over counts, in double; f: log rates (cols, k), slope: sums of rates (poisson.hpp).
 
     Returns sum w r and sum w r s (k,), and the log-likelihood without what all components share.
@@ -52,7 +52,7 @@ def poisson_mixture(x, f, bias, slope, exposure, weights, given, sums, resp, sco
     return r.sum(axis=0, dtype=float), (r * s[:, None]).sum(axis=0, dtype=float), likelihood
 
 
-def count_rows(x, totals, factorials, n_threads):
+def count_rows(*, x, totals, factorials, n_threads):
     """Overwrite with the sums of x and of log x! over rows; returns the least entry, and if all are whole."""
     if isinstance(x, tuple):
         data, indices, indptr, cols = x
@@ -81,7 +81,7 @@ def _quadratic(x, kind, centers, factor):
 
 
 def gaussian_mixture(
-    x, kind, shift, scale, centers, factor, constants, about, weights, given, first, second, resp, score,
+    *, x, kind, shift, scale, centers, factor, constants, about, weights, given, first, second, resp, score,
     labels, n_threads,
 ):  # fmt: skip
     """One EM pass of a Gaussian mixture; centers, about (k, d) and rows are about shift and times scale.

@@ -99,7 +99,7 @@ def _measure(num, denominators, z, scale):
 
 
 def multiplicative(
-    x, f, beta, start, out, num, den, l1, l2, floor, scale, max_sweeps, tol,
+    *, x, f, beta, start, out, num, den, l1, l2, floor, scale, max_sweeps, tol,
     loss_at_start, measure_at_end, n_threads, units=None,
 ):  # fmt: skip
     """Multiplicative updates of every row, and the sums that the other factor's update needs.
@@ -167,7 +167,7 @@ def _kl_measure(x, f, z, slope, l2):
 
 
 def kl_coordinate(
-    x, f, slope, start, out, l2, max_sweeps, shrink, tol, measure_start, measure_end, n_threads, units=None
+    *, x, f, slope, start, out, l2, max_sweeps, shrink, tol, measure_start, measure_end, n_threads, units=None
 ):
     """Solve every row for the Kullback-Leibler loss by coordinate descent (cpp/nmf/kl_row.hpp).
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def orthogonal_rows(atoms, y, codes, ended, l1, nonneg, max_rounds, n_threads):
+def orthogonal_rows(*, atoms, y, codes, ended, l1, nonneg, max_rounds, n_threads):
     """Minimise 1/2 |y - z atoms|^2 + l1 |z|_1 for every row y, over z >= 0 if nonneg, from the data by QR.
 
     `codes` are where the rows start, and are overwritten; `ended` says which came to their minimisers. The

@@ -16,7 +16,7 @@ def _size(a, lam, by_row):
     return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
-def shrink(x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads):
+def shrink(*, x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads):
     """Threshold, shrink, and what the next threshold needs; formulas in cpp/rpca."""
     w, sums = _open(x, weights, z, numbers, by_row, dual), (0.0,) * 9
     if v is not None:
@@ -35,7 +35,7 @@ def shrink(x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, 
     return sums
 
 
-def shrink_sparse(x, weights, z, left, right, numbers, by_row, out, n_threads):
+def shrink_sparse(*, x, weights, z, left, right, numbers, by_row, out, n_threads):
     """Shrink for given factors; NaN stands for what is not stored. Overwrites z, and out with W - L."""
     data, indices, indptr, cols = x
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
@@ -89,7 +89,7 @@ def _advance(x, weights, z, low, numbers, by_row):
     return np.where(seen, x0 - t_next + y / mu_next, free), sums
 
 
-def centred(x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
+def centred(*, x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
     """Sums over the rows y = weight scale (x - shift), or x less its own mean; returns their squares."""
     wide = x.astype(np.float64)
     s = np.ones(x.shape[1]) if scale is None else scale

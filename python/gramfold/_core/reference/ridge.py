@@ -13,7 +13,7 @@ def _rows(x, shift, scale):
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def moments(x, y, shift, weights, n_threads, scale=1.0):
+def moments(*, x, y, shift, weights, n_threads, scale=1.0):
     """Sum a a' over rows a = sqrt(w) (s (x - shift), y - shift, 1), in float64; CSR x is not shifted."""
     rows = _rows(x, shift, scale)
     n, cols = rows.shape
@@ -30,7 +30,7 @@ def moments(x, y, shift, weights, n_threads, scale=1.0):
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def misfit(x, y, shift, weights, scale, coefs, n_threads):
+def misfit(*, x, y, shift, weights, scale, coefs, n_threads):
     """At r = y - shift - s (x - shift) coefs the sums of w s (x - shift) r', w r^2 and w r, in float64."""
     rows = _rows(x, shift, scale)
     w = np.ones((len(y), 1)) if weights is None else weights[:, None]

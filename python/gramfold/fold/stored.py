@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from ..fold.observed import Counted
-from ..fold.source import Array, Source, dense_rows
+from .observed import Counted
+from .source import Array, Source, dense_rows
 
 
 class Stored(Source):

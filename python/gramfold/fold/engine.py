@@ -1,0 +1,84 @@
+"""Who runs a pass: this process, segment after segment.
+
+A pass is a picklable function of a family, with its parameters bound by keyword:
+
+    sums = pass_(rows, shared, state)
+
+`rows` is a source, `shared` what all rows are given (a factor), `state` what they have of their own, arrays
+with a row for each of theirs, which the pass may overwrite. It gives back sums, which add up over segments;
+it knows neither how many there are nor who computes them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .source import Array, Source
+
+State = Mapping[str, Array | None]
+Pass = Callable[[Source, Any, State], Any]
+
+
+def run(pass_: Pass, source: Source, shared: Any = None, state: State | None = None) -> Any:
+    """Run a pass over all rows of a source, and add up what it gives.
+
+    Parameters
+    ----------
+    pass_ : callable
+    source : Source
+    shared : object
+        Handed on as it is.
+    state : mapping of str to ndarray with source.rows rows, or None
+        Handed on segment by segment, as views.
+
+    Returns
+    -------
+    object
+        The sums of the pass; see `add`.
+    """
+    state = state or {}
+    if len(source.segments) == 1:
+        return pass_(source.segments[0], shared, state)
+    return added(
+        pass_(segment, shared, {name: None if a is None else a[at] for name, a in state.items()})
+        for segment, at in zip(source.segments, source.spans, strict=True)
+    )
+
+
+def added(sums: Iterable[Any]) -> Any:
+    """Add up sums in their order, up a fixed binary tree."""
+    levels: list[Any] = []
+    for one in sums:
+        carried = (one,)
+        for level, other in enumerate(levels):
+            if other is None:
+                levels[level] = carried
+                break
+            carried, levels[level] = (add(other[0], carried[0]),), None
+        else:
+            levels.append(carried)
+    rest = [level[0] for level in levels if level is not None]
+    total = rest[0]
+    for one in rest[1:]:
+        total = add(one, total)
+    return total
+
+
+def add(one: Any, other: Any) -> Any:
+    """Add two sums: numbers and arrays by +, tuples and dicts part by part, nothing to nothing.
+
+    A class with a method `plus` is added by that.
+    """
+    if hasattr(one, "plus"):
+        return one.plus(other)
+    if one is None and other is None:
+        return None
+    if isinstance(one, dict):
+        return {name: add(part, other[name]) for name, part in one.items()}
+    if isinstance(one, tuple):
+        parts = [add(a, b) for a, b in zip(one, other, strict=True)]
+        return type(one)(*parts) if hasattr(one, "_fields") else tuple(parts)
+    if isinstance(one, np.ndarray) and one.dtype == bool:
+        return one | other
+    return one + other
