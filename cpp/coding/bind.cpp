@@ -21,7 +21,7 @@ py::tuple csr_parts(const CodeSink<T>& sink) {
         value = std::copy(piece.values.begin(), piece.values.end(), value);
         column = std::copy(piece.columns.begin(), piece.columns.end(), column);
     }
-    return py::make_tuple(data, indices, indptr);
+    return result("Compressed", data, indices, indptr);
 }
 
 // (data, indices, indptr) of a dense matrix.
@@ -47,7 +47,7 @@ py::tuple nonzeros(const Contiguous<T>& dense) {
         std::copy_n(values.data(), n, data.mutable_data() + to[r]);
         std::copy_n(columns.data(), n, indices.mutable_data() + to[r]);
     }
-    return py::make_tuple(data, indices, indptr);
+    return result("Compressed", data, indices, indptr);
 }
 
 // Codes of the rows of x, or without x of the rows of the known products p.
@@ -73,7 +73,7 @@ py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>&
         py::object codes = py::none(), squares = py::none();
         if (!sink.dense) codes = csr_parts(sink);
         if (s) squares = square(done->gram, k);
-        return py::make_tuple(codes, squares, done->stats.objective, done->stats.open);
+        return result("Coded", codes, squares, done->stats.objective, done->stats.open);
     };
     if (p) return run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k));
     return with_source<T>(x, [&](const auto& source) {

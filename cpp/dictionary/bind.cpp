@@ -124,7 +124,7 @@ void bind(py::module_& m) {
                 const auto view = z.view();
                 return Soup<T>(r.shape(0), r.shape(1), atoms.shape(0), to, view, d, rule, run).sweep();
             });
-            return py::make_tuple(array(out.values), array(out.rows), array(out.starts));
+            return result("Compressed", array(out.values), array(out.rows), array(out.starts));
         },
         py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("penalty"), py::arg("hard"),
         py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));

@@ -58,7 +58,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
         const auto total = without_gil(n_threads, [&](const Run& run) {
             return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
         });
-        return py::make_tuple(vector(total->counts.get(), k), total->inertia, total->changed,
+        return result("Assigned", vector(total->counts.get(), k), total->inertia, total->changed,
                               double(total->searched) / double(k), total->rechecked);
     });
 }

@@ -45,7 +45,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     const RowStats& t = result->stats;
     py::object squared = py::none();
     if (squares) squared = square(result->gram, k);
-    return py::make_tuple(squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
+    return result("Swept", squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
 }
 
 // w as a dense x, or None; returns violation, step, objective, residual, open, before.
@@ -75,7 +75,7 @@ py::tuple masked_hals(const py::object& x, const std::optional<Strided<T>>& w, c
             });
         }
     });
-    return py::make_tuple(t.violation, t.step, t.objective, t.residual, t.open, t.before);
+    return result("OwnSwept", t.violation, t.step, t.objective, t.residual, t.open, t.before);
 }
 
 void orthogonal_rows(const Contiguous<double>& atoms, const Contiguous<double>& y, const Contiguous<double>& codes,

@@ -46,7 +46,7 @@ py::tuple poisson_mixture(const py::object& x, const Strided<double>& f, const C
         double* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         const auto found = without_gil(
             n_threads, [&](const Run& run) { return poisson_pass(source, fm, shared, rows, s, run); });
-        return py::make_tuple(vector(found->counts.get(), k), vector(found->exposure.get(), k), found->likelihood);
+        return result("PoissonSums", vector(found->counts.get(), k), vector(found->exposure.get(), k), found->likelihood);
     });
 }
 
@@ -58,7 +58,7 @@ py::tuple count_rows(const py::object& x, const Contiguous<double>& totals, cons
         double* l = writable<double>(factorials, n, "factorials must be writable, with an entry for each row");
         const CountSums found =
             without_gil(n_threads, [&](const Run& run) { return count_pass(source, t, l, run); });
-        return py::make_tuple(found.least, found.whole);
+        return result("Counted", found.least, found.whole);
     };
     const py::object values = py::isinstance<py::tuple>(x) ? py::object(x[py::int_(0)]) : x;
     return Strided<float>::check_(values) ? with_source<float>(x, count) : with_source<double>(x, count);
@@ -107,7 +107,7 @@ py::tuple gaussian_mixture(const Strided<From>& x, const std::string& kind, cons
         return sums->likelihood;
     });
     if (!f) std::fill_n(to, k, 0);
-    return py::make_tuple(counts, likelihood);
+    return result("GaussianSums", counts, likelihood);
 }
 
 template <class From, class T>

@@ -37,7 +37,7 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
             return beta_pass(source, fm, rule, from, to, nm, dn, run);
         });
         const MultiplicativeSums& s = sums->stats;
-        return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.open);
+        return result("Multiplied", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.open);
     });
 }
 
@@ -63,7 +63,7 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
         const auto sums = without_gil(
             n_threads, [&](const Run& run) { return kl_coordinate_pass(source, fm.data, slopes, rows, from, to, run); });
         const KlStats& s = sums->stats;
-        return py::make_tuple(vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
+        return result("Descended", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
                               s.residual_end, s.open);
     });
 }

@@ -39,7 +39,7 @@ py::tuple misfit_of(const py::object& x, const Strided<double>& y, const Optiona
         py::array_t<double> pull({cols, ym.cols}), squares(ym.cols), sums(ym.cols);
         double *to = pull.mutable_data(), *to_squares = squares.mutable_data(), *to_sums = sums.mutable_data();
         without_gil(n_threads, [&](const Run& run) { gramfold::misfit(source, in, to, to_squares, to_sums, run); return 0; });
-        return py::make_tuple(pull, squares, sums);
+        return result("Misfit", pull, squares, sums);
     };
     const bool sparse = py::isinstance<py::tuple>(x);
     require(!sparse || py::len(x) == 4, "x must be (data, indices, indptr, cols)");

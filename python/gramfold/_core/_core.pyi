@@ -5,6 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .results import (
+    Assigned,
+    Coded,
+    Compressed,
+    Counted,
+    Descended,
+    GaussianSums,
+    Misfit,
+    Multiplied,
+    OwnSwept,
+    PoissonSums,
+    Scan,
+    Swept,
+)
+
 _Array = NDArray[Any]
 _Double = NDArray[np.float64]
 
@@ -29,7 +44,7 @@ def hals(
     cross: bool,
     squares: bool,
     n_threads: int,
-) -> tuple[_Double | None, _Double | None, float, float, float, float, float]: ...
+) -> Swept: ...
 def orthogonal_rows(
     *,
     atoms: _Double,
@@ -59,7 +74,7 @@ def lasso(
     max_rounds: int,
     tol: float,
     n_threads: int,
-) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
+) -> Coded: ...
 def omp(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int] | None,
@@ -73,8 +88,8 @@ def omp(
     most: int,
     ols: bool,
     n_threads: int,
-) -> tuple[tuple[_Array, _Array, _Array] | None, _Double | None, float, float]: ...
-def nonzeros(*, dense: _Array) -> tuple[_Array, NDArray[np.int32], NDArray[np.int64]]: ...
+) -> Coded: ...
+def nonzeros(*, dense: _Array) -> Compressed: ...
 def update_atoms(
     *,
     atoms: _Array,
@@ -129,7 +144,7 @@ def soup_atoms(
     nonneg_codes: bool,
     nonneg_atoms: bool,
     n_threads: int,
-) -> tuple[_Array, _Array, _Array]: ...
+) -> Compressed: ...
 def masked_hals(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -145,7 +160,7 @@ def masked_hals(
     shrink: float,
     tol: float,
     n_threads: int,
-) -> tuple[float, float, float, float, float, float]: ...
+) -> OwnSwept: ...
 def multiplicative(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -165,7 +180,7 @@ def multiplicative(
     measure_at_end: bool,
     n_threads: int,
     units: _Double | None = None,
-) -> tuple[_Double, float, float, float, float, float]: ...
+) -> Multiplied: ...
 def kl_coordinate(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -181,7 +196,7 @@ def kl_coordinate(
     measure_end: bool,
     n_threads: int,
     units: _Double | None = None,
-) -> tuple[_Double, float, float, float, float, float]: ...
+) -> Descended: ...
 def poisson_mixture(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -196,10 +211,10 @@ def poisson_mixture(
     score: _Double | None,
     labels: NDArray[np.int64] | None,
     n_threads: int,
-) -> tuple[_Double, _Double, float]: ...
+) -> PoissonSums: ...
 def count_rows(
     *, x: _Array | tuple[_Array, _Array, _Array, int], totals: _Double, factorials: _Double, n_threads: int
-) -> tuple[float, bool]: ...
+) -> Counted: ...
 def gaussian_mixture(
     *,
     x: _Array,
@@ -218,7 +233,7 @@ def gaussian_mixture(
     score: _Double | None,
     labels: NDArray[np.int64] | None,
     n_threads: int,
-) -> tuple[_Double, float]: ...
+) -> GaussianSums: ...
 def assign(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],
@@ -234,7 +249,7 @@ def assign(
     search: bool,
     wide: bool,
     n_threads: int,
-) -> tuple[_Double, float, int, float, int]: ...
+) -> Assigned: ...
 def distances(
     *, x: _Array | tuple[_Array, _Array, _Array, int], centers: _Array, out: _Array, n_threads: int
 ) -> None: ...
@@ -305,7 +320,7 @@ def shrink_sparse(
     n_threads: int,
 ) -> tuple[float, float, float, float, float, float, float, float, float]: ...
 def repeats(*, columns: NDArray[Any], starts: NDArray[Any], cols: int, n_threads: int) -> bool: ...
-def scan(*, x: _Array, n_threads: int) -> tuple[float, float, float]: ...
+def scan(*, x: _Array, n_threads: int) -> Scan: ...
 def gram(*, f: _Array, n_threads: int) -> _Double: ...
 def moments(
     *,
@@ -325,7 +340,7 @@ def misfit(
     scale: float,
     coefs: _Double,
     n_threads: int,
-) -> tuple[_Double, _Double, _Double]: ...
+) -> Misfit: ...
 def products(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],

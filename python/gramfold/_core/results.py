@@ -1,6 +1,12 @@
 """What kernels give back, by name: the same of every level."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Double = NDArray[np.float64]
 
 
 class Scan(NamedTuple):
@@ -9,3 +15,112 @@ class Scan(NamedTuple):
     sum: float
     squares: float
     least: float
+
+
+class Swept(NamedTuple):
+    """Rows Z swept with one Gram matrix: Z'Z, Z' start, and sums over the rows.
+
+    violation: |projected gradient| and step: |step|, met in the first sweep; objective: with the penalty, less
+    |x|^2 / 2; residual: the squared KKT residual at the end; open: rows that were not done.
+    """
+
+    gram: Double | None
+    cross: Double | None
+    violation: float
+    step: float
+    objective: float
+    residual: float
+    open: float
+
+
+class OwnSwept(NamedTuple):
+    """Rows swept with a Gram matrix each, as `Swept`; before: the squared KKT residual at the start."""
+
+    violation: float
+    step: float
+    objective: float
+    residual: float
+    open: float
+    before: float
+
+
+class Multiplied(NamedTuple):
+    """Rows Z after multiplicative updates: sum Z, and sums over the rows.
+
+    loss_start, loss_end: the divergence; residual, size: what the KKT residual is made of.
+    """
+
+    total: Double
+    loss_start: float
+    loss_end: float
+    residual: float
+    size: float
+    open: float
+
+
+class Descended(NamedTuple):
+    """Rows Z after coordinate descent on the Kullback-Leibler divergence, as `Multiplied`."""
+
+    total: Double
+    loss_start: float
+    loss_end: float
+    residual_start: float
+    residual_end: float
+    open: float
+
+
+class Compressed(NamedTuple):
+    """Rows by their entries other than 0: those of row i are starts[i] to starts[i + 1]."""
+
+    values: Array
+    columns: Array
+    starts: Array
+
+
+class Coded(NamedTuple):
+    """Codes Z of rows, unless they were written to `out`; Z'Z if sums were wanted, and sums over the rows."""
+
+    codes: Compressed | None
+    gram: Double | None
+    objective: float
+    open: float
+
+
+class Assigned(NamedTuple):
+    """Rows given to their nearest centroids; searched, undecided: rows searched, and searched once more."""
+
+    counts: Double
+    inertia: float
+    changed: int
+    searched: float
+    undecided: int
+
+
+class PoissonSums(NamedTuple):
+    """sum w r and sum w r exposure of each component, and the log-likelihood."""
+
+    counts: Double
+    exposure: Double
+    likelihood: float
+
+
+class Counted(NamedTuple):
+    """The least entry of X, and whether all are whole."""
+
+    least: float
+    whole: bool
+
+
+class GaussianSums(NamedTuple):
+    """sum w r of each component, and the log-likelihood."""
+
+    counts: Double
+    likelihood: float
+
+
+class Misfit(NamedTuple):
+    """Of residuals R = Y - X B: X'R, the squares of each target's, and their sums."""
+
+    pull: Double
+    squares: Double
+    sums: Double

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
+from ..results import Scan, Swept
 from .coding import lasso as lasso
 from .coding import nonzeros as nonzeros
 from .coding import omp as omp
@@ -192,12 +193,12 @@ def hals(
     z64 = z.astype(np.float64)
     if out is not None:
         out[:] = z
-    return z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats)
+    return Swept(z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats))
 
 
 def scan(*, x, n_threads):
     """Sum, sum of squares and least entry."""
-    return (
+    return Scan(
         float(np.sum(x, dtype=np.float64)),
         float(np.sum(np.square(x, dtype=np.float64))),
         float(np.min(x, initial=np.inf)),

@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..results import Coded, Compressed
+
 
 def lasso(
     *, x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
@@ -126,12 +128,13 @@ def _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code):
         squares = codes.T.astype(np.float64) @ codes
     if out is not None:
         out[:] = codes
-        return None, squares, float(objective), float(n_open)
+        return Coded(None, squares, float(objective), float(n_open))
     kept = sp.csr_matrix(codes)
-    return (kept.data, kept.indices, kept.indptr.astype(np.int64)), squares, float(objective), float(n_open)
+    codes = Compressed(kept.data, kept.indices, kept.indptr.astype(np.int64))
+    return Coded(codes, squares, float(objective), float(n_open))
 
 
 def nonzeros(*, dense):
     """Give (data, indices, indptr) of the CSR matrix of `dense`."""
     kept = sp.csr_matrix(dense)
-    return kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64)
+    return Compressed(kept.data, kept.indices.astype(np.int32), kept.indptr.astype(np.int64))

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
+from ..results import Compressed
+
 
 def update_atoms(*, atoms, gram, products, l1, l2, nonneg, ball, unused, sweeps):
     """Minimise 1/2 tr(D'AD) - tr(D'B) + l1 |D|_1 + l2/2 |D|^2 over the atoms, one after the other, in place.
@@ -105,7 +107,7 @@ def soup_atoms(*, residual, codes, atoms, penalty, hard, nonneg_codes, nonneg_at
         residual[:] = error - np.outer(z, atoms[j])
         found.append(z)
     new = sp.csc_matrix(np.reshape(found, (len(atoms), len(residual))).T)
-    return new.data.astype(atoms.dtype), new.indices.astype(np.int32), new.indptr.astype(np.int64)
+    return Compressed(new.data.astype(atoms.dtype), new.indices.astype(np.int32), new.indptr.astype(np.int64))
 
 
 def _columns(codes):

@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..results import Assigned
+
 SEED_BLOCK = 96
 
 
@@ -59,7 +61,7 @@ def assign(
         np.add.at(sums, labels[came], (x * w[:, None])[came])
         np.subtract.at(sums, old[went], (x * w[:, None])[went])
     counts = np.bincount(labels, w, len(c))
-    return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
+    return Assigned(counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0)
 
 
 def distances(*, x, centers, out, n_threads):

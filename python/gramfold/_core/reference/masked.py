@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..results import OwnSwept
+
 
 def _upper(g, shift, least):
     """Give U with G + shift I = U'U, or None if a pivot is at most `least` of G's entry."""
@@ -133,4 +135,4 @@ def masked_hals(*, x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish
         objective += l1 * np.sum(np.abs(z[i])) + 0.5 * l2 * np.sum(z[i] ** 2)
         total += [violation, step, objective, row.residual(z[i]), still_open, before]
     out[:] = z
-    return tuple(total.tolist())
+    return OwnSwept(*total.tolist())

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import gammaln
 
+from ..results import Counted, GaussianSums, PoissonSums
+
 NEGLIGIBLE = -80.0  # responsibilities below exp of this times the largest count as 0
 IMPOSSIBLE = -1e199  # as a logit of counts; see log_of_zero in cpp/mixture/poisson.hpp
 
@@ -49,7 +51,7 @@ def poisson_mixture(*, x, f, bias, slope, exposure, weights, given, sums, resp, 
     r, likelihood = _softmax(logits, weights, given, resp, score, labels, IMPOSSIBLE)
     if sums is not None:
         sums[:] = x.T @ r
-    return r.sum(axis=0, dtype=float), (r * s[:, None]).sum(axis=0, dtype=float), likelihood
+    return PoissonSums(r.sum(axis=0, dtype=float), (r * s[:, None]).sum(axis=0, dtype=float), likelihood)
 
 
 def count_rows(*, x, totals, factorials, n_threads):
@@ -64,7 +66,7 @@ def count_rows(*, x, totals, factorials, n_threads):
         values = x
         totals[:] = x.sum(axis=1, dtype=float)
         factorials[:] = gammaln(x.clip(0).astype(float) + 1).sum(axis=1)
-    return float(values.min(initial=np.inf)), bool((values == np.floor(values)).all())
+    return Counted(float(values.min(initial=np.inf)), bool((values == np.floor(values)).all()))
 
 
 def _quadratic(x, kind, centers, factor):
@@ -97,7 +99,7 @@ def gaussian_mixture(
     logits = (constants.astype(x.dtype) - x.dtype.type(0.5) * squares).astype(x.dtype)
     r, likelihood = _softmax(logits, weights, given, resp, score, labels)
     if first is None:
-        return np.zeros(len(centers)), likelihood
+        return GaussianSums(np.zeros(len(centers)), likelihood)
     pooled = second is not None and second.ndim == 3 and len(second) < len(about)
     if pooled:
         second[:] = 0
@@ -112,4 +114,4 @@ def gaussian_mixture(
             second[0] += root.T @ root
         else:
             second[t] = root.T @ root if second.ndim == 3 else (root * root).sum(axis=0)
-    return r.sum(axis=0, dtype=float), likelihood
+    return GaussianSums(r.sum(axis=0, dtype=float), likelihood)

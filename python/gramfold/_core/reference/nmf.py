@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 
+from ..results import Descended, Multiplied
+
 BLOCK = 256
 LEAST = 2.0**-40  # what divides is at least this, where X is of the order of 1
 
@@ -128,7 +130,7 @@ def multiplicative(
         num[:] = sums
     if den is not None and beta not in (1, 2):
         den[:] = powers
-    return total, *(float(s) for s in stats)
+    return Multiplied(total, *(float(s) for s in stats))
 
 
 def _curvatures(x, wh, f, t):
@@ -188,7 +190,7 @@ def kl_coordinate(
             stats[[1, 3]] += _kl_measure(x_dense, f, z, slope[rows], l2_rows)
         total += np.sum(z, axis=0, dtype=np.float64)
         out[rows] = z
-    return total, *(float(s) for s in stats)
+    return Descended(total, *(float(s) for s in stats))
 
 
 def _kl_sweeps(x, f, z, slope, l2, max_sweeps, shrink, tol):

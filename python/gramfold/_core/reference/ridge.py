@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..results import Misfit
+
 
 def _rows(x, shift, scale):
     """Rows of x about the shift, times scale, in float64; those of CSR x are not shifted."""
@@ -35,4 +37,4 @@ def misfit(*, x, y, shift, weights, scale, coefs, n_threads):
     rows = _rows(x, shift, scale)
     w = np.ones((len(y), 1)) if weights is None else weights[:, None]
     r = np.asarray(y, np.float64) - (0 if shift is None else shift[rows.shape[1] :]) - rows @ coefs
-    return rows.T @ (w * r), np.sum(w * r * r, axis=0), np.sum(w * r, axis=0)
+    return Misfit(rows.T @ (w * r), np.sum(w * r * r, axis=0), np.sum(w * r, axis=0))
