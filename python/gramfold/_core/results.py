@@ -20,8 +20,8 @@ class Scan(NamedTuple):
 class Swept(NamedTuple):
     """Rows Z swept with one Gram matrix: Z'Z, Z' start, and sums over the rows.
 
-    violation: |projected gradient| and step: |step|, met in the first sweep; objective: with the penalty, less
-    |x|^2 / 2; residual: the squared KKT residual at the end; open: rows that were not done.
+    violation: |projected gradient| and step: |step|, met in the first sweep; objective: with the penalty,
+    less |x|^2 / 2; residual: the squared KKT residual at the end; open: rows that were not done.
     """
 
     gram: Double | None

@@ -130,8 +130,8 @@ def _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code):
         out[:] = codes
         return Coded(None, squares, float(objective), float(n_open))
     kept = sp.csr_matrix(codes)
-    codes = Compressed(kept.data, kept.indices, kept.indptr.astype(np.int64))
-    return Coded(codes, squares, float(objective), float(n_open))
+    compressed = Compressed(kept.data, kept.indices, kept.indptr.astype(np.int64))
+    return Coded(compressed, squares, float(objective), float(n_open))
 
 
 def nonzeros(*, dense):

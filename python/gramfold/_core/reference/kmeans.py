@@ -61,7 +61,13 @@ def assign(
         np.add.at(sums, labels[came], (x * w[:, None])[came])
         np.subtract.at(sums, old[went], (x * w[:, None])[went])
     counts = np.bincount(labels, w, len(c))
-    return Assigned(counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0)
+    return Assigned(
+        counts.astype(np.float64),
+        float(own @ w),
+        int(np.sum(labels != old)),
+        float(len(x)) if search else 0.0,
+        0,
+    )
 
 
 def distances(*, x, centers, out, n_threads):
