@@ -11,7 +11,7 @@
 #include <cmath>
 
 #include "fold/csr.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/packed.hpp"
 #include "mixture/posterior.hpp"
 #include "mixture/widened.hpp"
 

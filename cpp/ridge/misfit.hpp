@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "fold/measure.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/packed.hpp"
 
 namespace gramfold {
 
