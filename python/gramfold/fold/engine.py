@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .source import Array, Source
+from .source import Source
 
-State = Mapping[str, Array | None]
+State = Mapping[str, Any]
 Pass = Callable[[Source, Any, State], Any]
 
 
