@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Segments(Source):
     @property
     def spans(self) -> list[slice]:
         """Which rows each segment has."""
-        return [slice(int(a), int(b)) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        return [slice(int(a), int(b)) for a, b in pairwise(self.starts)]
 
     @cached_property
     def x(self) -> Any:
@@ -61,6 +62,11 @@ class Segments(Source):
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
         return max(part.largest for part in self.parts)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return sum(part.entries for part in self.parts)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""

@@ -156,3 +156,8 @@ class Source:
     def least(self) -> float:
         """The least stored entry."""
         return self._scan[2]
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return int(self.values.size)
