@@ -27,7 +27,7 @@ def gaussian(
     rows: Source, shared: dict[str, Any], state: State, *, kind: str, first: bool = False,
     second: tuple[int, ...] | None = None,
 ) -> GaussianSums:  # fmt: skip
-    """Find responsibilities of rows y = (x - shift) scale, and moments about `about` (second: of that shape)."""
+    """Find responsibilities of rows y = (x - shift) scale, and moments about `about`; second: their shape."""
     moments = np.empty(shared["about"].shape) if first else None
     squares = None if second is None else np.empty(second)
     found = kernels.gaussian_mixture(
