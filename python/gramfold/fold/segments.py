@@ -114,6 +114,11 @@ class Segments(Source):
         stacked = sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
         return Source(stacked[np.argsort(np.concatenate([*order, []]).astype(np.intp))], self.n_threads)
 
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities, segment by segment."""
+        for part in self.parts:
+            part.check_finite(estimator)
+
     def _where(self, index: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], Source, NDArray[np.intp]]]:
         """For each segment that has some of the rows: where in `index`, the segment, and where in it."""
         index = np.where(index < 0, index + self.rows, index)
