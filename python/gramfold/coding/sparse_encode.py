@@ -11,7 +11,8 @@ from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
 from .._core import kernels
 from ..fit.arguments import choice, effective_threads, flag, real, whole
 from ..fit.inputs import read_array, read_atoms, read_rows
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale, solve_in_range

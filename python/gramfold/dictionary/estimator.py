@@ -16,7 +16,8 @@ from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
 from ..fold.source import Source
 from .atoms import AtomRule, read_matrix
 from .base import FIT_ALGORITHMS, BaseDictionaryLearning
