@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fold.observed import Observed
-from ..fold.source import Array
+from ..fold.source import Array, Source
 from ..least_squares.masked import solve_observed
-from ..least_squares.rows import Penalty, Sweeps
-from .codes import POLISH, Coder, code_rows, mend_codes
+from ..least_squares.rows import Sweeps
+from .coder import Coder
+from .codes import POLISH, code_rows, mend_codes
 
 
 def solve(
@@ -23,19 +24,20 @@ def solve(
     `start` (rows, k); matching pursuits row by row.
     """
     if coder.algorithm == "lasso":
-        penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
-        result = solve_observed(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
+        result = solve_observed(x, np.ascontiguousarray(atoms.T), coder.penalty, sweeps, start=start)
         return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
-    codes = np.zeros((x.rows, len(atoms)), x.dtype)
-    n_open = 0.0
-    for row in range(x.rows):
-        done = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
-        codes[row], n_open = done.codes[0], n_open + done.open
-    return mend_codes(x, atoms, coder, codes, n_open)
+    codes, one_by_one = np.zeros((x.rows, len(atoms)), x.dtype), replace(coder, l2=0.0)
+    unconverged = 0.0
+    for row in np.flatnonzero(x.seen.any(axis=1)):
+        error = None if errors is None else errors[row]
+        codes[row], late = _pursue(x, row, atoms, one_by_one, error)
+        unconverged += late
+    return mend_codes(x, atoms, coder, codes, unconverged)
 
 
-def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | None) -> Any:
+def _pursue(x: Observed, row: Any, atoms: Array, coder: Coder, error: float | None) -> tuple[Array, float]:
+    """The code of a row, from what is observed of it."""
     seen = x.seen[row]
     root = None if x.weights is None else np.sqrt(x.weights[row, seen])
     values, some = x.x[row, seen], atoms[:, seen]
@@ -45,6 +47,5 @@ def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | No
     shared = np.ascontiguousarray(some.T)
     gram = kernels.gram(f=shared, n_threads=1)
     products = np.ascontiguousarray((some @ values)[None], dtype=x.dtype)
-    return code_rows(
-        None, shared, replace(coder, l2=0.0), gram=gram, products=products, enough=enough, n_threads=1
-    )
+    done = code_rows(Source(values[None], 1), shared, coder, gram=gram, products=products, enough=enough)
+    return done.codes[0], done.unconverged

@@ -9,8 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..coding.codes import Coder
-from ..coding.sparse_encode import MATCHING, row_budgets, row_errors
+from ..coding.coder import MATCHING, Coder, row_errors
+from ..coding.codes import row_budgets
 from ..fit.arguments import Seed, choice, effective_threads
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
@@ -172,9 +172,9 @@ class DictionaryLearning(BaseDictionaryLearning):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
-        mask : array-like of shape (n_samples, n_features), optional
+        mask : array-like or `blocks` of shape (n_samples, n_features), optional
             With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 of the
             squared error of each entry.
 
@@ -270,7 +270,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         if isinstance(x, Observed):
             return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
         make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
-        return make(x, coder, rule, rng, errors=row_budgets(x.x, errors), start=start)
+        return make(x, coder, rule, rng, errors=row_budgets(x, errors), start=start)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -5,14 +5,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from .._core import kernels
-from ..coding.codes import Coded, Coder
+from ..coding.coder import Coder
+from ..coding.codes import Coded
 from ..fit.monitor import Monitor
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from .atoms import UNUSED, AtomRule, faulty, gram_of, least_use, size_of, some_rows
-from .units import code, code_observed
+from .units import code_in_unit, code_observed
 
 Flags = NDArray[np.bool_]
 Parts = tuple[Array, Array, Array]
@@ -90,16 +93,14 @@ class GramSteps(Steps):
         """Iterate once."""
         x, rule, shared = self.x, self.rule, np.ascontiguousarray(atoms.T)
         gram = gram_of(atoms, x.n_threads) if self.gram is None else self.gram
-        done = code(
-            x, shared, self.coder, gram=gram, start=self.start, enough=self.errors, sums=np.empty_like(shared)
-        )
+        done = code_in_unit(x, shared, self.coder, gram=gram, start=self.start, enough=self.errors, sums=True)
         assert done.gram is not None
-        assert done.sums is not None
+        assert done.products is not None
         self.start = None
         penalty = penalty_of(self.coder, done.codes)
         squares = np.diag(done.gram)
         least = least_use(rough_fit(x, done, atoms, gram) + penalty, squares, rule, x.dtype)
-        update(atoms, done.gram, done.sums, rule, least)
+        update(atoms, done.gram, done.products, rule, least)
         unused = squares <= least
         if rule.penalised:
             atoms[unused] = 0
@@ -163,7 +164,7 @@ class MaskedSteps(Steps):
         return 0.5 * float(errors.sum())
 
 
-class State(NamedTuple):
+class Checkpoint(NamedTuple):
     """What a fit can go back to."""
 
     objective: float
@@ -179,7 +180,7 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
     replaced. An iteration that makes the objective rise is taken back, unless the fit is to go on (tol = 0)
     and it replaced none. After replacements in vain the atoms stay for an iteration.
     """
-    last = best = State(np.inf, atoms.copy(), steps.codes, steps.faulty)
+    last = best = Checkpoint(np.inf, atoms.copy(), steps.codes, steps.faulty)
     converged = False
     for _ in range(max_iter):
         replaced = steps.replace(atoms)
@@ -190,7 +191,7 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
         if replaced and little:
             steps.faulty = None
         stop = monitor.record(objective, size_of(atoms - last.atoms) / (size_of(atoms) or 1.0))
-        last = State(objective, atoms.copy(), steps.codes, steps.faulty)
+        last = Checkpoint(objective, atoms.copy(), steps.codes, steps.faulty)
         if objective <= best.objective or not steps.minimises:
             best = last
         converged = tol > 0 and little and not replaced
@@ -200,17 +201,17 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
     return converged
 
 
-def _go_back(state: State, steps: Steps, atoms: Array) -> float:
-    atoms[:] = state.atoms
-    steps.restore(state.codes, state.faulty)
-    return state.objective
+def _go_back(point: Checkpoint, steps: Steps, atoms: Array) -> float:
+    atoms[:] = point.atoms
+    steps.restore(point.codes, point.faulty)
+    return point.objective
 
 
 def rough_fit(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> float:
     """Half of |X - ZD|^2 for codes from one pass and DD' `gram`; a difference, which may cancel."""
-    assert done.sums is not None
+    assert done.products is not None
     assert done.gram is not None
-    product = np.vdot(done.sums.T, atoms.astype(np.float64))
+    product = np.vdot(done.products.T, atoms.astype(np.float64))
     return float(0.5 * x.squared_norm - product + 0.5 * np.vdot(done.gram, gram))
 
 
@@ -219,17 +220,21 @@ def fit_of(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> f
     fit = rough_fit(x, done, atoms, gram)
     if fit > CANCELLED[x.dtype.name] * x.squared_norm:
         return fit
-    total, size = 0.0, max(1, 2**18 // max(1, x.cols))
-    for first in range(0, x.rows, size):
-        some = slice(first, first + size)
-        rows = x.x[some].toarray() if x.sparse else x.x[some]
-        codes, rest = parts(done.codes[some]), np.empty(rows.shape, x.dtype)
-        total += float(
-            kernels.residual(
-                x=rows, weights=None, codes=codes, atoms=atoms, out=rest, n_threads=x.n_threads
-            ).sum()
-        )
-    return 0.5 * total
+    return 0.5 * float(run(squared_error, x, atoms, {"codes": done.codes}))
+
+
+def squared_error(rows: Source, shared: Array, state: State) -> float:
+    """A pass: |X - ZD|^2 of CSR `codes` Z and atoms D."""
+    total, most = 0.0, max(1, 2**18 // max(1, rows.cols))
+    for some in gen_batches(rows.rows, most):
+        x, codes = rows.x[some], parts(state["codes"][some])
+        x = x.toarray() if rows.sparse else x
+        errors = kernels.residual(
+            x=x, weights=None, codes=codes, atoms=shared, out=np.empty(x.shape, x.dtype),
+            n_threads=rows.n_threads,
+        )  # fmt: skip
+        total += float(errors.sum())
+    return total
 
 
 def squares_of(codes: Any) -> NDArray[np.float64]:

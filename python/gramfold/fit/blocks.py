@@ -36,6 +36,16 @@ class Blocks:
         return f"<{len(self.parts)} {kind} blocks of {self.shape[0]} x {self.shape[1]} {self.dtype}>"
 
 
+def gathered(given: Any) -> Any:
+    """Blocks as one matrix, a copy; what is none, itself."""
+    if not isinstance(given, Blocks):
+        return given
+    if given.sparse:
+        return sp.vstack(given.parts, format="csr")
+    join: Any = np.ma if any(isinstance(part, np.ma.MaskedArray) for part in given.parts) else np
+    return join.concatenate(given.parts)
+
+
 def blocks(parts: Iterable[Any]) -> Blocks:
     """Take blocks of rows for one matrix, without copying them together.
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.blocks import gathered
 from .source import Array, Source, aligned
 
 
@@ -142,9 +143,9 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
 
     Parameters
     ----------
-    X : array-like or numpy masked array of shape (n_samples, n_features)
+    X : array-like, numpy masked array or `blocks` of shape (n_samples, n_features)
         NaN and masked entries are unobserved. float32 stays, other types become float64.
-    mask : array-like of shape (n_samples, n_features), optional
+    mask : array-like or `blocks` of shape (n_samples, n_features), optional
         Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
         error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
     n_threads : int
@@ -172,6 +173,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     array([[ True, False],
            [ True, False]])
     """
+    X, mask = gathered(X), gathered(mask)  # masks rewrite entries: observed ones lie in one array
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")

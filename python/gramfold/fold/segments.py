@@ -116,6 +116,17 @@ class Segments(Source):
             at = np.flatnonzero(which == i)
             yield at, self.parts[i], index[at] - self.starts[i]
 
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities, segment by segment."""
+        for part in self.parts:
+            part.check_finite(estimator)
+
+    def times_power(self, exponent: int) -> Source:
+        """The same rows times 2^exponent: a copy, but for 0 this itself."""
+        if exponent == 0:
+            return self
+        return Segments([part.times_power(exponent).x for part in self.parts], self.n_threads)
+
 
 def source_of(x: Any, n_threads: int) -> Source:
     """The source of rows that an estimator was given: an array, a sparse matrix, or blocks of either."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
@@ -38,10 +37,9 @@ class Rows:
 
     def read(self, rows: Any) -> tuple[Double, Double | None]:
         """Some rows times the roots of their weights, and those roots."""
-        x = self.x.x[rows]
-        x = np.asarray(x.toarray() if sp.issparse(x) else x, np.float64)
         if isinstance(self.x, Source):
-            return x, None
+            return np.asarray(self.x.take(rows), np.float64), None
+        x = np.asarray(self.x.x[rows], np.float64)
         seen, weights = self.x.seen[rows], self.x.weights
         root = seen.astype(np.float64)
         if weights is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
@@ -30,11 +31,11 @@ class Scale:
 
     def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
         """x, or some of its rows, scaled; x itself where that changes nothing."""
+        if isinstance(x, Source):
+            return (x if which is None else x.some(which)).times_power(self.x)
         if which is None and not self.x and not self.weights:
             return x
         values = x.x if which is None else x.x[which]
-        if isinstance(x, Source):
-            return Source(times_power(values, self.x), x.n_threads)
         weights = x.weights if which is None or x.weights is None else x.weights[which]
         return Observed(
             times_power(values, self.x),
@@ -120,30 +121,47 @@ def _exponent(size: float, band: int) -> int:
     return 0 if abs(at) <= band else -at
 
 
-def row_squares(x: Any) -> Array:
-    """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
-    if sp.issparse(x):
-        return np.asarray(
-            sp.csr_matrix((x.data * x.data, x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
-        )
-    return np.asarray(np.einsum("ij,ij->i", x, x))
+def row_squares(x: Source | Observed, dtype: Any = None) -> Array:
+    """|x|^2 of each row, added up in `dtype`, by default that of x."""
+    squares = np.empty(x.rows, dtype or x.dtype)
+    if isinstance(x, Source):
+        run(squared_rows, x, state={"squares": squares})
+    else:
+        np.einsum("ij,ij->i", x.x, x.x, out=squares)
+    return squares
 
 
-def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
+def squared_rows(rows: Source, shared: None, state: State) -> None:
+    """A pass: |x|^2 of each row into `squares`."""
+    x, squares = rows.x, state["squares"]
+    if rows.sparse:
+        values = x.data.astype(squares.dtype, copy=False)
+        squared = sp.csr_matrix((values * values, x.indices, x.indptr), x.shape)
+        squares[:] = squared @ np.ones(rows.cols, squares.dtype)
+    else:
+        np.einsum("ij,ij->i", x, x, out=squares, dtype=squares.dtype)
+
+
+def largest_in_rows(rows: Source, shared: None, state: State) -> None:
+    """A pass: the largest magnitude of each row into `largest`."""
+    found = abs(rows.x).max(axis=1)
+    state["largest"][:] = found.toarray().ravel() if rows.sparse else found
+
+
+def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
     """Rows that are out of range under this scale, with scales of their own."""
     if x.rows < 2:
         return
     lowest = LOWEST[x.dtype.name]
     with np.errstate(all="ignore"):
-        which = np.flatnonzero(~(row_squares(x.x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
+        which = np.flatnonzero(~(row_squares(x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
     if not which.size:
         return
-    rows = x.x[which]
-    sizes = (
-        abs(rows).max(axis=1).toarray().ravel()
-        if sp.issparse(rows)
-        else np.nanmax(np.abs(rows), axis=1, initial=0)
-    )
+    sizes = np.empty(len(which), x.dtype)
+    if isinstance(x, Source):
+        run(largest_in_rows, x.some(which), state={"largest": sizes})
+    else:
+        np.nanmax(np.abs(x.x[which]), axis=1, initial=0, out=sizes)
     at = np.frexp(sizes)[1] + scale.x
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest

@@ -82,7 +82,7 @@ def mend(
 def penalised(rows: Rows) -> NDArray[np.bool_]:
     """Which rows of a lasso have a penalty that makes up for what rounding leaves of their conditions."""
     norm, name = rows.norms(None).max(), rows.x.dtype.name
-    return np.asarray(PENALISED[name] * norm * np.sqrt(row_squares(rows.x.x)) <= rows.penalty.l1)
+    return np.asarray(PENALISED[name] * norm * np.sqrt(row_squares(rows.x)) <= rows.penalty.l1)
 
 
 def _mended(
