@@ -1,12 +1,13 @@
 """Codes of rows with missing entries or weights per entry: each row has its own Gram matrix."""
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.masked import solve_observed
@@ -27,25 +28,31 @@ def solve(
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
         result = solve_observed(x, np.ascontiguousarray(atoms.T), coder.penalty, sweeps, start=start)
         return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
-    codes, one_by_one = np.zeros((x.rows, len(atoms)), x.dtype), replace(coder, l2=0.0)
-    unconverged = 0.0
-    for row in np.flatnonzero(x.seen.any(axis=1)):
-        error = None if errors is None else errors[row]
-        codes[row], late = _pursue(x, row, atoms, one_by_one, error)
-        unconverged += late
+    codes = np.zeros((x.rows, len(atoms)), x.dtype)
+    one_by_one = partial(pursue, coder=replace(coder, l2=0.0))
+    unconverged = run(one_by_one, x, atoms, {"codes": codes, "errors": errors})
     return mend_codes(x, atoms, coder, codes, unconverged)
 
 
-def _pursue(x: Observed, row: Any, atoms: Array, coder: Coder, error: float | None) -> tuple[Array, float]:
-    """The code of a row, from what is observed of it."""
-    seen = x.seen[row]
-    root = None if x.weights is None else np.sqrt(x.weights[row, seen])
-    values, some = x.x[row, seen], atoms[:, seen]
-    if root is not None:
-        values, some = values * root, some * root
-    enough = None if error is None else np.array([values.astype(np.float64) @ values - error**2])
-    shared = np.ascontiguousarray(some.T)
-    gram = kernels.gram(f=shared, n_threads=1)
-    products = np.ascontiguousarray((some @ values)[None], dtype=x.dtype)
-    done = code_rows(Source(values[None], 1), shared, coder, gram=gram, products=products, enough=enough)
-    return done.codes[0], done.unconverged
+def pursue(rows: Observed, shared: Array, state: State, *, coder: Coder) -> float:
+    """A pass: matching pursuits into `codes`, each row in what of the atoms `shared` (k, cols) it sees.
+
+    Rows end at their `errors`, if those are not None; gives how many did not end.
+    """
+    unconverged, errors = 0.0, state["errors"]
+    for row in np.flatnonzero(rows.seen.any(axis=1)):
+        seen = rows.seen[row]
+        x, atoms = rows.x[row, seen], shared[:, seen]
+        if rows.weights is not None:
+            root = np.sqrt(rows.weights[row, seen])
+            x, atoms = x * root, atoms * root
+        enough = None if errors is None else np.array([x.astype(np.float64) @ x - errors[row] ** 2])
+        factor = np.ascontiguousarray(atoms.T)
+        products = np.ascontiguousarray((atoms @ x)[None], dtype=x.dtype)
+        done = code_rows(
+            Source(x[None], 1), factor, coder, gram=kernels.gram(f=factor, n_threads=1), products=products,
+            enough=enough,
+        )  # fmt: skip
+        state["codes"][row] = done.codes[0]
+        unconverged += done.unconverged
+    return unconverged

@@ -11,7 +11,8 @@ from .._core import kernels
 from ..fit.arguments import choice, effective_threads
 from ..fit.inputs import read_array, read_atoms, read_rows
 from ..fold.engine import run
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from ..least_squares.scales import Scale, solve_in_range

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fit.inputs import read_array
-from ..fold.matrix import matrix_of
+from ..fold.filled import filled, rows_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..linalg.randomized import leading
@@ -58,8 +58,7 @@ def start_atoms(
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:
     if count == 0:
         return np.empty((0, x.cols))
-    scaled = unit_of(x).rows(x)
-    return leading(matrix_of(scaled) if isinstance(scaled, Source) else scaled.filled, count, rng)[2]
+    return leading(filled(unit_of(x).rows(x)), count, rng)[2]
 
 
 def held(atoms: Array, x: Source | Observed, rule: AtomRule, rng: np.random.RandomState) -> Array:
@@ -97,8 +96,7 @@ def some_rows(x: Source | Observed, count: int, rule: AtomRule, rng: np.random.R
     """Random rows of x, a little perturbed, of norm 1."""
     if count == 0:
         return np.empty((0, x.cols), x.dtype)
-    chosen = rng.randint(x.rows, size=count)
-    rows = (x.take(chosen) if isinstance(x, Source) else x.filled[chosen]).astype(np.float64)
+    rows = rows_of(x, rng.randint(x.rows, size=count)).astype(np.float64)
     rows /= np.abs(rows).max(initial=0) or 1.0
     rows += 0.01 * (rows.std(axis=1, keepdims=True) + (rows.std() or 1.0)) * rng.normal(size=rows.shape)
     return normalised(np.abs(rows) if rule.nonneg else rows)[0].astype(x.dtype)

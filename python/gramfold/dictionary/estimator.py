@@ -16,7 +16,8 @@ from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
 from ..fold.source import Source
 from .atoms import AtomRule, read_matrix
 from .base import FIT_ALGORITHMS, BaseDictionaryLearning
@@ -212,16 +213,15 @@ class DictionaryLearning(BaseDictionaryLearning):
         if self.missing != "mask":
             self._refuse_mask(mask)
             return self._encode(X, self.components_)
-        x = self._given(X, mask, reset=False)
-        assert isinstance(x, Observed)
-        return self._encode(x.x, self.components_, x.seen if x.weights is None else x.weights)
+        X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=False)
+        return self._encode(X, self.components_, np.ones(X.shape, bool) if mask is None else mask)
 
     def _given(self, X: Any, mask: Any, *, reset: bool) -> Source | Observed:
         """Check X, with its mask if entries may be missing."""
         if choice(self.missing, "missing", ("error", "mask")) == "error":
             self._refuse_mask(mask)
             return self._source(X, reset=reset)
-        X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
+        X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     @staticmethod

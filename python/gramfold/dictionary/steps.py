@@ -110,13 +110,15 @@ class GramSteps(Steps):
 
 
 class MaskedSteps(Steps):
-    """The same from what is observed of X: codes row by row, atoms through the residual."""
+    """The same from what is observed of X: codes row by row, atoms through the residual.
+
+    It holds X, its weights and the residual as dense arrays, for the kernel that goes atom by atom.
+    """
 
     def __init__(self, x: Observed, *args: Any, **options: Any) -> None:
         super().__init__(x, *args, **options)
-        self.values = np.ascontiguousarray(np.where(x.seen, x.x, x.dtype.type(0)))
-        self.weights = np.where(x.seen, 1 if x.weights is None else x.weights, 0).astype(x.dtype, order="C")
-        self.residual = np.empty((x.rows, x.cols), x.dtype)
+        self.values, self.weights, self.residual = (np.empty((x.rows, x.cols), x.dtype) for _ in range(3))
+        run(fill, x, state={"values": self.values, "weights": self.weights})
 
     def __call__(self, atoms: Array) -> float:
         """Iterate once."""
@@ -162,6 +164,13 @@ class MaskedSteps(Steps):
             n_threads=self.x.n_threads,
         )
         return 0.5 * float(errors.sum())
+
+
+def fill(rows: Observed, shared: None, state: State) -> None:
+    """A pass: what is observed into `values`, and its weights into `weights`, both 0 elsewhere."""
+    seen = rows.seen
+    state["values"][:] = np.where(seen, rows.x, 0)
+    state["weights"][:] = np.where(seen, 1 if rows.weights is None else rows.weights, 0)
 
 
 class Checkpoint(NamedTuple):

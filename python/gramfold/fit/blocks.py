@@ -37,13 +37,8 @@ class Blocks:
 
 
 def gathered(given: Any) -> Any:
-    """Blocks as one matrix, a copy; what is none, itself."""
-    if not isinstance(given, Blocks):
-        return given
-    if given.sparse:
-        return sp.vstack(given.parts, format="csr")
-    join: Any = np.ma if any(isinstance(part, np.ma.MaskedArray) for part in given.parts) else np
-    return join.concatenate(given.parts)
+    """Dense Blocks as one array, a copy; what is none, itself."""
+    return np.concatenate(given.parts) if isinstance(given, Blocks) and not given.sparse else given
 
 
 def blocks(parts: Iterable[Any]) -> Blocks:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from .._core import kernels
 from .arguments import effective_threads
 from .blocks import Blocks
+from .missing import nan_from_mask
 
 FLOATS = [np.float64, np.float32]
 
@@ -130,7 +131,8 @@ def refuse_mask(given: Any, name: str, estimator: Any = None) -> Any:
 
 def _without_mask(X: Any, name: str, estimator: Any, gaps: bool) -> Any:
     if gaps and isinstance(X, np.ma.MaskedArray):
-        return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        x = np.asarray(X.data, np.result_type(X.dtype, np.float32))
+        return nan_from_mask(x, ~np.ma.getmaskarray(X))
     return refuse_mask(X, name, estimator)
 
 

@@ -14,19 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from .source import Source
-
 State = Mapping[str, Any]
-Pass = Callable[[Source, Any, State], Any]
+Pass = Callable[[Any, Any, State], Any]
 
 
-def run(pass_: Pass, source: Source, shared: Any = None, state: State | None = None) -> Any:
+def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None) -> Any:
     """Run a pass over all rows of a source, and add up what it gives.
 
     Parameters
     ----------
     pass_ : callable
-    source : Source
+    source : Source, or what has segments as it has
     shared : object
         Handed on as it is.
     state : mapping of str to ndarray or CSR matrix with source.rows rows, or None

@@ -36,15 +36,17 @@ class Source:
     x : ndarray or sparse matrix of shape (rows, cols), float32 or float64
         A dense array may have any strides and is never copied whole. Sparse formats become sound CSR.
     n_threads : int
+    once : bool
+        Whether but one pass is to come, for which CSR is not worth transposing.
     """
 
-    def __init__(self, x: Any, n_threads: int) -> None:
+    def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else aligned(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
         self.dtype = x.dtype
-        self.once = False  # whether but one pass is to come, for which CSR is not worth transposing
+        self.once = once
         self._transposed: Source | None = None
         self._origin: weakref.ref[Source] | None = None
 
@@ -62,18 +64,18 @@ class Source:
         """Some rows as a new C-ordered array."""
         return dense_rows(self.x, rows)
 
-    def some(self, rows: Any) -> "Source":
+    def some(self, rows: Any, *, once: bool = False) -> "Source":
         """Some rows as a source of their own; those of a slice are views of a dense X."""
-        return Source(self.x[rows], self.n_threads)
+        return type(self)(self.x[rows], self.n_threads, once=once)
 
     @property
-    def transposed(self) -> "Source":
+    def transposed(self) -> Any:
         """The same entries with rows and columns swapped; for CSR a copy, made once. Its own is this."""
         origin = None if self._origin is None else self._origin()
         if origin is not None:
             return origin
         if self._transposed is None:
-            self._transposed = Source(self.x.T, self.n_threads)
+            self._transposed = type(self)(self.x.T, self.n_threads)
             self._transposed._origin = weakref.ref(self)
         return self._transposed
 
@@ -161,3 +163,33 @@ class Source:
     def times_power(self, exponent: int) -> "Source":
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         return self if exponent == 0 else Source(times_power(self.x, exponent), self.n_threads)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.rows, self.cols
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return int(self.values.size)
+
+    def columns(self, at: slice) -> "Source":
+        """Some columns of a dense X as rows; views."""
+        return Source(self.x[:, at].T, self.n_threads)
+
+    def scaled_rows(self, scale: Array) -> "Source":
+        """Each row times its number of `scale` (rows,); a copy."""
+        if not self.sparse:
+            return type(self)(self.x * scale[:, None], self.n_threads)
+        data = self.x.data * np.repeat(scale, np.diff(self.x.indptr))
+        return type(self)(sp.csr_array((data, self.x.indices, self.x.indptr), self.x.shape), self.n_threads)
+
+    def filled_with(self, means: Any) -> Any:
+        """X without gaps: it has none."""
+        return self.x
+
+    @property
+    def column_means(self) -> Any:
+        """What gaps are filled with: there are none."""
+        return None

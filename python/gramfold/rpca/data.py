@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..fit.arguments import real
 from ..fit.inputs import read_rows, refuse_mask
 from ..fit.warn import warn
-from ..fold.observed import observe
+from ..fold.observe import observe
 from .decode import multipliers, outliers, row_scale
 from .dense import DenseState
 from .low_rank import LowRank
