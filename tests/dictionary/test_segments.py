@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from segment_cases import SIZES, cut
 
 import gramfold as gf
-from gramfold.dictionary import residual, steps
+from gramfold.dictionary import gram, residual
 from gramfold.fold import filled
 from gramfold.fold.engine import run
 from gramfold.fold.segments import source_of
@@ -125,7 +125,7 @@ def test_passes_are_picklable(sparse):
     x, atoms, right = source_of(cut(X, 7), 1), rng.normal(size=(9, 12)), rng.normal(size=(100, 4))
     codes = sp.random(100, 9, 0.3, "csr", random_state=0)
     passes = {
-        steps.squared_error: (atoms, {"codes": codes}),
+        gram.squared_error: (atoms, {"codes": codes}),
         filled.image: ((None, atoms.T), {"out": np.empty((100, 9))}),
         filled.image_back: (None, {"factor": right}),
     }
@@ -138,8 +138,6 @@ def test_passes_are_picklable(sparse):
         sums = [run(one, x, shared, state) for one in (pass_, pickle.loads(pickle.dumps(pass_)))]
         if sums[0] is not None:
             assert_array_equal(*sums)
-    assert_allclose(
-        run(steps.squared_error, x, atoms, {"codes": codes}), np.sum((dense - codes @ atoms) ** 2)
-    )
+    assert_allclose(run(gram.squared_error, x, atoms, {"codes": codes}), np.sum((dense - codes @ atoms) ** 2))
     assert_allclose(passes[filled.image][1]["out"], dense @ atoms.T)
     assert_allclose(run(filled.image_back, x, None, {"factor": right}), dense.T @ right)

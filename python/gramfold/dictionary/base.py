@@ -16,14 +16,9 @@ from ..fit.monitor import Callback
 from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
+from .algorithms import CODERS
 from .atoms import AtomRule, held, start_atoms
 from .units import typical
-
-FIT_ALGORITHMS = {
-    "lars": "lasso_lars", "cd": "lasso_cd", "lasso_lars": "lasso_lars", "lasso_cd": "lasso_cd", "omp": "omp",
-    "ols": "ols", "threshold": "threshold",
-}  # fmt: skip
-
 
 # Sizes of X between which no sum of products of its entries over- or underflows, even where but a small share
 # of X is left.
@@ -52,7 +47,7 @@ class BaseDictionaryLearning(BaseCoder):
     components_: Array
     _rng: np.random.RandomState
     _about_nan = "missing='mask' leaves such entries out"
-    _algorithms: Mapping[str, str] = FIT_ALGORITHMS
+    _coders: Mapping[str, str] = CODERS
 
     def transform(self, X: Any) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components)."""
@@ -75,7 +70,7 @@ class BaseDictionaryLearning(BaseCoder):
         if self.n_components is not None:
             whole(self.n_components, "n_components")
         real(self.tol, "tol")
-        choice(self.fit_algorithm, "fit_algorithm", tuple(self._algorithms))
+        choice(self.fit_algorithm, "fit_algorithm", tuple(self._coders))
         if not isinstance(self.max_iter, Integral) or self.max_iter < 0:
             raise ValueError(f"max_iter must be a whole number of at least 0, got {self.max_iter!r}")
         flag(self.warm_start, "warm_start")
@@ -83,7 +78,7 @@ class BaseDictionaryLearning(BaseCoder):
         return self._make_coder(n_features), self._make_rule()
 
     def _make_coder(self, n_features: int) -> Coder:
-        algorithm = self._algorithms[self.fit_algorithm]
+        algorithm = self._coders[self.fit_algorithm]
         if real(self.l2, "l2") > 0 and not algorithm.startswith("lasso"):
             raise ValueError(f"l2 goes with the lasso, not with fit_algorithm={self.fit_algorithm!r}")
         to_error = self.transform_max_error is not None and algorithm in MATCHING

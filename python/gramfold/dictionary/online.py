@@ -7,7 +7,8 @@ from ..coding.coder import Coder, row_errors
 from ..coding.codes import row_budgets
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use, some_rows
-from .steps import fit_of, penalty_of, update
+from .codes import penalty_of
+from .gram import fit_of, update
 from .units import code_in_unit
 
 # A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.

@@ -13,7 +13,8 @@ from .._core import kernels
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from .atoms import faulty, gram_of, least_use
-from .steps import Flags, Steps, parts, squares_of
+from .codes import Flags, parts, squares_of
+from .iterate import Steps
 from .units import code_in_unit
 
 
