@@ -19,7 +19,7 @@ BLOCK = 4096  # rows looked at together
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Of each row: its objective, an upper bound of what it is above the least one, and its KKT residual.
+    """Of each row: its objective, how far above the least one it may be, and what its conditions miss.
 
     Attributes
     ----------

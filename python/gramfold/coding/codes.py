@@ -199,7 +199,7 @@ def mend_codes(
         doubtful |= ~penalised(rows)
     ridged = None if gram is None else gram + coder.l2 * np.eye(len(atoms))
     codes, unconverged, _ = mend(
-        rows, codes, most=coder.max_iter, n_open=unconverged, gram=ridged, start=start, tol=coder.tol,
+        rows, codes, most=coder.max_iter, unconverged=unconverged, gram=ridged, start=start, tol=coder.tol,
         doubtful=doubtful,
     )  # fmt: skip
     return codes, unconverged
