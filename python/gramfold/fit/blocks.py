@@ -40,6 +40,11 @@ class Blocks:
         return f"<{len(self.parts)} {kind} blocks of {self.shape[0]} x {self.shape[1]} {self.dtype}>"
 
 
+def gathered(given: Any) -> Any:
+    """Dense Blocks as one array, a copy; what is none, itself."""
+    return np.concatenate(given.parts) if isinstance(given, Blocks) and not given.sparse else given
+
+
 def blocks(parts: Iterable[Any]) -> Blocks:
     """Take blocks of rows for one matrix, without copying them together.
 

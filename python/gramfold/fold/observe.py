@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks
+from ..fit.blocks import Blocks, gathered
 from ..fit.missing import nan_from_mask
 from .observed import Observed
 from .observed_segments import ObservedSegments
@@ -22,7 +22,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     ----------
     X : array-like, numpy masked array or Blocks of such, of shape (n_samples, n_features)
         NaN and masked entries are unobserved. float32 stays, other types become float64.
-    mask : array-like of shape (n_samples, n_features), optional
+    mask : array-like or Blocks of shape (n_samples, n_features), optional
         Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
         error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
     n_threads : int
@@ -50,6 +50,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     array([[ True, False],
            [ True, False]])
     """
+    mask = gathered(mask)
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")

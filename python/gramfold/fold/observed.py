@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..linalg.powers import times_power
 from .source import Array, Source, aligned
 
 
@@ -177,3 +178,15 @@ class Observed:
     @property
     def _seen_weights(self) -> Array | None:
         return None if self.weights is None else self.weights[self.seen]
+
+    def times_powers(self, exponent: int, of_weights: int) -> "Observed":
+        """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""
+        if not exponent and not of_weights:
+            return self
+        weights = np.ones_like(self.x) if self.weights is None and of_weights else self.weights
+        return Observed(times_power(self.x, exponent), times_power(weights, of_weights), self.n_threads)
+
+    @property
+    def heaviest(self) -> float:
+        """The largest weight."""
+        return 1.0 if self.weights is None else float(self.weights.max(initial=0))
