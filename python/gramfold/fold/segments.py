@@ -132,21 +132,11 @@ class Segments(Source):
             at = np.flatnonzero(which == i)
             yield at, self.parts[i], index[at] - self.starts[i]
 
-    def check_finite(self, estimator: Any = None) -> None:
-        """Refuse NaN and infinities, segment by segment."""
-        for part in self.parts:
-            part.check_finite(estimator)
-
     def times_power(self, exponent: int) -> Source:
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         if exponent == 0:
             return self
         return Segments([part.times_power(exponent).x for part in self.parts], self.n_threads)
-
-    @property
-    def entries(self) -> int:
-        """How many entries are stored."""
-        return sum(part.entries for part in self.parts)
 
     def columns(self, at: slice) -> Source:
         """Some columns of dense segments as rows; a copy."""
