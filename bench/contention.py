@@ -1,12 +1,16 @@
 """The same fit alone, beside busy processes, and after a rest: what threads cost when they are not alone."""
 
+import math
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,7 @@ LEGEND = f"""\
 NMF, {ITERATIONS} iterations with tol=0 from the same start. busy: processes that spin meanwhile.
 warm s: the fit alone, right after another; ours s: beside the busy processes, or the first one after a
   rest of {REST:g} s. times: ours s / warm s, of which the criterion names the most; ratio: its inverse.
+others: CPUs that other processes had while this one was to be alone; the verdicts hold near 0 only.
 Quality: the components are the bits of a fit with one thread."""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
@@ -33,7 +38,29 @@ COLUMNS: dict[str, Callable[[Any], str] | None] = {
     "ours s": None,
     "times": lambda value: f"{value:.2f}",
     "ratio": None,
+    "others": lambda value: f"{value:.2f}",
 }
+
+
+@dataclass
+class _Alone(Lap):
+    """Fits in a row, and how many CPUs other processes had meanwhile."""
+
+    others: list[float] = field(default_factory=list)
+
+    def run(self) -> None:
+        before, start = _of_others(), time.perf_counter()
+        super().run()
+        self.others.append((_of_others() - before) / (time.perf_counter() - start))
+
+
+def _of_others() -> float:
+    """Seconds of CPU that all other processes have had so far; NaN where the system does not tell."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return math.nan
+    user, nice, system, _idle, _wait, *interrupts = map(int, stat.read_text().split(maxsplit=9)[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 @dataclass
@@ -101,8 +128,10 @@ def _case(busy: int, settings: Settings, limits: Limits) -> Row:
 
     in_a_row = IN_A_ROW if busy else 1
     call = partial(fits, in_a_row)
+    warm: Lap
+    ours: Lap
     if busy:
-        warm, ours = Lap(call, settings.repeat), _Beside(call, settings.repeat, busy=busy)
+        warm, ours = _Alone(call, settings.repeat), _Beside(call, settings.repeat, busy=busy)
     else:
         repeat = settings.repeat * IN_A_ROW
         warm, ours = _First(call, repeat), _First(call, repeat, rest=REST)
@@ -114,6 +143,7 @@ def _case(busy: int, settings: Settings, limits: Limits) -> Row:
         "ours s": ours.median / in_a_row,
         "times": ours.median / warm.median,
         "ratio": warm.median / ours.median,
+        "others": median(warm.others) if isinstance(warm, _Alone) else None,
         "equal_quality": all(np.array_equal(found, expected) for found in ours.result),
         "ours_seconds": ours.seconds,
     }
