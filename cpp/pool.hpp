@@ -1,8 +1,8 @@
 // Threads that help whoever asks, and that nobody waits for before they have begun.
 //
 // A call begins at once. Idle helpers join it; one that still sleeps, or waits for a CPU that another process has,
-// finds the call gone if it comes when all work is given out. So beside a busy process a call is never slower than
-// alone in its thread, but for the work that a helper has begun.
+// finds the call gone if it comes when all work is given out: beside a busy process a call waits only for what a
+// helper has begun.
 #pragma once
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -51,7 +51,7 @@ class Pool {
 
   private:
     struct Call {
-        int places;  // for helpers that have not begun
+        std::atomic<int> places;  // for helpers that have not begun
         const void* work;
         void (*help)(const void*);
         std::atomic<int> helping{0};
@@ -64,8 +64,8 @@ class Pool {
             const std::lock_guard<std::mutex> lock(mutex_);
             call.next = calls_;
             calls_ = &call;
-            while (idle_ < call.places && helpers_ < std::max(call.places, others_) && spawn()) {}
-            to_wake = std::min(asleep_, call.places - (idle_ - asleep_));
+            while (idle_ < call.places && helpers_ < std::max(call.places.load(), others_) && spawn()) {}
+            to_wake = std::min(asleep_, call.places.load() - (idle_ - asleep_));
         }
         ++offered_;
         for (; to_wake > 0; --to_wake) wake_.notify_one();
@@ -83,7 +83,7 @@ class Pool {
 
     void withdraw(Call& call) {
         if (current_ != this) throw std::runtime_error("the process was forked in the midst of this call");
-        {
+        if (call.places > 0) {
             const std::lock_guard<std::mutex> lock(mutex_);
             remove(call);
         }
@@ -120,13 +120,15 @@ class Pool {
     }
 
     void join(Call& call, std::unique_lock<std::mutex>& lock) {
+        ++call.helping;
         if (--call.places == 0) remove(call);
-        ++call.helping, --idle_;
+        --idle_;
         lock.unlock();
         call.help(call.work);
+        --call.helping;  // the call may be gone from here on
         lock.lock();
         ++idle_;
-        if (--call.helping == 0) ended_.notify_all();  // the call may be gone from here on
+        ended_.notify_all();
     }
 
     // To wake a thread costs 50 us: between the passes of a fit it is worth watching for the next one. But a clock that
