@@ -77,7 +77,7 @@ void bind(py::module_& m) {
 }  // namespace
 
 PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
-    fold_detail::watch_fork();
+    watch_fork();
     bind<float>(m);
     bind<double>(m);
     bind_repeats<std::int32_t>(m);
@@ -104,7 +104,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
         },
         py::kw_only(), py::arg("gram").noconvert(), py::arg("eps"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
-    m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
+    m.def("threading", [] { return std::string(GRAMFOLD_THREADING); });
     m.def(
         "peak",
         [](bool is_double, double seconds, int n_threads) {

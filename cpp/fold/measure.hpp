@@ -1,6 +1,7 @@
 // Numbers about X and its factors: sums, Gram matrix, exact squared residual; and the limits of the machine.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <limits>
 
@@ -162,26 +163,23 @@ template <class T>
 double peak(double seconds, const Run& run) {
     using V = Vec<T>;
     using Clock = std::chrono::steady_clock;
-    double total = 0;
-    const int n_threads = team(std::min(run.n_threads, 1024));
-#pragma omp parallel num_threads(n_threads) reduction(+ : total) if (n_threads > 1)
-    {
-        constexpr int chains = tile_rows >= 12 ? 24 : 10;
+    const auto begin = Clock::now();
+    const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+    constexpr int chains = tile_rows >= 12 ? 24 : 10;
+    std::atomic<Index> done{0};
+    in_threads(std::min(run.n_threads, 1024), [&](bool) {
         constexpr Index rounds = 100000;
         V acc[chains] = {};
         const V x = V{} + T(0.5);
-        Index done = 0;
-        const auto begin = Clock::now();
-        double elapsed = 0;
-        for (; elapsed < seconds; done += rounds, elapsed = std::chrono::duration<double>(Clock::now() - begin).count())
+        for (; elapsed() < seconds; done += rounds)
             for (Index i = 0; i < rounds; ++i)
 #pragma GCC unroll 24
                 for (int c = 0; c < chains; ++c) acc[c] = acc[c] * x + x;
         T sink = 0;
         for (const V& a : acc) sink += a[0];
-        total += sink == T(-1) ? 0 : 2.0 * chains * lanes<T> * double(done) / elapsed;
-    }
-    return total;
+        if (sink == T(-1)) done = 0;
+    });
+    return 2.0 * chains * lanes<T> * double(done) / elapsed();
 }
 
 }  // namespace gramfold

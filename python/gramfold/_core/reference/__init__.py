@@ -255,6 +255,6 @@ def compiler():
     return "none"
 
 
-def openmp():
+def threading():
     """Threads are NumPy's."""
     return "none"
