@@ -13,7 +13,7 @@ from ._core import kernels
 from .atoms import faulty, gram_of, least_use
 from .dictionary_steps import Flags, Steps, parts, squares_of
 from .dictionary_units import code
-from .fold import Array, Source
+from .fold import Array, Source, aligned
 
 
 class ResidualSteps(Steps):
@@ -21,7 +21,7 @@ class ResidualSteps(Steps):
 
     def __init__(self, x: Source, *args: Any, **options: Any) -> None:
         super().__init__(x, *args, **options)
-        self.values = x.x.toarray() if x.sparse else x.x
+        self.values = x.x.toarray() if x.sparse else aligned(x.x)
         self.residual = np.empty((x.rows, x.cols), x.dtype)
         self.codes = None if self.start is None else sp.csr_matrix(self.start)
 

@@ -10,7 +10,7 @@ from ._core import kernels
 from .atoms import UNUSED, AtomRule, faulty, gram_of, least_use, size_of, some_rows
 from .codes import Coded, Coder
 from .dictionary_units import code, code_observed
-from .fold import Array, Source
+from .fold import Array, Source, aligned
 from .monitor import Monitor
 from .observed import Observed
 
@@ -211,7 +211,7 @@ def fit_of(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> f
         some = slice(first, first + size)
         rows = x.x[some].toarray() if x.sparse else x.x[some]
         codes, rest = parts(done.codes[some]), np.empty(rows.shape, x.dtype)
-        total += float(kernels.residual(rows, None, codes, atoms, rest, x.n_threads).sum())
+        total += float(kernels.residual(aligned(rows), None, codes, atoms, rest, x.n_threads).sum())
     return 0.5 * total
 
 

@@ -82,7 +82,7 @@ class Points:
     """
 
     def __init__(self, X: Array, weights: Double | None, n_threads: int, frame: Frame) -> None:
-        self.X, self.weights, self.n_threads, self.frame = aligned(X), weights, n_threads, frame
+        self.X, self.weights, self.n_threads, self.frame = X, weights, n_threads, frame
         self.n, self.d = X.shape
 
     @property
@@ -107,8 +107,8 @@ class Points:
             center, factor, place = (np.ascontiguousarray(a, dtype) for a in given)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
             counts, likelihood = kernels.gaussian_mixture(
-                self.X, kind, *self._frame(dtype), center, factor, constants - common, place, self.weights,
-                None, first, second, room, score, labels, self.n_threads,
+                aligned(self.X), kind, *self._frame(dtype), center, factor, constants - common, place,
+                self.weights, None, first, second, room, score, labels, self.n_threads,
             )  # fmt: skip
             if np.isfinite(likelihood) and (second is None or np.isfinite(second).all()):
                 break
@@ -130,7 +130,7 @@ class Points:
         for rows, resp in blocks:
             weights = None if self.weights is None else self.weights[rows]
             found = kernels.gaussian_mixture(
-                self.X[rows], "spherical", *frame, about, np.ones(k), np.zeros(k), about, weights,
+                aligned(self.X[rows]), "spherical", *frame, about, np.ones(k), np.zeros(k), about, weights,
                 resp.astype(np.float64), *parts, None, None, None, self.n_threads,
             )  # fmt: skip
             counts += found[0]

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
+from .floats import stored
 from .fold import Array, Source
 from .inputs import refuse_mask
 from .powers import times_power
@@ -41,7 +42,7 @@ class Rows(Source):
     @property
     def handed(self) -> Any:
         """What was given, for a callable of the user's: a sparse matrix may be changed."""
-        return self.given.copy() if self.sparse else self.given
+        return self.given.copy() if self.sparse else np.asarray(self.given)
 
     def inside(self, points: Array) -> Array:
         """Points in the space of what was given, in that of these rows."""
@@ -82,7 +83,7 @@ class Rows(Source):
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    values = given.data if sp.issparse(given) else given
+    values = stored(given)
     largest = max(
         max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
         for a in (values, *others)

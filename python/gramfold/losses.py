@@ -75,5 +75,5 @@ class Frobenius:
         cross = np.multiply(sums, H, dtype=np.float64).sum()
         squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(H, n_threads)))
         if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
-            squares = kernels.squared_residual(self.x.x, W, np.ascontiguousarray(H.T), n_threads)
+            squares = kernels.squared_residual(self.x.kernel, W, np.ascontiguousarray(H.T), n_threads)
         return W, float(np.sqrt(squares)), float(kkt)

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._core import kernels
+from .floats import Floats, as_floats, finite, stored
 from .fold import Array, Source, aligned
 
 
@@ -48,15 +49,15 @@ class Observed:
     sparse = False
 
     def __init__(self, x: Array, weights: Array | None, n_threads: int) -> None:
-        self.x, self.n_threads = aligned(x), n_threads
+        self.x, self.n_threads = as_floats(x), n_threads
         self.weights = None if weights is None else aligned(weights)
         self.rows, self.cols = x.shape
-        self.dtype = x.dtype
+        self.dtype = self.x.dtype
 
     @property
     def kernel(self) -> Array:
         """What crosses the seam."""
-        return self.x
+        return stored(self.x)
 
     @cached_property
     def transposed(self) -> "Observed":
@@ -67,7 +68,8 @@ class Observed:
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """Which entries are observed."""
-        seen = ~np.isnan(self.x)
+        given = stored(self.x)
+        seen = np.ones_like(given, bool) if finite(given) else ~np.isnan(given)
         return seen if self.weights is None else seen & (self.weights > 0)
 
     @cached_property
@@ -78,7 +80,7 @@ class Observed:
     @property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(float(np.max(self.x, where=self.seen, initial=0)), -self.least)
+        return max(float(np.max(stored(self.x), where=self.seen, initial=0)), -self.least)
 
     @cached_property
     def least(self) -> float:
@@ -90,7 +92,7 @@ class Observed:
         """Weighted sum of the squared observed entries: twice the objective of zero factors."""
         nothing, out = np.zeros((self.cols, 1), self.dtype), np.empty((self.rows, 1), self.dtype)
         result = kernels.masked_hals(
-            self.x, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0, 0.0, 0.0, self.n_threads
+            self.kernel, self.weights, nothing, None, out, 0.0, 0.0, True, 0, 0, 0.0, 0.0, self.n_threads
         )
         return 2 * float(result[2])
 
@@ -164,7 +166,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")
     hidden = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else None
-    x = np.asarray(X if hidden is None else X.data)
+    x: Any = X if isinstance(X, Floats) else np.asarray(X if hidden is None else X.data)
     if x.dtype not in (np.float32, np.float64):
         x = x.astype(np.float64)
     if x.ndim != 2:
@@ -175,7 +177,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     if seen is not None and not seen.all():
         x = np.where(seen, x, x.dtype.type(np.nan))
     observed = Observed(x, weights, n_threads)
-    if np.any(np.isinf(x) & observed.seen):
+    if not finite(x) and np.any(np.isinf(x) & observed.seen):
         raise ValueError("X contains infinity in an observed entry")
     if some and not observed.seen.any():
         raise ValueError("X has no observed entry: all are NaN, masked or of weight 0")

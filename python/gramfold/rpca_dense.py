@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import kernels
+from .floats import stored
 from .rpca_numbers import Numbers, Totals
 from .spectrum import DENSE_NORM, SMALL, Leading, eigenpairs, largest, orthonormal, spectral_norm
 
@@ -184,7 +185,7 @@ class DenseState:
     ) -> Totals:  # fmt: skip
         return Totals(
             *kernels.shrink(
-                self.x, self.weights, self.z, v, f, left, numbers.as_tuple(), self.by_row, dual, gram, q,
-                products, image, self.n_threads,
+                stored(self.x), self.weights, self.z, v, f, left, numbers.as_tuple(), self.by_row, dual, gram,
+                q, products, image, self.n_threads,
             )
         )  # fmt: skip

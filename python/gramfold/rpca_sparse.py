@@ -87,7 +87,7 @@ class SparseState:
 
     def advance(self, numbers: Numbers) -> Totals:
         """Shrink and update the multipliers, for the L that `threshold` made."""
-        rest = np.empty_like(self.x.data)
+        rest = np.empty_like(self.z)
         sums = kernels.shrink_sparse(
             (self.x.data, self.x.indices, self.x.indptr, self.cols), self.weights, self.z, self.left,
             self.right, numbers.as_tuple(), self.by_row, rest, self.n_threads,

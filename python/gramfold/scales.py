@@ -17,6 +17,7 @@ from .powers import times_power
 BAND = {"float32": 20, "float64": 200}
 ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
 LOWEST = {"float32": -30, "float64": -300}
+PIECE = 1 << 18  # entries whose squares are added up at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,13 @@ def row_squares(x: Any) -> Array:
     """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
     if sp.issparse(x):
         return np.asarray(
-            sp.csr_matrix((x.data * x.data, x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
+            sp.csr_matrix((np.square(x.data), x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
         )
-    return np.asarray(np.einsum("ij,ij->i", x, x))
+    squares, step = np.empty(len(x), x.dtype), max(1, PIECE // max(1, x.shape[1]))
+    for first in range(0, len(x), step):
+        some = np.asarray(x[first : first + step])
+        squares[first : first + step] = np.einsum("ij,ij->i", some, some)
+    return squares
 
 
 def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:

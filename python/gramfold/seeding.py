@@ -37,7 +37,7 @@ class Sketch:
                 np.empty(padded * -(-x.cols // 4), np.int32),
                 np.empty(padded, np.float32),
             )
-            kernels.sketch(x.x, self.shift, self.step, self.codes, self.errors, x.n_threads)
+            kernels.sketch(x.kernel, self.shift, self.step, self.codes, self.errors, x.n_threads)
         self._seeds, self._rest = 0, 0
 
     def arguments(self) -> tuple[NDArray[np.int32] | None, NDArray[np.float32] | None, Array, float]:
@@ -137,7 +137,7 @@ def plus_plus(
     else:
         chosen.append(int(rng.choice(x.rows, p=probabilities(x.rows, weights))))
         potential.reduce(dense_rows(x.x, chosen))
-    long_rows = isinstance(x.x, np.ndarray) and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
+    long_rows = not x.sparse and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
     if long_rows and k - len(chosen) >= SKETCH_SEEDS:
         potential.sketch = Sketch(x)
     while len(chosen) < k:

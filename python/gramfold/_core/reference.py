@@ -9,6 +9,7 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
+from .floats import reads_floats
 from .reference_beta import kl_coordinate as kl_coordinate
 from .reference_beta import multiplicative as multiplicative
 from .reference_coding import lasso as lasso
@@ -166,6 +167,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol, started
     return np.sum(violation, dtype=float), np.sum(first, dtype=float), objective, residual, active.sum()
 
 
+@reads_floats
 def hals(
     x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
     shrink, tol, cross, squares, n_threads,
@@ -195,6 +197,7 @@ def hals(
     return z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats)
 
 
+@reads_floats
 def scan(x, n_threads):
     """Sum, sum of squares and least entry."""
     return (
@@ -220,6 +223,7 @@ def gram(f, n_threads):
     return f.T.astype(np.float64) @ f
 
 
+@reads_floats
 def products(x, f, out, image, n_threads):
     """P = X F and X'P."""
     p = _matrix(x) @ f
@@ -234,6 +238,7 @@ def pseudoinverse(gram, eps):
     return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)
 
 
+@reads_floats
 def squared_residual(x, w, h, n_threads):
     """Sum of (X - WH)^2."""
     return float(np.sum(np.square(x - w @ h, dtype=np.float64)))

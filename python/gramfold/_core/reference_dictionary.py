@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
+from .floats import reads_floats
+
 
 def update_atoms(atoms, gram, products, l1, l2, nonneg, ball, unused, sweeps):
     """Minimise 1/2 tr(D'AD) - tr(D'B) + l1 |D|_1 + l2/2 |D|^2 over the atoms, one after the other, in place.
@@ -26,6 +28,7 @@ def repeated_atoms(gram, same):
     return np.tril(np.abs(gram) > same * norms[:, None] * norms, -1).any(axis=1)
 
 
+@reads_floats
 def residual(x, weights, codes, atoms, out, n_threads):
     """Set `out` to x - ZD, 0 where weights are 0, and return the weighted squared norm of each row.
 

@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from .floats import reads_floats
+
 SEED_BLOCK = 96
 
 
@@ -23,6 +25,7 @@ def _distances(x, centers):
     return out
 
 
+@reads_floats
 def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads):
     """Find the nearest centroid of each row; overwrites labels, lower, distances, and
     sums with what the weighted sums of the clusters gained since `labels`.
@@ -60,11 +63,13 @@ def assign(x, centers, weights, labels, lower, order, moved, n_far, distances, s
     return counts, float(own @ w), int(np.sum(labels != old)), float(len(x)) if search else 0.0, 0
 
 
+@reads_floats
 def distances(x, centers, out, n_threads):
     """Overwrite out with the distance of each row to each centroid."""
     out[:] = np.sqrt(_distances(_dense(x), centers.astype(np.float64)))
 
 
+@reads_floats
 def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
     """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
 
@@ -79,6 +84,7 @@ def seed(x, candidates, closest, weights, out, sums, codes, errors, shift, step,
     return out.shape[1]
 
 
+@reads_floats
 def sketch(x, shift, step, codes, errors, n_threads):
     """Overwrite codes with x in steps, in the level's own order, and errors with bounds of what is lost."""
     cols = x.shape[1]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .floats import reads_floats
+
 
 def _upper(g, shift, least):
     """Give U with G + shift I = U'U, or None if a pivot is at most `least` of G's entry."""
@@ -112,6 +114,7 @@ def _observed(x, weights, i):
     return columns, x[i, columns], np.ones(len(columns), x.dtype) if weights is None else weights[i, columns]
 
 
+@reads_floats
 def masked_hals(x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
     """Solve each row of X ~ out F' over what is observed: not NaN, weight above 0; of CSR what is stored.
 
