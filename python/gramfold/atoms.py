@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from ._core import kernels
 from .dictionary_units import in_unit, unit_of
+from .floats import Piecewise
 from .fold import Array, Source, dense_rows
 from .inputs import read_array
 from .observed import Observed
+from .spectrum import randomized
 
 UNUSED = 1e-6  # share of the objective that an atom must be worth to count as used
 SAME = 0.9999  # cosine above which two atoms are one
@@ -57,7 +58,8 @@ def start_atoms(
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:
     if count == 0:
         return np.empty((0, x.cols))
-    return np.asarray(randomized_svd(in_unit(x, unit_of(x)).filled, count, random_state=rng)[2])
+    filled = Piecewise(in_unit(x, unit_of(x)).filled)
+    return randomized(filled, count, rng)[2]
 
 
 def held(atoms: Array, x: Source | Observed, rule: AtomRule, rng: np.random.RandomState) -> Array:

@@ -16,7 +16,7 @@ from .fold import Array, Penalty, Source
 from .inputs import read_array, read_atoms, read_rows
 from .observed import Observed, observe
 from .powers import times_power
-from .scales import Scale, solve_in_range
+from .scales import Scale, row_squares, solve_in_range
 
 ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
 MATCHING = ("omp", "ols")
@@ -253,11 +253,7 @@ def row_budgets(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float6
     """Give what of |x|^2 each code must explain."""
     if errors is None:
         return None
-    if sp.issparse(X):
-        squares = np.asarray(X.astype(np.float64).power(2).sum(axis=1)).ravel()
-    else:
-        squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    return squares - errors**2
+    return row_squares(X, np.float64) - errors**2
 
 
 def _lars(X: Any, atoms: Array, coder: Coder, sparse: bool) -> Any:

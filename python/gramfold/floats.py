@@ -3,6 +3,7 @@
 Kernels take the numbers as they are stored, and turn them into floats where they open a block of rows.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from ._core.floats import float_of as float_of
 
 Array = NDArray[Any]
+
+PIECE = 1 << 20  # entries of X that are converted together
 
 
 def plain(x: Array) -> bool:
@@ -47,7 +50,7 @@ def missing(x: Any) -> int:
 
 
 class Floats(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array of numbers that is read as floats: slices of it are views, whatever else is taken is converted.
+    """An array of numbers that is read as floats, as are some of its rows and columns; entries are converted.
 
     It acts as the array `stored.astype(dtype)`, which is made for what has not been taught otherwise.
     """
@@ -66,8 +69,7 @@ class Floats(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Any:
         found = self.stored[key]
-        slices = all(isinstance(part, slice) for part in (key if isinstance(key, tuple) else (key,)))
-        return Floats(found) if slices else found.astype(self.dtype)
+        return Floats(found) if found.ndim == self.ndim else found.astype(self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return self.stored.astype(self.dtype).astype(self.dtype if dtype is None else dtype, copy=False)
@@ -76,10 +78,65 @@ class Floats(np.lib.mixins.NDArrayOperatorsMixin):
         given = (np.asarray(a) if isinstance(a, Floats) else a for a in inputs)
         return getattr(ufunc, method)(*given, **options)
 
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Convert, unless copy=False finds that it is what is asked for."""
+        return self if not copy and dtype == self.dtype else np.asarray(self, dtype)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
+
+
+class Piecewise:
+    """Products of an array or CSR matrix, from so many of its rows at a time as may be converted together."""
+
+    ndim = 2
+    __array_ufunc__ = None  # NumPy's arrays leave products with this to it
+
+    def __init__(self, x: Any) -> None:
+        self.x, self.shape, self.dtype = x, x.shape, x.dtype
+
+    @property
+    def T(self) -> "_Transposed":
+        """The transpose."""
+        return _Transposed(self)
+
+    def __matmul__(self, b: Array) -> Array:
+        return np.concatenate([some @ b for _, some in self._blocks()])
+
+    def __rmatmul__(self, a: Array) -> Array:
+        products = (a[..., rows] @ some for rows, some in self._blocks())
+        total = next(products)
+        for product in products:
+            total += product
+        return total
+
+    def _blocks(self) -> Iterator[tuple[slice, Any]]:
+        rows, cols = self.shape
+        size = max(1, PIECE // max(1, cols))
+        if size >= rows:
+            yield slice(None), self.x if sp.issparse(self.x) else np.asarray(self.x)
+            return
+        for first in range(0, rows, size):
+            some = self.x[first : first + size]
+            yield slice(first, first + size), some if sp.issparse(some) else np.asarray(some)
+
+
+class _Transposed:
+    """The same of the transpose."""
+
+    ndim = 2
+    __array_ufunc__ = None
+
+    def __init__(self, x: Piecewise) -> None:
+        self.T, self.shape, self.dtype = x, x.shape[::-1], x.dtype
+
+    def __matmul__(self, b: Array) -> Array:
+        return (b.T @ self.T).T
+
+    def __rmatmul__(self, a: Array) -> Array:
+        return (self.T @ a.T).T
 
 
 class _FloatCsr:
@@ -109,11 +166,11 @@ class _FloatCsr:
         return as_floats(found) if sp.issparse(found) else found.astype(self.dtype)
 
 
-class _FloatCsrArray(_FloatCsr, sp.csr_array):  # type: ignore[misc]
+class _FloatCsrArray(_FloatCsr, sp.csr_array):
     pass
 
 
-class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):  # type: ignore[misc]
+class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):
     pass
 
 

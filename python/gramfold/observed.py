@@ -85,7 +85,10 @@ class Observed:
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return float(np.min(self.x, where=self.seen, initial=np.inf))
+        values: Any = stored(self.x)
+        if finite(values):
+            return float(values[self.seen].min()) if self.seen.any() else np.inf
+        return float(np.min(values, where=self.seen, initial=np.inf))
 
     @cached_property
     def squared_norm(self) -> float:

@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._arguments import Seed
+from .floats import Piecewise
 from .fold import Array
 from .inputs import read_rows
 from .monitor import Callback
@@ -208,7 +209,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)
         X = read_rows(X, self, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        return Piecewise(X) @ self.coef_.T + self.intercept_
 
     def _keep(self, data: Data, solution: Solution) -> None:
         coef = np.ascontiguousarray(solution.coef)

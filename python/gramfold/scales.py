@@ -120,16 +120,17 @@ def _exponent(size: float, band: int) -> int:
     return 0 if abs(at) <= band else -at
 
 
-def row_squares(x: Any) -> Array:
-    """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
+def row_squares(x: Any, dtype: Any = None) -> Array:
+    """|x|^2 of each row of an array or CSR matrix, by default in its dtype."""
     if sp.issparse(x):
         return np.asarray(
-            sp.csr_matrix((np.square(x.data), x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
+            sp.csr_matrix((np.square(x.data, dtype=dtype), x.indices, x.indptr), x.shape)
+            @ np.ones(x.shape[1], dtype or x.dtype)
         )
-    squares, step = np.empty(len(x), x.dtype), max(1, PIECE // max(1, x.shape[1]))
+    squares, step = np.empty(len(x), dtype or x.dtype), max(1, PIECE // max(1, x.shape[1]))
     for first in range(0, len(x), step):
         some = np.asarray(x[first : first + step])
-        squares[first : first + step] = np.einsum("ij,ij->i", some, some)
+        squares[first : first + step] = np.einsum("ij,ij->i", some, some, dtype=dtype)
     return squares
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
+from sklearn.utils.extmath import svd_flip
 
 Array = NDArray[Any]
 
@@ -27,6 +28,22 @@ def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
         last = [len(gram) - leading, len(gram) - 1]
         values, vectors = scipy.linalg.eigh(gram, driver="evr", subset_by_index=last, check_finite=False)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
+
+
+def randomized(X: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, Array]:
+    """The truncated SVD of scikit-learn's `randomized_svd` from products alone (Halko et al. 2011)."""
+    if X.shape[0] < X.shape[1]:
+        right, s, left = randomized(X.T, k, rng)
+        U, V = svd_flip(left.T, right.T)
+        return U, s, V
+    q = rng.normal(size=(X.shape[1], k + 10)).astype(X.dtype)
+    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
+        q = scipy.linalg.lu(X @ q, permute_l=True)[0]
+        q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
+    q = scipy.linalg.qr(X @ q, mode="economic")[0]
+    u, s, V = scipy.linalg.svd((X.T @ q).T, full_matrices=False)
+    U, V = svd_flip(q @ u[:, :k], V[:k])
+    return U, s[:k], V
 
 
 def orthonormal(a: Array) -> Array:

@@ -3,14 +3,14 @@
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from ._arguments import Seed, seeded
+from .floats import Piecewise
 from .fold import Array, Source
 from .observed import Observed
+from .spectrum import randomized
 from .stored import Completed
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
@@ -74,7 +74,10 @@ def _some_rows(X: Any, noise: Array, scale: float, rng: np.random.RandomState) -
 
 
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
-    U, s, V = _leading(x.filled, k, random_state)
+    filled = x.filled
+    U, s, V = randomized(
+        filled if isinstance(filled, Completed) else Piecewise(filled), k, seeded(random_state)
+    )
     W, H = np.zeros_like(U), np.zeros_like(V)
     W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
     H[0] = np.sqrt(s[0]) * np.abs(V[0])
@@ -97,22 +100,6 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
             zeros = factor == 0
             factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
     return W, H
-
-
-def _leading(X: Any, k: int, random_state: Seed) -> tuple[Array, Array, Array]:
-    """The truncated SVD of scikit-learn, but for signs also where X is not an array (Halko et al. 2011)."""
-    if not isinstance(X, Completed):
-        return randomized_svd(X, k, random_state=seeded(random_state))
-    if X.shape[0] < X.shape[1]:
-        V, s, U = _leading(X.T, k, random_state)
-        return U.T, s, V.T
-    q = seeded(random_state).normal(size=(X.shape[1], k + 10)).astype(X.v.dtype)
-    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
-        q = scipy.linalg.lu(X @ q, permute_l=True)[0]
-        q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
-    q = scipy.linalg.qr(X @ q, mode="economic")[0]
-    u, s, V = scipy.linalg.svd((X.T @ q).T, full_matrices=False)
-    return q @ u[:, :k], s[:k], V[:k]
 
 
 def half_exponent(mean: float) -> int:

@@ -67,7 +67,7 @@ class Completed:
     """
 
     def __init__(self, sparse: Any, u: Array, v: Array) -> None:
-        self.sparse, self.u, self.v, self.shape = sparse, u, v, sparse.shape
+        self.sparse, self.u, self.v, self.shape, self.dtype = sparse, u, v, sparse.shape, v.dtype
 
     @property
     def T(self) -> "Completed":
