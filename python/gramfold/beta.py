@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import DTypeLike, NDArray
 
 from ._core import kernels
+from .floats import Piecewise
 from .fold import Array, Penalty, Source
 from .monitor import Monitor
 from .units import Units, exponent_of, power, shifted
@@ -277,7 +278,7 @@ def level(sums: NDArray[np.float64], H: Array) -> Array:
 def row_sums(x: Source) -> NDArray[np.float64]:
     """Sum every row by itself, the same way whatever the other rows and the strides are."""
     if sp.issparse(x.x):
-        return np.asarray(x.x @ np.ones(x.cols))
+        return Piecewise(x.x) @ np.ones(x.cols)
     sums = np.empty(x.rows)
     for i in range(0, x.rows, 256):
         sums[i : i + 256] = np.ascontiguousarray(x.x[i : i + 256], np.float64).sum(axis=1)

@@ -88,6 +88,16 @@ class Floats(np.lib.mixins.NDArrayOperatorsMixin):
         return getattr(np.asarray(self), name)
 
 
+def pieces(x: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield so many rows of an array or CSR matrix at a time as may be converted together; at least once."""
+    rows, cols = x.shape
+    size = max(1, PIECE * rows // max(1, x.nnz) if sp.issparse(x) else PIECE // max(1, cols))
+    for first in range(0, max(1, rows), size):
+        some = slice(first, min(first + size, rows))
+        part = x if some == slice(0, rows) else x[some]
+        yield some, part if sp.issparse(part) else np.asarray(part)
+
+
 class Piecewise:
     """Products of an array or CSR matrix, from so many of its rows at a time as may be converted together."""
 
@@ -103,24 +113,14 @@ class Piecewise:
         return _Transposed(self)
 
     def __matmul__(self, b: Array) -> Array:
-        return np.concatenate([some @ b for _, some in self._blocks()])
+        return np.concatenate([some @ b for _, some in pieces(self.x)])
 
     def __rmatmul__(self, a: Array) -> Array:
-        products = (a[..., rows] @ some for rows, some in self._blocks())
+        products = (a[..., rows] @ some for rows, some in pieces(self.x))
         total = next(products)
         for product in products:
             total += product
         return total
-
-    def _blocks(self) -> Iterator[tuple[slice, Any]]:
-        rows, cols = self.shape
-        size = max(1, PIECE // max(1, cols))
-        if size >= rows:
-            yield slice(None), self.x if sp.issparse(self.x) else np.asarray(self.x)
-            return
-        for first in range(0, rows, size):
-            some = self.x[first : first + size]
-            yield slice(first, first + size), some if sp.issparse(some) else np.asarray(some)
 
 
 class _Transposed:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .floats import pieces
 from .fold import Array, Penalty, Source
 from .observed import Observed
 from .powers import times_power
@@ -17,7 +18,6 @@ from .powers import times_power
 BAND = {"float32": 20, "float64": 200}
 ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
 LOWEST = {"float32": -30, "float64": -300}
-PIECE = 1 << 18  # entries whose squares are added up at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +122,13 @@ def _exponent(size: float, band: int) -> int:
 
 def row_squares(x: Any, dtype: Any = None) -> Array:
     """|x|^2 of each row of an array or CSR matrix, by default in its dtype."""
-    if sp.issparse(x):
-        return np.asarray(
-            sp.csr_matrix((np.square(x.data, dtype=dtype), x.indices, x.indptr), x.shape)
-            @ np.ones(x.shape[1], dtype or x.dtype)
-        )
-    squares, step = np.empty(len(x), dtype or x.dtype), max(1, PIECE // max(1, x.shape[1]))
-    for first in range(0, len(x), step):
-        some = np.asarray(x[first : first + step])
-        squares[first : first + step] = np.einsum("ij,ij->i", some, some, dtype=dtype)
+    squares = np.empty(x.shape[0], dtype or x.dtype)
+    for rows, some in pieces(x):
+        if sp.issparse(some):
+            entries = np.square(some.data, dtype=dtype), some.indices, some.indptr
+            squares[rows] = sp.csr_matrix(entries, some.shape) @ np.ones(some.shape[1], squares.dtype)
+        else:
+            squares[rows] = np.einsum("ij,ij->i", some, some, dtype=dtype)
     return squares
 
 
