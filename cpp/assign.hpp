@@ -24,7 +24,7 @@ class AssignWorker {
   public:
     AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
                  const Groups<T>& groups)
-        : kept_(x), x_(x), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
+        : kept_(x), x_(x), converted_(x.convert && x.col_stride == 1), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
           most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
           search_(centroids, coarse, most_pending_), all_(search_.most()), open_(2 * search_.most()),
           waiting_(std::size_t(groups.size() + 1)), copy_(x.col_stride == 1 ? 0 : search_.most() * job.d) {}
@@ -59,9 +59,12 @@ class AssignWorker {
     };
 
     // It stays where it is until it is released.
-    const T* row(Index i) { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : kept_.row(i); }
+    const T* row(Index i) {
+        if (converted_) return kept_.row(i);
+        return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i);
+    }
     void release(const T* row) {
-        if (!copy_.size()) kept_.release(row);
+        if (converted_) kept_.release(row);
     }
 
     void open(Index begin, Index count) {
@@ -103,7 +106,7 @@ class AssignWorker {
         pending_.push_back(row);
     }
     void read_ahead(Index i) const {
-        if (copy_.size() || !x_.data) return;
+        if (copy_.size() || converted_) return;
         const char* next = reinterpret_cast<const char*>(x_.row(i)) + 8 * x_.row_stride * Index(sizeof(T));
         for (Index line = 0; line < std::min<Index>(64, job_.d * Index(sizeof(T)) / 64); ++line)
             __builtin_prefetch(next + 64 * line, 0, 2);
@@ -264,6 +267,7 @@ class AssignWorker {
 
     KeptRows<T> kept_;
     RowReader<T> x_;
+    bool converted_;  // row by row
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
     const CoarseCentroids<S>& coarse_;

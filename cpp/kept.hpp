@@ -1,4 +1,4 @@
-// Rows that are read one by one and stay where they are until they are released: in place, or converted.
+// Rows that are converted one by one and stay where they are until they are released.
 #pragma once
 
 #include <vector>
@@ -13,7 +13,6 @@ class KeptRows {
     explicit KeptRows(const Rows<T>& x) : x_(x) {}
 
     const T* row(Index i) {
-        if (!x_.convert) return x_.row(i);
         if (free_.empty()) grow();
         T* to = free_.back();
         free_.pop_back();
@@ -21,9 +20,7 @@ class KeptRows {
         return to;
     }
 
-    void release(const T* row) {
-        if (x_.convert) free_.push_back(const_cast<T*>(row));
-    }
+    void release(const T* row) { free_.push_back(const_cast<T*>(row)); }
 
   private:
     static constexpr Index together_ = 64;

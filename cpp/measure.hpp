@@ -55,8 +55,8 @@ Scan scan(Rows<T> x, const Run& run) {
                     const Index begin = flat ? r * piece : 0, end = flat ? std::min(x.cols, begin + piece) : x.cols;
                     for (Index c = begin; c < end; c += piece) {
                         const Index at = flat ? 0 : r, n = std::min(piece, end - c);
-                        if (copy.size()) x.read(at, c, n, copy.get()), total.add(copy.get(), 1, n);
-                        else total.add(x.row(at) + c * x.col_stride, x.col_stride, n);
+                        if (copy.size()) x.read(at, c, n, copy.get());
+                        total.add(copy.size() ? copy.get() : x.row(at) + c * x.col_stride, copy.size() ? 1 : x.col_stride, n);
                     }
                 }
             };

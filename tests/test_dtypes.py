@@ -209,7 +209,7 @@ for model in models:
     model.fit(x, y)
 for model in grams:
     print(model, flush=True)
-    model.fit(x[:, ::5], y)
+    model.fit(x[:, ::10], y)
 print("all run")
 """
 

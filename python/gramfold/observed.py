@@ -136,7 +136,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     Parameters
     ----------
     X : array-like or numpy masked array of shape (n_samples, n_features)
-        NaN and masked entries are unobserved. float32 stays, other types become float64.
+        NaN and masked entries are unobserved. float32 stays, lists become float64.
     mask : array-like of shape (n_samples, n_features), optional
         Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
         error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.

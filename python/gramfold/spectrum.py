@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
-from sklearn.utils.extmath import svd_flip
+from sklearn.utils.extmath import randomized_svd, svd_flip
 
 Array = NDArray[Any]
 
@@ -31,7 +31,9 @@ def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
 
 
 def randomized(X: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, Array]:
-    """The truncated SVD of scikit-learn's `randomized_svd` from products alone (Halko et al. 2011)."""
+    """The truncated SVD of scikit-learn (Halko et al. 2011), from products where X comes in pieces."""
+    if getattr(X, "whole", None) is not None:
+        return randomized_svd(X.whole, k, random_state=rng)
     if X.shape[0] < X.shape[1]:
         right, s, left = randomized(X.T, k, rng)
         U, V = svd_flip(left.T, right.T)
