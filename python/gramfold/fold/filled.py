@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..fit.floats import piecewise
 from .engine import State, run
 from .observed import Observed
 from .source import Array, Source, dense_rows
@@ -11,7 +12,7 @@ from .source import Array, Source, dense_rows
 
 def filled(x: Source | Observed) -> Any:
     """X without gaps, with `shape`, `dtype`, `T` and `@`; of several segments without a copy."""
-    return x.filled if len(x.segments) == 1 else Filled(x)
+    return piecewise(x.filled) if len(x.segments) == 1 else Filled(x)
 
 
 class Filled:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
 from ..fit.blocks import Blocks
+from ..fit.floats import stored
 from ..fit.inputs import refuse_mask
 from ..fold.segments import source_of
 from ..fold.source import Array
@@ -53,7 +54,7 @@ class Rows:
         """What was given, for a callable of the user's, who takes one matrix: Blocks are copied."""
         if isinstance(self.given, Blocks):
             return source_of(self.given, self.x.n_threads).x
-        return self.given.copy() if self.x.sparse else self.given
+        return self.given.copy() if self.x.sparse else np.asarray(self.given)
 
     def inside(self, points: Array) -> Array:
         """Points in the space of what was given, in that of these rows."""
@@ -94,7 +95,7 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    values = [part.data if sp.issparse(part) else part for part in parts_of(given)]
+    values = [stored(part) for part in parts_of(given)]
     largest = max(
         max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
         for a in (*values, *others)
