@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from entries import ENTRIES, counts
-from gramfold.inputs import read_rows
 from kernel_fuzz import STUB, Case
 
 import gramfold as gf
 from gramfold._core.floats import float_of
+from gramfold.fit.inputs import read_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -130,7 +130,7 @@ def test_extremes_of_integers_are_rounded_as_numpy_does(kernels, dtype):
     low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     x = np.array([[low, high, 0, 1, high // 3]] * 40, dtype)
     got = np.empty((len(x), 5), float_of(x.dtype))
-    kernels.products(x, np.eye(5, dtype=got.dtype), got, None, 1)
+    kernels.products(x=x, f=np.eye(5, dtype=got.dtype), out=got, image=None, n_threads=1)
     np.testing.assert_array_equal(got, of_floats(x))
 
 
@@ -142,7 +142,9 @@ def test_every_number_of_16_bits_is_converted(kernels, dtype):
     x, out = bits.view(dtype), np.empty(bits.shape, np.float32)
     nothing = np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(len(x) + 1, np.int64)
     with np.errstate(invalid="ignore"):
-        kernels.residual(x, None, nothing, np.zeros((0, 256), np.float32), out, 1)
+        kernels.residual(
+            x=x, weights=None, codes=nothing, atoms=np.zeros((0, 256), np.float32), out=out, n_threads=1
+        )
     np.testing.assert_array_equal(out, x.astype(np.float32))
 
 

@@ -195,8 +195,8 @@ def test_an_exception_in_any_thread_reaches_the_caller_and_the_threads_serve_on(
         wrong[at] = 1
         for n_threads in (2, 3):
             with pytest.raises(ValueError, match=r"X\.indices"):
-                _core.kernels.repeats(wrong, starts, 1, n_threads)
-            assert not _core.kernels.repeats(sound, starts, 1, n_threads)
+                _core.kernels.repeats(columns=wrong, starts=starts, cols=1, n_threads=n_threads)
+            assert not _core.kernels.repeats(columns=sound, starts=starts, cols=1, n_threads=n_threads)
 
 
 NO_THREADS = """
