@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks
+from ..linalg.powers import times_power
 from .source import Array, Source
 
 
@@ -107,6 +108,12 @@ class Segments(Source):
             parts.append(sp.csr_array(part.x[inside]))
         stacked = sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
         return Source(stacked[np.argsort(np.concatenate([*order, []]).astype(np.intp))], self.n_threads)
+
+    def times_power(self, exponent: int) -> Source:
+        """X 2^exponent: this source for 0, else a copy."""
+        if exponent == 0:
+            return self
+        return Segments([times_power(part.x, exponent) for part in self.parts], self.n_threads)
 
     def _where(self, index: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], Source, NDArray[np.intp]]]:
         """For each segment that has some of the rows: where in `index`, the segment, and where in it."""

@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite
 
 from .._core import kernels
 from ..fit.inputs import about_nan, sound_csr
+from ..linalg.powers import times_power
 
 Array = NDArray[Any]
 
@@ -156,3 +157,7 @@ class Source:
     def least(self) -> float:
         """The least stored entry."""
         return self._scan[2]
+
+    def times_power(self, exponent: int) -> "Source":
+        """X 2^exponent: this source for 0, else a copy."""
+        return self if exponent == 0 else Source(times_power(self.x, exponent), self.n_threads)
