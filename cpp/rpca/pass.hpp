@@ -6,7 +6,7 @@
 // V (cols x k) holds the singular vectors above the threshold, f = 1 - threshold / value. G serves any rank. For a low
 // one P is given: the left singular vectors of the last W, whose image spans the right ones of the new W; in a second
 // pass P = W Q, and its Rayleigh-Ritz step gives L = left V'. Cost per row: cols (2 k + cols / 2) or, for both passes,
-// 3 k cols FMA; X is read once a pass, z is read and written once. See rows/shrink.hpp.
+// 3 k cols FMA; X is read once a pass, z is read and written once. See rpca/shrink.hpp.
 #pragma once
 
 #include <vector>
@@ -112,7 +112,7 @@ class ShrinkWorker {
         x_.open(first, count), weights_.open(first, count);
         if (!in_.advance || in_.f)
             for (Index r = 0; r < count; ++r)
-                rows_.open(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
+                rows_.decode(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
         if (in_.advance) advance(first, count, totals);
         if (q_.k) project(first, count, totals);
         if (symmetric_) symmetric_->add(w_.get(), stride_, count, totals.gram.get());

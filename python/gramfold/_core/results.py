@@ -128,3 +128,22 @@ class Misfit(NamedTuple):
     pull: Double
     squares: Double
     sums: Double
+
+
+class ShrinkSums(NamedTuple):
+    """Sums of a pass of robust PCA over the observed entries, for the given L and the new Y, S and T = S + N.
+
+    misfit: lam |X - L|_1; dot: <Y, X>; multipliers: |Y|^2; moved: |T - T_old|^2 (with what L moved by,
+    unobserved); unmet: |X - L - T|^2; noise: |X - L - S|^2; outlying: lam |S|_1; unexplained:
+    lam |X - L - S|_1; outliers: entries of S that are not 0, or entries in such rows.
+    """
+
+    misfit: float
+    dot: float
+    multipliers: float
+    moved: float
+    unmet: float
+    noise: float
+    outlying: float
+    unexplained: float
+    outliers: float
