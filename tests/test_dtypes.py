@@ -174,7 +174,6 @@ def test_pieces_of_x_give_the_same_whatever_its_numbers(monkeypatch, kind):
     for name in ("NMF from nndsvda", "NMF, KL", "Ridge, auto", "DictionaryLearning, cd"):
         same(ENTRIES[name].run(x), ENTRIES[name].run(of_floats(x)))
     np.testing.assert_allclose(Piecewise(as_floats(x)) @ b, x @ b)
-    np.testing.assert_allclose(b.T @ Piecewise(as_floats(x)).T, b.T @ x.T)
     np.testing.assert_allclose(Piecewise(as_floats(x)).T @ (x @ b), x.T @ (x @ b))
 
 
