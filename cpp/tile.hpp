@@ -244,6 +244,10 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
     }
 }
 
+// Compiled once, in tile.cpp, and not again for every family.
+extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
+extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
+
 // out (cols x rows) = the transpose of what product() left packed in `in` (rows x cols).
 template <class T>
 void unpack(Index rows, Index cols, const T* in, T* out) {

@@ -13,7 +13,9 @@ def show_config() -> dict[str, str | int | list[str]]:
     -------
     dict
         'version', 'level' (the one in use; the environment variable GRAMFOLD_ISA forces one), 'levels'
-        (all that this machine runs), 'compiler', 'openmp' (the runtime), 'threads' (the default).
+        (all that this machine runs), 'built' (all that were compiled: from source the best of that
+        machine, in a wheel every one), 'every_level' (what builds every one), 'compiler', 'openmp' (the
+        runtime), 'threads' (the default).
 
     Examples
     --------
@@ -25,6 +27,8 @@ def show_config() -> dict[str, str | int | list[str]]:
         "version": version("gramfold"),
         "level": _core.level,
         "levels": _core.available(),
+        "built": _core.built(),
+        "every_level": _core.EVERY_LEVEL,
         "compiler": _core.kernels.compiler(),
         "openmp": _core.kernels.openmp(),
         "threads": effective_threads(None),

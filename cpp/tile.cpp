@@ -1,0 +1,8 @@
+#include "tile.hpp"
+
+namespace gramfold {
+
+template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
+template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
+
+}  // namespace gramfold
