@@ -244,10 +244,6 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
     }
 }
 
-// Compiled once, in tile.cpp, and not again for every family.
-extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
-extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
-
 // out (cols x rows) = the transpose of what product() left packed in `in` (rows x cols).
 template <class T>
 void unpack(Index rows, Index cols, const T* in, T* out) {
@@ -269,6 +265,12 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
         });
     }
 }
+
+// Compiled once, in tile.cpp, and not again for every family.
+extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
+extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
+extern template void pack(Index, Index, const float*, Index, Index, Index, float*);
+extern template void pack(Index, Index, const double*, Index, Index, Index, double*);
 
 // out (cols x rows, row stride out_row) = the transpose of in (rows x cols), in squares of up to N.
 template <class T, int N = lanes<T>>
