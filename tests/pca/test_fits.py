@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
+from pca.cases import data, graded
 from sklearn import decomposition
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -14,20 +15,6 @@ from gramfold._core import reference
 ATTRIBUTES = ("components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_")
 SHAPES = [(300, 30), (40, 90), (70, 70)]
 SOLVERS = ["auto", "full", "covariance_eigh"]
-
-
-def data(n, m, seed=0, dtype=np.float64):
-    rng = np.random.default_rng(seed)
-    return (rng.standard_normal((n, m)) * np.linspace(3, 1, m) @ rng.standard_normal((m, m)) + 5).astype(
-        dtype
-    )
-
-
-def graded(n, m, decades, seed=0):
-    """Singular values from 1 down by so many decades, and a mean."""
-    rng, k = np.random.default_rng(seed), min(n, m)
-    U, V = (np.linalg.qr(rng.standard_normal((size, k)))[0] for size in (n, m))
-    return (U * np.logspace(0, -decades, k)) @ V.T + 0.1
 
 
 def agree(model, peer, rtol=1e-9):
@@ -95,7 +82,7 @@ def test_whitened_codes_have_unit_variance_and_go_back():
 @pytest.mark.parametrize("n_components", [None, 20])
 @pytest.mark.parametrize("shape", [(500, 40), (60, 300), (200, 200)], ids=str)
 def test_singular_values_are_lapacks_down_to_a_millionth_of_the_largest(shape, n_components):
-    X = graded(*shape, 6)
+    X = graded(*shape, 6) + 0.1
     expected = np.linalg.svd(X - X.mean(axis=0), compute_uv=False)
     model = gf.PCA(n_components, svd_solver="covariance_eigh").fit(X)
     found = model.singular_values_
@@ -122,7 +109,7 @@ def test_a_large_mean_does_not_cancel():
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 def test_the_krylov_space_finds_the_leading_components(sparse):
     rng = np.random.default_rng(0)
-    X = sp.random(500, 400, 0.05, random_state=0, format="csr") if sparse else graded(500, 400, 5)
+    X = sp.random(500, 400, 0.05, random_state=0, format="csr") if sparse else graded(500, 400, 5) + 0.1
     if sparse:
         X = X + sp.csr_array(100 * np.outer(rng.random(500) < 0.02, rng.random(400) < 0.02) / 10)
     model = gf.PCA(5, svd_solver="randomized", iterated_power=8, random_state=0).fit(X)

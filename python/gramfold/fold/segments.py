@@ -1,6 +1,6 @@
 """Rows in several segments, each an array or CSR."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -115,6 +115,23 @@ class Segments(Source):
         for i in np.unique(which):
             at = np.flatnonzero(which == i)
             yield at, self.parts[i], index[at] - self.starts[i]
+
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities, segment by segment."""
+        for part in self.parts:
+            part.check_finite(estimator)
+
+    def mapped(
+        self, change: Callable[[Any, Mapping[str, Array | None]], Any],
+        state: Mapping[str, Array | None] | None = None,
+    ) -> Source:  # fmt: skip
+        """Other rows, which a picklable function makes of those of each segment and of their state."""
+        state = state or {}
+        parts = [
+            change(part.x, {name: None if a is None else a[at] for name, a in state.items()})
+            for part, at in zip(self.parts, self.spans, strict=True)
+        ]
+        return Segments(parts, self.n_threads)
 
 
 def source_of(x: Any, n_threads: int) -> Source:

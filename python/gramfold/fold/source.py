@@ -1,6 +1,7 @@
 """Where rows are: an array with any strides, or CSR."""
 
 import weakref
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -156,3 +157,17 @@ class Source:
     def least(self) -> float:
         """The least stored entry."""
         return self._scan[2]
+
+    def mapped(
+        self, change: Callable[[Any, Mapping[str, Array | None]], Any],
+        state: Mapping[str, Array | None] | None = None,
+    ) -> "Source":  # fmt: skip
+        """Other rows, which a picklable function makes of those of each segment and of their state.
+
+        Parameters
+        ----------
+        change : callable
+            Given an array or a CSR matrix and the state of its rows, as a pass is; gives such a one.
+        state : mapping of str to ndarray with self.rows rows, or None
+        """
+        return Source(change(self.x, state or {}), self.n_threads)

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 from threadpoolctl import threadpool_limits
@@ -120,7 +119,7 @@ class PCA(GaussianComponents):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of either, of shape (n_samples, n_features)
             A sparse X is centred implicitly and never made dense.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
@@ -149,14 +148,14 @@ class PCA(GaussianComponents):
         self._check_parameters()
         gaps = self.missing == "mask"
         X = read_rows(
-            X, self, sparse=not gaps, gaps=gaps, ensure_min_samples=2, ensure_min_features=1 + gaps,
-            ensure_all_finite=sp.issparse(X) and not gaps,  # else by the fold
+            X, self, sparse=not gaps, gaps=gaps, segments=not gaps,  # what is filled in is a copy anyway
+            ensure_min_samples=2, ensure_min_features=1 + gaps, ensure_all_finite=False,  # squares tell
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)
         if rows.weights.freedom <= 0:
             raise ValueError(
                 f"sample_weight must stand for more than one row, got a sum of {np.sum(sample_weight):g} "
-                f"over {rows.x.shape[0]} rows of weight above 0"
+                f"over {rows.x.rows} rows of weight above 0"
             )
         wanted = self._wanted(min(rows.weights.counted, X.shape[1]))
         self.n_iter_ = 1
@@ -190,7 +189,7 @@ class PCA(GaussianComponents):
     def _keep(self, rows: Rows, found: Found, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""
         weights, dtype = rows.weights, rows.x.dtype
-        most = min(weights.counted, rows.x.shape[1])
+        most = min(weights.counted, rows.x.cols)
         complete = len(found.values) == rows.sides[1]
         values = np.pad(found.values, (0, max(0, most - len(found.values)))) if complete else found.values
         k = self._chosen(values[:most] ** 2, weights.counted) if wanted is None else wanted
