@@ -16,7 +16,7 @@ import numpy as np
 
 from .source import Array, Source
 
-State = Mapping[str, Array | None]
+State = Mapping[str, Any]
 Pass = Callable[[Source, Any, State], Any]
 
 
