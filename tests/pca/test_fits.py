@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from kernel_cases import by_name
 from numpy.testing import assert_allclose, assert_array_equal
 from pca.cases import data, graded
 from sklearn import decomposition
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gramfold as gf
-from gramfold._core import reference
 
 ATTRIBUTES = ("components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_")
 SHAPES = [(300, 30), (40, 90), (70, 70)]
@@ -214,41 +212,6 @@ def test_results_are_the_same_bits_for_any_number_of_threads(shape, solver, dtyp
     for model in models[1:]:
         for name in ATTRIBUTES:
             assert_array_equal(getattr(model, name), getattr(models[0], name))
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (50, 1, 1), (193, 31, 3), (300, 97, 9), (5, 200, 2)], ids=str)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_centred_pass_is_its_twin(kernels, dtype, shape, order, weighted):
-    rows, cols, k = shape
-    rng = np.random.default_rng(0)
-    x = np.asarray(rng.standard_normal((rows, cols)) + 3, dtype, order=order)
-    q = rng.standard_normal((cols, k)).astype(dtype)
-    weights = rng.random(rows) if weighted else None
-    scale = rng.random(cols) if weighted else None
-    for by_row, shift, basis in (
-        (False, rng.random(cols), None),
-        (False, None, q),
-        (True, None, q),
-        (True, None, None),
-    ):
-        results = []
-        for module, kind in ((kernels, dtype), (reference, np.float64)):
-            side = cols if basis is None else k
-            b = None if basis is None else basis.astype(kind)
-            out = [
-                np.empty((side, side)),
-                *((None, None) if b is None else (np.empty((rows, k), kind), np.empty((k, cols), kind))),
-            ]
-            total = np.empty(cols)
-            squares = by_name(
-                module.centred, x.astype(kind), shift, weights, scale, by_row, b, *out, total, 2
-            )
-            results.append([*out, total, squares])
-        for mine, theirs in zip(*results, strict=True):
-            if theirs is not None:
-                atol = 16 * (np.sqrt(rows + cols) + 4) * np.finfo(dtype).eps * (np.abs(theirs).max() + cols)
-                assert_allclose(mine, theirs, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize(

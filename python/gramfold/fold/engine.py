@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .source import Array, Source
+from .source import Source
 
 State = Mapping[str, Any]
 Pass = Callable[[Source, Any, State], Any]

@@ -159,8 +159,7 @@ class Source:
         return self._scan[2]
 
     def mapped(
-        self, change: Callable[[Any, Mapping[str, Array | None]], Any],
-        state: Mapping[str, Array | None] | None = None,
+        self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
     ) -> "Source":  # fmt: skip
         """Other rows, which a picklable function makes of those of each segment and of their state.
 

@@ -21,8 +21,8 @@ from .rows import Rows, in_range
 Array = NDArray[Any]
 
 SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
-# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more. The
-# seconds of both, around where 'auto' turns from one to the other: `python -m bench pca --filter choice`.
+# An entry of X costs a Gram matrix n / 2 products, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more.
+# `python -m bench pca --filter choice` measures both where 'auto' turns from one to the other.
 LEAST_SIDE = 500
 
 
@@ -40,9 +40,9 @@ class PCA(GaussianComponents):
         Scale the codes to unit variance.
     svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
-        small singular values need it. 'randomized': a block Krylov space, for few components of a large X.
-        'full': LAPACK on a centred copy in float64. 'auto' takes the second when its products are fewer than
-        the Gram matrix's, else the first; so does 'randomized' where a Krylov space would not be small.
+        small singular values need it. 'randomized': a block Krylov space, for few components of a large X;
+        where it would not be small, the Gram matrix. 'full': LAPACK on a centred copy in float64. 'auto': the
+        Krylov space where it needs fewer multiplications than the Gram matrix, else that.
     tol : float
         Of a Krylov space: the largest of `residuals_`; 0 is 1e-5. Of missing='mask': the fit has converged
         when the relative change of the filled entries is at most this; 0 is 1e-6.
@@ -174,17 +174,15 @@ class PCA(GaussianComponents):
             self.random_state,
             (self.tol or ACCURACY) if auto else (self.tol or None),
         )
-        solver, found = self.svd_solver, None
+        solver = self.svd_solver
         if solver == "randomized" and wanted is None:
             raise ValueError("svd_solver='randomized' needs a whole n_components")
         few = solver == "randomized" or (solver == "auto" and rows.sides[1] > LEAST_SIDE)
         if solver == "full":
-            found = in_range(rows, by_lapack)
-        elif few and wanted is not None:
-            found = in_range(rows, lambda rows: leading(rows, wanted, rule))
-        else:
-            found = in_range(rows, lambda rows: by_gram(rows, wanted))
-        return found
+            return in_range(rows, by_lapack)
+        if few and wanted is not None:
+            return in_range(rows, lambda rows: leading(rows, wanted, rule))
+        return in_range(rows, lambda rows: by_gram(rows, wanted))
 
     def _keep(self, rows: Rows, found: Found, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""

@@ -137,10 +137,10 @@ class IncrementalPCA(GaussianComponents):
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
 
     def _add(self, rows: Source) -> None:
-        """Put centred rows and the step of the mean below the factor, and make that smaller."""
+        """Put centred rows and the step of the mean below the factor, and make it as small as before."""
         features = rows.cols
         whole_factor = features <= MOST_FEATURES
-        self._coarsest = min(self._coarsest, rows.dtype)  # whose rounding tells what is below it
+        self._coarsest = min(self._coarsest, rows.dtype)  # smaller values may be its rounding
         for part in gen_batches(rows.rows, max(features if whole_factor else self._most, PIECE // features)):
             some = rows.take(part)
             count, old = len(some), len(self._factor)

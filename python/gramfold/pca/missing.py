@@ -58,8 +58,7 @@ def observed_codes(rows: Source, shared: tuple[Array, Any], state: State) -> Non
     `shared`: the components, orthonormal, and the mean.
     """
     components, mean = shared
-    codes: Any = state["codes"]
     seen, V, k = observe(rows.x, some=False).seen, components.T, len(components)
     outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), k * k)
     inverse = np.linalg.pinv((seen @ outer).reshape(-1, k, k), hermitian=True)
-    codes[:] = np.matmul(inverse, (np.where(seen, rows.x - mean, 0) @ V)[..., None])[..., 0]
+    state["codes"][:] = np.matmul(inverse, (np.where(seen, rows.x - mean, 0) @ V)[..., None])[..., 0]

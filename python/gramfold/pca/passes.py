@@ -18,9 +18,10 @@ PIECE = 1 << 22  # entries that are worked on at a time where a copy of all woul
 
 
 class Centre(NamedTuple):
-    """How a row y of A is made of a row x: y = weight scale (x - shift), or x less its own mean if `by_row`.
+    """How rows of A are made: root scale (x - shift), or with `by_row` root scale (x - the mean of x).
 
-    The weight belongs to the row, `scale` and `shift` to the columns.
+    The root of its weight belongs to a row, scale and shift belong to columns. Where A is wide its rows are
+    the columns of X, and `scale` has the roots of the weights of the samples.
     """
 
     shift: Array | None = None
@@ -29,7 +30,7 @@ class Centre(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Over rows y: the Gram matrix, (y q)'y, the sum of weight y, and that of |y|^2; None is not wanted."""
+    """Over rows y: the Gram matrix, (y q)'y, the sum of root y, and that of |y|^2; None is not wanted."""
 
     gram: Array | None
     image: Array | None
@@ -49,7 +50,7 @@ def centred(
     shared : tuple of Centre and ndarray of shape (n_columns, k)
         The second is q, or None.
     state : dict
-        'root': weights of the rows, or None. 'products': overwritten with y q, if it is there.
+        'root': the roots of the weights of rows, or None. 'products': overwritten with y q, if it is there.
     wanted : tuple of 'gram', 'image', 'total'
         The Gram matrix is that of the products if there is a q, else that of y.
     exact : bool
@@ -103,14 +104,13 @@ def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], s
     `shared`: the mean, the components, the variances along them, and that of all other directions.
     """
     mean, components, variances, noise = shared
-    distances: Any = state["distances"]
     for part in gen_batches(rows.rows, max(1, PIECE // (4 * rows.cols))):
         off = rows.take(part).astype(np.float64) - mean
         codes = off @ components.T
         squares = np.sum((codes / np.sqrt(variances)) ** 2, axis=1)
         if len(components) < rows.cols:
             squares += np.sum(((off - codes @ components) / np.sqrt(noise)) ** 2, axis=1)
-        distances[part] = squares
+        state["distances"][part] = squares
 
 
 def stored_weight(rows: Source, shared: None, state: State) -> Array:

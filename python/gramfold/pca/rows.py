@@ -1,7 +1,8 @@
-"""A (centred, weighted) matrix by what decompositions need of it, never stored: sums over its longer side.
+"""The matrix that is decomposed: X centred and weighted, never stored, of which sums over rows are found.
 
-A is the matrix Y of rows sqrt(w_i) (x_i - mean), or Y' where Y is wide: `long` x `short`. Gram matrices and
-bases belong to the short side, and nothing is as large as the square of the long one.
+Y has the rows sqrt(w_i) (x_i - mean). A is Y, or Y' where Y is wide, so that A has at least as many rows as
+columns. Gram matrices and bases belong to the columns of A, the short side of X: nothing is as large as the
+square of the long one.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,9 +22,10 @@ from .passes import PIECE, Centre, centred, kept, moments, scaled
 Array = NDArray[Any]
 
 FIRST_ROWS = 256
-# The sum of squares for which squares of squares in float64, and squares in float32, lose nothing.
+# For sums of squares in this range no product over- or underflows: in float32 no square, in float64, the type
+# of Gram matrices, no square of a square.
 SAFE = {"float32": (1e-16, 1e28), "float64": (1e-100, 1e100)}
-CANCELS = 1e3
+CANCELS = 1e3  # times the spread taken off a sum of squares: three digits are lost, a better shift is due
 
 
 class OutOfRangeError(Exception):
@@ -91,7 +93,7 @@ class Rows:
         return gram
 
     def measure(self) -> None:
-        """Find mean and squares in one read, or two if the first rows lie far from the rest."""
+        """Find mean and squares: in one read, or in two if the first rows lie far from the others."""
         shift = self._first_mean()
         squares, off = self._total(shift)
         if shift is not None and self._far(float(np.linalg.norm(off)), float(np.linalg.norm(shift)), squares):
@@ -198,7 +200,7 @@ class Rows:
         return self.squares, off
 
     def _far(self, off: Any, shift: Any, squares: Any) -> bool:
-        """Whether the mean is so far from the shift, beside the spread, that taking it off cancelled."""
+        """Whether the mean is so many spreads away from the shift that digits were lost in taking it off."""
         rounding = 16 * np.finfo(self.x.dtype).eps * np.abs(shift)
         return bool(np.any((self.weights.total * off**2 > CANCELS * squares) & (np.abs(off) > rounding)))
 
@@ -211,7 +213,7 @@ class Rows:
             raise OutOfRangeError
 
     def _first_mean(self) -> Array | None:
-        """Near the mean, so that subtracting it later does not cancel."""
+        """The mean of the first rows: sums about it lose no digits when the mean of all is taken off."""
         if not self.centre:
             return None
         return np.asarray(self.x.take(slice(0, FIRST_ROWS)).mean(axis=0, dtype=np.float64))

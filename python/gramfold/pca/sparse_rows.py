@@ -1,4 +1,7 @@
-"""The same of a CSR matrix: centring is implicit, a matrix of rank one that is taken off every product."""
+"""The matrix that is decomposed, of a CSR X: sparse, less a matrix of rank one that holds the mean.
+
+The mean is taken off products, never off X, which would not stay sparse.
+"""
 
 from collections.abc import Iterator
 from functools import cached_property, partial
@@ -16,13 +19,17 @@ from .rows import Rows
 
 Array = NDArray[Any]
 
-# A column with a share u of its weight not stored has a variance of at least u times its mean square: taking
-# off the mean cancels only where nearly everything is stored, and there it can be taken off what is stored.
+# Taking a mean off products loses digits where it is large beside the spread. If a share u of a column's
+# weight is not stored, its variance is at least u times its mean square. So only nearly full columns are in
+# danger; of these the mean is taken off the entries themselves.
 STORED = 0.9
 
 
 class SparseRows(Rows):
-    """CSR as the decompositions take it: A = M - a b', M sparse, b about the size of M's spread or less."""
+    """CSR as the decompositions take it: A = M - a b'.
+
+    M is X, weighted, less the means of its nearly full columns; a b' has the means of the others.
+    """
 
     def gram(self) -> Array:
         """A'A."""
@@ -138,6 +145,6 @@ class SparseRows(Rows):
         return self._matrices[dtype]
 
     def _sparse(self, exact: bool) -> Source:
-        """M. That of a wide A is a transpose of all of X, of which segments are copied together."""
+        """M; of a wide A a transpose of all of X, for which segments are copied together."""
         weighted = self._weighted(np.dtype(np.float64) if exact else self.x.dtype)
         return weighted.transposed if self.wide else weighted
