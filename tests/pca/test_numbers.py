@@ -41,7 +41,9 @@ def test_csr_in_float32_is_centred_exactly():
     X = np.array([[1e4 + 1, 1e4], [1e4, 1e4 + 1]], np.float32)
     model = gf.PCA().fit(sp.csr_array(X))
     assert_allclose(model.singular_values_, [1, 0], atol=1e-6)
-    assert_allclose(np.abs(model.transform(sp.csr_array(X))[:, 0]), np.sqrt(0.5), rtol=1e-5)
+    codes = model.transform(sp.csr_array(X))
+    assert_allclose(np.abs(codes[:, 0]), np.sqrt(0.5), rtol=1e-5)
+    assert codes.dtype == np.float32
 
 
 @pytest.mark.parametrize("transposed", [False, True])

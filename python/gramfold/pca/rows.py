@@ -123,10 +123,12 @@ class Rows:
 
     def codes(self, components: Array) -> Array:
         """(X - mean) times the transposed components, without weights."""
-        some = max(1, 4 * PIECE // components.shape[1])
+        most = max(1, 4 * PIECE // components.shape[1])
+        if len(components) <= most:
+            return self._codes(components)
         out = np.empty((self.x.rows, len(components)), self.x.dtype)
-        for part in gen_batches(len(components), some):
-            out[:, part] = self._codes(np.ascontiguousarray(components[part].T, self.x.dtype))
+        for part in gen_batches(len(components), most):
+            out[:, part] = self._codes(components[part])
         return out
 
     def dense(self) -> Array:
@@ -157,9 +159,9 @@ class Rows:
         pass_ = partial(centred, wanted=wanted, exact=exact)
         return run(pass_, self._long, (centre, q), {"root": root})
 
-    def _codes(self, q: Array) -> Array:
-        out = np.empty((self.x.rows, q.shape[1]), self.x.dtype)
-        run(centred, self.x, (Centre(shift=self.mean), q), {"products": out})
+    def _codes(self, components: Array) -> Array:
+        out = np.empty((self.x.rows, len(components)), self.x.dtype)
+        run(centred, self.x, (Centre(shift=self.mean), components.T), {"products": out})
         return out
 
     def _products(self, q: Array) -> Iterator[tuple[slice, Array]]:

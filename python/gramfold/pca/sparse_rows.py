@@ -81,11 +81,13 @@ class SparseRows(Rows):
         for name in ("_shift", "_shifted", "_off", "_rank_one", "_matrices"):
             self.__dict__.pop(name, None)
 
-    def _codes(self, q: Array) -> Array:
+    def _codes(self, components: Array) -> Array:
+        q = np.ascontiguousarray(components.T, self.x.dtype)
         if self.mean is None:
             return self.x.product(q)
         shift = np.where(self._full(), self.mean, 0)
-        return np.asarray(self._less(shift).product(q) - (self.mean - shift) @ q)
+        codes: Array = self._less(shift).product(q) - (self.mean - shift) @ q
+        return codes.astype(self.x.dtype, copy=False)
 
     def _products(self, q: Array) -> Iterator[tuple[slice, Array]]:
         """A q piece by piece, in float64."""
