@@ -8,13 +8,13 @@
 #pragma once
 
 #include "fold/measure.hpp"
-#include "fold/rows.hpp"
+#include "fold/row_sums.hpp"
 
 namespace gramfold {
 
 template <class T>
 struct CentredInput {
-    Matrix<const T> x;
+    Rows<T> x;
     const double *shift, *weights, *scale;  // each may be null
     bool by_row;
     Matrix<const T> q;  // no columns: none

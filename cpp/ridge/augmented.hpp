@@ -51,13 +51,14 @@ struct Augmented {
 template <class T>
 class DenseMoments {
   public:
-    DenseMoments(Matrix<const T> x, const Augmented<T>& in)
+    DenseMoments(const Rows<T>& x, const Augmented<T>& in)
         : x_(x), in_(in), q_(in.size()), stride_(in.stride()), z_(moment_rows * stride_),
           symmetric_(q_, round_up<Index>(q_, lanes<T>), stride_) {
         z_.zero();
     }
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
+        x_.open(first, count);
         if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) fill_by_columns(first, count);
         else
             for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
@@ -90,7 +91,7 @@ class DenseMoments {
         }
     }
 
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Augmented<T>& in_;
     Index q_, stride_;
     Buffer<T> z_;
@@ -106,6 +107,7 @@ class CsrMoments {
     void operator()(Index first, Index count, VectorSum<double>& total) {
         const Index m = tail_.size();
         T* tail = tail_.get();
+        x_.open(first, count);
         for (Index row = first; row < first + count; ++row) {
             const auto e = x_.entries(row);
             const double weight = in_.weights ? double(in_.weights[row]) : 1;
@@ -124,7 +126,7 @@ class CsrMoments {
     }
 
   private:
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Augmented<T>& in_;
     Index stride_;
     Buffer<T> tail_;

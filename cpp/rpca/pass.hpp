@@ -6,20 +6,20 @@
 // V (cols x k) holds the singular vectors above the threshold, f = 1 - threshold / value. G serves any rank. For a low
 // one P is given: the left singular vectors of the last W, whose image spans the right ones of the new W; in a second
 // pass P = W Q, and its Rayleigh-Ritz step gives L = left V'. Cost per row: cols (2 k + cols / 2) or, for both passes,
-// 3 k cols FMA; X is read once a pass, z is read and written once. See rows/shrink.hpp.
+// 3 k cols FMA; X is read once a pass, z is read and written once. See rpca/shrink.hpp.
 #pragma once
 
 #include <vector>
 
 #include "fold/csr.hpp"
-#include "fold/rows.hpp"
+#include "fold/row_sums.hpp"
 #include "rpca/shrink.hpp"
 
 namespace gramfold {
 
 template <class T>
 struct ShrinkInput {
-    Matrix<const T> x, weights;  // weights: lam of each entry; data may be null
+    Rows<T> x, weights;  // weights: lam of each entry; data may be null
     T* z;
     bool advance, dual;  // not advance: z stays, only sums of W are wanted; with dual, those of the multipliers
     Matrix<const T> v;   // no columns: L = 0
@@ -179,10 +179,11 @@ ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<con
     const auto totals = fold(
         plan, run, [] { return std::make_unique<ShrinkTotals<T>>(0, 0); },
         [&] {
-            return [&, l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+            return [&, entries = CsrReader<T, I>(x), l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+                entries.open(first, count);
                 for (Index r = first; r < first + count; ++r) {
-                    const auto row = x.entries(r);
-                    const Index at = row.values - x.entries(0).values;
+                    const auto row = entries.entries(r);
+                    const Index at = x.begin(r);
                     if (Index(l.size()) < row.size) l.resize(std::size_t(row.size));
                     const T* b = left.row(r);
                     for (Index e = 0; e < row.size; ++e) {

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.warn import warn
 from ..fold.engine import State
-from ..fold.observed import observe
+from ..fold.observe import observe
 from ..fold.source import Source
 
 Array = NDArray[Any]

@@ -10,7 +10,6 @@ from sklearn.utils import gen_batches
 from .._core import kernels
 from ..fold.engine import State, added
 from ..fold.source import Source
-from ..linalg.powers import times_power
 
 Array = NDArray[Any]
 
@@ -57,10 +56,10 @@ def centred(
         In float64 whatever the type of X.
     """
     if not exact or rows.dtype == np.float64:
-        return _centred(rows.kernel, *shared, state, wanted, rows.n_threads)
+        return _centred(rows.kernel, rows.dtype, *shared, state, wanted, rows.n_threads)
     return added(
         _centred(
-            rows.take(part).astype(np.float64), *shared,
+            rows.take(part).astype(np.float64), np.float64, *shared,
             {name: None if a is None else a[part] for name, a in state.items()}, wanted, rows.n_threads,
         )
         for part in gen_batches(rows.rows, max(1, PIECE // rows.cols))
@@ -68,11 +67,12 @@ def centred(
 
 
 def _centred(
-    x: Array, centre: Centre, q: Array | None, state: State, wanted: tuple[str, ...], n_threads: int
-) -> Sums:
+    x: Array, dtype: Any, centre: Centre, q: Array | None, state: State, wanted: tuple[str, ...],
+    n_threads: int,
+) -> Sums:  # fmt: skip
     cols, k = x.shape[1], x.shape[1] if q is None else q.shape[1]
     gram = np.empty((k, k)) if "gram" in wanted else None
-    image = np.empty((k, cols), x.dtype) if "image" in wanted else None
+    image = np.empty((k, cols), dtype) if "image" in wanted else None
     total = np.empty(cols) if "total" in wanted else None
     squares = kernels.centred(
         x=x,
@@ -80,7 +80,7 @@ def _centred(
         weights=state.get("root"),
         scale=centre.scale,
         by_row=centre.by_row,
-        q=None if q is None else np.ascontiguousarray(q, x.dtype),
+        q=None if q is None else np.ascontiguousarray(q, dtype),
         gram=gram,
         products=state.get("products"),
         image=image,
@@ -140,11 +140,6 @@ def stored_gram(rows: Source, shared: None, state: State) -> Array:
 def kept(x: Any, state: State) -> Any:
     """The rows that are 'kept'."""
     return x[state["kept"]]
-
-
-def scaled(x: Any, state: State, *, exponent: int) -> Any:
-    """Rows times a power of two."""
-    return times_power(x, exponent)
 
 
 def rooted(x: Any, state: State, *, dtype: Any) -> Any:

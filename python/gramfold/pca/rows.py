@@ -17,7 +17,7 @@ from ..fit.row_weights import RowWeights
 from ..fold.engine import run
 from ..fold.source import Source
 from ..linalg.spectrum import orthonormal_rows
-from .passes import PIECE, Centre, centred, kept, moments, scaled
+from .passes import PIECE, Centre, centred, kept, moments
 
 Array = NDArray[Any]
 
@@ -142,11 +142,11 @@ class Rows:
     def rescale(self) -> None:
         """Scale x by a power of two to numbers of at most 1, in a copy."""
         self.exponent, self._scaled = int(np.frexp(self.x.largest)[1]), True
-        self.x = self.x.mapped(partial(scaled, exponent=-self.exponent))
+        self.x = self.x.times_power(-self.exponent)
 
     @property
     def _long(self) -> Source:
-        """The rows of A. Those of a wide A are columns of all of X, of which segments are copied together."""
+        """The rows of A."""
         return self.x.transposed if self.wide else self.x
 
     def _sums(self, *wanted: str, q: Array | None = None, exact: bool = False) -> Any:
@@ -168,7 +168,7 @@ class Rows:
         """A q piece by piece of a wide A, in float64."""
         centre = Centre(scale=self.weights.root, by_row=self.centre)
         for part in gen_batches(self.sides[0], max(1, PIECE // sum(q.shape))):
-            some = self._long.some(part)
+            some = self.x.columns(part)
             products = np.empty((some.rows, q.shape[1]))
             run(partial(centred, exact=True), some, (centre, q), {"products": products})
             yield part, products

@@ -10,14 +10,15 @@
 
 namespace gramfold {
 
-// Rows of a matrix: in place, or copied. Of one without data they are null.
+// Rows in place, or copied. Where none were given they are null.
 template <class T>
 class RowLines {
   public:
-    RowLines(Matrix<const T> m, Index most) : m_(m), copy_(m.data && m.col_stride != 1 ? most * m.cols : 0) {}
+    RowLines(const Rows<T>& m, Index most) : given_(m.given()), m_(m), copy_(given_ && m.col_stride != 1 ? most * m.cols : 0) {}
 
     void open(Index first, Index count) {
-        if (!m_.data) return;
+        if (!given_) return;
+        m_.open(first, count);
         first_ = m_.row(first), stride_ = m_.row_stride;
         if (m_.col_stride == 1) return;
         if (m_.row_stride == 1) transpose(m_.cols, count, first_, m_.col_stride, copy_.get(), m_.cols);
@@ -26,11 +27,12 @@ class RowLines {
                 for (Index c = 0; c < m_.cols; ++c) copy_.get()[r * m_.cols + c] = m_(first + r, c);
         first_ = copy_.get(), stride_ = m_.cols;
     }
-    const T* operator[](Index r) const { return m_.data ? first_ + r * stride_ : nullptr; }
+    const T* operator[](Index r) const { return given_ ? first_ + r * stride_ : nullptr; }
     Index stride() const { return stride_; }
 
   private:
-    Matrix<const T> m_;
+    bool given_;
+    RowReader<T> m_;
     Buffer<T> copy_;
     const T* first_ = nullptr;
     Index stride_ = 0;
