@@ -5,7 +5,7 @@
 #include <chrono>
 #include <limits>
 
-#include "fold/dense.hpp"
+#include "fold/row_sums.hpp"
 
 namespace gramfold {
 
@@ -121,17 +121,13 @@ Buffer<double> gram(Matrix<const T> f, const Run& run) {
     auto sums = fold(
         plan(f.rows, k * Index(sizeof(T))), run, [&] { return std::make_unique<VectorSum<double>>(k * k); },
         [&] {
-            return [&, z = Buffer<T>(f.col_stride == 1 ? 0 : 4 * row_group * k),
-                    small = Buffer<T>(k * k)](Index first, Index count, VectorSum<double>& total) mutable {
-                const T* rows = f.row(first);
-                for (Index r = 0; f.col_stride != 1 && r < count; ++r)
-                    for (Index c = 0; c < k; ++c) z.get()[r * k + c] = f(first + r, c);
-                const Index stride = f.col_stride == 1 ? f.row_stride : k;
-                if (f.col_stride != 1) rows = z.get();
-                product(k, k, count, rows, 1, stride, rows, stride, small.get(), k, false);
-                for (Index i = 0; i < k * k; ++i) total.values.get()[i] += double(small.get()[i]);
+            return [lines = RowLines<T>(f, 4 * row_group), symmetric = Symmetric<T>(k)](
+                       Index first, Index count, VectorSum<double>& total) mutable {
+                lines.open(first, count);
+                symmetric.add(lines[0], lines.stride(), count, total.values.get());
             };
         });
+    Symmetric<T>::mirror(sums->values.get(), k);
     return std::move(sums->values);
 }
 

@@ -12,8 +12,7 @@
 #include <vector>
 
 #include "fold/csr.hpp"
-#include "fold/symmetric.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/row_sums.hpp"
 #include "rpca/shrink.hpp"
 
 namespace gramfold {
@@ -33,17 +32,16 @@ struct ShrinkInput {
 
 template <class T>
 struct ShrinkTotals {
-    Buffer<double> gram;  // cols x cols, or P'P
-    Buffer<T> image;      // Q's columns x cols
+    RowSums<T> inputs;
     ShrinkSums sums;
 
-    ShrinkTotals(Index gram_size, Index image_size) : gram(gram_size), image(image_size) { clear(); }
+    ShrinkTotals(Index gram_size, Index image_size) : inputs(gram_size, image_size) {}
     void clear() {
-        gram.zero(), image.zero();
+        inputs.clear();
         sums = {};
     }
     ShrinkTotals& operator+=(const ShrinkTotals& o) {
-        gram += o.gram, image += o.image, sums += o.sums;
+        inputs += o.inputs, sums += o.sums;
         return *this;
     }
 };
@@ -66,33 +64,6 @@ struct BothWays {
     }
 };
 
-// A few rows with contiguous columns: in place, or copied.
-template <class T>
-class RowLines {
-  public:
-    RowLines(const Rows<T>& m, Index most) : given_(m.given()), m_(m), copy_(given_ && m.col_stride != 1 ? most * m.cols : 0) {}
-
-    void open(Index first, Index count) {
-        if (!given_) return;
-        m_.open(first, count);
-        first_ = m_.row(first), stride_ = m_.row_stride;
-        if (m_.col_stride == 1) return;
-        if (m_.row_stride == 1) transpose(m_.cols, count, first_, m_.col_stride, copy_.get(), m_.cols);
-        else
-            for (Index r = 0; r < count; ++r)
-                for (Index c = 0; c < m_.cols; ++c) copy_.get()[r * m_.cols + c] = m_(first + r, c);
-        first_ = copy_.get(), stride_ = m_.cols;
-    }
-    const T* operator[](Index r) const { return given_ ? first_ + r * stride_ : nullptr; }
-
-  private:
-    bool given_;
-    RowReader<T> m_;
-    Buffer<T> copy_;
-    const T* first_ = nullptr;
-    Index stride_ = 0;
-};
-
 template <class T>
 class ShrinkWorker {
   public:
@@ -103,8 +74,7 @@ class ShrinkWorker {
         : in_(in), v_(v), q_(q), rows_(rows), n_(in.x.cols), panel_(rows.by_row ? n_ : std::min(panel, n_)),
           whole_(full || in.f || q.k), stride_(round_up<Index>(whole_ ? n_ : panel_, 16) + 16),
           l_row_(round_up<Index>(panel_, 16) + 16), x_(in.x, block), weights_(in.weights, block), w_(block * stride_),
-          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), p_(block * q.kp), given_(q.k ? 0 : block * in.n_products), small_(q.k * q.kp) {
-        if (full) symmetric_ = std::make_unique<Symmetric<T>>(n_);
+          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), given_(q.k ? 0 : block * in.n_products), inputs_(q, n_, block, full) {
         if (!v.forth.k) l_.zero();
     }
 
@@ -114,8 +84,7 @@ class ShrinkWorker {
             for (Index r = 0; r < count; ++r)
                 rows_.decode(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
         if (in_.advance) advance(first, count, totals);
-        if (q_.k) project(first, count, totals);
-        if (symmetric_) symmetric_->add(w_.get(), stride_, count, totals.gram.get());
+        inputs_.add(count, w_.get(), stride_, in_.products ? in_.products + first * q_.k : nullptr, totals.inputs);
     }
 
   private:
@@ -156,7 +125,7 @@ class ShrinkWorker {
 
     void add_image(Index count, Index c, Index cols, const T* w, ShrinkTotals<T>& totals) {
         each_band(in_.n_products, [&](Index t, Index some) {
-            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.image.get() + t * n_ + c, n_, true);
+            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.inputs.image.get() + t * n_ + c, n_, true);
         });
     }
 
@@ -169,17 +138,6 @@ class ShrinkWorker {
         }
     }
 
-    void project(Index first, Index count, ShrinkTotals<T>& totals) {
-        const Index k = q_.k, kp = q_.kp;
-        T* p = p_.get();
-        times_factor(count, k, kp, n_, w_.get(), stride_, q_.data, p, kp);
-        if (totals.image.size()) product(k, n_, count, p, 1, kp, w_.get(), stride_, totals.image.get(), n_, true);
-        product(k, kp, count, p, 1, kp, p, kp, small_.get(), kp, false);
-        for (Index s = 0; s < k; ++s)
-            for (Index t = 0; t < k; ++t) totals.gram.get()[s * k + t] += double(small_.get()[s * kp + t]);
-        for (Index r = 0; in_.products && r < count; ++r) std::copy_n(p + r * kp, k, in_.products + (first + r) * k);
-    }
-
     const ShrinkInput<T>& in_;
     const BothWays<T>& v_;
     const Packed<T>& q_;
@@ -188,8 +146,8 @@ class ShrinkWorker {
     bool whole_;
     Index stride_, l_row_;
     RowLines<T> x_, weights_;
-    Buffer<T> w_, l_, b_, p_, given_, small_;
-    std::unique_ptr<Symmetric<T>> symmetric_;
+    Buffer<T> w_, l_, b_, given_;
+    RowProducts<T> inputs_;
 };
 
 // gram: cols x cols, or the products' k x k; image: products' columns x cols. Overwritten; each may be null.
@@ -205,9 +163,8 @@ ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* 
     const auto totals = fold(
         plan, run, [&] { return std::make_unique<ShrinkTotals<T>>(k ? k * k : full ? n * n : 0, image ? (k ? k : in.n_products) * n : 0); },
         [&] { return ShrinkWorker<T>(in, v, q, rows, full); });
-    if (gram) std::copy_n(totals->gram.get(), totals->gram.size(), gram);
+    totals->inputs.read(gram, image);
     if (full) Symmetric<T>::mirror(gram, n);
-    if (image) std::copy_n(totals->image.get(), totals->image.size(), image);
     return totals->sums;
 }
 

@@ -85,3 +85,16 @@ def test_segments_answer_as_the_whole_does(form):
     np.testing.assert_allclose(parts.gram_product(F), X.T @ (X @ F))
     np.testing.assert_allclose(parts.transposed.product(rng.normal(size=(40, 2))).shape, (5, 2))
     assert source_of(form(X), 1).segments[0].rows == 40
+
+
+def weighted(x, state):
+    return x * state["weights"][:, None]
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "CSR"])
+def test_rows_are_mapped_with_what_they_have_of_their_own(form):
+    X, weights = np.arange(24.0).reshape(8, 3), np.arange(8.0)
+    for source in (Source(form(X), 1), Segments([form(X[:3]), form(X[3:3]), form(X[3:])], 1)):
+        found = source.mapped(weighted, {"weights": weights})
+        assert_array_equal(found.take(slice(None)), weights[:, None] * X)
+        assert len(found.segments) == len(source.segments)

@@ -1,6 +1,6 @@
 """Rows in several segments, each an array or CSR."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -159,6 +159,17 @@ class Segments(Source):
         """Each row times its number of `scale` (rows,); a copy."""
         scaled = [part.scaled_rows(scale[at]).x for part, at in zip(self.parts, self.spans, strict=True)]
         return type(self)(scaled, self.n_threads)
+
+    def mapped(
+        self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
+    ) -> Source:  # fmt: skip
+        """Other rows, which a picklable function makes of those of each segment and of their state."""
+        state = state or {}
+        parts = [
+            change(part.x, {name: None if a is None else a[at] for name, a in state.items()})
+            for part, at in zip(self.parts, self.spans, strict=True)
+        ]
+        return Segments(parts, self.n_threads)
 
 
 def source_of(x: Any, n_threads: int, *, once: bool = False) -> Source:

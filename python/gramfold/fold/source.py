@@ -1,6 +1,7 @@
 """Where rows are: an array with any strides, or CSR."""
 
 import weakref
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -189,6 +190,19 @@ class Source:
             return type(self)(self.x * scale[:, None], self.n_threads)
         data = self.x.data * np.repeat(scale, np.diff(self.x.indptr))
         return type(self)(sp.csr_array((data, self.x.indices, self.x.indptr), self.x.shape), self.n_threads)
+
+    def mapped(
+        self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
+    ) -> "Source":  # fmt: skip
+        """Other rows, which a picklable function makes of those of each segment and of their state.
+
+        Parameters
+        ----------
+        change : callable
+            Given an array or a CSR matrix and the state of its rows, as a pass is; gives such a one.
+        state : mapping of str to ndarray with self.rows rows, or None
+        """
+        return Source(change(self.x, state or {}), self.n_threads)
 
     def filled_with(self, means: Any) -> Any:
         """X without gaps: it has none."""
