@@ -49,7 +49,10 @@ class Solved:
     def of(cls, factor: Array, sums: Array | None, swept: Swept) -> "Solved":
         """What a kernel gave back, beside what it wrote."""
         gram = np.empty((0, 0)) if swept.gram is None else swept.gram
-        return cls(factor, sums, **{**swept._asdict(), "gram": gram})
+        return cls(
+            factor, sums, gram, swept.cross, swept.violation, swept.step, swept.objective, swept.residual,
+            swept.open,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
