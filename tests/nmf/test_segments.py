@@ -10,6 +10,7 @@ from nmf.cases import segments
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 import gramfold as gf
+from gramfold.fold import filled
 from gramfold.fold.columns import Columns
 from gramfold.fold.observe import observe
 from gramfold.fold.observed_segments import ObservedSegments
@@ -17,7 +18,7 @@ from gramfold.fold.segments import Segments, source_of
 from gramfold.fold.stored import Stored
 from gramfold.least_squares import masked, rows
 from gramfold.least_squares.rows import Fixed, Penalty, Sweeps
-from gramfold.nmf import batches, beta, filled, kl, losses, row_units, updates
+from gramfold.nmf import batches, beta, kl, losses, row_units, updates
 from gramfold.nmf.row_units import FixedFactor
 
 K, SHAPE = 4, (1100, 12)

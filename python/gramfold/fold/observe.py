@@ -6,7 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks
+from ..fit.blocks import Blocks, gathered
+from ..fit.floats import Floats, finite
 from ..fit.missing import nan_from_mask
 from .observed import Observed
 from .observed_segments import ObservedSegments
@@ -22,7 +23,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     ----------
     X : array-like, numpy masked array or Blocks of such, of shape (n_samples, n_features)
         NaN and masked entries are unobserved. float32 stays, other types become float64.
-    mask : array-like of shape (n_samples, n_features), optional
+    mask : array-like or Blocks of shape (n_samples, n_features), optional
         Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
         error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
     n_threads : int
@@ -50,13 +51,14 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     array([[ True, False],
            [ True, False]])
     """
+    mask = gathered(mask)
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")
     if isinstance(X, Blocks):
         return _observe_blocks(X, mask, n_threads, some)
     hidden = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else None
-    x = np.asarray(X if hidden is None else X.data)
+    x: Any = X if isinstance(X, Floats) else np.asarray(X if hidden is None else X.data)
     if x.dtype not in (np.float32, np.float64):
         x = x.astype(np.float64)
     if x.ndim != 2:
@@ -65,7 +67,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     if hidden is not None:
         seen = ~hidden if seen is None else seen & ~hidden
     observed = Observed(nan_from_mask(x, seen), weights, n_threads)
-    if np.any(np.isinf(x) & observed.seen):
+    if not finite(x) and np.any(np.isinf(x) & observed.seen):
         raise ValueError("X contains infinity in an observed entry")
     if some and not observed.seen.any():
         raise ValueError(NOTHING)

@@ -62,7 +62,7 @@ class ObservedSegments(Observed):
         return Observed(x.T, None if weights is None else weights.T, self.n_threads)
 
     def some(self, rows: Any, *, once: bool = False) -> Observed:
-        """Some rows, of a slice or rising indices; those of a slice are views."""
+        """Some rows, of a slice as views, of rising indices as one array."""
         rows = np.arange(self.rows)[rows] if not isinstance(rows, slice) else rows
 
         def inside(at: slice) -> Any:
@@ -71,9 +71,13 @@ class ObservedSegments(Observed):
                 return slice(max(0, start - at.start), max(0, stop - at.start))
             return rows[(rows >= at.start) & (rows < at.stop)] - at.start
 
-        return ObservedSegments(
+        some = ObservedSegments(
             [part.some(inside(at)) for part, at in zip(self.parts, self.spans, strict=True)]
         )
+        if isinstance(rows, slice):
+            return some
+        x = np.concatenate([part.x for part in some.parts])
+        return Observed(x, _stacked_weights(some.parts, slice(None)), self.n_threads)
 
     def scaled_rows(self, scale: Array) -> Observed:
         """Each row times its number of `scale` (rows,); a copy of x."""
@@ -112,6 +116,17 @@ class ObservedSegments(Observed):
     def counted(self) -> Counted:
         """Copies in which what is not observed is 0."""
         return counted_segments(part.counted for part in self.parts)
+
+    def times_powers(self, exponent: int, of_weights: int) -> Observed:
+        """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""
+        if not exponent and not of_weights:
+            return self
+        return ObservedSegments([part.times_powers(exponent, of_weights) for part in self.parts])
+
+    @property
+    def heaviest(self) -> float:
+        """The largest weight."""
+        return max(part.heaviest for part in self.parts)
 
     @property
     def _column_sums(self) -> tuple[Any, Any]:

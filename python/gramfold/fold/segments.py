@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Segments(Source):
     @property
     def spans(self) -> list[slice]:
         """Which rows each segment has."""
-        return [slice(int(a), int(b)) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        return [slice(int(a), int(b)) for a, b in pairwise(self.starts)]
 
     @cached_property
     def x(self) -> Any:
@@ -65,6 +66,11 @@ class Segments(Source):
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
         return max(part.largest for part in self.parts)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return sum(part.entries for part in self.parts)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -113,6 +119,11 @@ class Segments(Source):
         stacked = stacked[np.argsort(np.concatenate([*order, []]).astype(np.intp))]
         return self.kind(stacked, self.n_threads, once=once)
 
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities, segment by segment."""
+        for part in self.parts:
+            part.check_finite(estimator)
+
     def _where(self, index: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], Source, NDArray[np.intp]]]:
         """For each segment that has some of the rows: where in `index`, the segment, and where in it."""
         index = np.where(index < 0, index + self.rows, index)
@@ -121,21 +132,11 @@ class Segments(Source):
             at = np.flatnonzero(which == i)
             yield at, self.parts[i], index[at] - self.starts[i]
 
-    def check_finite(self, estimator: Any = None) -> None:
-        """Refuse NaN and infinities, segment by segment."""
-        for part in self.parts:
-            part.check_finite(estimator)
-
     def times_power(self, exponent: int) -> Source:
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         if exponent == 0:
             return self
         return Segments([part.times_power(exponent).x for part in self.parts], self.n_threads)
-
-    @property
-    def entries(self) -> int:
-        """How many entries are stored."""
-        return sum(part.entries for part in self.parts)
 
     def columns(self, at: slice) -> Source:
         """Some columns of dense segments as rows; a copy."""

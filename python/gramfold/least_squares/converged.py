@@ -66,7 +66,9 @@ class _Converging:
         result = solve_all(some, factor, gram, own, sweeps, sums=self.sums, squares=self.sums)
         rows = Rows(some, factor.T.astype(np.float64), own)
         ridged = gram + own.l2 * np.eye(len(gram))
-        codes, n_open, changed = mend(rows, result.factor, most=MOST_SWEEPS, n_open=result.open, gram=ridged)
+        codes, n_open, changed = mend(
+            rows, result.factor, most=MOST_SWEEPS, unconverged=result.open, gram=ridged
+        )
         self.n_open, self.times = self.n_open + n_open, self.times + 1
         same = some is x and not (changed.size or scale.atoms or self.times > 1)
         self.done = result if same else None

@@ -39,12 +39,11 @@ class Rows:
         """Some rows times the roots of their weights, and those roots."""
         if isinstance(self.x, Source):
             return np.asarray(self.x.take(rows), np.float64), None
-        x = np.asarray(self.x.x[rows], np.float64)
-        seen, weights = self.x.seen[rows], self.x.weights
-        root = seen.astype(np.float64)
-        if weights is not None:
-            root[seen] = np.sqrt(weights[rows][seen], dtype=np.float64)
-        return np.where(seen, x, 0) * root, root
+        some = self.x.some(rows)
+        root = some.seen.astype(np.float64)
+        if some.weights is not None:
+            root[some.seen] = np.sqrt(some.weights[some.seen], dtype=np.float64)
+        return np.where(some.seen, some.x, 0).astype(np.float64) * root, root
 
     def norms(self, root: Double | None) -> Double:
         """Root of the diagonal of the Gram matrix, of each row."""

@@ -31,17 +31,10 @@ class Scale:
 
     def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
         """x, or some of its rows, scaled; x itself where that changes nothing."""
-        if isinstance(x, Source):
-            return (x if which is None else x.some(which)).times_power(self.x)
-        if which is None and not self.x and not self.weights:
-            return x
-        values = x.x if which is None else x.x[which]
-        weights = x.weights if which is None or x.weights is None else x.weights[which]
-        return Observed(
-            times_power(values, self.x),
-            None if weights is None else times_power(weights, self.weights),
-            x.n_threads,
-        )
+        some = x if which is None else x.some(which)
+        if isinstance(some, Source):
+            return some.times_power(self.x)
+        return some.times_powers(self.x, self.weights)
 
     def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
         """What the penalties become, for rows of this dtype."""
@@ -100,9 +93,7 @@ def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
     band = BAND[x.dtype.name]
     largest = max(float(np.abs(atoms).max(initial=0)), np.ldexp(np.sqrt(l2), -band))
-    weights = 0
-    if isinstance(x, Observed) and x.weights is not None:
-        weights = _exponent(float(x.weights.max(initial=0)), band)
+    weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 
 
@@ -124,16 +115,14 @@ def _exponent(size: float, band: int) -> int:
 def row_squares(x: Source | Observed, dtype: Any = None) -> Array:
     """|x|^2 of each row, added up in `dtype`, by default that of x."""
     squares = np.empty(x.rows, dtype or x.dtype)
-    if isinstance(x, Source):
-        run(squared_rows, x, state={"squares": squares})
-    else:
-        np.einsum("ij,ij->i", x.x, x.x, out=squares)
+    run(squared_rows, x, state={"squares": squares})
     return squares
 
 
-def squared_rows(rows: Source, shared: None, state: State) -> None:
+def squared_rows(rows: Source | Observed, shared: None, state: State) -> None:
     """A pass: |x|^2 of each row into `squares`."""
-    x, squares = rows.x, state["squares"]
+    x: Any = rows.x
+    squares = state["squares"]
     if rows.sparse:
         values = x.data.astype(squares.dtype, copy=False)
         squared = sp.csr_matrix((values * values, x.indices, x.indptr), x.shape)
@@ -142,10 +131,12 @@ def squared_rows(rows: Source, shared: None, state: State) -> None:
         np.einsum("ij,ij->i", x, x, out=squares, dtype=squares.dtype)
 
 
-def largest_in_rows(rows: Source, shared: None, state: State) -> None:
+def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None:
     """A pass: the largest magnitude of each row into `largest`."""
-    found = abs(rows.x).max(axis=1)
-    state["largest"][:] = found.toarray().ravel() if rows.sparse else found
+    size = abs(rows.x)
+    state["largest"][:] = (
+        size.max(axis=1).toarray().ravel() if rows.sparse else np.nanmax(size, axis=1, initial=0)
+    )
 
 
 def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
@@ -158,10 +149,7 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
     if not which.size:
         return
     sizes = np.empty(len(which), x.dtype)
-    if isinstance(x, Source):
-        run(largest_in_rows, x.some(which), state={"largest": sizes})
-    else:
-        np.nanmax(np.abs(x.x[which]), axis=1, initial=0, out=sizes)
+    run(largest_in_rows, x.some(which), state={"largest": sizes})
     at = np.frexp(sizes)[1] + scale.x
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from ..fit.arguments import Seed, seeded
+from ..fold.filled import columns_of, filled, rows_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
-from ..fold.stored import Completed
 from ..least_squares.rows import Penalty
-from .filled import Filled, columns_of, rows_of
+from ..linalg.randomized import leading
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
@@ -110,7 +108,7 @@ def _of_size(rows: Array, noise: Array, scale: float) -> Array:
 
 
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
-    U, s, V = _leading(x.filled if len(x.segments) == 1 else Filled(x), k, random_state)
+    U, s, V = leading(filled(x), k, seeded(random_state))
     W, H = np.zeros_like(U), np.zeros_like(V)
     W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
     H[0] = np.sqrt(s[0]) * np.abs(V[0])
@@ -133,22 +131,6 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
             zeros = factor == 0
             factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
     return W, H
-
-
-def _leading(X: Any, k: int, random_state: Seed) -> tuple[Array, Array, Array]:
-    """The truncated SVD of scikit-learn, but for signs also where X is not an array (Halko et al. 2011)."""
-    if not isinstance(X, Completed | Filled):
-        return randomized_svd(X, k, random_state=seeded(random_state))
-    if X.shape[0] < X.shape[1]:
-        V, s, U = _leading(X.T, k, random_state)
-        return U.T, s, V.T
-    q = seeded(random_state).normal(size=(X.shape[1], k + 10)).astype(X.dtype)
-    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
-        q = scipy.linalg.lu(X @ q, permute_l=True)[0]
-        q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
-    q = scipy.linalg.qr(X @ q, mode="economic")[0]
-    u, s, V = scipy.linalg.svd((X.T @ q).T, full_matrices=False)
-    return q @ u[:, :k], s[:k], V[:k]
 
 
 def half_exponent(mean: float) -> int:

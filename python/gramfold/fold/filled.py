@@ -4,9 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from ..fold.engine import State, run
-from ..fold.observed import Observed
-from ..fold.source import Array, Source, dense_rows
+from ..fit.floats import piecewise
+from .engine import State, run
+from .observed import Observed
+from .source import Array, Source, dense_rows
+
+
+def filled(x: Source | Observed) -> Any:
+    """X without gaps, with `shape`, `dtype`, `T` and `@`; of several segments without a copy."""
+    return piecewise(x.filled) if len(x.segments) == 1 else Filled(x)
 
 
 class Filled:
