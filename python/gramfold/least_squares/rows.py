@@ -43,7 +43,7 @@ class Solved:
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
 
     @classmethod
     def of(cls, factor: Array, sums: Array | None, swept: Swept) -> "Solved":
@@ -51,7 +51,7 @@ class Solved:
         gram = np.empty((0, 0)) if swept.gram is None else swept.gram
         return cls(
             factor, sums, gram, swept.cross, swept.violation, swept.step, swept.objective, swept.residual,
-            swept.open,
+            swept.unconverged,
         )  # fmt: skip
 
 
