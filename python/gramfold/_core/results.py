@@ -21,7 +21,7 @@ class Swept(NamedTuple):
     """Rows Z swept with one Gram matrix: Z'Z, Z' start, and sums over the rows.
 
     violation: |projected gradient| and step: |step|, met in the first sweep; objective: with the penalty,
-    less |x|^2 / 2; residual: the squared KKT residual at the end; open: rows that were not done.
+    less |x|^2 / 2; residual: the squared KKT residual at the end; unconverged: rows that were not done.
     """
 
     gram: Double | None
@@ -30,7 +30,7 @@ class Swept(NamedTuple):
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
 
 
 class OwnSwept(NamedTuple):
@@ -40,7 +40,7 @@ class OwnSwept(NamedTuple):
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
     before: float
 
 
@@ -55,7 +55,7 @@ class Multiplied(NamedTuple):
     loss_end: float
     residual: float
     size: float
-    open: float
+    unconverged: float
 
 
 class Descended(NamedTuple):
@@ -66,7 +66,7 @@ class Descended(NamedTuple):
     loss_end: float
     residual_start: float
     residual_end: float
-    open: float
+    unconverged: float
 
 
 class Compressed(NamedTuple):
@@ -83,7 +83,7 @@ class Coded(NamedTuple):
     codes: Compressed | None
     gram: Double | None
     objective: float
-    open: float
+    unconverged: float
 
 
 class Assigned(NamedTuple):
