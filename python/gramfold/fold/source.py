@@ -63,7 +63,10 @@ class Source:
 
     def some(self, rows: Any) -> "Source":
         """Some rows as a source of their own; those of a slice are views of a dense X."""
-        return Source(self.x[rows], self.n_threads)
+        chosen = self.x[rows]
+        if self.sparse:
+            chosen.gramfold_sound = True  # as all of X is
+        return Source(chosen, self.n_threads)
 
     @property
     def transposed(self) -> "Source":
