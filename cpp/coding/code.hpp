@@ -8,7 +8,8 @@
 #include "coding/omp.hpp"
 #include "coding/sound_lasso.hpp"
 #include "fold/csr.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/packed.hpp"
+#include "least_squares/pass_sums.hpp"
 
 namespace gramfold {
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "fold/measure.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/packed.hpp"
 
 namespace gramfold {
 

@@ -45,7 +45,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     const RowStats& t = result->stats;
     py::object squared = py::none();
     if (squares) squared = square(result->gram, k);
-    return result("Swept", squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
+    return gramfold::result("Swept", squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
 }
 
 // w as a dense x, or None; returns violation, step, objective, residual, open, before.

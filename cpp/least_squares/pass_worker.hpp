@@ -1,51 +1,11 @@
 // What a pass over X does with a block of rows: project, solve, accumulate.
 #pragma once
 
-#include "fold/dense.hpp"
+#include "fold/packed.hpp"
 #include "least_squares/exact.hpp"
+#include "least_squares/pass_sums.hpp"
 
 namespace gramfold {
-
-template <class T>
-struct PassSums {
-    Buffer<T> s;
-    Buffer<double> gram, cross;
-    RowStats stats;
-
-    void clear() {
-        s.zero(), gram.zero(), cross.zero();
-        stats = {};
-    }
-    PassSums& operator+=(const PassSums& o) {
-        s += o.s, gram += o.gram, cross += o.cross;
-        stats += o.stats;
-        return *this;
-    }
-};
-
-// The shared factor with its components padded with zeros to a whole number of vector quarters; in panels for a
-// source that reads it as product()'s b.
-template <class T>
-struct Packed {
-    Index rows, k, kp;
-    Buffer<T> own;
-    const T* data;
-
-    Packed(Matrix<const T> f, bool panels) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
-        if (!panels && kp == k && f.col_stride == 1 && f.row_stride == k) {
-            data = f.data;
-            return;
-        }
-        own = Buffer<T>(round_up<Index>(rows, lanes<T>) * kp);
-        data = own.get();
-        if (panels) {
-            pack_factor(rows, k, kp, f.data, f.row_stride, f.col_stride, own.get());
-            return;
-        }
-        for (Index r = 0; r < rows; ++r)
-            for (Index c = 0; c < kp; ++c) own.get()[r * kp + c] = c < k ? f(r, c) : T(0);
-    }
-};
 
 // Where the rows start, moved on from a by beta (a - b), and where they go.
 // a may be null (start at 0), as may b (beta = 0) and cross' other side, which is a.

@@ -31,12 +31,12 @@ Matrix<const T> columns(const std::optional<Strided<T>>& a, Index rows, const ch
 // f without left: nothing is kept of W V; left without f: it is known. With q, gram is P'P; without, products are given
 // if there is an image.
 template <class T>
-py::tuple shrink_rows(const Strided<T>& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
+py::tuple shrink_rows(const py::object& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
                       const std::optional<Strided<T>>& v, const std::optional<Contiguous<double>>& f,
                       const Optional<T>& left, const std::array<double, 7>& numbers, bool by_row, bool dual,
                       const Optional<double>& gram, const std::optional<Strided<T>>& q, const Optional<T>& products,
                       const Optional<T>& image, int n_threads) {
-    const auto xm = strided(x);
+    const auto xm = rows_of<T>(x);
     const Index n = xm.cols;
     const auto wm = weights ? strided(*weights) : Matrix<const T>{nullptr, xm.rows, n, 0, 0};
     require(wm.rows == xm.rows && wm.cols == n, "weights must have the shape of x");
@@ -66,8 +66,7 @@ py::tuple shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>& 
     return with_source<T>(x, [&](const auto& source) -> py::tuple {
         if constexpr (std::is_same_v<std::decay_t<decltype(source)>, Dense<T>>) throw std::invalid_argument("x must be CSR");
         else {
-            const Index used = source.rows() ? source.entries(source.rows() - 1).values + source.entries(source.rows() - 1).size -
-                                                   source.entries(0).values : 0;
+            const Index used = source.begin(source.rows());
             for (const auto* a : {&z, &out}) require(a->ndim() == 1 && a->size() >= used && a->writeable(), "z and out must be writable and as data");
             require(!weights || weights->size() >= used, "weights must be as data");
             const Index k = left.ndim() == 2 ? left.shape(1) : 0;
@@ -84,10 +83,10 @@ py::tuple shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>& 
 
 // shift (cols), weights (rows) and scale (cols) in double; gram is P'P if there is q; total: cols.
 template <class T>
-double centred(const Strided<T>& x, const Optional<double>& shift, const Optional<double>& weights,
+double centred(const Readable<T>& x, const Optional<double>& shift, const Optional<double>& weights,
                const Optional<double>& scale, bool by_row, const std::optional<Strided<T>>& q, const Optional<double>& gram,
                const Optional<T>& products, const Optional<T>& image, const Optional<double>& total, int n_threads) {
-    const auto xm = strided(x);
+    const auto xm = rows_of<T>(x);
     const Index n = xm.cols;
     const auto qm = columns(q, n, "q must be cols x k");
     const Index k = qm.cols, g = k ? k : n;
@@ -103,7 +102,7 @@ double centred(const Strided<T>& x, const Optional<double>& shift, const Optiona
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("shrink", &shrink_rows<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
+    m.def("shrink", &shrink_rows<T>, py::kw_only(), py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("left").noconvert(), py::arg("numbers"),
           py::arg("by_row"), py::arg("dual"), py::arg("gram").noconvert(), py::arg("q").noconvert(),
           py::arg("products").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));

@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.arguments import real
+from ..fit.floats import missing
 from ..fit.inputs import read_rows, refuse_mask
 from ..fit.warn import warn
-from ..fold.observed import observe
+from ..fold.observe import observe
 from .decode import multipliers, outliers, row_scale
 from .dense import DenseState
 from .low_rank import LowRank
@@ -55,7 +56,7 @@ class Problem:
     @property
     def observed(self) -> int:
         """Number of observed entries."""
-        return int(self.values.size - np.count_nonzero(np.isnan(self.values)))
+        return int(self.values.size - missing(self.values))
 
     def _share(self, most: int) -> float:
         """How much smaller the best mu is where few entries are observed and the rank is bounded.
@@ -224,7 +225,7 @@ def penalty(x: Any, lam: Any, by_row: bool) -> tuple[Any, Array | None, float]:
             raise ValueError(f"lam must be 'auto', a number or an array, got {lam!r}")
         if by_row:
             return x, None, 3 / (7 * np.sqrt(0.02 * n))
-        return x, None, 1 / np.sqrt(max(1, np.count_nonzero(~np.isnan(values))) / min(n, m))
+        return x, None, 1 / np.sqrt(max(1, values.size - missing(values)) / min(n, m))
     if np.ndim(lam) == 0:
         if real(lam, "lam") == 0:
             raise ValueError("lam must be above 0, got 0")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.floats import stored
 from ..linalg.spectrum import DENSE_NORM, SMALL, Leading, eigenpairs, largest, orthonormal, spectral_norm
 from .numbers import Numbers, Totals
 
@@ -184,7 +185,7 @@ class DenseState:
     ) -> Totals:  # fmt: skip
         return Totals(
             *kernels.shrink(
-                x=self.x,
+                x=stored(self.x),
                 weights=self.weights,
                 z=self.z,
                 v=v,

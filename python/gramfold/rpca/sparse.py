@@ -87,7 +87,7 @@ class SparseState:
 
     def advance(self, numbers: Numbers) -> Totals:
         """Shrink and update the multipliers, for the L that `threshold` made."""
-        rest = np.empty_like(self.x.data)
+        rest = np.empty_like(self.z)
         sums = kernels.shrink_sparse(
             x=(self.x.data, self.x.indices, self.x.indptr, self.cols),
             weights=self.weights,

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..floats import reads_floats
+
 
 def _clip(z, scale, lam, by_row):
     """Scale z, then bring its entries to at most lam, or its rows to norm lam."""
@@ -16,6 +18,7 @@ def _size(a, lam, by_row):
     return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
+@reads_floats
 def shrink(*, x, weights, z, v, f, left, numbers, by_row, dual, gram, q, products, image, n_threads):
     """Threshold, shrink, and what the next threshold needs; formulas in cpp/rpca."""
     w, sums = _open(x, weights, z, numbers, by_row, dual), (0.0,) * 9
@@ -35,6 +38,7 @@ def shrink(*, x, weights, z, v, f, left, numbers, by_row, dual, gram, q, product
     return sums
 
 
+@reads_floats
 def shrink_sparse(*, x, weights, z, left, right, numbers, by_row, out, n_threads):
     """Shrink for given factors; NaN stands for what is not stored. Overwrites z, and out with W - L."""
     data, indices, indptr, cols = x
@@ -89,6 +93,7 @@ def _advance(x, weights, z, low, numbers, by_row):
     return np.where(seen, x0 - t_next + y / mu_next, free), sums
 
 
+@reads_floats
 def centred(*, x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
     """Sums over the rows y = weight scale (x - shift), or x less its own mean; returns their squares."""
     wide = x.astype(np.float64)
