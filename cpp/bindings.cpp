@@ -13,9 +13,9 @@ void bind_coding(py::module_& m);
 void bind_dictionary(py::module_& m);
 void bind_kmeans(py::module_& m);
 void bind_mixture(py::module_& m);
-void bind_moments(py::module_& m);
 void bind_pca(py::module_& m);
 void bind_rpca(py::module_& m);
+void bind_ridge(py::module_& m);
 
 namespace {
 
@@ -89,9 +89,9 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     bind_dictionary(m);
     bind_kmeans(m);
     bind_mixture(m);
-    bind_moments(m);
     bind_pca(m);
     bind_rpca(m);
+    bind_ridge(m);
     m.def(
         "pseudoinverse",
         [](const Contiguous<double>& gram, double eps) {

@@ -1,6 +1,6 @@
 // The boundary of ridge regression: all moments of features and targets in one read, and residuals with their gradient.
 #include "fold/seam.hpp"
-#include "ridge/augmented.hpp"
+#include "ridge/second_moments.hpp"
 #include "ridge/misfit.hpp"
 
 using namespace gramfold;
@@ -52,7 +52,7 @@ void bind(py::module_& m) {
 
 }  // namespace
 
-void bind_moments(py::module_& m) {
+void bind_ridge(py::module_& m) {
     bind<float>(m);
     bind<double>(m);
     m.def("misfit", &misfit_of, py::kw_only(), py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),

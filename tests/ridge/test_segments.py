@@ -228,6 +228,20 @@ def test_a_fit_on_blocks_of_a_tall_x_makes_no_copy_of_it(monkeypatch, solver, fo
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("solver", ["auto", "cd", "sgd"])
+def test_blocks_of_bytes_are_fitted_as_their_floats_to_the_bit(solver, form):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 9, (200, 6), np.uint8) * (rng.random((200, 6)) < 0.6).astype(np.uint8)
+    X[:, 2] = 200 + X[:, 2] // 8  # far from 0
+    options = {"solver": solver, "positive": solver == "cd", "tol": 0.05, "random_state": 0}
+    y = X @ np.arange(6.0) + rng.standard_normal(200)
+    bytes_, floats = (halves(form(X.astype(dtype))) for dtype in (np.uint8, np.float32))
+    one, other = (gf.Ridge(**options).fit(given, y) for given in (bytes_, floats))
+    for a, b in (*zip(found(one), found(other), strict=True), (one.predict(bytes_), other.predict(floats))):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "sgd", "admm"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_blocks_that_are_not_finite_are_refused(solver, form, bad):

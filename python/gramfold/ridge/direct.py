@@ -164,8 +164,8 @@ def dual(rows: CentredRows, alpha: Double) -> tuple[Solve, Solve, float]:
 def products_of_rows(rows: CentredRows, roots: Double) -> tuple[Double, Solve, Solve]:
     """XX', and products with X and with X', of rows that are weighted by the roots.
 
-    To XX' of centred rows the direction of the roots is added, for which it has nothing and which X' takes to
-    0, so that no rounding is seen there.
+    Centred rows add up to 0, weighted by the roots: the roots are an eigenvector of XX', of eigenvalue 0, of
+    which rounding would make any small number. X' takes them to 0 whatever it is: it is made an ordinary one.
     """
     K, times, pulled = _products_of_rows(rows, roots)
     if rows.centered and len(K):

@@ -31,7 +31,7 @@ class Faces(Protocol):
         """X'(y - Xb)."""
 
     def solve(self, on: Array, target: int, alpha: float, definite: bool = False) -> tuple[Double, Solve]:
-        """Give the entries `on` of the best b that is 0 elsewhere, and what solves for other right sides.
+        """Give the entries `on` of the best b that is 0 elsewhere, and what solves for another X'y.
 
         Raises
         ------

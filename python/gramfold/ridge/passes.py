@@ -4,7 +4,7 @@ Z are rows about means, in units, see `Centring`. The state of rows: "y", their 
 "beside", their entries of Z in columns that are far from 0, or None.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from .._core.results import Misfit
+from ..fit.floats import piecewise
+from ..fold.engine import State
 from ..fold.source import Array, Source
 
 Double = NDArray[np.float64]
-State = Mapping[str, Any]
 
 AT_ONCE = 1 << 20  # entries of what is made dense
 
@@ -101,14 +102,15 @@ def misfit(rows: Source, shared: tuple[Double, Double], state: State, *, about: 
 
 def sparse_misfit(rows: Source, B: Double, state: State, about: Centring) -> Misfit:
     """The same of CSR by SciPy, y about its mean already."""
-    near, mean, beside, weights = B.copy(), about.near_mean, state["beside"], state["weights"]
+    x, near, mean = piecewise(rows.x), B.copy(), about.near_mean
+    beside, weights = state["beside"], state["weights"]
     near[about.far] = 0
-    rest = state["y"] - (rows.x @ near) * about.scale + mean @ B
+    rest = state["y"] - (x @ near) * about.scale + mean @ B
     if beside is not None:
         rest -= beside @ B[about.far]
     weighted = rest if weights is None else weights[:, None] * rest
     sums = weighted.sum(axis=0)
-    pull = (rows.x.T @ weighted) * about.scale - np.outer(mean, sums)
+    pull = (x.T @ weighted) * about.scale - np.outer(mean, sums)
     if beside is not None:
         pull[about.far] = beside.T @ weighted
     return Misfit(pull, np.sum(weighted * rest, axis=0), sums)
@@ -135,7 +137,7 @@ def row_squares(rows: Source, shared: None, state: State, *, about: Centring) ->
     kept = np.ones(rows.cols)
     kept[about.far] = 0
     out[:] = (_squares(rows.x) @ kept) * about.scale**2
-    out += mean @ mean - 2 * about.scale * (rows.x @ mean)
+    out += mean @ mean - 2 * about.scale * (piecewise(rows.x) @ mean)
     if beside is not None:
         out += np.square(beside).sum(axis=1)
 
@@ -166,11 +168,11 @@ def triangle(rows: Source, shared: None, state: State, *, about: Centring, ones:
 def fitted(rows: Source, shared: tuple[Array, Any], state: State) -> None:
     """Write what coefficients and intercept make of rows to 'out'."""
     coef, intercept = shared
-    out = state["out"]
-    if rows.sparse:
-        out[...] = rows.x @ coef.T
+    x, out = piecewise(rows.x), state["out"]
+    if isinstance(x, np.ndarray):
+        np.matmul(x, coef.T, out=out)
     else:
-        np.matmul(rows.x, coef.T, out=out)
+        out[...] = x @ coef.T
     out += intercept
 
 

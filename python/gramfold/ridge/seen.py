@@ -13,10 +13,11 @@ from .units import Units
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Sums of the moments of blocks, each about its own mean, and the means as rows of their own.
+    """The moments of blocks, each about its own mean, added up; and, apart from them, the means.
 
-    Blocks may lie far from each other: squares of the ways between their means are never added to the moments
-    within, but kept as the triangle of a QR decomposition.
+    Blocks may lie far from each other. The squares of the distances between their means would then swallow
+    the moments about them, so they are never formed: the means stay rows, of which a QR decomposition keeps
+    the triangle.
 
     Attributes
     ----------
@@ -118,13 +119,13 @@ class Seen:
         return Misfit(pull[:p] + between[:, :p].T @ rest, squares, np.zeros(B.shape[1]))
 
     def noise(self, B: Double) -> Double:
-        """What rounding of the moments may hide of the gradient, per target."""
+        """A bound on the error of the gradient that rounding of the moments causes, per target."""
         sizes = np.sqrt(np.maximum(self.within.diagonal(), 0))
         p = self.n_features
         return np.asarray(self.rounding * la.norm(sizes[:p]) * (sizes[:p] @ np.abs(B) + sizes[p:]))
 
     def triangle(self) -> Double:
-        """A factor of the moments that has the ways between blocks to full accuracy."""
+        """A triangle R with R'R the moments of all rows; the distances between blocks lose no digit in it."""
         values, vectors = la.eigh(self.within, check_finite=False)
         least = len(values) * np.finfo(np.float64).eps * values.max(initial=0)
         root = np.sqrt(np.where(values > least, values, 0))[:, None] * vectors.T

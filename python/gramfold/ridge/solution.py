@@ -17,7 +17,7 @@ from .solvers import Found, optimality
 EXACT = 1e-12  # relative error of coefficients in float64 that needs no refinement
 MOST_STEPS = 20
 MOST_ROUNDING = 32  # times what is usual, of sums over few rows in the dtype of X
-TRUSTED = 0.1  # a factorisation whose solutions are off by less than this share of themselves refines others
+TRUSTED = 0.1  # relative error of solutions below which corrections by them are believed to end
 
 
 @dataclass(slots=True)
@@ -74,7 +74,10 @@ class Judge:
         return self._known[1]
 
     def near_misfit(self, B: Double) -> tuple[Misfit, Double | float]:
-        """The same, and what it may be off by: near the last B, X'X tells the small difference."""
+        """The same, and a bound on the error of its gradient.
+
+        Near the last B no read is needed: X'X tells how the misfit differs from that one.
+        """
         if self._known is None or self.sums is None:
             noise = self.about.noise(B) if isinstance(self.about, Seen) else 0.0
             return self.misfit(B), noise
@@ -148,12 +151,12 @@ def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool,
     correct : callable
         Solves (X'X + alpha I) d = g, about.
     error : float
-        The share of themselves that its solutions may be off by.
+        The relative error of its solutions, at most about.
 
     Returns
     -------
     settled : bool
-        Whether no correction is left, or only what rounding makes of none.
+        Whether what is left to correct is rounding.
     B : ndarray
     """
     last, best = 1.0, B

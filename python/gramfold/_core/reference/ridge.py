@@ -1,4 +1,4 @@
-"""The NumPy twins of cpp/ridge/augmented.hpp and cpp/ridge/misfit.hpp."""
+"""The NumPy twins of cpp/ridge/second_moments.hpp and cpp/ridge/misfit.hpp."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -16,7 +16,8 @@ namespace gramfold {
 
 inline constexpr Index moment_rows = 192;
 
-// Targets (rows x targets), the shift of x and y (columns + targets, or null) and weights per row (or null).
+// Rows (x, y, 1), in the order of the sums: targets y (rows x targets), the shift of x and y (columns + targets, or null)
+// and weights per row (or null).
 template <class T>
 struct Augmented {
     Matrix<const T> y;
