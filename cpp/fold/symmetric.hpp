@@ -1,4 +1,4 @@
-// G += W'W for a block of rows, the upper triangle, in bands of rows of G.
+// The Gram matrix: G += W'W for a block of rows, the upper triangle, in bands of rows of G.
 //
 // W is read where it lies: as the broadcast side along its rows, as the vector side across them.
 // Cost: rows * n * (n + band) / 2 FMA.
@@ -13,19 +13,23 @@ class Symmetric {
   public:
     static constexpr Index depth = 4 * row_group;  // rows at a time; G passes through the caches once for each
 
-    explicit Symmetric(Index n) : n_(n), part_(std::is_same_v<T, double> ? 0 : band * n) {}
+    explicit Symmetric(Index n) : Symmetric(n, n, n) {}
 
-    // w: count x n with row stride w_row; g: n x n, its upper triangle is added to.
+    // Rows of g lie g_row apart, and have room for `width` columns, which w has too: whole vectors of them are faster.
+    Symmetric(Index n, Index width, Index g_row)
+        : n_(n), width_(width), g_row_(g_row), part_(std::is_same_v<T, double> ? 0 : band * width) {}
+
+    // w: count rows, w_row apart; g: n x n, to whose upper triangle they are added; what is below it means nothing.
     void add(const T* w, Index w_row, Index count, double* g) {
         for (Index i = 0; i < n_; i += band) {
-            const Index rows = std::min(band, n_ - i), cols = n_ - i;
-            double* to = g + i * n_ + i;
+            const Index rows = std::min(band, n_ - i), cols = width_ - i;
+            double* to = g + i * g_row_ + i;
             if constexpr (std::is_same_v<T, double>) {
-                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, to, n_, true);
+                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, to, g_row_, true);
             } else {
                 product(rows, cols, count, w + i, 1, w_row, w + i, w_row, part_.get(), cols, false);
                 for (Index r = 0; r < rows; ++r)
-                    for (Index c = r; c < cols; ++c) to[r * n_ + c] += double(part_.get()[r * cols + c]);
+                    for (Index c = 0; c < cols; ++c) to[r * g_row_ + c] += double(part_.get()[r * cols + c]);
             }
         }
     }
@@ -42,7 +46,7 @@ class Symmetric {
   private:
     static constexpr Index band = 24;
 
-    Index n_;
+    Index n_, width_, g_row_;
     Buffer<T> part_;
 };
 

@@ -1,21 +1,21 @@
-// Sums over the rows y = weight (x - shift) of a dense X, in one read; X is not copied whole.
+// Sums over the rows y = weight scale (x - shift) of a dense X, in one read; X is not copied whole.
 //
 //     gram += y'y    or, for a basis Q,   p = y Q,  gram += p'p,  image += p'y;    total += weight y,  squares += |y|^2
 //
-// The fold over the columns of a wide X, whose Gram matrix is the one of the samples, has y = scale (x - own): with by_row
-// each row is shifted by its own mean, weighted by the squares of `scale`, which belongs to the columns. Sums within a
-// block run in T, across blocks gram and total are double.
+// A weight belongs to a row, scale and shift belong to columns. Of a wide X the transpose is read, so that gram is the
+// matrix of the samples: a row is then a feature, and with by_row it is shifted by its own mean over the samples, whose
+// weights are the squares of `scale`. Sums within a block run in T, across blocks gram and total are double.
 #pragma once
 
 #include "fold/measure.hpp"
-#include "rpca/pass.hpp"
+#include "fold/row_sums.hpp"
 
 namespace gramfold {
 
 template <class T>
 struct CentredInput {
-    Matrix<const T> x;
-    const double *shift, *weights, *scale;  // of the columns, of the rows, of the columns; or null
+    Rows<T> x;
+    const double *shift, *weights, *scale;  // each may be null
     bool by_row;
     Matrix<const T> q;  // no columns: none
     T* products;        // rows x q's columns, overwritten, or null
@@ -23,14 +23,14 @@ struct CentredInput {
 
 template <class T>
 struct CentredSums {
-    ShrinkTotals<T> products;
+    RowSums<T> rows;
     VectorSum<double> total;
     double squares = 0;
 
-    CentredSums(Index gram, Index image, Index cols) : products(gram, image), total(cols) {}
-    void clear() { products.clear(), total.clear(), squares = 0; }
+    CentredSums(Index gram, Index image, Index cols) : rows(gram, image), total(cols) {}
+    void clear() { rows.clear(), total.clear(), squares = 0; }
     CentredSums& operator+=(const CentredSums& o) {
-        products += o.products, total += o.total, squares += o.squares;
+        rows += o.rows, total += o.total, squares += o.squares;
         return *this;
     }
 };
@@ -39,20 +39,18 @@ template <class T>
 class CentredWorker {
   public:
     CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full)
-        : in_(in), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), q_(q), n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
-          y_((full ? Symmetric<T>::depth : row_group) * stride_), p_(row_group * q.kp), small_(q.k * q.kp) {
-        if (full) symmetric_ = std::make_unique<Symmetric<T>>(n_);
-    }
+        : in_(in), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k), n_(in.x.cols),
+          stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
+          y_((full ? Symmetric<T>::depth : row_group) * stride_), rows_(q, n_, row_group, full) {}
 
     void operator()(Index first, Index count, CentredSums<T>& sums) {
         for (Index r = 0; r < count; r += row_group) {
             const Index some = std::min(row_group, count - r);
-            T* y = y_.get() + (symmetric_ ? r * stride_ : 0);
             lines_.open(first + r, some);
-            for (Index i = 0; i < some; ++i) sums.squares += row(lines_[i], first + r + i, y + i * stride_, sums.total.values.get());
-            if (q_.k) project(first + r, some, y, sums.products);
+            for (Index i = 0; i < some; ++i)
+                sums.squares += row(lines_[i], first + r + i, y_.get() + (r + i) * stride_, sums.total.values.get());
         }
-        if (symmetric_) symmetric_->add(y_.get(), stride_, count, sums.products.gram.get());
+        rows_.add(count, y_.get(), stride_, in_.products ? in_.products + first * k_ : nullptr, sums.rows);
     }
 
   private:
@@ -98,24 +96,12 @@ class CentredWorker {
         return sum;
     }
 
-    void project(Index first, Index count, const T* y, ShrinkTotals<T>& sums) {
-        const Index k = q_.k, kp = q_.kp;
-        T* p = p_.get();
-        times_factor(count, q_.k, kp, n_, y, stride_, q_.data, p, kp);
-        if (sums.image.size()) product(k, n_, count, p, 1, kp, y, stride_, sums.image.get(), n_, true);
-        product(k, kp, count, p, 1, kp, p, kp, small_.get(), kp, false);
-        for (Index s = 0; s < k && sums.gram.size(); ++s)
-            for (Index t = 0; t < k; ++t) sums.gram.get()[s * k + t] += double(small_.get()[s * kp + t]);
-        for (Index r = 0; in_.products && r < count; ++r) std::copy_n(p + r * kp, k, in_.products + (first + r) * k);
-    }
-
     const CentredInput<T>& in_;
-    double mass_;  // of the columns
-    const Packed<T>& q_;
-    Index n_, stride_;
+    double mass_;  // the weights of the columns: their sum
+    Index k_, n_, stride_;
     RowLines<T> lines_;
-    Buffer<T> y_, p_, small_;
-    std::unique_ptr<Symmetric<T>> symmetric_;
+    Buffer<T> y_;
+    RowProducts<T> rows_;
 };
 
 // gram: cols x cols, or k x k with a basis; image: k x cols; total: cols. Each may be null. Returns the squares.
@@ -131,9 +117,8 @@ double centred_pass(const CentredInput<T>& in, double* gram, T* image, double* t
         plan, run,
         [&] { return std::make_unique<CentredSums<T>>(gram ? (k ? k * k : n * n) : 0, image ? k * n : 0, n); },
         [&] { return CentredWorker<T>(in, q, full); });
-    if (gram) std::copy_n(sums->products.gram.get(), sums->products.gram.size(), gram);
+    sums->rows.read(gram, image);
     if (full) Symmetric<T>::mirror(gram, n);
-    if (image) std::copy_n(sums->products.image.get(), k * n, image);
     if (total) std::copy_n(sums->total.values.get(), n, total);
     return sums->squares;
 }

@@ -10,10 +10,11 @@
 
 #include "fold/csr.hpp"
 #include "fold/measure.hpp"
+#include "fold/symmetric.hpp"
 
 namespace gramfold {
 
-inline constexpr Index moment_rows = 192, moment_band = 24;
+inline constexpr Index moment_rows = 192;
 
 // Targets (rows x targets), the shift of x and y (columns + targets, or null) and weights per row (or null).
 template <class T>
@@ -50,24 +51,18 @@ struct Augmented {
 template <class T>
 class DenseMoments {
   public:
-    DenseMoments(Matrix<const T> x, const Augmented<T>& in)
+    DenseMoments(const Rows<T>& x, const Augmented<T>& in)
         : x_(x), in_(in), q_(in.size()), stride_(in.stride()), z_(moment_rows * stride_),
-          small_(std::is_same_v<T, double> ? 0 : q_ * stride_) {
+          symmetric_(q_, round_up<Index>(q_, lanes<T>), stride_) {
         z_.zero();
     }
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
+        x_.open(first, count);
         if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) fill_by_columns(first, count);
         else
             for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
-        if constexpr (std::is_same_v<T, double>) {
-            multiply(count, total.values.get(), true);
-        } else {
-            multiply(count, small_.get(), false);
-            for (Index i = 0; i < q_; ++i)
-                for (Index j = i / moment_band * moment_band; j < q_; ++j)
-                    total.values.get()[i * stride_ + j] += double(small_.get()[i * stride_ + j]);
-        }
+        symmetric_.add(z_.get(), stride_, count, total.values.get());
     }
 
   private:
@@ -96,17 +91,11 @@ class DenseMoments {
         }
     }
 
-    void multiply(Index count, T* out, bool add) const {
-        for (Index i = 0; i < q_; i += moment_band) {
-            const Index rows = std::min(moment_band, q_ - i), cols = round_up<Index>(q_, lanes<T>) - i;
-            product(rows, cols, count, z_.get() + i, 1, stride_, z_.get() + i, stride_, out + i * stride_ + i, stride_, add);
-        }
-    }
-
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Augmented<T>& in_;
     Index q_, stride_;
-    Buffer<T> z_, small_;
+    Buffer<T> z_;
+    Symmetric<T> symmetric_;
 };
 
 // The shift moves the targets alone. A product of two columns lands in the triangle that their order in the row chooses.
@@ -118,6 +107,7 @@ class CsrMoments {
     void operator()(Index first, Index count, VectorSum<double>& total) {
         const Index m = tail_.size();
         T* tail = tail_.get();
+        x_.open(first, count);
         for (Index row = first; row < first + count; ++row) {
             const auto e = x_.entries(row);
             const double weight = in_.weights ? double(in_.weights[row]) : 1;
@@ -136,7 +126,7 @@ class CsrMoments {
     }
 
   private:
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Augmented<T>& in_;
     Index stride_;
     Buffer<T> tail_;

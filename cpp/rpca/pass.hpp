@@ -6,21 +6,20 @@
 // V (cols x k) holds the singular vectors above the threshold, f = 1 - threshold / value. G serves any rank. For a low
 // one P is given: the left singular vectors of the last W, whose image spans the right ones of the new W; in a second
 // pass P = W Q, and its Rayleigh-Ritz step gives L = left V'. Cost per row: cols (2 k + cols / 2) or, for both passes,
-// 3 k cols FMA; X is read once a pass, z is read and written once. See rows/shrink.hpp.
+// 3 k cols FMA; X is read once a pass, z is read and written once. See rpca/shrink.hpp.
 #pragma once
 
 #include <vector>
 
 #include "fold/csr.hpp"
-#include "fold/symmetric.hpp"
-#include "least_squares/pass.hpp"
+#include "fold/row_sums.hpp"
 #include "rpca/shrink.hpp"
 
 namespace gramfold {
 
 template <class T>
 struct ShrinkInput {
-    Matrix<const T> x, weights;  // weights: lam of each entry; data may be null
+    Rows<T> x, weights;  // weights: lam of each entry; data may be null
     T* z;
     bool advance, dual;  // not advance: z stays, only sums of W are wanted; with dual, those of the multipliers
     Matrix<const T> v;   // no columns: L = 0
@@ -33,17 +32,16 @@ struct ShrinkInput {
 
 template <class T>
 struct ShrinkTotals {
-    Buffer<double> gram;  // cols x cols, or P'P
-    Buffer<T> image;      // Q's columns x cols
+    RowSums<T> inputs;
     ShrinkSums sums;
 
-    ShrinkTotals(Index gram_size, Index image_size) : gram(gram_size), image(image_size) { clear(); }
+    ShrinkTotals(Index gram_size, Index image_size) : inputs(gram_size, image_size) {}
     void clear() {
-        gram.zero(), image.zero();
+        inputs.clear();
         sums = {};
     }
     ShrinkTotals& operator+=(const ShrinkTotals& o) {
-        gram += o.gram, image += o.image, sums += o.sums;
+        inputs += o.inputs, sums += o.sums;
         return *this;
     }
 };
@@ -66,31 +64,6 @@ struct BothWays {
     }
 };
 
-// A few rows with contiguous columns: in place, or copied.
-template <class T>
-class RowLines {
-  public:
-    RowLines(Matrix<const T> m, Index most) : m_(m), copy_(m.data && m.col_stride != 1 ? most * m.cols : 0) {}
-
-    void open(Index first, Index count) {
-        if (!m_.data) return;
-        first_ = m_.row(first), stride_ = m_.row_stride;
-        if (m_.col_stride == 1) return;
-        if (m_.row_stride == 1) transpose(m_.cols, count, first_, m_.col_stride, copy_.get(), m_.cols);
-        else
-            for (Index r = 0; r < count; ++r)
-                for (Index c = 0; c < m_.cols; ++c) copy_.get()[r * m_.cols + c] = m_(first + r, c);
-        first_ = copy_.get(), stride_ = m_.cols;
-    }
-    const T* operator[](Index r) const { return m_.data ? first_ + r * stride_ : nullptr; }
-
-  private:
-    Matrix<const T> m_;
-    Buffer<T> copy_;
-    const T* first_ = nullptr;
-    Index stride_ = 0;
-};
-
 template <class T>
 class ShrinkWorker {
   public:
@@ -101,8 +74,7 @@ class ShrinkWorker {
         : in_(in), v_(v), q_(q), rows_(rows), n_(in.x.cols), panel_(rows.by_row ? n_ : std::min(panel, n_)),
           whole_(full || in.f || q.k), stride_(round_up<Index>(whole_ ? n_ : panel_, 16) + 16),
           l_row_(round_up<Index>(panel_, 16) + 16), x_(in.x, block), weights_(in.weights, block), w_(block * stride_),
-          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), p_(block * q.kp), given_(q.k ? 0 : block * in.n_products), small_(q.k * q.kp) {
-        if (full) symmetric_ = std::make_unique<Symmetric<T>>(n_);
+          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), given_(q.k ? 0 : block * in.n_products), inputs_(q, n_, block, full) {
         if (!v.forth.k) l_.zero();
     }
 
@@ -110,10 +82,9 @@ class ShrinkWorker {
         x_.open(first, count), weights_.open(first, count);
         if (!in_.advance || in_.f)
             for (Index r = 0; r < count; ++r)
-                rows_.open(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
+                rows_.decode(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
         if (in_.advance) advance(first, count, totals);
-        if (q_.k) project(first, count, totals);
-        if (symmetric_) symmetric_->add(w_.get(), stride_, count, totals.gram.get());
+        inputs_.add(count, w_.get(), stride_, in_.products ? in_.products + first * q_.k : nullptr, totals.inputs);
     }
 
   private:
@@ -154,7 +125,7 @@ class ShrinkWorker {
 
     void add_image(Index count, Index c, Index cols, const T* w, ShrinkTotals<T>& totals) {
         each_band(in_.n_products, [&](Index t, Index some) {
-            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.image.get() + t * n_ + c, n_, true);
+            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.inputs.image.get() + t * n_ + c, n_, true);
         });
     }
 
@@ -167,17 +138,6 @@ class ShrinkWorker {
         }
     }
 
-    void project(Index first, Index count, ShrinkTotals<T>& totals) {
-        const Index k = q_.k, kp = q_.kp;
-        T* p = p_.get();
-        times_factor(count, k, kp, n_, w_.get(), stride_, q_.data, p, kp);
-        if (totals.image.size()) product(k, n_, count, p, 1, kp, w_.get(), stride_, totals.image.get(), n_, true);
-        product(k, kp, count, p, 1, kp, p, kp, small_.get(), kp, false);
-        for (Index s = 0; s < k; ++s)
-            for (Index t = 0; t < k; ++t) totals.gram.get()[s * k + t] += double(small_.get()[s * kp + t]);
-        for (Index r = 0; in_.products && r < count; ++r) std::copy_n(p + r * kp, k, in_.products + (first + r) * k);
-    }
-
     const ShrinkInput<T>& in_;
     const BothWays<T>& v_;
     const Packed<T>& q_;
@@ -186,8 +146,8 @@ class ShrinkWorker {
     bool whole_;
     Index stride_, l_row_;
     RowLines<T> x_, weights_;
-    Buffer<T> w_, l_, b_, p_, given_, small_;
-    std::unique_ptr<Symmetric<T>> symmetric_;
+    Buffer<T> w_, l_, b_, given_;
+    RowProducts<T> inputs_;
 };
 
 // gram: cols x cols, or the products' k x k; image: products' columns x cols. Overwritten; each may be null.
@@ -203,9 +163,8 @@ ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* 
     const auto totals = fold(
         plan, run, [&] { return std::make_unique<ShrinkTotals<T>>(k ? k * k : full ? n * n : 0, image ? (k ? k : in.n_products) * n : 0); },
         [&] { return ShrinkWorker<T>(in, v, q, rows, full); });
-    if (gram) std::copy_n(totals->gram.get(), totals->gram.size(), gram);
+    totals->inputs.read(gram, image);
     if (full) Symmetric<T>::mirror(gram, n);
-    if (image) std::copy_n(totals->image.get(), totals->image.size(), image);
     return totals->sums;
 }
 
@@ -220,10 +179,11 @@ ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<con
     const auto totals = fold(
         plan, run, [] { return std::make_unique<ShrinkTotals<T>>(0, 0); },
         [&] {
-            return [&, l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+            return [&, entries = CsrReader<T, I>(x), l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+                entries.open(first, count);
                 for (Index r = first; r < first + count; ++r) {
-                    const auto row = x.entries(r);
-                    const Index at = row.values - x.entries(0).values;
+                    const auto row = entries.entries(r);
+                    const Index at = x.begin(r);
                     if (Index(l.size()) < row.size) l.resize(std::size_t(row.size));
                     const T* b = left.row(r);
                     for (Index e = 0; e < row.size; ++e) {

@@ -5,13 +5,13 @@ import pytest
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from pca.cases import FORMS, graded
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 import gramfold as gf
 
 SOLVERS = ["auto", "full", "covariance_eigh", "randomized"]
-FORMS = {"dense": np.asarray, "csr": sp.csr_array}
 SHAPES = [(200, 8), (8, 60), (60, 60)]
 
 
@@ -21,13 +21,6 @@ def values(X, weights=None, centre=True):
     w = np.ones(len(X)) if weights is None else np.asarray(weights, np.longdouble)
     mean = (w[:, None] * X).sum(axis=0) / w.sum() if centre else 0
     return scipy.linalg.svd((np.sqrt(w)[:, None] * (X - mean)).astype(np.float64), compute_uv=False)
-
-
-def graded(n, m, decades, k, dtype=np.float64):
-    """Of rank k, singular values from 1 down by so many decades."""
-    rng = np.random.default_rng(0)
-    U, V = (np.linalg.qr(rng.standard_normal((size, k)))[0] for size in (n, m))
-    return ((U * np.logspace(0, -decades, k)) @ V.T).astype(dtype)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -48,7 +41,9 @@ def test_csr_in_float32_is_centred_exactly():
     X = np.array([[1e4 + 1, 1e4], [1e4, 1e4 + 1]], np.float32)
     model = gf.PCA().fit(sp.csr_array(X))
     assert_allclose(model.singular_values_, [1, 0], atol=1e-6)
-    assert_allclose(np.abs(model.transform(sp.csr_array(X))[:, 0]), np.sqrt(0.5), rtol=1e-5)
+    codes = model.transform(sp.csr_array(X))
+    assert_allclose(np.abs(codes[:, 0]), np.sqrt(0.5), rtol=1e-5)
+    assert codes.dtype == np.float32
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -7,10 +7,9 @@ import pytest
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+from pca.cases import FORMS
 
 import gramfold as gf
-
-FORMS = {"dense": np.asarray, "csr": sp.csr_array}
 
 
 @pytest.mark.parametrize("form", FORMS)

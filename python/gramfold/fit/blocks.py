@@ -28,6 +28,10 @@ class Blocks:
         self.dtype = self.parts[0].dtype
         self.sparse = sp.issparse(self.parts[0])
 
+    def astype(self, dtype: Any, copy: bool = True) -> "Blocks":
+        """The same rows in another dtype, as `ndarray.astype`."""
+        return Blocks([part.astype(dtype, copy=copy) for part in self.parts])
+
     def __len__(self) -> int:
         return int(self.shape[0])
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..fit.floats import piecewise
 from .engine import State, run
 from .observed import Observed
 from .source import Array, Source, dense_rows
@@ -11,7 +12,7 @@ from .source import Array, Source, dense_rows
 
 def filled(x: Source | Observed) -> Any:
     """X without gaps, with `shape`, `dtype`, `T` and `@`; of several segments without a copy."""
-    return x.filled if len(x.segments) == 1 else Filled(x)
+    return piecewise(x.filled) if len(x.segments) == 1 else Filled(x)
 
 
 class Filled:
@@ -47,12 +48,12 @@ class Filled:
 def image(rows: Any, shared: tuple[Array | None, Array], state: State) -> None:
     """A pass: X F into `out`."""
     means, factor = shared
-    state["out"][:] = rows.filled_with(means) @ factor
+    state["out"][:] = piecewise(rows.filled_with(means)) @ factor
 
 
 def image_back(rows: Any, shared: Array | None, state: State) -> Array:
     """A pass: X'G of the rows of `factor`."""
-    return np.asarray(rows.filled_with(shared).T @ state["factor"])
+    return np.asarray(piecewise(rows.filled_with(shared)).T @ state["factor"])
 
 
 def rows_of(x: Any, which: Array) -> Array:

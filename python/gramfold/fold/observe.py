@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, gathered
+from ..fit.floats import Floats, finite
 from ..fit.missing import nan_from_mask
 from .observed import Observed
 from .observed_segments import ObservedSegments
@@ -57,7 +58,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     if isinstance(X, Blocks):
         return _observe_blocks(X, mask, n_threads, some)
     hidden = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else None
-    x = np.asarray(X if hidden is None else X.data)
+    x: Any = X if isinstance(X, Floats) else np.asarray(X if hidden is None else X.data)
     if x.dtype not in (np.float32, np.float64):
         x = x.astype(np.float64)
     if x.ndim != 2:
@@ -66,7 +67,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     if hidden is not None:
         seen = ~hidden if seen is None else seen & ~hidden
     observed = Observed(nan_from_mask(x, seen), weights, n_threads)
-    if np.any(np.isinf(x) & observed.seen):
+    if not finite(x) and np.any(np.isinf(x) & observed.seen):
         raise ValueError("X contains infinity in an observed entry")
     if some and not observed.seen.any():
         raise ValueError(NOTHING)

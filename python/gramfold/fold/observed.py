@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.floats import as_floats, finite, stored
 from ..linalg.powers import times_power
 from .source import Array, Source, aligned
 
@@ -50,10 +51,10 @@ class Observed:
     weights: Array | None
 
     def __init__(self, x: Array, weights: Array | None, n_threads: int) -> None:
-        self.x, self.n_threads = aligned(x), n_threads
+        self.x, self.n_threads = as_floats(x), n_threads
         self.weights = None if weights is None else aligned(weights)
         self.rows, self.cols = x.shape
-        self.dtype = x.dtype
+        self.dtype = self.x.dtype
 
     @property
     def segments(self) -> "list[Observed]":
@@ -73,7 +74,7 @@ class Observed:
     @property
     def kernel(self) -> Array:
         """What crosses the seam."""
-        return self.x
+        return stored(self.x)
 
     @cached_property
     def transposed(self) -> Any:
@@ -97,7 +98,8 @@ class Observed:
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """Which entries are observed."""
-        seen = ~np.isnan(self.x)
+        given = stored(self.x)
+        seen = np.ones_like(given, bool) if finite(given) else ~np.isnan(given)
         return seen if self.weights is None else seen & (self.weights > 0)
 
     @cached_property
@@ -108,19 +110,22 @@ class Observed:
     @property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(float(np.max(self.x, where=self.seen, initial=0)), -self.least)
+        return max(float(np.max(stored(self.x), where=self.seen, initial=0)), -self.least)
 
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return float(np.min(self.x, where=self.seen, initial=np.inf))
+        values: Any = stored(self.x)
+        if finite(values):
+            return float(values[self.seen].min()) if self.seen.any() else np.inf
+        return float(np.min(values, where=self.seen, initial=np.inf))
 
     @cached_property
     def squared_norm(self) -> float:
         """Weighted sum of the squared observed entries: twice the objective of zero factors."""
         nothing, out = np.zeros((self.cols, 1), self.dtype), np.empty((self.rows, 1), self.dtype)
         result = kernels.masked_hals(
-            x=self.x,
+            x=self.kernel,
             weights=self.weights,
             f=nothing,
             start=None,

@@ -1,7 +1,8 @@
 """Rows in several segments, each an array or CSR."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Segments(Source):
     @property
     def spans(self) -> list[slice]:
         """Which rows each segment has."""
-        return [slice(int(a), int(b)) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        return [slice(int(a), int(b)) for a, b in pairwise(self.starts)]
 
     @cached_property
     def x(self) -> Any:
@@ -65,6 +66,11 @@ class Segments(Source):
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
         return max(part.largest for part in self.parts)
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return sum(part.entries for part in self.parts)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -113,6 +119,11 @@ class Segments(Source):
         stacked = stacked[np.argsort(np.concatenate([*order, []]).astype(np.intp))]
         return self.kind(stacked, self.n_threads, once=once)
 
+    def check_finite(self, estimator: Any = None) -> None:
+        """Refuse NaN and infinities, segment by segment."""
+        for part in self.parts:
+            part.check_finite(estimator)
+
     def _where(self, index: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], Source, NDArray[np.intp]]]:
         """For each segment that has some of the rows: where in `index`, the segment, and where in it."""
         index = np.where(index < 0, index + self.rows, index)
@@ -121,21 +132,11 @@ class Segments(Source):
             at = np.flatnonzero(which == i)
             yield at, self.parts[i], index[at] - self.starts[i]
 
-    def check_finite(self, estimator: Any = None) -> None:
-        """Refuse NaN and infinities, segment by segment."""
-        for part in self.parts:
-            part.check_finite(estimator)
-
     def times_power(self, exponent: int) -> Source:
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         if exponent == 0:
             return self
         return Segments([part.times_power(exponent).x for part in self.parts], self.n_threads)
-
-    @property
-    def entries(self) -> int:
-        """How many entries are stored."""
-        return sum(part.entries for part in self.parts)
 
     def columns(self, at: slice) -> Source:
         """Some columns of dense segments as rows; a copy."""
@@ -158,6 +159,17 @@ class Segments(Source):
         """Each row times its number of `scale` (rows,); a copy."""
         scaled = [part.scaled_rows(scale[at]).x for part, at in zip(self.parts, self.spans, strict=True)]
         return type(self)(scaled, self.n_threads)
+
+    def mapped(
+        self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
+    ) -> Source:  # fmt: skip
+        """Other rows, which a picklable function makes of those of each segment and of their state."""
+        state = state or {}
+        parts = [
+            change(part.x, {name: None if a is None else a[at] for name, a in state.items()})
+            for part, at in zip(self.parts, self.spans, strict=True)
+        ]
+        return Segments(parts, self.n_threads)
 
 
 def source_of(x: Any, n_threads: int, *, once: bool = False) -> Source:

@@ -25,8 +25,9 @@ def leading(X: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
     ndarrays of shape (rows, k), (k,) and (k, cols)
         The largest entry of each left vector is positive.
     """
-    if isinstance(X, np.ndarray) or sp.issparse(X):
-        return randomized_svd(X, k, random_state=rng)
+    whole = getattr(X, "whole", X)
+    if isinstance(whole, np.ndarray) or sp.issparse(whole):
+        return randomized_svd(whole, k, random_state=rng)
     wide = X.shape[0] < X.shape[1]
     tall = X.T if wide else X
     q = rng.normal(size=(tall.shape[1], k + 10)).astype(X.dtype)

@@ -14,9 +14,9 @@ Array = NDArray[Any]
 SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
 GUARD, DEGREE = 8, 6
 MOST_STEPS = 200  # then rounding is in the way
-WELL = 1e-6  # of the pivots: above it two rounds of Cholesky QR are orthonormal to rounding
+WELL = 1e-6  # least over largest pivot from which two rounds of Cholesky QR are orthonormal to rounding
 PIECE = 1 << 22  # entries at a time
-NEARLY = 0.5  # of the square of what a Gram matrix has off its diagonal of ones: below it one round is enough
+NEARLY = 0.5  # |gram - I|^2 of unit columns up to which one round is enough
 
 
 def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
@@ -50,7 +50,7 @@ def triangular(a: Array) -> Array:
 
 
 def orthonormal_rows(a: Array, free: Array) -> Array:
-    """Make rows of about norm 1 orthonormal in order, in place; those that are `free` become any such."""
+    """Make rows of about norm 1 orthonormal, one after the other, in place; `free` rows may become any."""
     a[free] = np.random.default_rng(0).standard_normal((int(np.count_nonzero(free)), a.shape[1]))
     a /= np.sqrt(np.einsum("ij,ij->i", a, a))[:, None]
     for _ in range(3):
@@ -74,11 +74,12 @@ def spectral_norm(gram: Array) -> float:
 
 
 def largest(apply: Callable[[Array], Array], basis: Array, accuracy: float) -> tuple[float, Array, Array]:
-    """The largest eigenvalue, and the subspace that it comes from with its image.
+    """A bound on the largest eigenvalue from above, and the subspace that it comes from with its image.
 
-    With Ritz values t and residuals R it is at most that of diag(t) + R'R / (t_1 - c) if c bounds the rest
-    of the spectrum (a Schur complement), and at most t_1 + |R|_2 in any case. Half way to the last Ritz value
-    is taken for c, so that the start should have been applied to before, and have columns to spare.
+    With Ritz values t and residuals R the eigenvalue is at most t_1 + |R|_2. If c bounds all of the spectrum
+    that the subspace does not have, it is also at most the largest eigenvalue of diag(t) + R'R / (t_1 - c) (a
+    Schur complement). For c the middle between t_1 and the last Ritz value is taken. So the start should be
+    an image already, and have more columns than there are large eigenvalues.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def largest(apply: Callable[[Array], Array], basis: Array, accuracy: float) -> t
     basis : ndarray of shape (n, k), orthonormal
         The start.
     accuracy : float
-        That it may be off by, relative; by more, from above, if that takes more than `MOST_STEPS`.
+        By which share the bound may be above; it is more if `MOST_STEPS` are not enough.
     """
     for _ in range(MOST_STEPS):
         image = apply(basis)
@@ -105,9 +106,10 @@ def largest(apply: Callable[[Array], Array], basis: Array, accuracy: float) -> t
 class Leading:
     """Eigenpairs above a threshold, again and again for a matrix that changes little.
 
-    Chebyshev-filtered subspace iteration (Zhou, Saad, Tiago & Chelikowsky 2006): what lies in
-    [0, threshold] is damped, the last subspace is the start, and a few guard vectors more than are
-    wanted tell whether all were found. Where many are wanted, LAPACK's full spectrum instead.
+    Chebyshev-filtered subspace iteration (Zhou, Saad, Tiago & Chelikowsky 2006): it starts with the last
+    subspace and damps what lies in [0, threshold]. The subspace has some vectors more than are wanted, the
+    guard: that one of them falls below the threshold tells that all above it were found. Where many are
+    wanted it is LAPACK's full spectrum instead.
 
     Parameters
     ----------

@@ -3,17 +3,18 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads
-from ..fit.inputs import FLOATS, about_nan, read_array, read_rows
+from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.row_weights import RowWeights
+from ..fold.engine import run
+from ..fold.segments import source_of
 from .missing import observed_codes
-from .rows import PIECE, Rows
+from .passes import squared_distances
+from .rows import Rows
 from .sparse_rows import SparseRows
 
 Array = NDArray[Any]
@@ -34,7 +35,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of either, of shape (n_samples, n_features)
             With missing='mask' NaN is unobserved: the coordinates fit what is observed by least squares.
 
         Returns
@@ -43,10 +44,12 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         gaps = getattr(self, "missing", None) == "mask"
-        X = read_rows(X, self, sparse=not gaps, gaps=gaps, reset=False)
+        X = read_rows(X, self, sparse=not gaps, gaps=gaps, segments=True, reset=False)
         if not gaps:
             return self._codes(self._rows(X, None))
-        codes = observed_codes(X, self.components_, 0 if self.mean_ is None else self.mean_)
+        codes = np.empty((X.shape[0], len(self.components_)))
+        mean = 0.0 if self.mean_ is None else self.mean_
+        run(observed_codes, source_of(X, 1), (self.components_, mean), {"codes": codes})
         return self._whitened(codes).astype(X.dtype)
 
     def inverse_transform(self, X: Any) -> Array:
@@ -61,9 +64,8 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _rows(self, X: Any, sample_weight: Any, centre: bool | None = None) -> Rows:
         """X as the engine takes it."""
         centre = self.mean_ is not None if centre is None else centre
-        kind = SparseRows if sp.issparse(X) else Rows
-        weights = RowWeights(sample_weight, X)
-        return kind(X, weights, centre, effective_threads(self.n_threads), about_nan(self))
+        weights, x = RowWeights(sample_weight, X), source_of(X, effective_threads(self.n_threads))
+        return (SparseRows if x.sparse else Rows)(x, weights, centre, self)
 
     def _codes(self, rows: Rows) -> Array:
         rows.mean = None if self.mean_ is None else self.mean_.astype(np.float64)
@@ -113,20 +115,14 @@ class GaussianComponents(LinearComponents):
     def score_samples(self, X: Any) -> Array:
         """Log-likelihood of each row under the model; see `get_precision` for when there is none."""
         check_is_fitted(self)
-        X = read_rows(X, self, reset=False)
+        X = read_rows(X, self, segments=True, reset=False)
         V, variances, noise = self.components_, self._variances(), self.noise_variance_
-        features, scores = X.shape[1], np.empty(X.shape[0])
-        for part in gen_batches(X.shape[0], max(1, PIECE // (4 * features))):
-            some = X[part].toarray() if sp.issparse(X) else X[part]
-            off = some.astype(np.float64) - self.mean_
-            codes = off @ V.T
-            scores[part] = np.sum((codes / np.sqrt(variances)) ** 2, axis=1)
-            if len(V) < features:
-                scores[part] += np.sum(((off - codes @ V) / np.sqrt(noise)) ** 2, axis=1)
+        features, distances = X.shape[1], np.empty(X.shape[0])
+        run(squared_distances, source_of(X, 1), (self.mean_, V, variances, noise), {"distances": distances})
         log_det = float(np.sum(np.log(variances)))
         if len(V) < features:
             log_det += (features - len(V)) * float(np.log(noise))
-        return -0.5 * (scores + features * np.log(2 * np.pi) + log_det)
+        return -0.5 * (distances + features * np.log(2 * np.pi) + log_det)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows under the model."""

@@ -1,9 +1,11 @@
-"""Singular values and vectors of a matrix from folds over its longer side, see `principal`.
+"""Singular values and vectors of a matrix from passes over its longer side.
 
-Here by the Gram matrix of the shorter side in one read, or LAPACK on a copy; in `krylov` by a block Krylov
-space for few components of a large matrix. A Gram matrix squares the condition, so where wanted singular
-values are below `TRUSTED` times the largest, the data are projected on the vectors found in a second read and
-the nearly orthogonal result is decomposed: singular values are then as exact as LAPACK's.
+Three ways: by the Gram matrix of the shorter side in one read, by LAPACK on a copy, and in `krylov` by a
+block Krylov space, for few components of a large matrix.
+
+A Gram matrix has the squares of singular values, so that rounding hides those far below the largest. Where
+wanted ones lie below `TRUSTED` times the largest, a second read multiplies the data by the vectors found. The
+columns of that product are nearly orthogonal; its singular values are as exact as LAPACK's.
 """
 
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ class Found:
 
 
 def by_gram(rows: Rows, wanted: int | None = None) -> Found:
-    """All pairs, or at least as many of the leading ones as wanted; as many are exact."""
+    """All pairs, or some of the leading ones, of which the first `wanted` are exact."""
     gram = rows.gram()
     wanted = len(gram) if wanted is None else min(wanted, len(gram))
     few = len(gram) > LARGE and 4 * wanted < len(gram)
@@ -58,10 +60,16 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
 
 
 def refine(gram: Array, vectors: Array) -> tuple[Array, Array, bool]:
-    """Singular values of the products of which this is the Gram matrix, and the vectors rotated.
+    """Singular values of P = A V from its Gram matrix P'P, and V turned to their vectors.
 
-    Scaled to unit columns the matrix is well conditioned if the products are nearly orthogonal, however far
-    they are apart in size. The last that comes back is whether they were; else vectors are nearer to it now.
+    Where columns of P are nearly orthogonal, P'P is well conditioned once they are scaled to unit length,
+    however unlike their lengths are. So its Cholesky factor has the singular values of P with all digits.
+
+    Returns
+    -------
+    values, vectors : ndarray
+    sure : bool
+        Whether columns were nearly orthogonal. If not, they will be nearer to it for the vectors given back.
     """
     size = np.sqrt(np.maximum(np.diag(gram), 0))
     dead = size <= np.finfo(np.float64).eps * size.max()
@@ -87,5 +95,5 @@ def by_lapack(rows: Rows) -> Found:
 
 
 def cleared(values: Array, size: float, dtype: Any) -> Array:
-    """Singular values without those that the rounding of a matrix of this norm could have made."""
+    """Singular values, 0 for those that the rounding of a matrix of this norm could have made."""
     return np.where(values > 4 * float(np.finfo(dtype).eps) * size, values, 0)

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 from threadpoolctl import threadpool_limits
@@ -22,8 +21,8 @@ from .rows import Rows, in_range
 Array = NDArray[Any]
 
 SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
-# A Gram matrix costs n / 2 products per entry, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more. The
-# seconds of both, around where 'auto' turns from one to the other: `python -m bench pca --filter choice`.
+# An entry of X costs a Gram matrix n / 2 products, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more.
+# `python -m bench pca --filter choice` measures both where 'auto' turns from one to the other.
 LEAST_SIDE = 500
 
 
@@ -41,9 +40,9 @@ class PCA(GaussianComponents):
         Scale the codes to unit variance.
     svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
-        small singular values need it. 'randomized': a block Krylov space, for few components of a large X.
-        'full': LAPACK on a centred copy in float64. 'auto' takes the second when its products are fewer than
-        the Gram matrix's, else the first; so does 'randomized' where a Krylov space would not be small.
+        small singular values need it. 'randomized': a block Krylov space, for few components of a large X;
+        where it would not be small, the Gram matrix. 'full': LAPACK on a centred copy in float64. 'auto': the
+        Krylov space where it needs fewer multiplications than the Gram matrix, else that.
     tol : float
         Of a Krylov space: the largest of `residuals_`; 0 is 1e-5. Of missing='mask': the fit has converged
         when the relative change of the filled entries is at most this; 0 is 1e-6.
@@ -120,7 +119,7 @@ class PCA(GaussianComponents):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of either, of shape (n_samples, n_features)
             A sparse X is centred implicitly and never made dense.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
@@ -149,14 +148,14 @@ class PCA(GaussianComponents):
         self._check_parameters()
         gaps = self.missing == "mask"
         X = read_rows(
-            X, self, sparse=not gaps, gaps=gaps, ensure_min_samples=2, ensure_min_features=1 + gaps,
-            ensure_all_finite=sp.issparse(X) and not gaps,  # else by the fold
+            X, self, sparse=not gaps, gaps=gaps, segments=not gaps,  # what is filled in is a copy anyway
+            ensure_min_samples=2, ensure_min_features=1 + gaps, ensure_all_finite=False,  # squares tell
         )  # fmt: skip
         rows = self._rows(X, sample_weight, centre=True)
         if rows.weights.freedom <= 0:
             raise ValueError(
                 f"sample_weight must stand for more than one row, got a sum of {np.sum(sample_weight):g} "
-                f"over {rows.x.shape[0]} rows of weight above 0"
+                f"over {rows.x.rows} rows of weight above 0"
             )
         wanted = self._wanted(min(rows.weights.counted, X.shape[1]))
         self.n_iter_ = 1
@@ -175,22 +174,20 @@ class PCA(GaussianComponents):
             self.random_state,
             (self.tol or ACCURACY) if auto else (self.tol or None),
         )
-        solver, found = self.svd_solver, None
+        solver = self.svd_solver
         if solver == "randomized" and wanted is None:
             raise ValueError("svd_solver='randomized' needs a whole n_components")
         few = solver == "randomized" or (solver == "auto" and rows.sides[1] > LEAST_SIDE)
         if solver == "full":
-            found = in_range(rows, by_lapack)
-        elif few and wanted is not None:
-            found = in_range(rows, lambda rows: leading(rows, wanted, rule))
-        else:
-            found = in_range(rows, lambda rows: by_gram(rows, wanted))
-        return found
+            return in_range(rows, by_lapack)
+        if few and wanted is not None:
+            return in_range(rows, lambda rows: leading(rows, wanted, rule))
+        return in_range(rows, lambda rows: by_gram(rows, wanted))
 
     def _keep(self, rows: Rows, found: Found, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""
         weights, dtype = rows.weights, rows.x.dtype
-        most = min(weights.counted, rows.x.shape[1])
+        most = min(weights.counted, rows.x.cols)
         complete = len(found.values) == rows.sides[1]
         values = np.pad(found.values, (0, max(0, most - len(found.values)))) if complete else found.values
         k = self._chosen(values[:most] ** 2, weights.counted) if wanted is None else wanted

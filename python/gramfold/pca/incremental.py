@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
 from threadpoolctl import threadpool_limits
@@ -11,10 +10,13 @@ from threadpoolctl import threadpool_limits
 from ..fit.arguments import flag, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
+from ..fold.segments import source_of
+from ..fold.source import Source
 from ..linalg.spectrum import triangular
 from .base import GaussianComponents, largest_positive, variance_in
 from .decompose import by_gram, by_lapack, cleared
-from .rows import PIECE, in_range
+from .passes import PIECE
+from .rows import in_range
 
 Array = NDArray[Any]
 
@@ -81,7 +83,7 @@ class IncrementalPCA(GaussianComponents):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of either, of shape (n_samples, n_features)
         y : ignored
 
         Returns
@@ -94,14 +96,15 @@ class IncrementalPCA(GaussianComponents):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
-            X = read_rows(X, self)
+            X = read_rows(X, self, segments=True)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
             self._begin(X)
             if self._most > X.shape[0]:
                 raise ValueError(f"n_components must be at most the {X.shape[0]} rows of X, got {self._most}")
-            for batch in gen_batches(X.shape[0], size, min_batch_size=self._most):
-                self._add(X[batch])
+            rows = source_of(X, 1)
+            for batch in gen_batches(rows.rows, size, min_batch_size=self._most):
+                self._add(rows.some(batch))
             self._set(X.dtype)
         return self
 
@@ -112,7 +115,7 @@ class IncrementalPCA(GaussianComponents):
         """
         first = not hasattr(self, "n_samples_seen_")
         with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
-            X = read_rows(X, self, reset=first)
+            X = read_rows(X, self, segments=True, reset=first)
             if first:
                 self._begin(X)
             elif self.n_components is not None and self.n_components != self._most:
@@ -120,7 +123,7 @@ class IncrementalPCA(GaussianComponents):
                     f"n_components was {self._most} before and is {self.n_components} now; "
                     "call fit to start over"
                 )
-            self._add(X)
+            self._add(source_of(X, 1))
             self._set(X.dtype)
         return self
 
@@ -133,13 +136,13 @@ class IncrementalPCA(GaussianComponents):
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
 
-    def _add(self, X: Any) -> None:
-        """Put centred rows and the step of the mean below the factor, and make that smaller."""
-        rows, features = X.shape
+    def _add(self, rows: Source) -> None:
+        """Put centred rows and the step of the mean below the factor, and make it as small as before."""
+        features = rows.cols
         whole_factor = features <= MOST_FEATURES
-        self._coarsest = min(self._coarsest, X.dtype)  # whose rounding tells what is below it
-        for part in gen_batches(rows, max(features if whole_factor else self._most, PIECE // features)):
-            some = X[part].toarray() if sp.issparse(X) else X[part]
+        self._coarsest = min(self._coarsest, rows.dtype)  # smaller values may be its rounding
+        for part in gen_batches(rows.rows, max(features if whole_factor else self._most, PIECE // features)):
+            some = rows.take(part)
             count, old = len(some), len(self._factor)
             mean = some.mean(axis=0, dtype=np.float64)
             both, step = self.n_samples_seen_ + count, mean - self._mean

@@ -1,7 +1,7 @@
 """Few components of a large matrix from a block Krylov space, one read a step, until residuals are small.
 
-Musco & Musco (2015). The space belongs to A'A, whose squares hide singular values far below the largest;
-where those are wanted it is the start of a subspace iteration that does not square.
+Musco & Musco (2015). The space belongs to A'A, which has the squares of singular values, so that rounding
+hides those far below the largest. Where they are wanted, the space is the start of a subspace iteration on A.
 """
 
 from dataclasses import dataclass
@@ -50,32 +50,33 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
         return by_gram(rows, k)
     rows.measure()
     values, vectors, residuals = _iterate(rows, k, rule)
-    open_ = residuals > _goal(values, rule.tol or np.inf, rows.x.dtype)
+    unconverged = residuals > _goal(values, rule.tol or np.inf, rows.x.dtype)
     lost = values[-1] < TRUSTED[rows.x.dtype.name] * values[0]
-    if (lost or open_.any()) and side <= SMALL_SIDE:
+    if (lost or unconverged.any()) and side <= SMALL_SIDE:
         return by_gram(rows, k)
     if lost:
         values, vectors, residuals = _polish(rows, vectors, k, rule.tol or ACCURACY)
-        open_ = residuals > _goal(values, rule.tol or np.inf, np.float64)
-    if open_.any():
+        unconverged = residuals > _goal(values, rule.tol or np.inf, np.float64)
+    if unconverged.any():
         warn(
-            f"{int(open_.sum())} of {k} components did not converge: a residual of {residuals.max():.1e} "
-            f"against tol={rule.tol or ACCURACY:g}; ask for fewer, or raise tol",
+            f"{int(unconverged.sum())} of {k} components did not converge: "
+            f"a residual of {residuals.max():.1e} against tol={rule.tol or ACCURACY:g}; "
+            "ask for fewer, or raise tol",
             ConvergenceWarning,
         )
     return Found(cleared(values, rows.size, rows.x.dtype), vectors[:, :k], residuals)
 
 
 def _goal(values: Array, tol: float, dtype: Any) -> Array:
-    """What residuals should come to: `tol`, or what rounding in this type leaves of squares."""
+    """What residuals must come down to: `tol`, or as near as rounding lets the squares of values be known."""
     ratios = values[0] / np.where(values > 0, values, 1)
     return np.asarray(np.maximum(tol, ROUNDING * np.finfo(dtype).eps * ratios**2))
 
 
 def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
-    """Values and residuals of k pairs, and vectors of these and the oversamples.
+    """Values, vectors and residuals of k pairs; vectors also of the oversamples.
 
-    Ends early where `by_gram` can take over and convergence is not in sight.
+    Gives up where the residuals fall too slowly and the matrix is small enough for `by_gram`.
     """
     side, size = rows.sides[1], k + rule.oversamples
     room = min(max(LEAST_ROOM, ROOM // (side * size)), side // (2 * size))
@@ -99,7 +100,7 @@ def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
 
 
 class Space:
-    """An orthonormal basis made block by block of the images of the last, with the images of all.
+    """An orthonormal basis that grows by the image A'A q of its last block q; images of all blocks are kept.
 
     Parameters
     ----------
@@ -137,16 +138,17 @@ class Space:
         self.small[now, : now.start] = self.small[: now.start, now].T
 
     def pairs(self, k: int) -> tuple[Array, Array, Array]:
-        """Rayleigh and Ritz: singular values and residuals of k pairs, and as many vectors as a block has."""
+        """Values, vectors and residuals of k pairs by Rayleigh and Ritz; vectors as many as a block has."""
         some = self.small[: self.used, : self.used]
         squares, rotation = eigenpairs((some + some.T) / 2)
         vectors = self.basis[:, : self.used] @ rotation[:, : self.size]
         squares = squares[:k]
         rest = self.images[:, : self.used] @ rotation[:, :k] - vectors[:, :k] * squares
-        return np.sqrt(squares), vectors, np.linalg.norm(rest, axis=0) / np.where(squares > 0, squares, 1)
+        residuals = np.linalg.norm(rest, axis=0) / np.where(squares > 0, squares, 1)
+        return np.sqrt(squares), vectors, residuals
 
     def _restart(self) -> None:
-        """Keep some blocks of Ritz vectors; with the last image they go on as the whole space would."""
+        """Keep the leading Ritz vectors only; the next block is the same as without a restart."""
         kept = KEPT * self.size
         some = self.small[: self.used, : self.used]
         squares, rotation = eigenpairs((some + some.T) / 2)
@@ -157,9 +159,10 @@ class Space:
 
 
 def _polish(rows: Rows, vectors: Array, k: int, tol: float) -> tuple[Array, Array, Array]:
-    """The same by subspace iteration with left vectors of norm 1, whose images are not squared.
+    """Values, vectors and residuals as `_iterate`, by a subspace iteration that squares no singular value.
 
-    A'(A v / s) is s v with an error of rounding times the largest singular value, not its square.
+    A v / s has norm 1, so that rounding in A'(A v / s) is of the size of the largest singular value; in A'A v
+    it is of the size of its square.
     """
     eps = np.finfo(np.float64).eps
     for _ in range(MOST_ROUNDS):

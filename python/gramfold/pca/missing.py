@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.warn import warn
+from ..fold.engine import State
 from ..fold.observe import observe
+from ..fold.source import Source
 
 Array = NDArray[Any]
 
@@ -50,10 +52,13 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
     return np.ldexp(filled, exponent), ROUNDS
 
 
-def observed_codes(X: Array, components: Array, mean: Any) -> Array:
-    """Coordinates in orthonormal components that fit what is observed of X by least squares."""
-    seen, V, k = observe(X, some=False).seen, components.T, len(components)
+def observed_codes(rows: Source, shared: tuple[Array, Any], state: State) -> None:
+    """Overwrite 'codes' with coordinates that fit what is observed of rows by least squares.
+
+    `shared`: the components, orthonormal, and the mean.
+    """
+    components, mean = shared
+    seen, V, k = observe(rows.x, some=False).seen, components.T, len(components)
     outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), k * k)
     inverse = np.linalg.pinv((seen @ outer).reshape(-1, k, k), hermitian=True)
-    codes: Array = np.matmul(inverse, (np.where(seen, X - mean, 0) @ V)[..., None])[..., 0]
-    return codes
+    state["codes"][:] = np.matmul(inverse, (np.where(seen, rows.x - mean, 0) @ V)[..., None])[..., 0]

@@ -98,7 +98,7 @@ class TruncatedSVD(LinearComponents):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of either, of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             A row of weight w counts as w rows.
@@ -116,8 +116,9 @@ class TruncatedSVD(LinearComponents):
             self._check_parameters()
             gaps = self.missing == "mask"
             X = read_rows(
-                X, self, sparse=not gaps, gaps=gaps, ensure_min_features=2, ensure_min_samples=1 + gaps
-            )
+                X, self, sparse=not gaps, gaps=gaps, segments=not gaps,  # what is filled in is a copy anyway
+                ensure_min_features=2, ensure_min_samples=1 + gaps,
+            )  # fmt: skip
             k = whole(self.n_components, "n_components")
             if k > X.shape[1]:
                 raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {k}")

@@ -3,9 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Coded, Compressed
 
 
+@reads_floats
 def lasso(
     *, x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
     n_threads
@@ -75,6 +77,7 @@ def _to_face(z, signs, b, gram, l1):
     return z
 
 
+@reads_floats
 def omp(*, x, p, f, gram, enough, out, sums, doubtful, most, ols, n_threads):
     """Code every row by at most `most` atoms, chosen one by one; returns as `lasso`.
 

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 
+from ..floats import reads_floats
 from ..results import Descended, Multiplied
 
 BLOCK = 256
@@ -100,13 +101,13 @@ def _measure(num, denominators, z, scale):
     return np.sum(residual, dtype=np.float64), np.sum(z * num, dtype=np.float64)
 
 
+@reads_floats
 def multiplicative(
     *, x, f, beta, start, out, num, den, l1, l2, floor, scale, max_sweeps, tol,
     loss_at_start, measure_at_end, n_threads, units=None,
 ):  # fmt: skip
     """Multiplicative updates of every row, and the sums that the other factor's update needs.
 
-    `slope` is that of all rows, of shape (k,), or of each, of shape (rows, k).
     With `units`, powers of two, rows of x are divided by theirs, and so are those of start and out.
     """
     sums, powers = np.zeros_like(f), np.zeros_like(f)
@@ -168,6 +169,7 @@ def _kl_measure(x, f, z, slope, l2):
     return _divergence(x, wh, 1) - np.sum(wh, dtype=np.float64), residual
 
 
+@reads_floats
 def kl_coordinate(
     *, x, f, slope, start, out, l2, max_sweeps, shrink, tol, measure_start, measure_end, n_threads, units=None
 ):

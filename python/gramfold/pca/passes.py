@@ -1,0 +1,174 @@
+"""What PCA does with rows of X: passes, whose sums add up over segments, and changes for `Source.mapped`."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from .._core import kernels
+from ..fold.engine import State, added
+from ..fold.source import Source
+
+Array = NDArray[Any]
+
+PIECE = 1 << 22  # entries that are worked on at a time where a copy of all would be too large
+
+
+class Centre(NamedTuple):
+    """How rows of A are made: root scale (x - shift), or with `by_row` root scale (x - the mean of x).
+
+    The root of its weight belongs to a row, scale and shift belong to columns. Where A is wide its rows are
+    the columns of X, and `scale` has the roots of the weights of the samples.
+    """
+
+    shift: Array | None = None
+    scale: Array | None = None
+    by_row: bool = False
+
+
+class Sums(NamedTuple):
+    """Over rows y: the Gram matrix, (y q)'y, the sum of root y, and that of |y|^2; None is not wanted."""
+
+    gram: Array | None
+    image: Array | None
+    total: Array | None
+    squares: float
+
+
+def centred(
+    rows: Source, shared: tuple[Centre, Array | None], state: State, *, wanted: tuple[str, ...] = (),
+    exact: bool = False,
+) -> Sums:  # fmt: skip
+    """Sums over rows y of a dense A, or over their products y q.
+
+    Parameters
+    ----------
+    rows : Source
+    shared : tuple of Centre and ndarray of shape (n_columns, k)
+        The second is q, or None.
+    state : dict
+        'root': the roots of the weights of rows, or None. 'products': overwritten with y q, if it is there.
+    wanted : tuple of 'gram', 'image', 'total'
+        The Gram matrix is that of the products if there is a q, else that of y.
+    exact : bool
+        In float64 whatever the type of X.
+    """
+    if not exact or rows.dtype == np.float64:
+        return _centred(rows.kernel, rows.dtype, *shared, state, wanted, rows.n_threads)
+    return added(
+        _centred(
+            rows.take(part).astype(np.float64), np.float64, *shared,
+            {name: None if a is None else a[part] for name, a in state.items()}, wanted, rows.n_threads,
+        )
+        for part in gen_batches(rows.rows, max(1, PIECE // rows.cols))
+    )  # fmt: skip
+
+
+def _centred(
+    x: Array, dtype: Any, centre: Centre, q: Array | None, state: State, wanted: tuple[str, ...],
+    n_threads: int,
+) -> Sums:  # fmt: skip
+    cols, k = x.shape[1], x.shape[1] if q is None else q.shape[1]
+    gram = np.empty((k, k)) if "gram" in wanted else None
+    image = np.empty((k, cols), dtype) if "image" in wanted else None
+    total = np.empty(cols) if "total" in wanted else None
+    squares = kernels.centred(
+        x=x,
+        shift=centre.shift,
+        weights=state.get("root"),
+        scale=centre.scale,
+        by_row=centre.by_row,
+        q=None if q is None else np.ascontiguousarray(q, dtype),
+        gram=gram,
+        products=state.get("products"),
+        image=image,
+        total=total,
+        n_threads=n_threads,
+    )
+    return Sums(gram, None if image is None else image.astype(np.float64, copy=False), total, squares)
+
+
+def moments(rows: Source, shift: Array | None, state: State) -> Array:
+    """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w."""
+    nothing = np.empty((rows.rows, 0), rows.dtype)
+    return kernels.moments(
+        x=rows.kernel, y=nothing, shift=shift, weights=state["weights"], n_threads=rows.n_threads
+    )
+
+
+def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], state: State) -> None:
+    """Overwrite 'distances' with the squares of those from the mean in standard deviations of the model.
+
+    `shared`: the mean, the components, the variances along them, and that of all other directions.
+    """
+    mean, components, variances, noise = shared
+    for part in gen_batches(rows.rows, max(1, PIECE // (4 * rows.cols))):
+        off = rows.take(part).astype(np.float64) - mean
+        codes = off @ components.T
+        squares = np.sum((codes / np.sqrt(variances)) ** 2, axis=1)
+        if len(components) < rows.cols:
+            squares += np.sum(((off - codes @ components) / np.sqrt(noise)) ** 2, axis=1)
+        state["distances"][part] = squares
+
+
+def stored_weight(rows: Source, shared: None, state: State) -> Array:
+    """Of each column of a CSR matrix, the sum of the 'weights' of the rows that store an entry of it."""
+    if state["weights"] is None:
+        return np.bincount(rows.x.indices, minlength=rows.cols)
+    weights = np.repeat(state["weights"], np.diff(rows.x.indptr))
+    return np.bincount(rows.x.indices, weights, minlength=rows.cols)
+
+
+def column_sums(rows: Source, shared: None, state: State) -> Array:
+    """Of each column of a CSR matrix, the sum of its entries times the 'weights' of their rows."""
+    weights = np.ones(rows.rows) if state["weights"] is None else state["weights"]
+    return np.asarray(rows.x.T @ weights, np.float64).ravel()
+
+
+def stored_squares(rows: Source, shared: None, state: State) -> float:
+    """The sum of the squares of a CSR matrix."""
+    return float(np.sum(np.square(rows.x.data, dtype=np.float64)))
+
+
+def stored_gram(rows: Source, shared: None, state: State) -> Array:
+    """M'M of a CSR matrix M, dense."""
+    return np.asarray((rows.x.T @ rows.x).todense())
+
+
+def kept(x: Any, state: State) -> Any:
+    """The rows that are 'kept'."""
+    return x[state["kept"]]
+
+
+def rooted(x: Any, state: State, *, dtype: Any) -> Any:
+    """A CSR matrix in this type, its rows times their 'root'."""
+    values = x.data
+    if state["root"] is not None:
+        values = (np.repeat(state["root"], np.diff(x.indptr)) * values).astype(x.dtype)
+    return with_entries(x, values.astype(dtype, copy=False))
+
+
+def taken_off(x: Any, state: State, *, shift: Array) -> Any:
+    """A CSR matrix less a row that is 0 but for columns of which nearly all is stored."""
+    full = np.flatnonzero(shift)
+    values = (x.data - shift[x.indices]).astype(x.dtype)
+    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+    place = np.full(x.shape[1], -1)
+    place[full] = np.arange(len(full))
+    inside = place[x.indices]
+    absent = np.ones((x.shape[0], len(full)), bool)
+    absent[rows[inside >= 0], inside[inside >= 0]] = False
+    if not absent.any():
+        return with_entries(x, values)
+    more, which = np.nonzero(absent)
+    columns = full[which]
+    entries = np.concatenate([values, -shift[columns].astype(x.dtype)])
+    where = np.concatenate([rows, more]), np.concatenate([x.indices, columns])
+    return sp.coo_array((entries, where), shape=x.shape).tocsr()
+
+
+def with_entries(x: Any, values: Array) -> Any:
+    """A CSR matrix of these entries where x has its own."""
+    return sp.csr_array((values, x.indices, x.indptr), shape=x.shape)
