@@ -11,7 +11,7 @@ from ..fit.blocks import Blocks
 from ..fit.inputs import read_rows, refuse_mask
 from ..fit.warn import warn
 from ..fold.engine import run
-from ..fold.observed import observe
+from ..fold.observe import observe
 from ..fold.segments import source_of
 from ..fold.source import Source
 from .pieces import Largest, pieces
