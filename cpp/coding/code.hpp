@@ -1,8 +1,8 @@
 // One pass over X that codes its rows in a fixed dictionary: project, code, and if asked S += Z'X, gram += Z'Z.
 //
 // Codes are written to a dense Z (rows x k), or kept as the entries of a CSR matrix, group of rows by group. A row is
-// doubtful if it is open, or if its code cancels, sum |z| |f| > cancels |Fz|: along dependent atoms rounding may have
-// spoiled it.
+// doubtful if it has not converged, or if its code cancels, sum |z| |f| > cancels |Fz|: along dependent atoms rounding
+// may have spoiled it.
 #pragma once
 
 #include "coding/omp.hpp"
@@ -96,8 +96,8 @@ class CodeWorker {
             const RowCode done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
             sink_.put(row, piece, rows_, done.size);
             sums.stats.objective += done.objective;
-            sums.stats.open += done.open;
-            if (task_.doubtful) task_.doubtful[row] = done.open || cancels(done);
+            sums.stats.open += done.unconverged;
+            if (task_.doubtful) task_.doubtful[row] = done.unconverged || cancels(done);
             if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
         }
         if (sums.s.size()) block_.accumulate(z_.get(), k_, kp_, sums.s.get());

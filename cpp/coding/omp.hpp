@@ -10,7 +10,7 @@
 // when what is left, or the next atom's own part, is rounding.
 #pragma once
 
-#include "coding/lasso.hpp"
+#include "coding/gram_rows.hpp"
 
 namespace gramfold {
 

@@ -1,4 +1,4 @@
-// Lasso rows, and once more those that rounding leaves open.
+// Lasso rows, and once more those that rounding keeps from converging.
 //
 // Along nearly dependent atoms G is nearly singular, and noise cannot be told from slope. Such a row is solved by
 // proximal steps in double (Rockafellar 1976),
@@ -21,7 +21,8 @@ class ProximalLasso {
         : gram_(gram), k_(k), rule_(rule), delta_(damping(gram, k)), padded_(padded_rows<double>(gram, k, round_up<Index>(k, lanes<double>))),
           b_(k), damped_b_(k), z_(k), rows_({padded_.get(), k, round_up<Index>(k, lanes<double>), gram}, rule) {}
 
-    // A step that makes nothing better (G has been given with a negative eigenvalue) is not taken, and the row is open.
+    // A step that makes nothing better (G has been given with a negative eigenvalue) is not taken; the row has then
+    // not converged.
     template <class T>
     RowCode solve(const T* b, double enough) {
         std::copy_n(b, k_, b_.get());
@@ -30,21 +31,21 @@ class ProximalLasso {
         const bool once = rule_.one_by_one || enough < std::numeric_limits<double>::infinity();
         double scale = 0, reached = 0;
         for (Index j = 0; j < k_; ++j) scale = std::max(scale, std::abs(b_.get()[j]));
-        bool open = true;
+        bool unconverged = true;
         double delta = delta_;
-        for (int step = 0, failed = 0; step < 200 && failed < 5 && open; ++step) {
+        for (int step = 0, failed = 0; step < 200 && failed < 5 && unconverged; ++step) {
             damp(delta);
             const RowCode done = rows_.solve(damped_b_.get(), members_.empty() ? nullptr : z_.get(), enough);
             const Shape shape = measured(done.size);
-            if (done.open || !(shape.curvature >= 0 && shape.objective <= reached)) {
+            if (done.unconverged || !(shape.curvature >= 0 && shape.objective <= reached)) {
                 ++failed, delta *= 16;
                 continue;
             }
             reached = shape.objective;
-            open = delta * take(done.size) > rule_.tol * scale && !once;
+            unconverged = delta * take(done.size) > rule_.tol * scale && !once;
             delta *= 0.7;
         }
-        return {Index(members_.size()), reached, open};
+        return {Index(members_.size()), reached, unconverged};
     }
 
     Index index(Index a) const { return members_[static_cast<std::size_t>(a)]; }
@@ -111,7 +112,7 @@ class SoundLasso {
 
     RowCode solve(const T* b, const T* start, double enough) {
         const RowCode done = rows_.solve(b, start, enough);
-        again_ = done.open;
+        again_ = done.unconverged;
         if (!again_) return done;
         if (!proximal_) {
             const double tol = std::max<double>(rule_.tol, 16 * std::numeric_limits<T>::epsilon());

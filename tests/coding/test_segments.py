@@ -101,13 +101,24 @@ def test_rows_far_out_of_range_are_scaled_as_in_the_whole(exponent, sparse, no_c
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "CSR"])
-def test_encode_and_certify_take_segments(sparse, size):
+def test_encode_and_certify_take_segments(sparse, size, no_copy):
     X, D = rows(sparse), dictionary(9)
     Z = gf.encode(X, D)
     same(gf.encode(cut(X, size), D), Z)
-    whole, found = gf.certify(X, D, Z, alpha=0.1), gf.certify(cut(X, size), D, cut(Z, size), alpha=0.1)
+    given = sp.csr_array(Z) if sparse else Z
+    whole, found = gf.certify(X, D, Z, alpha=0.1), gf.certify(cut(X, size), D, cut(given, size), alpha=0.1)
     assert_array_equal(found.objective, whole.objective)
     assert_array_equal(found.kkt, whole.kkt)
+
+
+@pytest.mark.parametrize("algorithm", ["lasso_cd", "omp"])
+def test_rows_that_a_gram_matrix_cannot_solve_are_mended_in_their_segments(algorithm, no_copy):
+    X, D = rows(n=200), dictionary(9)
+    D[5:] = D[:4] + 1e-9 * D[5:]
+    options = {"algorithm": algorithm, "alpha": 0.0, "positive": True, "n_nonzero_coefs": 5}
+    whole = gf.sparse_encode(X, D, **options)
+    for size in (1, 48, "unequal"):
+        same(gf.sparse_encode(cut(X, size), D, **options) @ D, whole @ D)
 
 
 @pytest.mark.parametrize("split_sign", [False, True])

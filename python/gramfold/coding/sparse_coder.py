@@ -72,13 +72,13 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
 def decode(codes: Source, shared: Array, state: State, *, split_sign: bool) -> None:
     """A pass: what codes say in the dictionary `shared` (k, m), into `signals`."""
-    z = codes.x
+    z, signals = codes.x, state["signals"]
     if split_sign:
         z = z[:, : len(shared)] - z[:, len(shared) :]
     if codes.sparse:
-        state["signals"][:] = z @ shared
+        Source(z.astype(signals.dtype, copy=False), codes.n_threads).product(shared, signals)
     else:
-        np.matmul(z, shared, out=state["signals"])
+        np.matmul(z, shared, out=signals)
 
 
 class SparseCoder(BaseCoder):
