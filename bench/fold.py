@@ -42,16 +42,17 @@ def cases() -> Iterator[Case]:
 
 def _pass(group: str, n: int, m: int, k: int, dtype: str, settings: Settings, limits: Limits) -> Row:
     from gramfold._core import kernels
-    from gramfold.fold import source as fold
+    from gramfold.fold.source import Source
+    from gramfold.least_squares.rows import Penalty, Sweeps, solve_rows
 
     rng = np.random.default_rng(settings.seed)
     X = rng.random((n, m), dtype=np.float32).astype(dtype)
     F, Z = (rng.random(shape).astype(dtype) for shape in ((m, k), (n, k)))
     gram, out, sums = kernels.gram(f=F, n_threads=settings.threads), np.empty_like(Z), np.empty_like(F)
-    source = fold.Source(X, settings.threads)
+    source = Source(X, settings.threads)
     ours = Lap(
-        lambda: fold.solve_rows(
-            source, F, gram, fold.Penalty(), fold.Sweeps(1), start=Z, out=out, sums=sums,
+        lambda: solve_rows(
+            source, F, gram, Penalty(), Sweeps(1), start=Z, out=out, sums=sums,
             n_threads=settings.threads,
         ),
         settings.repeat,

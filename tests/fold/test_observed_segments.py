@@ -85,6 +85,7 @@ def test_columns_are_rows_of_the_transpose(kind, monkeypatch):
     if kind != "stored":
         assert len(across.segments) == 3
     assert across.shape == (8, 30)
+    assert across.transposed is parts
     assert_array_equal(entries(across), entries(whole.transposed))
     assert_array_equal(entries(across.transposed), entries(whole))
 

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from nmf.cases import segments
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
+from segment_cases import SIZES, cut
 
 import gramfold as gf
 from gramfold.fold import filled
@@ -22,7 +22,6 @@ from gramfold.nmf import batches, beta, kl, losses, row_units, updates
 from gramfold.nmf.row_units import FixedFactor
 
 K, SHAPE = 4, (1100, 12)
-SIZES = [1, 7, 48, 1000]
 
 
 def full(shape=SHAPE):
@@ -104,8 +103,8 @@ def assert_near(actual, expected):
     assert_allclose(actual, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
 
-OFTEN = ("random", "csr", "mu", "kl", "mask", "unstored", "mini")  # the others are cut unevenly only
-CUTS = [(name, "uneven") for name in MODELS] + [(name, size) for name in OFTEN for size in SIZES]
+OFTEN = ("random", "csr", "mu", "kl", "mask", "unstored", "mini")  # others are cut once
+CUTS = [(name, size) for name in MODELS for size in SIZES if size == "unequal" or name in OFTEN]
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number")
@@ -113,7 +112,7 @@ CUTS = [(name, "uneven") for name in MODELS] + [(name, size) for name in OFTEN f
 def test_a_fit_on_segments_is_that_on_the_whole(name, size):
     make, data, given = MODELS[name]
     X = data()
-    blocks = segments(X, size)
+    blocks = cut(X, size)
     whole, model = make(), make()
     W = whole.fit_transform(X, **given)
     assert_near(model.fit_transform(blocks, **given), W)
@@ -141,7 +140,7 @@ def test_a_fit_on_wide_segments_is_that_on_the_whole(name, monkeypatch):
     X = data((40, 130))
     whole, model = make(), make()
     W = whole.fit_transform(X)
-    assert_near(model.fit_transform(segments(X, 7)), W)
+    assert_near(model.fit_transform(cut(X, 7)), W)
     assert_near(model.components_, whole.components_)
 
 
@@ -156,7 +155,7 @@ def test_segments_are_not_copied_together(name, monkeypatch):
             if hasattr(kind, attribute) and (kind, attribute) != (Segments, "weights"):
                 monkeypatch.setattr(kind, attribute, property(copied))
     make, data, given = MODELS[name]
-    X = segments(data(), "uneven")
+    X = cut(data(), "unequal")
     model = make()
     model.fit(X, **given)
     model.transform(X, **{key: value for key, value in given.items() if key == "mask"})
@@ -166,7 +165,7 @@ def test_segments_are_not_copied_together(name, monkeypatch):
 @pytest.mark.parametrize("name", MODELS)
 def test_segments_give_the_same_bits_for_any_threads(name):
     make, data, given = MODELS[name]
-    X = segments(data(), "uneven")
+    X = cut(data(), "unequal")
     one, three = (make(n_threads=n).fit(X, **given).components_ for n in (1, 3))
     assert_array_equal(one, three)
 
@@ -217,7 +216,7 @@ def test_passes_travel(name):
 
 def test_the_function_and_partial_fit_take_segments():
     X = full()
-    blocks = segments(X, 300)
+    blocks = cut(X, 300)
     whole, ours = (
         gf.non_negative_factorization(each, n_components=K, random_state=0, max_iter=5, tol=0)
         for each in (X, blocks)
@@ -233,7 +232,7 @@ def test_the_function_and_partial_fit_take_segments():
 
 
 def test_a_mask_of_segments_must_have_the_shape_of_all_rows():
-    X = segments(gaps(), 300)
+    X = cut(gaps(), 300)
     with pytest.raises(ValueError, match=r"mask must have the shape of X, \(1100, 12\), got \(300, 12\)"):
         nmf(**MASK).fit(X, mask=np.ones((300, 12)))
     with pytest.raises(ValueError, match="X has no observed entry"):

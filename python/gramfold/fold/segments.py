@@ -1,5 +1,6 @@
 """Rows in several segments, each an array or CSR."""
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -149,6 +150,7 @@ class Segments(Source):
             return Columns(self)
         if self._transposed is None:
             self._transposed = self.kind(self._across(), self.n_threads)
+            self._transposed._origin = weakref.ref(self)
         return self._transposed
 
     def _across(self) -> Any:

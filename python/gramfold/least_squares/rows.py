@@ -193,7 +193,7 @@ def _swept(
             n_threads=n_threads, **options,
         )  # fmt: skip
     gathers = sums is not None and x is not None and x.gathers
-    gram = gram + penalty.l2 * np.eye(len(gram))
+    gram = gram + penalty.l2 * np.eye(len(gram)) if penalty.l2 else np.ascontiguousarray(gram)
     direct = not penalty.nonneg and penalty.l1 == 0
     from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
     swept = kernels.hals(
