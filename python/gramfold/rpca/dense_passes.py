@@ -16,10 +16,10 @@ Array = NDArray[Any]
 
 
 class Measured(NamedTuple):
-    """squares: |P(X)|_F^2; dearest: the largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
+    """squares: |P(X)|_F^2; ratio: the largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
 
     squares: float
-    dearest: Largest
+    ratio: Largest
 
 
 def measure(rows: Source, lam: float, state: Any, *, by_row: bool) -> Measured:

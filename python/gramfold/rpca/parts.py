@@ -11,7 +11,6 @@ from ..fold.engine import run
 from ..fold.source import Source
 from .dense import DenseState
 from .low_rank import LowRank
-from .numbers import Numbers
 from .packing import Packing
 from .pieces import Stacked, pieces
 from .pursuit import Pursuit
@@ -71,13 +70,12 @@ def sparse_parts(rows: Source, shared: Unpacking, state: Any) -> tuple[Stacked, 
     return Stacked([S]), Stacked([Y])
 
 
-def nothing(pursuit: Pursuit) -> tuple[Outcome, LowRank, Any, Any]:
-    """How a fit ends whose X is 0."""
+def nothing(pursuit: Pursuit) -> tuple[LowRank, Any, Any]:
+    """L, S and the multipliers of an X that is 0."""
     n, m, dtype = pursuit.x.rows, pursuit.x.cols, pursuit.x.dtype
-    outcome = Outcome(Numbers(pursuit.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
     low = LowRank(np.zeros((n, 0), dtype), np.zeros(0, dtype), np.zeros((m, 0), dtype))
     sparse = sp.csr_array((n, m), dtype=dtype)
-    return outcome, low, sparse, sparse.copy() if pursuit.x.sparse else np.zeros((n, m), dtype)
+    return low, sparse, sparse.copy() if pursuit.x.sparse else np.zeros((n, m), dtype)
 
 
 def split(pursuit: Pursuit, state: DenseState | SparseState, outcome: Outcome) -> tuple[LowRank, Any, Any]:
