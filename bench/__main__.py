@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from bench import machine
 from bench.frame import Row, Settings, measure, table, verdict
 
-FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding")
+FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention")
 
 
 def _arguments() -> argparse.Namespace:

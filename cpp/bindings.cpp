@@ -39,8 +39,8 @@ template <class T>
 void bind(py::module_& m) {
     m.def(
         "scan",
-        [](const Strided<T>& x, int n_threads) {
-            const auto xm = strided(x);
+        [](const Readable<T>& x, int n_threads) {
+            const auto xm = rows_of<T>(x);
             const Scan s = without_gil(n_threads, [&](const Run& run) { return scan(xm, run); });
             return result("Scan", s.sum, s.squares, s.least);
         },
@@ -66,19 +66,19 @@ void bind(py::module_& m) {
         py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
     m.def(
         "squared_residual",
-        [](const Strided<T>& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {
-            const auto xm = strided(x);
+        [](const py::object& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {
+            const auto xm = rows_of<T>(x);
             const Index k = h.ndim() == 2 ? h.shape(0) : 0;
             const T *wd = sized(w, xm.rows, k, "w must be rows x k"), *hd = sized(h, k, xm.cols, "h must be k x cols");
             return without_gil(n_threads, [&](const Run& run) { return squared_residual(xm, wd, hd, k, run); });
         },
-        py::kw_only(), py::arg("x").noconvert(), py::arg("w").noconvert(), py::arg("h").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("x"), py::arg("w").noconvert(), py::arg("h").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace
 
 PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
-    fold_detail::watch_fork();
+    watch_fork();
     bind<float>(m);
     bind<double>(m);
     bind_repeats<std::int32_t>(m);
@@ -106,7 +106,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
         },
         py::kw_only(), py::arg("gram").noconvert(), py::arg("eps"));
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
-    m.def("openmp", [] { return std::string(GRAMFOLD_OPENMP) + ", OpenMP " + std::to_string(_OPENMP); });
+    m.def("threading", [] { return std::string(GRAMFOLD_THREADING); });
     m.def(
         "peak",
         [](bool is_double, double seconds, int n_threads) {

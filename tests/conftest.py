@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gramfold import _core
+from gramfold.fold.observed_segments import ObservedSegments
+from gramfold.fold.segments import Segments
 
 settings.register_profile(
     "suite",
@@ -60,3 +62,14 @@ def run_python():
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def no_copy(monkeypatch):
+    """Nothing may put all segments of rows into one array."""
+
+    def refuse(self):
+        raise AssertionError("a copy of X was made")
+
+    monkeypatch.setattr(Segments, "x", property(refuse))
+    monkeypatch.setattr(ObservedSegments, "x", property(refuse))

@@ -71,9 +71,9 @@ void bind(py::module_& m) {
         py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("sweeps"));
     m.def(
         "residual",
-        [](const Strided<T>& x, const Optional<T>& weights, const py::tuple& codes, const Contiguous<T>& atoms,
+        [](const py::object& x, const Optional<T>& weights, const py::tuple& codes, const Contiguous<T>& atoms,
            const Contiguous<T>& out, int n_threads) {
-            const auto xm = strided(x);
+            const auto xm = rows_of<T>(x);
             require(atoms.ndim() == 2 && atoms.shape(1) == xm.cols, "atoms must be k x cols");
             const CompressedArrays<T> z(codes, xm.rows, atoms.shape(0));
             const T* w = sized(weights, xm.rows, xm.cols, "weights must have the shape of x");
@@ -84,7 +84,7 @@ void bind(py::module_& m) {
             without_gil(n_threads, [&](const Run& run) { residual(xm, w, z.view(), atoms.data(), to, e, run); });
             return errors;
         },
-        py::kw_only(), py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
+        py::kw_only(), py::arg("x"), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
         py::arg("out").noconvert(), py::arg("n_threads"));
     m.def(
         "masked_atoms",

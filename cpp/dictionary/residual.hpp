@@ -59,11 +59,11 @@ auto fold_rows(const Plan& plan, const Run& run, MakeSums make_sums, F f) {
 
 // out = X - ZD, 0 where w is 0; errors: the squared norm of each row, weighted. z: CSR; w may be null.
 template <class T>
-void residual(const Matrix<const T>& x, const T* w, const Compressed<T>& z, const T* d, T* out, double* errors, const Run& run) {
+void residual(const Rows<T>& x, const T* w, const Compressed<T>& z, const T* d, T* out, double* errors, const Run& run) {
     const Index m = x.cols;
     fold_rows(row_plan<T>(x.rows, m), run, [] { return std::make_unique<Nothing>(); }, [&](Index r, Nothing&) {
         T* to = out + r * m;
-        for (Index c = 0; c < m; ++c) to[c] = x(r, c);
+        x.read(r, to);
         for (Index e = z.starts[r]; e < z.starts[r + 1]; ++e) {
             const T value = z.data[e];
             const T* atom = d + Index(z.indices[e]) * m;

@@ -28,15 +28,24 @@ struct Entries {
 };
 
 template <class T, class I>
+class CsrReader;
+
+// Entries of T, or items of another type that become T where their rows are opened; then there are no values before that.
+template <class T, class I>
 class Csr {
   public:
     using Scalar = T;
 
     Csr(const T* data, const I* indices, const I* indptr, Index rows, Index cols)
         : data_(data), indices_(indices), indptr_(indptr), rows_(rows), cols_(cols) {}
+    Csr(const char* items, Index item_size, Convert<T> convert, const I* indices, const I* indptr, Index rows, Index cols)
+        : Csr(nullptr, indices, indptr, rows, cols) {
+        items_ = items, item_size_ = item_size, convert_ = convert;
+    }
 
     Index rows() const { return rows_; }
     Index cols() const { return cols_; }
+    Index begin(Index row) const { return indptr_[row]; }  // the place of its first entry
     Entries<T, I> entries(Index row) const {
         const Index begin = indptr_[row];
         return {data_ + begin, indices_ + begin, Index(indptr_[row + 1]) - begin};
@@ -61,6 +70,7 @@ class Csr {
         void open(Index first, Index count) {
             first_ = first;
             count_ = count;
+            x_.open(first, count);
         }
         bool project_by_component() const { return false; }
 
@@ -110,14 +120,35 @@ class Csr {
             return std::array<Gather, sizeof...(A)>{&Block::template gather<A / quarters, A % quarters>...};
         }
 
-        const Csr& x_;
+        CsrReader<T, I> x_;
         Index first_ = 0, count_ = 0;
     };
 
-  private:
+  protected:
     const T* data_;
     const I *indices_, *indptr_;
     Index rows_, cols_;
+    const char* items_ = nullptr;
+    Index item_size_ = 0;
+    Convert<T> convert_ = nullptr;
+};
+
+// What a worker reads of a CSR matrix: the last rows that it has opened; entries of T are open as they are.
+template <class T, class I>
+class CsrReader : public Csr<T, I> {
+  public:
+    explicit CsrReader(const Csr<T, I>& x) : Csr<T, I>(x) {}
+
+    void open(Index first, Index count) {
+        if (!this->convert_) return;
+        const Index begin = this->begin(first), size = this->begin(first + count) - begin;
+        if (copy_.size() < size) copy_ = Buffer<T>(size + size / 2);
+        this->convert_(this->items_ + begin * this->item_size_, this->item_size_, size, copy_.get());
+        this->data_ = copy_.get() - begin;
+    }
+
+  private:
+    Buffer<T> copy_;
 };
 
 // Products that are known already, P (rows x k): what is left of a pass when a factor's sums are at hand.

@@ -1,6 +1,9 @@
 // Rows of a dense X with any strides, as a source of blocks for the fold.
 #pragma once
 
+#include <cstdlib>
+
+#include "fold/convert.hpp"
 #include "fold/dots.hpp"
 #include "fold/fold.hpp"
 
@@ -46,6 +49,70 @@ struct Matrix {
     T* row(Index r) const { return data + r * row_stride; }
 };
 
+// Rows in memory: a matrix of T, or items of another type that become T where they are opened. These have the strides of
+// an array of T that is converted from them and keeps the order of their memory, so that whatever strides decide is the
+// same as for that array; they have no `data`.
+template <class T>
+struct Rows : Matrix<const T> {
+    const char* items = nullptr;
+    Index row_step = 0, col_step = 0;  // in bytes
+    Convert<T> convert = nullptr;      // null for a matrix of T
+
+    Rows(Matrix<const T> x) : Matrix<const T>(x) {}
+    Rows(const char* items, Index rows, Index cols, Index row_step, Index col_step, Convert<T> convert)
+        : Matrix<const T>{nullptr, rows, cols, cols, 1}, items(items), row_step(row_step), col_step(col_step), convert(convert) {
+        if (rows > 1 && cols > 1 && std::abs(row_step) < std::abs(col_step)) this->row_stride = 1, this->col_stride = rows;
+    }
+
+    bool given() const { return this->data || convert; }
+    bool by_cols() const { return this->col_stride != 1 && this->row_stride == 1; }
+    bool has_rows() const { return this->col_stride == 1 && !convert; }  // contiguous ones, which can be read in place
+
+    // to = columns c to c + n of row r.
+    void read(Index r, Index c, Index n, T* to) const { line(r, c, n, false, to); }
+    void read(Index r, T* to) const { read(r, 0, this->cols, to); }
+
+    // to = columns c to c + n of rows first to first + count, the lines that are near in memory `stride` apart.
+    void read(Index first, Index count, Index c, Index n, T* to, Index stride) const {
+        if (by_cols())
+            for (Index i = 0; i < n; ++i) line(first, c + i, count, true, to + i * stride);
+        else
+            for (Index i = 0; i < count; ++i) read(first + i, c, n, to + i * stride);
+    }
+
+  private:
+    void line(Index r, Index c, Index n, bool down, T* to) const {
+        if (convert) return convert(items + r * row_step + c * col_step, down ? row_step : col_step, n, to);
+        const T* from = &(*this)(r, c);
+        const Index step = down ? this->row_stride : this->col_stride;
+        if (step == 1) std::copy_n(from, n, to);
+        else
+            for (Index i = 0; i < n; ++i) to[i] = from[i * step];
+    }
+};
+
+// What a worker reads of rows: the last ones that it has opened, at their own places; a matrix of T is open as it is.
+template <class T>
+class RowReader : public Matrix<const T> {
+  public:
+    explicit RowReader(const Rows<T>& x) : Matrix<const T>(x), x_(x) {}
+
+    void open(Index first, Index count) { open(first, count, 0, x_.cols); }
+    // Columns c to c + n alone.
+    void open(Index first, Index count, Index c, Index n) {
+        if (!x_.convert) return;
+        if (copy_.size() < count * n) copy_ = Buffer<T>(count * n);
+        const bool by_cols = x_.by_cols();
+        x_.read(first, count, c, n, copy_.get(), by_cols ? count : n);
+        this->row_stride = by_cols ? 1 : n, this->col_stride = by_cols ? count : 1;
+        this->data = copy_.get() - first * this->row_stride - c * this->col_stride;
+    }
+
+  private:
+    Rows<T> x_;
+    Buffer<T> copy_;
+};
+
 template <class T>
 class Dense {
   public:
@@ -53,15 +120,15 @@ class Dense {
 
     // A contiguous side is read in place, unless all rows of a tile would fall in the same few lines of the
     // first-level cache. Anything else is copied block by block.
-    explicit Dense(Matrix<const T> x) : x_(x), by_cols_(x.col_stride != 1 && x.row_stride == 1) {
+    explicit Dense(Rows<T> x) : x_(x), by_cols_(x.by_cols()) {
         const Index stride = by_cols_ ? x.col_stride : x.row_stride;
         const bool crowded = x.cols >= 64 && stride * Index(sizeof(T)) % 4096 == 0;
-        in_place_ = (by_cols_ || x.col_stride == 1) && !crowded;
+        in_place_ = (by_cols_ || x.col_stride == 1) && !crowded && !x.convert;
     }
 
     Index rows() const { return x_.rows; }
     Index cols() const { return x_.cols; }
-    const Matrix<const T>& matrix() const { return x_; }
+    const Rows<T>& matrix() const { return x_; }
     Index work_per_row() const { return 2 * x_.cols; }  // in multiples of k
     // Of long rows a block leaves the second-level cache between project and accumulate. With several tiles of
     // components that costs less than the sums' coming and going, so that blocks are large; with one, blocks are small.
@@ -89,17 +156,10 @@ class Dense {
                 data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
                 return;
             }
-            const Index lines = by_cols_ ? x_.cols : count, length = by_cols_ ? count : x_.cols;
-            const Index step = by_cols_ ? x_.col_stride : x_.row_stride, within = by_cols_ ? 1 : x_.col_stride;
-            stride_ = round_up<Index>(length, 16) + 16;
-            if (copy_.size() < lines * stride_) copy_ = Buffer<T>(lines * stride_);
-            for (Index i = 0; i < lines; ++i) {
-                const T* from = x_.row(first) + i * step;
-                T* to = copy_.get() + i * stride_;
-                if (within == 1) std::copy_n(from, length, to);
-                else
-                    for (Index j = 0; j < length; ++j) to[j] = from[j * within];
-            }
+            stride_ = round_up<Index>(by_cols_ ? count : x_.cols, 16) + 16;
+            const Index size = (by_cols_ ? x_.cols : count) * stride_;
+            if (copy_.size() < size) copy_ = Buffer<T>(size);
+            x_.read(first, count, 0, x_.cols, copy_.get(), stride_);
             data_ = copy_.get();
         }
 
@@ -117,7 +177,7 @@ class Dense {
         }
 
       private:
-        Matrix<const T> x_;
+        Rows<T> x_;
         bool by_cols_, in_place_, near_ = false;
         Index count_ = 0, stride_ = 0;
         const T* data_ = nullptr;
@@ -125,7 +185,7 @@ class Dense {
     };
 
   private:
-    Matrix<const T> x_;
+    Rows<T> x_;
     bool by_cols_, in_place_;
 };
 

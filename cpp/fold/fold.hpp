@@ -6,11 +6,6 @@
 // At most threads + log2(chunks) sums are alive at once.
 #pragma once
 
-#include <omp.h>
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -20,6 +15,7 @@
 #include <mutex>
 #include <vector>
 
+#include "fold/threads.hpp"
 #include "fold/tile.hpp"
 
 namespace gramfold {
@@ -62,26 +58,6 @@ struct Run {
     int n_threads = 1;
     std::function<bool()> poll;
 };
-
-namespace fold_detail {
-
-inline std::atomic<bool> used_openmp{false}, forked_after_use{false};
-
-// libgomp's threads do not survive fork: a child whose parent used them runs serially.
-inline void watch_fork() {
-#if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { forked_after_use = used_openmp.load(); });
-#endif
-}
-
-}  // namespace fold_detail
-
-// How many threads a parallel region may have that wants n; every region asks here, so that fork finds out.
-inline int team(int n) {
-    if (n <= 1 || fold_detail::forked_after_use) return 1;
-    fold_detail::used_openmp = true;
-    return n;
-}
 
 namespace fold_detail {
 
@@ -173,13 +149,7 @@ auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_
     };
 
     const double worth = 1 + plan.work / 4e6;
-    const int n_threads = team(static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth})));
-    if (n_threads <= 1) {
-        work(true);
-    } else {
-#pragma omp parallel num_threads(n_threads)
-        work(omp_get_thread_num() == 0);
-    }
+    in_threads(static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth})), work);
     if (error) std::rethrow_exception(error);
     return tree.root();
 }

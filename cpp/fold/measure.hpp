@@ -1,6 +1,7 @@
 // Numbers about X and its factors: sums, Gram matrix, exact squared residual; and the limits of the machine.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <limits>
 
@@ -42,20 +43,22 @@ struct Scan {
 
 // Sum, sum of squares and least entry, in one read.
 template <class T>
-Scan scan(Matrix<const T> x, const Run& run) {
-    if (x.col_stride != 1 && x.row_stride == 1)
-        std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride);
+Scan scan(Rows<T> x, const Run& run) {
+    if (x.by_cols()) std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride), std::swap(x.row_step, x.col_step);
     const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
     const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
     const auto sums = fold(
         plan(rows, flat ? piece * Index(sizeof(T)) : x.cols * Index(sizeof(T))), run,
         [] { return std::make_unique<Scan>(); },
         [&] {
-            return [&](Index first, Index count, Scan& total) {
+            return [&, copy = Buffer<T>(x.convert ? piece : 0)](Index first, Index count, Scan& total) {
                 for (Index r = first; r < first + count; ++r) {
                     const Index begin = flat ? r * piece : 0, end = flat ? std::min(x.cols, begin + piece) : x.cols;
-                    for (Index c = begin; c < end; c += piece)
-                        total.add(x.row(flat ? 0 : r) + c * x.col_stride, x.col_stride, std::min(piece, end - c));
+                    for (Index c = begin; c < end; c += piece) {
+                        const Index at = flat ? 0 : r, n = std::min(piece, end - c);
+                        if (copy.size()) x.read(at, c, n, copy.get());
+                        total.add(copy.size() ? copy.get() : x.row(at) + c * x.col_stride, copy.size() ? 1 : x.col_stride, n);
+                    }
                 }
             };
         });
@@ -134,14 +137,15 @@ Buffer<double> gram(Matrix<const T> f, const Run& run) {
 
 // sum (X - W H)^2 over all entries; W: rows x k, H: k x cols, both contiguous. No temporary of the size of X.
 template <class T>
-double squared_residual(Matrix<const T> x, const T* w, const T* h, Index k, const Run& run) {
+double squared_residual(const Rows<T>& source, const T* w, const T* h, Index k, const Run& run) {
     constexpr Index panel = 256;
     const auto sums = fold(
-        plan(x.rows, x.cols * Index(sizeof(T))), run, [] { return std::make_unique<VectorSum<double>>(1); },
+        plan(source.rows, source.cols * Index(sizeof(T))), run, [] { return std::make_unique<VectorSum<double>>(1); },
         [&] {
-            return [&, wh = Buffer<T>(4 * row_group * panel)](Index first, Index count, VectorSum<double>& total) mutable {
+            return [&, x = RowReader<T>(source), wh = Buffer<T>(4 * row_group * panel)](Index first, Index count, VectorSum<double>& total) mutable {
                 for (Index c = 0; c < x.cols; c += panel) {
                     const Index n = std::min(panel, x.cols - c);
+                    x.open(first, count, c, n);
                     product(count, n, k, w + first * k, k, 1, h + c, x.cols, wh.get(), panel, false);
                     for (Index r = 0; r < count; ++r) {
                         T square[8] = {};
@@ -162,26 +166,23 @@ template <class T>
 double peak(double seconds, const Run& run) {
     using V = Vec<T>;
     using Clock = std::chrono::steady_clock;
-    double total = 0;
-    const int n_threads = team(std::min(run.n_threads, 1024));
-#pragma omp parallel num_threads(n_threads) reduction(+ : total) if (n_threads > 1)
-    {
-        constexpr int chains = tile_rows >= 12 ? 24 : 10;
+    const auto begin = Clock::now();
+    const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+    constexpr int chains = tile_rows >= 12 ? 24 : 10;
+    std::atomic<Index> done{0};
+    in_threads(std::min(run.n_threads, 1024), [&](bool) {
         constexpr Index rounds = 100000;
         V acc[chains] = {};
         const V x = V{} + T(0.5);
-        Index done = 0;
-        const auto begin = Clock::now();
-        double elapsed = 0;
-        for (; elapsed < seconds; done += rounds, elapsed = std::chrono::duration<double>(Clock::now() - begin).count())
+        for (; elapsed() < seconds; done += rounds)
             for (Index i = 0; i < rounds; ++i)
 #pragma GCC unroll 24
                 for (int c = 0; c < chains; ++c) acc[c] = acc[c] * x + x;
         T sink = 0;
         for (const V& a : acc) sink += a[0];
-        total += sink == T(-1) ? 0 : 2.0 * chains * lanes<T> * double(done) / elapsed;
-    }
-    return total;
+        if (sink == T(-1)) done = 0;
+    });
+    return 2.0 * chains * lanes<T> * double(done) / elapsed();
 }
 
 }  // namespace gramfold

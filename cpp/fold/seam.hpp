@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -53,11 +54,59 @@ auto without_gil(int n_threads, F f) {
     }
 }
 
+// How an array's items lie in memory, if they can be read as floats.
+inline std::optional<Item> item_of(const py::dtype& type) {
+    const auto by_size = [&](std::initializer_list<Item> items) {
+        std::optional<Item> found;
+        Index size = 1;
+        for (auto item = items.begin(); item != items.end(); ++item, size *= 2)
+            if (size == type.itemsize()) found = *item;
+        return found;
+    };
+    switch (type.kind()) {
+        case 'b': return Item::boolean;
+        case 'i': return by_size({Item::int8, Item::int16, Item::int32, Item::int64});
+        case 'u': return by_size({Item::uint8, Item::uint16, Item::uint32, Item::uint64});
+        case 'f':
+            if (type.itemsize() < 2) return std::nullopt;
+            return by_size({Item::float16, Item::float16, Item::float32, Item::float64});
+        default:
+            if (type.attr("name").cast<std::string>() == "bfloat16") return Item::bfloat16;
+            return std::nullopt;
+    }
+}
+
+// What reads the items of an array as T; null if they are no numbers, or are read as the other float.
+template <class T>
+Convert<T> converter_of(const py::array& x) {
+    constexpr char other_order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '>' : '<';
+    const auto item = item_of(x.dtype());
+    return item ? converter<T>(*item, x.dtype().byteorder() == other_order) : nullptr;
+}
+
+// An array whose items are read as T.
+template <class T>
+struct Readable : py::array {
+    using py::array::array;
+    static bool check_(py::handle h) { return py::array::check_(h) && converter_of<T>(py::reinterpret_borrow<py::array>(h)); }
+};
+
 template <class T>
 Matrix<const T> strided(const Strided<T>& x) {
     require(x.ndim() == 2, "x must have two dimensions");
     for (int d = 0; d < 2; ++d) require(x.strides(d) % Index(sizeof(T)) == 0, "strides must be whole entries");
     return {x.data(), x.shape(0), x.shape(1), x.strides(0) / Index(sizeof(T)), x.strides(1) / Index(sizeof(T))};
+}
+
+// The rows of an array of T or of items that are read as T, in any order and at any address.
+template <class T>
+Rows<T> rows_of(const py::handle& h) {
+    require(Readable<T>::check_(h), "x must be an array of the factor's dtype, or of numbers that are read as it");
+    const auto x = py::reinterpret_borrow<py::array>(h);
+    require(x.ndim() == 2, "x must have two dimensions");
+    const bool whole = x.strides(0) % Index(sizeof(T)) == 0 && x.strides(1) % Index(sizeof(T)) == 0;
+    if (whole && Strided<T>::check_(x)) return strided(py::reinterpret_borrow<Strided<T>>(x));
+    return {static_cast<const char*>(x.data()), x.shape(0), x.shape(1), x.strides(0), x.strides(1), converter_of<T>(x)};
 }
 
 template <class T>
@@ -101,7 +150,7 @@ inline py::array_t<double> square(const Buffer<double>& from, Index k) {
 // That indices are at least 0 and less than cols is the caller's duty: to look costs a read of them all.
 template <class T, class I>
 Csr<T, I> csr(const py::tuple& x) {
-    const auto data = py::reinterpret_borrow<Contiguous<T>>(x[0]);
+    const auto data = py::reinterpret_borrow<py::array>(x[0]);
     const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]), indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
     require(indptr.ndim() == 1 && indptr.size() > 0, "indptr must have rows + 1 entries");
     const Index rows = indptr.size() - 1, cols = x[3].cast<Index>();
@@ -110,18 +159,17 @@ Csr<T, I> csr(const py::tuple& x) {
     for (Index r = 0; r < rows; ++r) rises &= at[r] <= at[r + 1];
     require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
     require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
-    return {data.data(), indices.data(), at, rows, cols};
+    if (Contiguous<T>::check_(data)) return {static_cast<const T*>(data.data()), indices.data(), at, rows, cols};
+    return {static_cast<const char*>(data.data()), data.itemsize(), converter_of<T>(data), indices.data(), at, rows, cols};
 }
 
 // x is an array, or a tuple (data, indices, indptr, cols) with 32- or 64-bit indices.
 template <class T, class F>
 auto with_source(const py::object& x, F f) {
-    if (!py::isinstance<py::tuple>(x)) {
-        require(Strided<T>::check_(x), "x must be an array of the factor's dtype");
-        return f(Dense<T>(strided(py::reinterpret_borrow<Strided<T>>(x))));
-    }
+    if (!py::isinstance<py::tuple>(x)) return f(Dense<T>(rows_of<T>(x)));
     const auto parts = py::reinterpret_borrow<py::tuple>(x);
-    require(parts.size() == 4 && Contiguous<T>::check_(parts[0]), "x must be (data, indices, indptr, cols)");
+    require(parts.size() == 4 && Readable<T>::check_(parts[0]), "x must be (data, indices, indptr, cols)");
+    require(py::detail::check_flags(parts[0].ptr(), py::array::c_style), "data must be contiguous");
     const auto both = [&](auto index) {
         using I = decltype(index);
         return Contiguous<I>::check_(parts[1]) && Contiguous<I>::check_(parts[2]);
@@ -135,6 +183,12 @@ auto with_source(const py::object& x, F f) {
 template <class... Values>
 py::object result(const char* name, Values&&... values) {
     return py::module_::import("gramfold._core.results").attr(name)(std::forward<Values>(values)...);
+}
+
+// Whether the numbers of an array, or of (data, indices, indptr, cols), become float.
+inline bool read_as_float(const py::object& x) {
+    if (!py::isinstance<py::tuple>(x)) return Readable<float>::check_(x);
+    return py::len(x) > 0 && Readable<float>::check_(py::object(x[py::int_(0)]));
 }
 
 inline py::array_t<double> vector(const double* from, Index n) { return py::array_t<double>({n}, from); }

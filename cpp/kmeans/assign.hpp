@@ -15,15 +15,16 @@
 
 #include "kmeans/bounds.hpp"
 #include "kmeans/few.hpp"
+#include "kmeans/kept.hpp"
 
 namespace gramfold {
 
 template <class T, class S>
 class AssignWorker {
   public:
-    AssignWorker(Matrix<const T> x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
+    AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
                  const Groups<T>& groups)
-        : x_(x), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
+        : kept_(x), x_(x), converted_(x.convert && x.col_stride == 1), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
           most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
           search_(centroids, coarse, most_pending_), all_(search_.most()), open_(2 * search_.most()),
           waiting_(std::size_t(groups.size() + 1)), copy_(x.col_stride == 1 ? 0 : search_.most() * job.d) {}
@@ -57,11 +58,19 @@ class AssignWorker {
         }
     };
 
-    const T* row(Index i) const { return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i); }
+    // It stays where it is until it is released.
+    const T* row(Index i) {
+        if (converted_) return kept_.row(i);
+        return copy_.size() ? copy_.get() + (i - opened_) * job_.d : x_.row(i);
+    }
+    void release(const T* row) {
+        if (converted_) kept_.release(row);
+    }
 
     void open(Index begin, Index count) {
         opened_ = begin;
         if (!copy_.size()) return;
+        x_.open(begin, count);
         if (x_.row_stride == 1 && x_.col_stride >= 0)
             return transpose(job_.d, count, x_.row(begin), x_.col_stride, copy_.get(), job_.d);
         for (Index r = 0; r < count; ++r)
@@ -71,17 +80,18 @@ class AssignWorker {
     // Where row i must wait for its search, if it does not stay where it is; then it is in the sums already.
     void sort(Index i, AssignSums<T>& sums) {
         const Index label = job_.labels[i];
-        if (!job_.search) return keep(i, label, distance(row(i), job_.center(label), job_.d), sums);
-        if (!job_.moved || label < 0) return wait_for_all(i, sums);
+        const T* x = row(i);
+        if (!job_.search) return keep(i, x, label, distance(x, job_.center(label), job_.d), sums);
+        if (!job_.moved || label < 0) return wait_for_all(i, x, sums);
         read_ahead(i);
-        const Squares<T> squares = distance(row(i), job_.center(label), job_.d);
+        const Squares<T> squares = distance(x, job_.center(label), job_.d);
         const T own = T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
         const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(bounds_.below));
-        if (!near.searched) return keep(i, label, squares, sums);
-        if (2 * near.count >= groups_.size()) return wait_for_all(i, sums);
+        if (!near.searched) return keep(i, x, label, squares, sums);
+        if (2 * near.count >= groups_.size()) return wait_for_all(i, x, sums);
         const std::uint64_t searched = near.searched | std::uint64_t(1) << groups_.place[std::size_t(label)];
         if (pending_.empty()) look_at_groups_ = look_pays();
-        wait_for_groups({i, row(i), searched, near.at_most});
+        wait_for_groups({i, x, searched, near.at_most});
         if (look_at_groups_ && pending_.size() % lanes<S> == 0) round_pending();
         if (Index(pending_.size()) == most_pending_) search_groups(sums);
     }
@@ -96,22 +106,23 @@ class AssignWorker {
         pending_.push_back(row);
     }
     void read_ahead(Index i) const {
-        if (copy_.size()) return;
+        if (copy_.size() || converted_) return;
         const char* next = reinterpret_cast<const char*>(x_.row(i)) + 8 * x_.row_stride * Index(sizeof(T));
         for (Index line = 0; line < std::min<Index>(64, job_.d * Index(sizeof(T)) / 64); ++line)
             __builtin_prefetch(next + 64 * line, 0, 2);
     }
     double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
 
-    void keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
+    void keep(Index i, const T* x, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
+        release(x);
         const double square = squares.sum(), weight = double(job_.weight(i));
         if (job_.distances) job_.distances[i] = T(square);
         sums.counts.get()[label] += weight;
         sums.inertia += square * weight;
     }
 
-    void wait_for_all(Index i, AssignSums<T>& sums) {
-        if (all_.push(i, row(i))) search_all(sums);
+    void wait_for_all(Index i, const T* x, AssignSums<T>& sums) {
+        if (all_.push(i, x)) search_all(sums);
     }
 
     void search_all(AssignSums<T>& sums) {
@@ -210,6 +221,7 @@ class AssignWorker {
                 sums.changed += label != old;
                 job_.labels[row.at] = std::int32_t(label);
                 add(row.at, row.x, label, old, squares, sums);
+                release(row.x);
             }
             sums.inertia += squares.sum();
         }
@@ -253,7 +265,9 @@ class AssignWorker {
     static constexpr std::uint64_t all_groups_ = ~std::uint64_t(0);
     static constexpr T none_ = std::numeric_limits<T>::infinity();
 
-    Matrix<const T> x_;
+    KeptRows<T> kept_;
+    RowReader<T> x_;
+    bool converted_;  // row by row
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
     const CoarseCentroids<S>& coarse_;

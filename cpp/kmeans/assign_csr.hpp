@@ -44,6 +44,7 @@ class AssignCsrWorker {
           scores_(centroids.bias.size()), squares_(std::size_t(job.k)) {}
 
     void operator()(Index first, Index count, AssignSums<double>& sums) {
+        x_.open(first, count);
         for (Index i = first; i < first + count; ++i) {
             const auto row = x_.entries(i);
             const double square = distance_.square(row);
@@ -173,7 +174,7 @@ class AssignCsrWorker {
         if (job_.distances) job_.distances[i] = T(square);
     }
 
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Assignment<T>& job_;
     const GatheredCentroids<T>& c_;
     const Groups<T>& groups_;

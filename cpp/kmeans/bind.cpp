@@ -103,9 +103,9 @@ Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Opti
 }
 
 template <class T>
-void sketch_rows_of(const Strided<T>& x, const Contiguous<T>& shift, double step, const Contiguous<std::int32_t>& codes,
+void sketch_rows_of(const py::object& x, const Contiguous<T>& shift, double step, const Contiguous<std::int32_t>& codes,
                     const Contiguous<float>& errors, int n_threads) {
-    const Matrix<const T> source = strided(x);
+    const Rows<T> source = rows_of<T>(x);
     const Index n = source.rows, d = source.cols, padded = round_up(n, seed_block);
     require(shift.ndim() == 1 && shift.shape(0) == d, "shift must have an entry for each column");
     std::int32_t* to = writable<std::int32_t>(codes, padded * sketch_words(d),
@@ -127,7 +127,7 @@ void bind(py::module_& m) {
           py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),
           py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
           py::arg("n_threads"));
-    m.def("sketch", &sketch_rows_of<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
+    m.def("sketch", &sketch_rows_of<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("step"),
           py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("n_threads"));
 }
 

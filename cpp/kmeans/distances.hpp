@@ -22,11 +22,11 @@ struct Distances {
 
 template <class T>
 void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) {
-    const Matrix<const T>& x = source.matrix();
+    const Rows<T>& x = source.matrix();
     const auto worker = [&] {
-        return [&, copy = Buffer<T>(x.col_stride == 1 ? 0 : job.d)](Index first, Index count, NoSums&) {
+        return [&, copy = Buffer<T>(x.has_rows() ? 0 : job.d)](Index first, Index count, NoSums&) {
             for (Index i = first; i < first + count; ++i) {
-                for (Index q = 0; q < copy.size(); ++q) copy.get()[q] = x(i, q);
+                if (copy.size()) x.read(i, copy.get());
                 const T* row = copy.size() ? copy.get() : x.row(i);
                 for (Index j = 0; j < job.k; ++j)
                     job.out[i * job.k + j] = T(std::sqrt(
@@ -44,10 +44,11 @@ void distances(const Csr<T, I>& source, const Distances<T>& job, const Run& run)
     std::vector<double> norms(std::size_t(job.k));
     for (Index i = 0; i < job.k * job.d; ++i) norms[std::size_t(i / job.d)] += double(job.centers[i]) * double(job.centers[i]);
     const auto worker = [&] {
-        return [&, distance = CsrDistances<T, I>(job.centers, job.k, job.d, norms.data()),
+        return [&, x = CsrReader<T, I>(source), distance = CsrDistances<T, I>(job.centers, job.k, job.d, norms.data()),
                 squares = std::vector<double>(std::size_t(job.k))](Index first, Index count, NoSums&) mutable {
+            x.open(first, count);
             for (Index i = first; i < first + count; ++i) {
-                const auto row = source.entries(i);
+                const auto row = x.entries(i);
                 distance.all(row, distance.square(row), squares.data());
                 for (Index j = 0; j < job.k; ++j) job.out[i * job.k + j] = T(std::sqrt(squares[std::size_t(j)]));
             }

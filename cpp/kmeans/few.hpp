@@ -23,7 +23,7 @@ class FewWorker {
   public:
     static constexpr int across = FewSums<T>::across, width = FewSums<T>::width;
 
-    FewWorker(Matrix<const T> x, const Assignment<T>& job)
+    FewWorker(const Rows<T>& x, const Assignment<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
           centers_(job.k * job.d), x_lanes_(width * job.d), rows_(D * width), own_(job, x_lanes_.get()) {
         std::copy_n(job.centers, job.k * job.d, centers_.get());
@@ -75,6 +75,7 @@ class FewWorker {
 
     // Rows first to first + count side by side, the last one again and again behind them.
     void open(Index first, Index count) {
+        x_.open(first, count);
         if constexpr (D > 0) {
             const T* rows = x_.row(first);
             if (count < width) {
@@ -221,7 +222,7 @@ class FewWorker {
         ++sums.rechecked;
     }
 
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Assignment<T>& job_;
     ToLanes<T, T> to_lanes_;
     Buffer<T> centers_, x_lanes_, rows_;
@@ -238,7 +239,7 @@ bool few(const Dense<T>& source, const Assignment<T>& job) {
 // The sums of a pass over few clusters and columns, in `fold_with(make_worker)`.
 template <class T, class F>
 auto with_few_worker(const Dense<T>& source, const Assignment<T>& job, F fold_with) {
-    const Matrix<const T>& x = source.matrix();
+    const Rows<T>& x = source.matrix();
     const auto make = [&](auto columns) { return [&, columns] { return FewWorker<T, columns()>(x, job); }; };
     switch (x.row_stride == job.d ? job.d : 0) {
         case 1: return fold_with(make(std::integral_constant<int, 1>{}));

@@ -93,10 +93,10 @@ class SeedWorker {
     static constexpr Index width = panel_rows<T>;
     static constexpr int most = tile_rows >= 12 ? 8 : 4;
 
-    SeedWorker(Matrix<const T> x, const Seeding<T>& job)
+    SeedWorker(const Rows<T>& x, const Seeding<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
           packed_(width * job.d), candidates_(job.n_candidates * job.d), found_(most * width),
-          copy_(x.col_stride == 1 ? 0 : width * job.d), filter_(job.sketch, job.candidates, job.n_candidates, job.d) {
+          copy_(x.has_rows() ? 0 : width * job.d), filter_(job.sketch, job.candidates, job.n_candidates, job.d) {
         T* to = candidates_.get();
         for (Index l = 0; l < job.n_candidates; l += most)
             for (Index q = 0; q < job.d; ++q)
@@ -163,7 +163,7 @@ class SeedWorker {
     const T* row(Index i, Index place) {
         if (!copy_.size()) return x_.row(i);
         T* to = copy_.get() + place * job_.d;
-        for (Index q = 0; q < job_.d; ++q) to[q] = x_(i, q);
+        x_.read(i, to);
         return to;
     }
 
@@ -172,7 +172,7 @@ class SeedWorker {
         return std::array<void (*)(Index, const T*, const T*, T*, Index, const char*), sizeof...(R)>{&distance_tile<T, R + 1>...};
     }
 
-    Matrix<const T> x_;
+    Rows<T> x_;
     const Seeding<T>& job_;
     ToLanes<T, T> to_lanes_;
     Buffer<T> packed_, candidates_, found_, copy_;
@@ -200,6 +200,7 @@ class SeedCsrWorker {
     void operator()(Index first_block, Index blocks, RowsRead& read) {
         for (Index b = first_block; b < first_block + blocks; ++b) {
             const Index first = b * seed_block, count = std::min(seed_block, x_.rows() - first);
+            x_.open(first, count);
             for (Index i = first; i < first + count; ++i) row(i);
             read.count += count;
             job_.settle(first, count, x_.rows());
@@ -219,7 +220,7 @@ class SeedCsrWorker {
         for (Index l = 0; l < job_.n_candidates; ++l) job_.out[l * x_.rows() + i] = T(distances[l]);
     }
 
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Seeding<T>& job_;
     Index kp_;
     Buffer<double> columns_, squares_, products_;

@@ -30,7 +30,7 @@ struct NoSums {
 };
 
 template <class T>
-void sketch(Matrix<const T> x, const std::vector<double>& shift, double step, std::int32_t* codes, float* errors,
+void sketch(const Rows<T>& x, const std::vector<double>& shift, double step, std::int32_t* codes, float* errors,
             const Run& run) {
     constexpr int w = lanes<float>, width = panel_rows<float>;
     using V = Vec<float>;
@@ -38,15 +38,13 @@ void sketch(Matrix<const T> x, const std::vector<double>& shift, double step, st
     const Index d = x.cols, blocks = (x.rows + sketch_rows - 1) / sketch_rows;
     const auto make_worker = [&] {
         return [&, to_lanes = ToLanes<T, float>(shift, 1 / step), v = Buffer<float>(width * d),
-                         copy = Buffer<T>(x.col_stride == 1 ? 0 : width * d)](Index first, Index count, NoSums&) {
+                         copy = Buffer<T>(x.has_rows() ? 0 : width * d)](Index first, Index count, NoSums&) {
         for (Index i = first * sketch_rows; i < (first + count) * sketch_rows; i += width) {
             const T* rows[width];
             for (Index r = 0; r < width; ++r) {
                 const Index at = std::min(i + r, x.rows - 1);
-                rows[r] = x.row(at);
-                if (!copy.size()) continue;
-                for (Index q = 0; q < d; ++q) copy.get()[r * d + q] = x(at, q);
-                rows[r] = copy.get() + r * d;
+                rows[r] = copy.size() ? copy.get() + r * d : x.row(at);
+                if (copy.size()) x.read(at, copy.get() + r * d);
             }
             to_lanes.template operator()<w>(rows, d, panel_vectors, v.get());
             for (Index part = 0; part < width; part += w) {

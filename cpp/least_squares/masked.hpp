@@ -19,7 +19,7 @@ struct Masked : Observed<T>, PaddedRows<T> {
     using PaddedRows<T>::k, PaddedRows<T>::kp;
     Buffer<T> across, grams;  // per piece: F' (k x stride) and, without weights, F'F (k x kp)
 
-    Masked(Matrix<const T> x, Matrix<const T> w, Matrix<const T> from)
+    Masked(const Rows<T>& x, const Rows<T>& w, Matrix<const T> from)
         : Observed<T>{x, w}, PaddedRows<T>(from), across(pieces() * k * stride), grams(w.data ? 0 : pieces() * size()) {
         grams.zero();
         for (Index i = 0; i < pieces(); ++i) {

@@ -10,7 +10,7 @@ namespace gramfold {
 
 template <class T>
 struct Observed {
-    Matrix<const T> x, w;  // w.data may be null: weights 1
+    Rows<T> x, w;  // w.data may be null: weights 1
 
     // Columns at a time; rows lie off the power of two, for the first-level cache.
     static constexpr Index piece = 1024, stride = piece + 16;
@@ -24,7 +24,7 @@ class ObservedRows {
     static constexpr Index stride = Observed<T>::stride;
 
     ObservedRows(const Observed<T>& in, Index most)
-        : in_(in), x_(most * stride), w_(most * stride), wx_(in.w.data ? most * stride : 0), seen_(most * stride),
+        : in_(in), open_x_(in.x), open_w_(in.w), x_(most * stride), w_(most * stride), wx_(in.w.data ? most * stride : 0), seen_(most * stride),
           missing_(static_cast<std::size_t>(most)) {}
 
     // Make n rows of piece i ready. Nothing to do if they are.
@@ -32,8 +32,8 @@ class ObservedRows {
         if (opened_[0] == first && opened_[1] == n && opened_[2] == i) return;
         opened_[0] = first, opened_[1] = n, opened_[2] = i;
         length_ = in_.length(i);
-        const Lines x = lines(in_.x, first, n, i, x_.get());
-        const Lines w = in_.w.data ? lines(in_.w, first, n, i, w_.get()) : Lines{nullptr, 0};
+        const Lines x = lines(open_x_, first, n, i, x_.get());
+        const Lines w = in_.w.data ? lines(open_w_, first, n, i, w_.get()) : Lines{nullptr, 0};
         for (Index r = 0; r < n; ++r) {
             const T* wr = w.first ? w.first + r * w.row : nullptr;
             missing_[std::size_t(r)] = length_ - clean(r * stride, x.first + r * x.row, wr);
@@ -74,7 +74,8 @@ class ObservedRows {
     };
 
     // Rows of a piece with contiguous columns: in place, or copied.
-    Lines lines(const Matrix<const T>& m, Index first, Index n, Index i, T* copy) const {
+    Lines lines(RowReader<T>& m, Index first, Index n, Index i, T* copy) const {
+        m.open(first, n, i * Observed<T>::piece, length_);
         const T* from = &m(first, i * Observed<T>::piece);
         if (m.col_stride == 1) return {from, m.row_stride};
         if (m.row_stride == 1) transpose(length_, n, from, m.col_stride, copy, stride);
@@ -114,6 +115,7 @@ class ObservedRows {
     }
 
     Observed<T> in_;
+    RowReader<T> open_x_, open_w_;
     Buffer<T> x_, w_, wx_;
     Buffer<std::int8_t> seen_;
     std::vector<Index> missing_;

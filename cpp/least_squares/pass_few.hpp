@@ -23,6 +23,7 @@ class FewPassWorker {
     void operator()(Index first, Index count, PassSums<T>& sums) {
         const Index padded = round_up<Index>(count, row_group);
         T *p = p_.get(), *z = z_.get();
+        x_.open(first, count);
         dots(count, k_, x_.cols, x_.row(first), x_.row_stride, f_.data, p, 1, stride_);
         for (Index t = 0; t < k_; ++t) {
             for (Index r = 0; r < count; ++r) p[t * stride_ + r] -= l1_;
@@ -62,7 +63,7 @@ class FewPassWorker {
             }
     }
 
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Packed<T>& f_;
     T l1_;
     bool nonneg_;

@@ -17,6 +17,7 @@ class StoredWorker : OwnRows<T> {
         : OwnRows<T>(f.k, f.kp, rows, l2, start, out), x_(x), f_(f) {}
 
     void operator()(Index first, Index count, OwnStats& stats) {
+        x_.open(first, count);
         for (Index r = 0; r < count; r += many_) some(first + r, std::min(many_, count - r), stats);
     }
 
@@ -60,7 +61,7 @@ class StoredWorker : OwnRows<T> {
         return total;
     }
 
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const PaddedRows<T>& f_;
 };
 

@@ -24,8 +24,7 @@ MixtureRows<T> mixture_rows(Index n, Index k, const Optional<double>& weights, c
 // Calls f(source of double) for x of either type.
 template <class F>
 auto with_widened(const py::object& x, F f) {
-    const py::object values = py::isinstance<py::tuple>(x) ? py::object(x[py::int_(0)]) : x;
-    if (!Strided<float>::check_(values)) return with_source<double>(x, f);
+    if (!read_as_float(x)) return with_source<double>(x, f);
     return with_source<float>(x, [&](const auto& source) { return f(Widened<std::decay_t<decltype(source)>>(source)); });
 }
 
@@ -60,8 +59,7 @@ py::tuple count_rows(const py::object& x, const Contiguous<double>& totals, cons
             without_gil(n_threads, [&](const Run& run) { return count_pass(source, t, l, run); });
         return result("Counted", found.least, found.whole);
     };
-    const py::object values = py::isinstance<py::tuple>(x) ? py::object(x[py::int_(0)]) : x;
-    return Strided<float>::check_(values) ? with_source<float>(x, count) : with_source<double>(x, count);
+    return read_as_float(x) ? with_source<float>(x, count) : with_source<double>(x, count);
 }
 
 Covariance covariance(const std::string& kind) {
@@ -74,12 +72,12 @@ Covariance covariance(const std::string& kind) {
 // second: None for no sums of squares, k x d for their diagonal, k x d x d for all, 1 x d x d for those of all components
 // together; without `first`, no sums.
 template <class From, class T>
-py::tuple gaussian_mixture(const Strided<From>& x, const std::string& kind, const Contiguous<T>& shift,
+py::tuple gaussian_mixture(const Readable<From>& x, const std::string& kind, const Contiguous<T>& shift,
                            const Contiguous<T>& scale, const Contiguous<T>& centers, const Contiguous<T>& factor, const Contiguous<double>& constants, const Contiguous<T>& about,
                            const Optional<double>& weights, const Optional<T>& given, const Optional<double>& first,
                            const Optional<double>& second, const Optional<T>& resp, const Optional<double>& score,
                            const Optional<std::int64_t>& labels, int n_threads) {
-    const auto xm = strided(x);
+    const auto xm = rows_of<From>(x);
     const Index n = xm.rows, d = xm.cols, k = centers.ndim() == 2 ? centers.shape(0) : 0;
     const Covariance shape = covariance(kind);
     const Index entries[] = {k * d * d, d * d, k * d, k};

@@ -28,7 +28,7 @@ struct GaussianSums {
 template <class From, class T>
 class GaussianWorker {
   public:
-    GaussianWorker(Matrix<const From> x, const T* shift, const T* scale, const QuadraticForms<T>& forms,
+    GaussianWorker(const Rows<From>& x, const T* shift, const T* scale, const QuadraticForms<T>& forms,
                    const Moments<T>* moments, const MixtureRows<T>& rows, Index block)
         : x_(x), shift_(shift), scale_(scale), forms_(forms), moments_(moments), k_(rows.k), d_(x.cols),
           dp_(round_up<Index>(d_ + 1, lanes<T>)), r_(rows, round_up<Index>(block, strip)), lines_(r_.stride() * dp_),
@@ -54,6 +54,7 @@ class GaussianWorker {
     // Rows of X about the shift and scaled, one feature more that is 1, and zeros up to whole strips.
     void read(Index first, Index count) {
         T* to = lines_.get();
+        x_.open(first, count);
         for (Index r = 0; r < count; ++r, to += dp_) {
             const From* from = x_.row(first + r);
             if (x_.col_stride == 1)
@@ -66,7 +67,7 @@ class GaussianWorker {
         std::fill_n(to, (round_up(count, strip) - count) * dp_, T(0));
     }
 
-    Matrix<const From> x_;
+    RowReader<From> x_;
     const T *shift_, *scale_;
     const QuadraticForms<T>& forms_;
     const Moments<T>* moments_;
@@ -77,7 +78,7 @@ class GaussianWorker {
 
 // Chunks are worth the addition of their sums; the sums of full covariances may be large.
 template <class From, class T>
-std::unique_ptr<GaussianSums<T>> gaussian_pass(Matrix<const From> x, const T* shift, const T* scale,
+std::unique_ptr<GaussianSums<T>> gaussian_pass(const Rows<From>& x, const T* shift, const T* scale,
                                                const QuadraticForms<T>& forms, const Moments<T>* moments,
                                                const MixtureRows<T>& rows, const Run& run) {
     const Index size = moments ? moments->sums_size() : 0, d = x.cols;

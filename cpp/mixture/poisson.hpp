@@ -132,18 +132,33 @@ struct CountSums {
     }
 };
 
+template <class T, class F>
+void each_entry(const RowReader<T>& x, Index r, F f) {
+    for (Index c = 0; c < x.cols; ++c) f(double(x(r, c)));
+}
+template <class T, class I, class F>
+void each_entry(const CsrReader<T, I>& x, Index r, F f) {
+    const auto row = x.entries(r);
+    for (Index e = 0; e < row.size; ++e) f(double(row.values[e]));
+}
+
+template <class T>
+RowReader<T> reader(const Dense<T>& x) { return RowReader<T>(x.matrix()); }
+template <class T, class I>
+CsrReader<T, I> reader(const Csr<T, I>& x) { return CsrReader<T, I>(x); }
+
 // Totals and sums of log x! of the rows, and whether X is made of counts; an entry that is not adds nothing to the latter.
-template <class T, class EachEntry>
-CountSums count_pass(const Plan& plan, EachEntry each_entry, double* totals, double* factorials, const Run& run) {
+template <class Source>
+CountSums count_pass(const Source& source, double* totals, double* factorials, const Run& run) {
     const LogFactorial log_factorial;
     return *fold(
-        plan, run, [] { return std::make_unique<CountSums>(); },
+        source.plan(1), run, [] { return std::make_unique<CountSums>(); },
         [&] {
-            return [&](Index first, Index count, CountSums& sums) {
+            return [&, rows = reader(source)](Index first, Index count, CountSums& sums) mutable {
+                rows.open(first, count);
                 for (Index r = first; r < first + count; ++r) {
                     double total = 0, factorial = 0;
-                    each_entry(r, [&](T value) {
-                        const double x = double(value);
+                    each_entry(rows, r, [&](double x) {
                         sums.least = std::min(sums.least, x);
                         sums.whole = sums.whole && x == std::floor(x);
                         total += x, factorial += x >= 0 ? log_factorial(x) : 0;
@@ -152,24 +167,6 @@ CountSums count_pass(const Plan& plan, EachEntry each_entry, double* totals, dou
                 }
             };
         });
-}
-
-template <class T>
-CountSums count_pass(const Dense<T>& x, double* totals, double* factorials, const Run& run) {
-    const auto& m = x.matrix();
-    const auto each = [&](Index r, auto f) {
-        for (Index c = 0; c < m.cols; ++c) f(m(r, c));
-    };
-    return count_pass<T>(x.plan(1), each, totals, factorials, run);
-}
-
-template <class T, class I>
-CountSums count_pass(const Csr<T, I>& x, double* totals, double* factorials, const Run& run) {
-    const auto each = [&](Index r, auto f) {
-        const auto row = x.entries(r);
-        for (Index e = 0; e < row.size; ++e) f(row.values[e]);
-    };
-    return count_pass<T>(x.plan(1), each, totals, factorials, run);
 }
 
 }  // namespace gramfold

@@ -28,16 +28,17 @@ class Widened<Dense<float>> {
     Index rows() const { return x_.rows; }
     Index cols() const { return x_.cols; }
     Index work_per_row() const { return 2 * x_.cols; }
-    Plan plan(Index k) const { return Dense<double>({nullptr, x_.rows, x_.cols, x_.cols, 1}).plan(k); }
+    Plan plan(Index k) const { return Dense<double>(Matrix<const double>{nullptr, x_.rows, x_.cols, x_.cols, 1}).plan(k); }
     bool packs_sums() const { return !by_cols_; }
     bool reads_panels() const { return !by_cols_; }
 
     class Block {
       public:
-        explicit Block(const Widened& x) : x_(x) {}
+        explicit Block(const Widened& x) : x_(x), from_(x.x_) {}
 
         void open(Index first, Index count) {
-            const auto& from = x_.x_;
+            from_.open(first, count);
+            const auto& from = from_;
             const Index lines = x_.by_cols_ ? from.cols : count, length = x_.by_cols_ ? count : from.cols;
             const Index step = x_.by_cols_ ? from.col_stride : from.row_stride;
             const Index within = x_.by_cols_ ? from.row_stride : from.col_stride, stride = length | 8;  // no multiple of 4096 bytes
@@ -64,13 +65,14 @@ class Widened<Dense<float>> {
 
       private:
         const Widened& x_;
+        RowReader<float> from_;
         Index count_ = 0, stride_ = 0;
         const float* next_ = nullptr;
         Buffer<double> copy_;
     };
 
   private:
-    Matrix<const float> x_;
+    Rows<float> x_;
     bool by_cols_;
 };
 
@@ -90,13 +92,14 @@ class Widened<Csr<float, I>> {
 
     class Block {
       public:
-        explicit Block(const Widened& x) : x_(x) {}
+        explicit Block(const Widened& x) : x_(x), from_(x.x_) {}
 
         void open(Index first, Index count) {
+            from_.open(first, count);
             pointers_.assign(1, 0);
-            for (Index r = first; r < first + count; ++r) pointers_.push_back(I(pointers_.back() + x_.x_.entries(r).size));
+            for (Index r = first; r < first + count; ++r) pointers_.push_back(I(pointers_.back() + from_.entries(r).size));
             const Index size = pointers_.back();
-            const auto from = x_.x_.entries(first);
+            const auto from = from_.entries(first);
             if (values_.size() < size) values_ = Buffer<double>(size);
             widen(size, from.values, values_.get());
             inner_.emplace(values_.get(), from.columns, pointers_.data(), count, x_.cols());
@@ -109,6 +112,7 @@ class Widened<Csr<float, I>> {
 
       private:
         const Widened& x_;
+        CsrReader<float, I> from_;
         std::vector<I> pointers_;
         Buffer<double> values_;
         std::optional<Csr<double, I>> inner_;

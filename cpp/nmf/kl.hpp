@@ -41,6 +41,7 @@ class KlWorker {
     // NV vectors of components, known when compiled so that they stay in registers; 0 for any number.
     template <int NV>
     void rows(Index first, Index count, BetaSums<T>& sums) {
+        x_.open(first, count);
         for (Index r = first; r < first + count; ++r) {
             if (r + 1 < first + count) prefetch(x_.entries(r + 1), sums);
             row<NV>(x_.entries(r), r, sums);
@@ -134,7 +135,7 @@ class KlWorker {
         return wh + double(total<T>(sum));
     }
 
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Aligned<T>& f_;
     const double* slope_;
     const Multiplicative<T>& rule_;

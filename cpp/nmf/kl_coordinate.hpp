@@ -32,11 +32,14 @@ template <class T, class I>
 class RowEntries<Csr<T, I>> {
   public:
     explicit RowEntries(const Csr<T, I>& x) : x_(x) {}
-    void open(Index first, Index) { first_ = first; }
+    void open(Index first, Index count) {
+        first_ = first;
+        x_.open(first, count);
+    }
     Entries<T, I> operator[](Index r) const { return x_.entries(first_ + r); }
 
   private:
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     Index first_ = 0;
 };
 
@@ -45,6 +48,7 @@ class RowEntries<Dense<T>> {
   public:
     explicit RowEntries(const Dense<T>& x) : x_(x.matrix()) {}
     void open(Index first, Index count) {
+        x_.open(first, count);
         values_.clear(), columns_.clear(), begins_.assign(1, 0);
         for (Index r = first; r < first + count; ++r) {
             for (Index c = 0; c < x_.cols; ++c)
@@ -58,7 +62,7 @@ class RowEntries<Dense<T>> {
     }
 
   private:
-    Matrix<const T> x_;
+    RowReader<T> x_;
     std::vector<T> values_;
     std::vector<Index> columns_;
     std::vector<std::size_t> begins_;

@@ -19,6 +19,7 @@ class Panels<Dense<T>> {
 
     // Columns c to c + n of the block, contiguous rows `stride` apart.
     const T* read(Index c, Index n, Index& stride) {
+        x_.open(first_, count_, c, n);
         const T* x = x_.row(first_) + c * x_.col_stride;
         stride = x_.row_stride;
         if (x_.col_stride == 1) return x;
@@ -30,7 +31,7 @@ class Panels<Dense<T>> {
     }
 
   private:
-    Matrix<const T> x_;
+    RowReader<T> x_;
     Index first_ = 0, count_ = 0;
     Buffer<T> copy_;
 };
@@ -45,6 +46,7 @@ class Panels<Csr<T, I>> {
     // The entries of the block are sorted by panel.
     void open(Index first, Index count) {
         count_ = count;
+        x_.open(first, count);
         std::fill(bounds_.begin(), bounds_.end(), std::size_t(0));
         each_entry(first, [&](std::size_t panel, const Place&) { ++bounds_[panel + 2]; });
         for (std::size_t p = 2; p < bounds_.size(); ++p) bounds_[p] += bounds_[p - 1];
@@ -78,7 +80,7 @@ class Panels<Csr<T, I>> {
         }
     }
 
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     std::vector<std::size_t> bounds_;
     std::vector<Place> places_;
     Index count_ = 0;

@@ -8,10 +8,10 @@ namespace {
 
 // shift (cols), weights (rows) and scale (cols) in double; gram is P'P if there is q; total: cols.
 template <class T>
-double centred(const Strided<T>& x, const Optional<double>& shift, const Optional<double>& weights,
+double centred(const Readable<T>& x, const Optional<double>& shift, const Optional<double>& weights,
                const Optional<double>& scale, bool by_row, const std::optional<Strided<T>>& q, const Optional<double>& gram,
                const Optional<T>& products, const Optional<T>& image, const Optional<double>& total, int n_threads) {
-    const auto xm = strided(x);
+    const auto xm = rows_of<T>(x);
     const Index n = xm.cols;
     const auto qm = columns(q, n, "q must be cols x k");
     const Index k = qm.cols, g = k ? k : n;

@@ -14,7 +14,7 @@ namespace gramfold {
 
 template <class T>
 struct CentredInput {
-    Matrix<const T> x;
+    Rows<T> x;
     const double *shift, *weights, *scale;  // of the columns, of the rows, of the columns; or null
     bool by_row;
     Matrix<const T> q;  // no columns: none

@@ -50,13 +50,14 @@ struct Augmented {
 template <class T>
 class DenseMoments {
   public:
-    DenseMoments(Matrix<const T> x, const Augmented<T>& in)
+    DenseMoments(const Rows<T>& x, const Augmented<T>& in)
         : x_(x), in_(in), q_(in.size()), stride_(in.stride()), z_(moment_rows * stride_),
           small_(std::is_same_v<T, double> ? 0 : q_ * stride_) {
         z_.zero();
     }
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
+        x_.open(first, count);
         if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) fill_by_columns(first, count);
         else
             for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
@@ -103,7 +104,7 @@ class DenseMoments {
         }
     }
 
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Augmented<T>& in_;
     Index q_, stride_;
     Buffer<T> z_, small_;
@@ -118,6 +119,7 @@ class CsrMoments {
     void operator()(Index first, Index count, VectorSum<double>& total) {
         const Index m = tail_.size();
         T* tail = tail_.get();
+        x_.open(first, count);
         for (Index row = first; row < first + count; ++row) {
             const auto e = x_.entries(row);
             const double weight = in_.weights ? double(in_.weights[row]) : 1;
@@ -136,7 +138,7 @@ class CsrMoments {
     }
 
   private:
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Augmented<T>& in_;
     Index stride_;
     Buffer<T> tail_;

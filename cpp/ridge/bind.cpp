@@ -41,10 +41,7 @@ py::tuple misfit_of(const py::object& x, const Strided<double>& y, const Optiona
         without_gil(n_threads, [&](const Run& run) { gramfold::misfit(source, in, to, to_squares, to_sums, run); return 0; });
         return result("Misfit", pull, squares, sums);
     };
-    const bool sparse = py::isinstance<py::tuple>(x);
-    require(!sparse || py::len(x) == 4, "x must be (data, indices, indptr, cols)");
-    const py::object values = sparse ? py::object(x[py::int_(0)]) : x;
-    return Strided<float>::check_(values) ? with_source<float>(x, run_on) : with_source<double>(x, run_on);
+    return read_as_float(x) ? with_source<float>(x, run_on) : with_source<double>(x, run_on);
 }
 
 template <class T>

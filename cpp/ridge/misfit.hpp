@@ -37,7 +37,7 @@ struct Misfit {
 template <class T>
 class DenseMisfit {
   public:
-    DenseMisfit(Matrix<const T> x, const Misfit& in, const Packed<double>& coefs, Index block)
+    DenseMisfit(const Rows<T>& x, const Misfit& in, const Packed<double>& coefs, Index block)
         : x_(x), in_(in), coefs_(coefs), z_(block * in.cols), fitted_(block * coefs.kp), r_(block * in.y.cols) {}
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
@@ -54,8 +54,9 @@ class DenseMisfit {
     }
 
   private:
-    void fill(Index first, Index count) const {
+    void fill(Index first, Index count) {
         const Index p = in_.cols;
+        x_.open(first, count);
         if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) {
             for (Index c = 0; c < p; ++c)
                 for (Index r = 0; r < count; ++r) z_.get()[r * p + c] = centred(x_(first + r, c), c);
@@ -72,7 +73,7 @@ class DenseMisfit {
 
     double centred(T x, Index c) const { return in_.scale * (double(x) - (in_.shift ? in_.shift[c] : 0)); }
 
-    Matrix<const T> x_;
+    RowReader<T> x_;
     const Misfit& in_;
     const Packed<double>& coefs_;
     Buffer<double> z_, fitted_, r_;
@@ -87,6 +88,7 @@ class CsrMisfit {
     void operator()(Index first, Index count, VectorSum<double>& total) {
         const Index t = in_.y.cols;
         double* r = r_.get();
+        x_.open(first, count);
         for (Index row = first; row < first + count; ++row) {
             const auto e = x_.entries(row);
             in_.target(row, r);
@@ -104,7 +106,7 @@ class CsrMisfit {
     }
 
   private:
-    const Csr<T, I>& x_;
+    CsrReader<T, I> x_;
     const Misfit& in_;
     Buffer<double> r_;
 };

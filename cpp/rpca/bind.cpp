@@ -28,12 +28,12 @@ py::object named(const ShrinkSums& s) {
 // f without left: nothing is kept of W V; left without f: it is known. With q, gram is P'P; without, products are given
 // if there is an image.
 template <class T>
-py::object shrink(const Strided<T>& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
+py::object shrink(const py::object& x, const std::optional<Strided<T>>& weights, const Contiguous<T>& z,
                   const std::optional<Strided<T>>& v, const std::optional<Contiguous<double>>& f, const Optional<T>& left,
                   double lam, double mu_old, double mu, double mu_next, double damping_old, double damping, double relax,
                   bool by_row, bool dual, const Optional<double>& gram, const std::optional<Strided<T>>& q,
                   const Optional<T>& products, const Optional<T>& image, int n_threads) {
-    const auto xm = strided(x);
+    const auto xm = rows_of<T>(x);
     const Index n = xm.cols;
     const auto wm = weights ? strided(*weights) : Matrix<const T>{nullptr, xm.rows, n, 0, 0};
     require(wm.rows == xm.rows && wm.cols == n, "weights must have the shape of x");
@@ -64,8 +64,7 @@ py::object shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>&
     return with_source<T>(x, [&](const auto& source) -> py::object {
         if constexpr (std::is_same_v<std::decay_t<decltype(source)>, Dense<T>>) throw std::invalid_argument("x must be CSR");
         else {
-            const Index used = source.rows() ? source.entries(source.rows() - 1).values + source.entries(source.rows() - 1).size -
-                                                   source.entries(0).values : 0;
+            const Index used = source.begin(source.rows());
             for (const auto* a : {&z, &out}) require(a->ndim() == 1 && a->size() >= used && a->writeable(), "z and out must be writable and as data");
             require(!weights || weights->size() >= used, "weights must be as data");
             const Index k = left.ndim() == 2 ? left.shape(1) : 0;
@@ -82,7 +81,7 @@ py::object shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>&
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("shrink", &shrink<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("weights").noconvert(), py::arg("z").noconvert(),
+    m.def("shrink", &shrink<T>, py::kw_only(), py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("left").noconvert(), py::arg("lam"), py::arg("mu_old"),
           py::arg("mu"), py::arg("mu_next"), py::arg("damping_old"), py::arg("damping"), py::arg("relax"),
           py::arg("by_row"), py::arg("dual"), py::arg("gram").noconvert(), py::arg("q").noconvert(),

@@ -20,7 +20,7 @@ namespace gramfold {
 
 template <class T>
 struct ShrinkInput {
-    Matrix<const T> x, weights;  // weights: lam of each entry; data may be null
+    Rows<T> x, weights;  // weights: lam of each entry; data may be null
     T* z;
     bool advance, dual;  // not advance: z stays, only sums of W are wanted; with dual, those of the multipliers
     Matrix<const T> v;   // no columns: L = 0
@@ -70,10 +70,11 @@ struct BothWays {
 template <class T>
 class RowLines {
   public:
-    RowLines(Matrix<const T> m, Index most) : m_(m), copy_(m.data && m.col_stride != 1 ? most * m.cols : 0) {}
+    RowLines(const Rows<T>& m, Index most) : given_(m.given()), m_(m), copy_(given_ && m.col_stride != 1 ? most * m.cols : 0) {}
 
     void open(Index first, Index count) {
-        if (!m_.data) return;
+        if (!given_) return;
+        m_.open(first, count);
         first_ = m_.row(first), stride_ = m_.row_stride;
         if (m_.col_stride == 1) return;
         if (m_.row_stride == 1) transpose(m_.cols, count, first_, m_.col_stride, copy_.get(), m_.cols);
@@ -82,10 +83,11 @@ class RowLines {
                 for (Index c = 0; c < m_.cols; ++c) copy_.get()[r * m_.cols + c] = m_(first + r, c);
         first_ = copy_.get(), stride_ = m_.cols;
     }
-    const T* operator[](Index r) const { return m_.data ? first_ + r * stride_ : nullptr; }
+    const T* operator[](Index r) const { return given_ ? first_ + r * stride_ : nullptr; }
 
   private:
-    Matrix<const T> m_;
+    bool given_;
+    RowReader<T> m_;
     Buffer<T> copy_;
     const T* first_ = nullptr;
     Index stride_ = 0;
@@ -220,10 +222,11 @@ ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<con
     const auto totals = fold(
         plan, run, [] { return std::make_unique<ShrinkTotals<T>>(0, 0); },
         [&] {
-            return [&, l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+            return [&, entries = CsrReader<T, I>(x), l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+                entries.open(first, count);
                 for (Index r = first; r < first + count; ++r) {
-                    const auto row = x.entries(r);
-                    const Index at = row.values - x.entries(0).values;
+                    const auto row = entries.entries(r);
+                    const Index at = x.begin(r);
                     if (Index(l.size()) < row.size) l.resize(std::size_t(row.size));
                     const T* b = left.row(r);
                     for (Index e = 0; e < row.size; ++e) {

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from dictionary.cases import BOTH, planted
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import DictionaryLearning as SklearnLearning
@@ -12,20 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 
 import gramfold as gf
-
-BOTH = [gf.DictionaryLearning, gf.MiniBatchDictionaryLearning]
-
-
-def planted(n=2000, m=20, k=30, size=3, seed=0, positive=False):
-    rng = np.random.default_rng(seed)
-    D = rng.standard_normal((k, m))
-    D = np.abs(D) if positive else D
-    D /= np.linalg.norm(D, axis=1, keepdims=True)
-    Z = np.zeros((n, k))
-    for z in Z:
-        on = rng.choice(k, size, replace=False)
-        z[on] = rng.uniform(1, 3, size) * (1 if positive else rng.choice([-1, 1], size))
-    return Z @ D, D
 
 
 @pytest.mark.parametrize("model", BOTH)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from dictionary.test_fits import BOTH, planted
+from dictionary.cases import BOTH, planted
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf

@@ -51,7 +51,7 @@ def test_squared_residual_does_not_cancel(kernels, dtype, shape, layout):
 @pytest.mark.parametrize(
     ("kernel", "arguments"),
     [
-        ("scan", (np.ones(3), 1)), ("scan", (np.ones((3, 3), int), 1)), ("scan", (np.ones((3, 3)), 0)),
+        ("scan", (np.ones(3), 1)), ("scan", (np.ones((3, 3), complex), 1)), ("scan", (np.ones((3, 3)), 0)),
         ("gram", (np.ones(3), 1)), ("gram", (np.ones((3, 3), complex), 1)), ("gram", (np.ones((3, 3)), 0)),
         ("squared_residual", (np.ones((3, 4)), np.ones((3, 2)), np.ones((3, 4)), 1)),
         ("squared_residual", (np.ones((3, 4)), np.ones((2, 2)), np.ones((2, 4)), 1)),

@@ -18,6 +18,7 @@ import gramfold as gf
 from gramfold import _core
 from gramfold.fit.arguments import effective_threads
 
+pool = pytest.mark.skipif(_core.kernels.threading() != "pool", reason="gramfold's own threads only")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 FORMS = {
     "dense": lambda x: x, "fortran": np.asfortranarray, "wide": lambda x: np.ascontiguousarray(x.T),
@@ -71,13 +72,21 @@ def test_fits_in_several_python_threads_are_the_serial_ones():
         same(a, b)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_joblib_gives_the_serial_fits(backend):
+def test_far_more_threads_than_cpus_and_chunks_give_the_same_bits():
+    X = data()
+    same(fit(X, n_threads=100), fit(X, n_threads=1))
+
+
+@pytest.mark.parametrize("n_threads", [None, 2])
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_joblib_gives_the_serial_fits(backend, n_threads):
     # A start from the SVD would have the bits of NumPy's BLAS, whose threads loky limits.
     inputs = [data(rows=1000), data(rows=1500)]
-    found = Parallel(n_jobs=2, backend=backend)(delayed(fit)(X, init="random") for X in inputs)
+    jobs = [delayed(fit)(X, init="random", n_threads=n_threads) for X in inputs]
+    found = Parallel(n_jobs=2, backend=backend)(jobs)
     for model, X in zip(found, inputs, strict=True):
-        same(model, fit(X, init="random"))
+        same(model, fit(X, init="random", n_threads=1))
 
 
 def in_child(queue, X):
@@ -102,6 +111,138 @@ def test_a_child_forked_after_a_parallel_fit_can_fit():
     assert child.exitcode == 0
     assert_array_equal(queue.get(), expected)
     same(fit(X, n_threads=2), fit(X, n_threads=1))
+
+
+# Each child forks again; other threads of the parent hold the pool's lock now and then.
+FORKED_MEANWHILE = """
+import os, threading
+import numpy as np
+from gramfold import _core
+x = np.random.default_rng(0).random((20_000, 50))
+expected, ended = _core.kernels.scan(x, 1), threading.Event()
+def work():
+    while not ended.is_set():
+        assert _core.kernels.scan(x, 3) == expected
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        assert _core.kernels.scan(x, 2) == expected
+        grandchild = os.fork()
+        assert _core.kernels.scan(x, 3) == expected
+        os._exit(os.waitpid(grandchild, 0)[1] if grandchild else 0)
+    assert os.waitpid(child, 0)[1] == 0
+ended.set()
+for thread in threads:
+    thread.join()
+print("all")
+"""
+
+
+@linux
+def test_children_forked_while_other_threads_work_can_work(run_python):
+    assert run_python(FORKED_MEANWHILE) == "all\n"
+
+
+FORKED_IN_THE_MIDST = """
+import os, signal
+import numpy as np
+from gramfold import _core
+x, f = np.ones((20_000, 64)), np.random.default_rng(0).random((64, 64))
+out = np.zeros((len(x), 64))
+child, inside = None, False
+def fork(number, frame):
+    global child
+    if inside:
+        child = os.fork()
+    else:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+def hals(sweeps):
+    global inside
+    inside = True
+    _core.kernels.hals(x, None, f, f.T @ f, None, None, None, 0.0, out, None, 0.0, True, sweeps, 0, 0.0, 0.0,
+                       False, True, 2)
+    inside = False
+signal.signal(signal.SIGALRM, fork)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    while child is None:
+        hals(50)
+except RuntimeError as error:
+    assert "forked" in str(error)
+    hals(1)
+    os._exit(7)
+assert child, child
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@linux
+@pool
+def test_a_child_forked_by_a_signal_handler_in_the_midst_of_a_kernel_raises(run_python):
+    assert run_python(FORKED_IN_THE_MIDST) == "7\n"
+
+
+@linux
+@pool
+def test_an_exception_in_any_thread_reaches_the_caller_and_the_threads_serve_on():
+    sound = np.zeros(2**21, np.int32)
+    starts = np.arange(2**21 + 1, dtype=np.int32)
+    for at in (0, 2**20, -1):
+        wrong = sound.copy()
+        wrong[at] = 1
+        for n_threads in (2, 3):
+            with pytest.raises(ValueError, match=r"X\.indices"):
+                _core.kernels.repeats(columns=wrong, starts=starts, cols=1, n_threads=n_threads)
+            assert not _core.kernels.repeats(columns=sound, starts=starts, cols=1, n_threads=n_threads)
+
+
+NO_THREADS = """
+import resource
+import numpy as np
+from gramfold import _core
+x = np.random.default_rng(0).random((20_000, 50))
+expected = _core.kernels.scan(x, 1)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+print(_core.kernels.scan(x, 4) == expected)
+"""
+
+
+@linux
+@pool
+def test_where_no_thread_can_be_started_the_caller_works_alone(run_python):
+    assert run_python(NO_THREADS) == "True\n"
+
+
+THREADS_LEFT = """
+import os, threading, time
+import numpy as np
+from gramfold import _core
+x = np.random.default_rng(0).random((20_000, 50))
+before = len(os.listdir("/proc/self/task"))
+most = before + max(3, os.cpu_count() - 1)
+def work():
+    for _ in range(50):
+        _core.kernels.scan(x, 4)
+for _ in range(5):
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+while len(os.listdir("/proc/self/task")) > most:  # joined threads may still be on their way out
+    time.sleep(0.01)
+print("shared")
+"""
+
+
+@linux
+@pool
+def test_calls_share_their_threads_and_the_process_ends_while_these_are_idle(run_python):
+    assert run_python(THREADS_LEFT) == "shared\n"
 
 
 # A shell that starts the tests in the background has them ignore SIGINT.
@@ -177,6 +318,12 @@ def test_the_environment_sets_the_default_number_of_threads(run_python, setting,
 def test_without_a_number_the_affinity_sets_the_default(run_python, setting):
     pinned = "import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
     assert run_python(pinned + THREADS, OMP_NUM_THREADS=setting) == "1\n"
+
+
+def test_the_configuration_says_whose_threads_run():
+    config = gf.show_config()
+    expected = ["none"] if config["level"] == "numpy" else ["pool", "OpenMP"]
+    assert sum(name in config["threading"] for name in expected) == 1
 
 
 def test_the_argument_comes_before_the_environment(monkeypatch):

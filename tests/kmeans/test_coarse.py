@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kmeans.test_kernels import exact_labels, run_assign
+from kmeans.cases import exact_labels, run_assign
 from numpy.testing import assert_array_equal
 
 from gramfold import _core

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kernel_cases import LAYOUTS, as64, csr
-from kmeans.test_kernels import points, run_assign, run_seed
+from kmeans.cases import points, run_assign, run_seed
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference

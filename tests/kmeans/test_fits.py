@@ -1,11 +1,10 @@
 """KMeans: scikit-learn's results and checks, the objective, priors, seeds, degenerate data, bad input."""
 
-import warnings
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn.cluster as peer
+from kmeans.cases import blobs, quiet
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
@@ -38,20 +37,9 @@ def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
 
 
-def blobs(n=2000, d=6, dtype=np.float64, offset=0.0, std=2.0):
-    X, _ = make_blobs(n, d, centers=15, cluster_std=std, random_state=0)
-    return (X + offset).astype(dtype)
-
-
 @pytest.fixture
 def X():
     return blobs()
-
-
-def quiet(model, X, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(X, **options)
 
 
 @pytest.mark.parametrize("offset", [0, 1e5])
@@ -191,7 +179,7 @@ def test_rows_are_drawn_in_proportion_to_their_squared_distance():
     drawn = [gf.kmeans_plusplus(X, 2, random_state=i, n_local_trials=1, sample_weight=[1, 0, 0, 0, 0])[1][1]
              for i in range(20)]  # fmt: skip
     assert set(drawn) == {0}
-    fixed = [gf.seeding.plus_plus(Source(X, 1), None, 1, np.random.RandomState(i), n_local_trials=1,
+    fixed = [seeding.plus_plus(Source(X, 1), None, 1, np.random.RandomState(i), n_local_trials=1,
                                   fixed=np.zeros((1, 1)))[1][0] for i in range(3000)]  # fmt: skip
     found = np.bincount(fixed, minlength=5) / 3000
     # Three standard errors of a share of 9/14.

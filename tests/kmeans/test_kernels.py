@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from kernel_cases import LAYOUTS, as64, by_name, csr
+from kernel_cases import LAYOUTS, as64, csr
+from kmeans.cases import exact_labels, points, run_assign, run_seed
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -13,57 +14,6 @@ SHAPES = [
     (1, 1, 1), (1, 9, 3), (9, 1, 2), (33, 5, 1), (32, 2, 13), (257, 3, 12), (600, 40, 7), (193, 16, 64),
     (7, 300, 33), (20, 6, 30), (1100, 19, 25),
 ]  # fmt: skip
-
-
-def points(rows, cols, k, dtype, seed=0, offset=0.0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((rows, cols)) * (rng.random((rows, cols)) < 0.6)
-    if rows > 2 and cols > 2:
-        x[rows // 2], x[:, cols // 2] = 0, 0
-    c = rng.standard_normal((k, cols))
-    return (x + offset).astype(dtype), (c + offset).astype(dtype), rng.random(rows).astype(dtype)
-
-
-def run_assign(
-    kernels,
-    x,
-    c,
-    *,
-    weights=None,
-    labels=None,
-    lower=None,
-    order=None,
-    moved=None,
-    n_far=0,
-    search=True,
-    wide=False,
-    n_threads=2,
-):
-    rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
-    labels = np.full(rows, -1, np.int32) if labels is None else labels.copy()
-    distances, sums = np.full(rows, np.nan, c.dtype), np.full(c.shape, np.nan)
-    result = kernels.assign(
-        x=x,
-        centers=c,
-        weights=weights,
-        labels=labels,
-        lower=lower,
-        order=order,
-        moved=moved,
-        n_far=n_far,
-        distances=distances,
-        sums=sums,
-        search=search,
-        wide=wide,
-        n_threads=n_threads,
-    )
-    return labels, distances, sums, result
-
-
-def exact_labels(x, c):
-    """Labels and squared distances in float64 from differences."""
-    squares = np.square(x.astype(np.float64)[:, None] - c.astype(np.float64)).sum(axis=2)
-    return squares.argmin(axis=1), squares
 
 
 def check_assign(kernels, x, c, **options):
@@ -264,14 +214,6 @@ def test_a_label_depends_on_its_row_alone(compiled, dtype):
     order = np.random.default_rng(0).permutation(len(x))
     assert_array_equal(run_assign(compiled, x[order], c)[0], whole[order])
     assert_array_equal([run_assign(compiled, x[i : i + 1], c)[0][0] for i in range(50)], whole[:50])
-
-
-def run_seed(kernels, x, candidates, closest, weights, sketch=(None, None, None, 0.0), n_threads=2):
-    rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
-    out = np.full((len(candidates), rows), np.nan, candidates.dtype)
-    sums = np.full((-(-rows // 96), len(candidates)), np.nan)
-    read = by_name(kernels.seed, x, candidates, closest, weights, out, sums, *sketch, n_threads)
-    return out, sums, read
 
 
 def make_sketch(kernels, x, shift, step, n_threads=2):

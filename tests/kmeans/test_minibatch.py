@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn.cluster as peer
-from kmeans.test_fits import blobs
+from kmeans.cases import blobs
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from kmeans.test_fits import blobs, quiet
+from kmeans.cases import blobs, quiet
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf

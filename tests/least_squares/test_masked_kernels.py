@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
-from gramfold.fold.observed import observe
+from gramfold.fold.observe import observe
 
 # rows, columns, components: single ones; one past a group of rows (24), a block and a chunk (48);
 # columns past a piece (1024); k below, at and above vector widths, and above both sides.

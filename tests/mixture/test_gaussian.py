@@ -11,6 +11,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gramfold as gf
+from gramfold.fold.source import Source
 from gramfold.mixture.gaussian_model import GaussianModel
 from gramfold.mixture.gaussian_parameters import GaussianParameters, in_units, out_of_units
 from gramfold.mixture.gaussian_points import Frame, Points
@@ -195,8 +196,9 @@ def test_variances_of_far_data_are_positive_and_right(X, kind, offset):
 def test_moments_are_taken_again_where_a_mean_moves_far(kind, dtype):
     rng = np.random.default_rng(0)
     X = np.vstack([rng.normal(size=(200, 3)), 1e4 + 1e-2 * rng.normal(size=(200, 3))]).astype(dtype)
-    frame = Frame.of_rows(X, None, 0.0, common=kind == "spherical")
-    model = GaussianModel(Points(X, None, 2, frame), 2, kind, 0.0, "random", None, None, None)
+    x = Source(X, 2)
+    frame = Frame.of_rows(x, None, 0.0, common=kind == "spherical")
+    model = GaussianModel(Points(x, None, frame), 2, kind, 0.0, "random", None, None, None)
     means = model.points.scaled(np.array([[0.0] * 3, [9000.0] * 3]))
     covariances = np.stack([np.eye(3), 1e6 * np.eye(3)])
     if kind != "full":

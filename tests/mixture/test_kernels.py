@@ -389,7 +389,7 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     read_only = np.empty(6)
     read_only.flags.writeable = False
     wrong = {
-        "x": [x.astype(int), x[0], x[:, :4]], "kind": ["round", "diag", "tied"],
+        "x": [x.astype(complex), x[0], x[:, :4]], "kind": ["round", "diag", "tied"],
         "shift": [shift[:4], shift[None]], "scale": [scale[:4], scale.astype(other)],
         "factor": [factor[:2]], "constants": [constants[:2]],
         "centers": [centers[:2], centers.astype(other), centers[0], centers[:0]], "about": [about[:, :4]],
@@ -409,7 +409,7 @@ def test_a_compiled_kernel_refuses_what_does_not_fit(compiled, dtype):
     }  # fmt: skip
     compiled.poisson_mixture(**arguments)
     wrong = {
-        "x": [y.astype(int), y[:, :4]], "f": [f[:4], f[:, :0], np.zeros((5, 3), np.float32)],
+        "x": [y.astype(complex), y[:, :4]], "f": [f[:4], f[:, :0], np.zeros((5, 3), np.float32)],
         "bias": [bias[:2]], "slope": [slope[:2]], "exposure": [exposure[:5]], "weights": [weights[:5]],
         "sums": [sums[:4]],
     }  # fmt: skip

@@ -1,5 +1,7 @@
 """Matrices and fits that the tests of NMF share."""
 
+import itertools
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn import decomposition
@@ -57,3 +59,13 @@ def fit(X, k, **options):
     options = {"tol": 1e-7, "max_iter": 5000, "random_state": 0, **options}
     model = gf.NMF(k, **options)
     return model, model.fit_transform(X)
+
+
+UNEVEN = [0, 0, 3, 3, 40, 41, 550, 1000, 1000]  # where segments begin; some are empty
+
+
+def segments(X, size):
+    """X in blocks of so many rows, or uneven ones."""
+    n = X.shape[0]
+    begins = [begin for begin in UNEVEN if begin <= n] if size == "uneven" else range(0, n, size)
+    return gf.blocks([X[a:b] for a, b in itertools.pairwise([*begins, n])])

@@ -13,9 +13,11 @@ from gramfold._core import level
 from gramfold.fit.monitor import Monitor
 from gramfold.fold.source import Source
 from gramfold.least_squares.rows import Penalty
-from gramfold.nmf.beta import Multiplicative, level_rows, multiplicative_rows
+from gramfold.nmf.beta import Multiplicative, multiplicative_rows
 from gramfold.nmf.divergence import BetaDivergence
 from gramfold.nmf.kl import KullbackLeibler, kl_rows
+from gramfold.nmf.row_units import level_rows
+from gramfold.nmf.start import Start
 
 BETAS = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
 NONE = (Penalty(), Penalty())
@@ -36,13 +38,12 @@ def run(solver, max_iter, tol=0.0):
 
 
 def multiplicative(X, W, H, beta, penalties=NONE, n_threads=2):
-    return Multiplicative(Source(X, n_threads), W, H, *penalties, beta=beta)
+    return Multiplicative(Start(Source(X, n_threads), W, H, *penalties), beta=beta)
 
 
 def kullback_leibler(X, W, H, penalties=NONE, n_threads=2, max_sweeps=None, extrapolate=True):
-    return KullbackLeibler(
-        Source(X, n_threads), W, H, *penalties, max_sweeps=max_sweeps, extrapolate=extrapolate
-    )
+    start = Start(Source(X, n_threads), W, H, *penalties)
+    return KullbackLeibler(start, max_sweeps=max_sweeps, extrapolate=extrapolate)
 
 
 def peer(X, W, H, beta, max_iter, tol=0.0, alpha_W=0.0, alpha_H=0.0, l1_ratio=0.0):

@@ -9,12 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import non_negative_factorization
 
 from gramfold.fit.monitor import Monitor
-from gramfold.fold.observed import observe
+from gramfold.fold.observe import observe
 from gramfold.fold.source import Source
 from gramfold.least_squares.masked import solve_observed, solve_observed_to_convergence
 from gramfold.least_squares.rows import Penalty, Sweeps
 from gramfold.nmf.alternate import Alternating
 from gramfold.nmf.masked import MaskedAlternating, MaskedFrobenius
+from gramfold.nmf.start import Start
 
 FREE = Penalty()
 
@@ -32,9 +33,8 @@ def fit(
     shuffle=None,
 ):  # fmt: skip
     """Returns W, H as rows, the iterations, whether converged, the history and the solver."""
-    solver = MaskedAlternating(
-        x, W, H, penalty_W, penalty_H, max_sweeps=max_sweeps, extrapolate=extrapolate, shuffle=shuffle
-    )
+    start = Start(x, W, H, penalty_W, penalty_H)
+    solver = MaskedAlternating(start, max_sweeps=max_sweeps, extrapolate=extrapolate, shuffle=shuffle)
     monitor = Monitor(n_iter, 0, None, None)
     return *solver.run(monitor, tol), monitor.history, solver
 
@@ -68,7 +68,7 @@ def test_with_everything_observed_the_iterates_are_those_of_scikit_learn(shape, 
 def test_with_everything_observed_the_iterates_are_those_of_alternating():
     X, W, H = problem()
     plain = {"max_sweeps": 1, "extrapolate": False, "shuffle": None}
-    W_whole, H_whole, *_ = Alternating(Source(X, 1), W, H, FREE, FREE, **plain).run(
+    W_whole, H_whole, *_ = Alternating(Start(Source(X, 1), W, H, FREE, FREE), **plain).run(
         Monitor(20, 0, None, None), 0.0
     )
     W_ours, H_ours, *_ = fit(observe(X), W, H, max_sweeps=1, extrapolate=False)

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf
 from gramfold._core import reference
-from gramfold.fold.observed import observe
+from gramfold.fold.observe import observe
 from gramfold.fold.stored import Stored
 
 

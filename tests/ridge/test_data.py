@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ridge.cases import FORMS, WAYS, Exact, far_away, fitted, parts
 
 import gramfold as gf
-from gramfold.ridge import fit as ridge_fit
+from gramfold.ridge import ways
 
 
 def shuffled(X):
@@ -87,7 +87,7 @@ def test_columns_far_from_the_origin_lose_nothing(where, spread, dtype, way, for
 @pytest.mark.parametrize("way", ["cg", "gd", "dual"])
 @pytest.mark.parametrize("form", FORMS)
 def test_columns_far_from_the_origin_lose_nothing_in_passes_over_rows(monkeypatch, form, way):
-    monkeypatch.setattr(ridge_fit, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(ways, "MOST_COLUMNS", 2)
     X, y, weights = far_away(1e8, 1, np.float64)
     exact = Exact(X, y, 0.5, weights)
     assert exact.error(fitted(way, form(X), y, weights)) < 1e-11

@@ -8,7 +8,7 @@ from ridge.cases import FORMS, WAYS, Exact, far_away, fitted
 from sklearn.exceptions import ConvergenceWarning
 
 import gramfold as gf
-from gramfold.ridge.rows import Rows
+from gramfold.ridge.centred_rows import CentredRows
 
 
 def scales(dtype):
@@ -125,13 +125,13 @@ def test_one_read_beside_that_of_the_moments_certifies(monkeypatch, condition, f
     mixed = np.eye(8) if condition == 1 else rng.standard_normal((8, 8))
     X = (rng.standard_normal((600, 8)) * np.geomspace(1, condition, 8) @ mixed + 3).astype(dtype)
     Y = (X @ rng.standard_normal((8, 3)) + rng.standard_normal((600, 3))).astype(dtype)
-    reads, misfit = [], Rows.misfit
+    reads, misfit = [], CentredRows.misfit
 
     def counted(*arguments):
         reads.append(1)
         return misfit(*arguments)
 
-    monkeypatch.setattr(Rows, "misfit", counted)
+    monkeypatch.setattr(CentredRows, "misfit", counted)
     model, exact = gf.Ridge(0.5).fit(form(X), Y), Exact(X, Y, 0.5)
     if condition == 1:
         assert len(reads) == 1

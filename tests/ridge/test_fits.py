@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge as PeerRidge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gramfold as gf
-from gramfold.ridge import fit as ridge_fit
+from gramfold.ridge import ways
 
 EXACT = ("cholesky", "svd", "dual")
 SOLVERS = (*EXACT, "cg", "gd", "admm")
@@ -208,8 +208,8 @@ def test_many_columns_are_streamed_to_the_same_solution(monkeypatch, solver, for
     X, Y, weights = problem(60, 40, offset=0.5)
     options = {"solver": solver, "max_iter": 20_000, "tol": 1e-2 if solver == "sgd" else 1e-11}
     expected = gf.Ridge(5.0).fit(X, Y, weights).coef_
-    monkeypatch.setattr(ridge_fit, "MOST_COLUMNS", 10)
-    monkeypatch.setattr(ridge_fit.Problem, "gram_form", None)
+    monkeypatch.setattr(ways, "MOST_COLUMNS", 10)
+    monkeypatch.setattr(ways.RidgeProblem, "gram_form", None)
     model = gf.Ridge(5.0, random_state=0, **options).fit(form(X), Y, weights)
     assert model.converged_
     assert_allclose(model.coef_, expected, atol=0.1 if solver == "sgd" else 1e-9)

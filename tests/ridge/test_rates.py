@@ -6,10 +6,10 @@ import scipy.linalg as la
 from numpy.testing import assert_allclose
 
 import gramfold as gf
+from gramfold.ridge.centred_rows import CentredRows
 from gramfold.ridge.data import read
 from gramfold.ridge.forms import GramForm
 from gramfold.ridge.moments import moments
-from gramfold.ridge.rows import Rows
 from gramfold.ridge.sgd import Drawn, decaying, stochastic_gradients
 from gramfold.ridge.solvers import admm, best_rho, conjugate_gradients, gradient_descent, measure
 
@@ -139,7 +139,7 @@ def stochastic(targets=64, n=30, noise=1.0):
     form = GramForm(moments(data))
     alpha = np.full(targets, 0.1)
     exact = la.solve(form.gram + 0.1 * np.eye(4), form.linear)
-    return form, Drawn(Rows(data, np.zeros(4), np.zeros(targets))), alpha, exact
+    return form, Drawn(CentredRows(data, np.zeros(4), np.zeros(targets))), alpha, exact
 
 
 def mean_squares(form, rows, alpha, exact, step, epochs):

@@ -11,10 +11,10 @@ from ridge.cases import FORMS
 from scipy.optimize import nnls
 
 import gramfold as gf
+from gramfold.ridge.centred_rows import CentredRows
 from gramfold.ridge.data import read
 from gramfold.ridge.forms import FewRowsForm, GramForm, rows_about_means
 from gramfold.ridge.moments import moments
-from gramfold.ridge.rows import Rows
 
 
 def wide(kind, n=60, p=620, seed=0):
@@ -101,7 +101,7 @@ def test_the_minimum_near_given_coefficients_is_the_same_by_either_side(kind, we
     X, y, weights = wide(kind, 20, 70)
     data = read(gf.Ridge(), form(X), y, weights if weighted else None, reset=True)
     rows = rows_about_means(data)
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, CentredRows)
     Z, t = centred(X, y, weights if weighted else np.ones(20))
     C = np.random.default_rng(1).standard_normal((70, 1))
     gram, few = GramForm(moments(data)), FewRowsForm(rows, data.units)

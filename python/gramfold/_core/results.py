@@ -110,6 +110,10 @@ class Counted(NamedTuple):
     least: float
     whole: bool
 
+    def plus(self, other: "Counted") -> "Counted":
+        """The same of these entries and others."""
+        return Counted(min(self.least, other.least), self.whole and other.whole)
+
 
 class GaussianSums(NamedTuple):
     """sum w r of each component, and the log-likelihood."""

@@ -1,15 +1,18 @@
 """Orthonormal bases of signals and images: cosines, real Fourier, wavelets; codes by keeping or shrinking."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import scipy.fft
 
 from ..fit.arguments import choice, real, whole
-from ..fit.inputs import FLOATS, read_array
-from ..fold.source import Array
+from ..fit.blocks import Blocks
+from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fold.engine import State, run
+from ..fold.segments import source_of
+from ..fold.source import Array, Source
 from .wavelets import orthogonal_wavelet, wavelet_transform
 
 
@@ -82,7 +85,7 @@ class OrthoBasis:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), `shape`, or (n_samples, \\*shape)
+        X : array-like of shape (n_samples, n_features), `shape`, or (n_samples, \\*shape); or `blocks`
 
         Returns
         -------
@@ -107,7 +110,7 @@ class OrthoBasis:
 
         Parameters
         ----------
-        X : array-like
+        X : array-like or `blocks`
             As in `analyze`.
         n_nonzero : int, optional
             Keep the so many largest magnitudes (of equal ones the first): the best approximation by so
@@ -141,27 +144,39 @@ class OrthoBasis:
         return np.sign(Z) * np.maximum(np.abs(Z) - least, 0)
 
     def _apply(self, X: Any, name: str, *, inverse: bool) -> Array:
-        X = read_array(X, name, dtype=FLOATS, ensure_2d=False, allow_nd=True)
-        sides = len(self.shape)
+        if isinstance(X, Blocks):
+            X = read_rows(X, name=name, sparse=False, segments=True)
+        else:
+            X = read_array(X, name, dtype=FLOATS, ensure_2d=False, allow_nd=True)
         flat = X.ndim == 2 and X.shape[1] == self.n_features
         if not flat and X.shape != self.shape and X.shape[1:] != self.shape:
             raise ValueError(
                 f"{name} must have shape (n_samples, {self.n_features}), {self.shape} or (n_samples, "
                 f"*{self.shape}), got {X.shape}"
             )
-        signals = X.reshape(-1, *self.shape)
-        axes = range(-sides, 0)
-        if self.name in ("dct", "fourier"):
-            transform = TRANSFORMS[self.name, inverse]
-            for axis in axes:
-                signals = transform(signals, axis)
-        else:
-            signals = wavelet_transform(signals, self.shape, self._wavelet, inverse)
-        return np.ascontiguousarray(signals, X.dtype).reshape(X.shape)
+        if not isinstance(X, Blocks):
+            return np.ascontiguousarray(self.apply(X, inverse), X.dtype).reshape(X.shape)
+        state = {"out": np.empty(X.shape, X.dtype)}
+        run(partial(transform, inverse=inverse), source_of(X, 1), self, state)
+        return state["out"]
+
+    def apply(self, signals: Array, inverse: bool) -> Array:
+        """Transform signals that were checked; gives an array of shape (n_samples, \\*shape)."""
+        signals = signals.reshape(-1, *self.shape)
+        if self.name not in ("dct", "fourier"):
+            return wavelet_transform(signals, self.shape, self._wavelet, inverse)
+        for axis in range(-len(self.shape), 0):
+            signals = TRANSFORMS[self.name, inverse](signals, axis)
+        return signals
 
     @cached_property
     def _wavelet(self) -> Any:
         return orthogonal_wavelet(self.name)
+
+
+def transform(rows: Source, shared: OrthoBasis, state: State, *, inverse: bool) -> None:
+    """A pass: rows transformed into `out`."""
+    state["out"][:] = shared.apply(rows.x, inverse).reshape(rows.rows, rows.cols)
 
 
 def largest(magnitudes: Array, count: int) -> Array:

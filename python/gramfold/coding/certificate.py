@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from ..fit.arguments import flag, real
 from ..fit.inputs import read_atoms, read_rows
-from ..fold.source import Source
+from ..fold.segments import source_of
 from ..least_squares.rows import Penalty
 from ..least_squares.scales import scale_of
 from ..linalg.powers import times_power
@@ -19,7 +19,7 @@ BLOCK = 4096  # rows looked at together
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Of each row: its objective, an upper bound of what it is above the least one, and its KKT residual.
+    """Of each row: its objective, how far above the least one it may be, and what its conditions miss.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ def certify(
 
     Parameters
     ----------
-    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
     dictionary : array-like of shape (n_components, n_features)
-    codes : array-like or CSR/CSC matrix of shape (n_samples, n_components)
+    codes : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_components)
     alpha, l2 : float
     positive : bool
         As given to `sparse_encode`.
@@ -76,21 +76,21 @@ def certify(
     >>> bool(found.gap[0] < 1e-12 and found.kkt[0] < 1e-12)
     True
     """
-    X = read_rows(X, dtype=np.float64)
+    X = read_rows(X, dtype=np.float64, segments=True)
     D = read_atoms(dictionary, "dictionary", dtype=np.float64)
-    codes = read_rows(codes, name="codes", dtype=np.float64)
+    codes = read_rows(codes, name="codes", dtype=np.float64, segments=True)
     alpha, l2 = real(alpha, "alpha"), real(l2, "l2")
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):
         raise ValueError(f"shapes do not fit: X {X.shape}, dictionary {D.shape}, codes {codes.shape}")
-    scale = scale_of(Source(X, 1), D, l2)
-    own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")), X.dtype)
-    blocks = [slice(i, i + BLOCK) for i in range(0, X.shape[0], BLOCK)]
+    x, z = source_of(X, 1), source_of(codes, 1)
+    scale = scale_of(x, D, l2)
+    own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")), x.dtype)
     parts = [
         _block(
-            times_power(X[b], scale.x), times_power(D, scale.atoms),
-            times_power(codes[b], scale.x - scale.atoms), own.l1, own.l2, own.nonneg,
+            times_power(x.take(rows), scale.x), times_power(D, scale.atoms),
+            times_power(z.take(rows), scale.x - scale.atoms), own.l1, own.l2, own.nonneg,
         )
-        for b in blocks
+        for rows in gen_batches(x.rows, BLOCK)
     ]  # fmt: skip
     objective, gap, kkt = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     with np.errstate(over="ignore", under="ignore"):
@@ -100,7 +100,6 @@ def certify(
 def _block(
     X: Any, D: NDArray[np.float64], Z: Any, alpha: float, l2: float, positive: bool
 ) -> tuple[NDArray[np.float64], ...]:
-    X, Z = (a.toarray() if sp.issparse(a) else a for a in (X, Z))
     if positive and Z.min() < 0:
         raise ValueError(f"codes must be non-negative with positive=True, the least is {Z.min():g}")
     residual = X - Z @ D

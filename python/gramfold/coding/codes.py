@@ -1,205 +1,219 @@
-"""Which kernel codes the rows of X in a dictionary, and what it gives back."""
+"""Codes of the rows of X in a dictionary: the pass, by the kernel that fits the coder, and what it gives."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
 from sklearn.exceptions import ConvergenceWarning
 
 from .._core import kernels
 from ..fit.warn import warn
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.from_data import Rows
-from ..least_squares.rows import Penalty, Sweeps, row_count, solve_rows
+from ..least_squares.rows import Sweeps, solve_rows
+from ..least_squares.scales import row_squares
 from ..least_squares.sound_rows import mend, penalised
+from .coder import Coder
 
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
 SIDE_BY_SIDE = 32
 POLISH = 8
-TOLERANCES = {"float32": 1e-6, "float64": 1e-10}
+
+
+class Dictionary(NamedTuple):
+    """F (cols, k), atoms as columns, and F'F."""
+
+    atoms: Array
+    gram: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Coder:
-    """How the rows of X are coded in a dictionary F (cols, k).
+class Stack:
+    """CSR matrices of rows, one below the other."""
 
-    'lasso' minimises 1/2 |x - Fz|^2 + l1 |z|_1 + l2/2 |z|^2, over z >= 0 if `nonneg`; 'omp' and 'ols' choose
-    at most `n_nonzero` atoms, one by one; 'threshold' shrinks F'x by l1 towards 0.
+    parts: tuple[Any, ...]
+
+    def plus(self, below: "Stack") -> "Stack":
+        """One below the other."""
+        return Stack(self.parts + below.parts)
+
+    @property
+    def matrix(self) -> Any:
+        """All of them as one."""
+        return self.parts[0] if len(self.parts) == 1 else sp.csr_matrix(sp.vstack(self.parts, format="csr"))
+
+
+class CodeSums(NamedTuple):
+    """What a pass of coding gives.
+
+    The codes, if they are CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
+    how many rows did not end.
     """
 
-    algorithm: str
-    l1: float = 0.0
-    l2: float = 0.0
-    nonneg: bool = False
-    n_nonzero: int = 1
-    tol: float | None = None
-    max_iter: int = 1000
-
-    def tolerance(self, dtype: np.dtype[Any]) -> float:
-        """Give `tol`, or what rounding allows."""
-        return TOLERANCES[dtype.name] if self.tol is None else self.tol
+    codes: Stack | None
+    products: Array | None
+    gram: NDArray[np.float64] | None
+    objective: float
+    unconverged: float
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What one pass gives back.
+    """Codes of all rows, dense or CSR, with the sums of `CodeSums`.
 
-    The codes, dense or CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
-    the rows that did not end; which rows rounding may have harmed, if the kernel tells.
+    `doubtful` tells which rows rounding may have harmed, those among them that did not end; it is None if the
+    kernel does not tell.
     """
 
     codes: Any
-    sums: Array | None
+    products: Array | None
     gram: NDArray[np.float64] | None
     objective: float
-    open: float
-    doubtful: NDArray[np.bool_] | None = None
+    unconverged: float
+    doubtful: NDArray[np.bool_] | None
 
 
 def code_rows(
-    x: Source | None,
-    shared: Array,
-    coder: Coder,
-    *,
-    gram: NDArray[np.float64] | None = None,
-    products: Array | None = None,
-    start: Array | None = None,
-    enough: NDArray[np.float64] | None = None,
-    sums: Array | None = None,
-    sparse: bool = False,
-    n_threads: int,
-) -> Coded:
+    x: Source, atoms: Array, coder: Coder, *, gram: NDArray[np.float64] | None = None,
+    products: Array | None = None, start: Array | None = None, enough: NDArray[np.float64] | None = None,
+    sums: bool = False, sparse: bool = False,
+) -> Coded:  # fmt: skip
     """Code every row in one pass.
 
     Parameters
     ----------
-    x : Source of shape (rows, cols), or None
-    shared : ndarray of shape (cols, k)
+    x : Source of shape (rows, cols)
+    atoms : ndarray of shape (cols, k)
         The dictionary, atoms as columns.
     coder : Coder
     gram : ndarray of shape (k, k), optional
-        shared.T @ shared, if known.
+        atoms.T @ atoms, if known.
     products : ndarray of shape (rows, k), optional
-        x @ shared, if known; x is then not read.
+        x @ atoms, if known; x is then not read.
     start : ndarray of shape (rows, k), optional
         Codes that 'lasso' starts from.
     enough : ndarray of shape (rows,), optional
         'omp' and 'ols' stop where |x|^2 - |x - Fz|^2 is at least this.
-    sums : ndarray of shape (cols, k), optional
-        Overwritten with x.T @ codes.
+    sums : bool
+        Whether X'Z and Z'Z are wanted.
     sparse : bool
         Whether the codes are wanted as a CSR matrix.
-    n_threads : int
     """
-    if gram is None and coder.algorithm != "threshold":
-        gram = kernels.gram(f=shared.astype(np.float64), n_threads=n_threads)
-    if coder.algorithm == "lasso" and (_free(coder) or shared.shape[1] <= SIDE_BY_SIDE):
-        return _side_by_side(x, shared, coder, gram, products, start, sums, sparse, n_threads)
+    k = atoms.shape[1]
     if coder.algorithm == "threshold":
-        gram = np.eye(shared.shape[1])
-        return _side_by_side(x, shared, coder, gram, products, None, sums, sparse, n_threads)
-    source = None if x is None else x.kernel
-    rows = row_count(x, products)
-    k = shared.shape[1]
-    out = None if sparse else np.empty((rows, k), shared.dtype)
-    doubtful = np.empty(rows, bool)
-    matching = coder.algorithm != "lasso"
-    assert gram is not None
+        gram = np.eye(k)
+    elif gram is None:
+        gram = kernels.gram(f=atoms.astype(np.float64), n_threads=x.n_threads)
+    state: dict[str, Any] = {
+        "codes": None if sparse else np.empty((x.rows, k), atoms.dtype),
+        "products": products,
+        "start": start,
+        "enough": enough,
+        "doubtful": None if _is_swept(coder, k) else np.empty(x.rows, bool),
+    }
+    done = run(partial(code, coder=coder, sums=sums), x, Dictionary(atoms, gram), state)
+    codes = state["codes"] if done.codes is None else done.codes.matrix
+    return Coded(
+        codes, done.products, done.gram, done.objective, done.unconverged, state["doubtful"]
+    )  # fmt: skip
+
+
+def _is_swept(coder: Coder, k: int) -> bool:
+    """Whether rows are solved in the lanes of the vectors, by coordinate descent and steps on their faces."""
+    if coder.algorithm != "lasso":
+        return coder.algorithm == "threshold"
+    return k <= SIDE_BY_SIDE or (coder.l1 == 0 and not coder.nonneg)
+
+
+def code(rows: Source, shared: Dictionary, state: State, *, coder: Coder, sums: bool = False) -> CodeSums:
+    """A pass: codes of rows, as `Coded`.
+
+    Into `codes`, or CSR where that is None; which are doubtful into `doubtful`. What is None of `products`,
+    `start` and `enough` is not known or wanted; see `code_rows`.
+    """
+    k = shared.atoms.shape[1]
+    products = np.empty_like(shared.atoms) if sums else None
+    if _is_swept(coder, k):
+        return _sweep(rows, shared, state, coder, products)
+    matching, out = coder.algorithm != "lasso", state["codes"]
+    most = min(coder.n_nonzero, k) if matching else k
+    common: dict[str, Any] = {
+        "x": rows.kernel, "p": state["products"], "f": shared.atoms, "enough": state["enough"], "out": out,
+        "sums": products, "doubtful": state["doubtful"], "n_threads": rows.n_threads,
+    }  # fmt: skip
     if matching and not coder.nonneg:
-        result = kernels.omp(
-            x=source,
-            p=products,
-            f=shared,
-            gram=gram,
-            enough=enough,
-            out=out,
-            sums=sums,
-            doubtful=doubtful,
-            most=min(coder.n_nonzero, k),
-            ols=coder.algorithm == "ols",
-            n_threads=n_threads,
-        )
+        found = kernels.omp(gram=shared.gram, most=most, ols=coder.algorithm == "ols", **common)
     else:
-        result = kernels.lasso(
-            x=source,
-            p=products,
-            f=shared,
-            gram=gram + coder.l2 * np.eye(k),
-            start=start,
-            enough=enough,
-            out=out,
-            sums=sums,
-            doubtful=doubtful,
-            l1=coder.l1,
-            nonneg=coder.nonneg,
-            most=min(coder.n_nonzero, k) if matching else k,
-            one_by_one=matching,
-            max_rounds=coder.max_iter,
-            tol=coder.tolerance(shared.dtype),
-            n_threads=n_threads,
-        )
-    parts, squares, objective, n_open = result
-    codes = out if parts is None else sp.csr_matrix(parts, shape=(rows, k))
-    return Coded(codes, sums, squares, objective, n_open, doubtful)
+        found = kernels.lasso(
+            gram=shared.gram + coder.l2 * np.eye(k), start=state["start"], l1=coder.l1, nonneg=coder.nonneg,
+            most=most, one_by_one=matching, max_rounds=coder.max_iter,
+            tol=coder.tolerance(shared.atoms.dtype), **common,
+        )  # fmt: skip
+    codes = None if out is not None else Stack((sp.csr_matrix(found.codes, shape=(rows.rows, k)),))
+    return CodeSums(codes, products, found.gram, found.objective, found.open)
+
+
+def _sweep(rows: Source, shared: Dictionary, state: State, coder: Coder, products: Array | None) -> CodeSums:
+    """Solve rows in the lanes of the vectors."""
+    once, out = coder.algorithm == "threshold", state["codes"]
+    sweeps = (
+        Sweeps(1) if once else Sweeps(coder.max_iter, tol=coder.tolerance(shared.atoms.dtype), polish=POLISH)
+    )
+    done = solve_rows(
+        rows, *shared, coder.penalty, sweeps, products=state["products"], out=out,
+        start=None if once else state["start"], sums=products, squares=products is not None,
+        n_threads=rows.n_threads,
+    )  # fmt: skip
+    codes = None
+    if out is None:
+        dense = done.factor
+        codes = Stack((sp.csr_matrix(kernels.nonzeros(dense=dense), shape=dense.shape),))
+    gram = None if products is None else done.gram
+    return CodeSums(codes, products, gram, done.objective, 0.0 if once else done.open)
+
+
+def lars(rows: Source, shared: Array, state: State, *, n_nonzero: int) -> None:
+    """A pass: codes of rows in `shared` (k, cols) into `codes`, by scikit-learn, row after row."""
+    x = rows.x.toarray() if rows.sparse else rows.x
+    state["codes"][:] = sklearn_sparse_encode(x, shared, algorithm="lars", n_nonzero_coefs=n_nonzero)
 
 
 def mend_codes(
-    x: Source | Observed,
-    atoms: Array,
-    coder: Coder,
-    codes: Any,
-    n_open: float,
-    *,
-    gram: Any = None,
-    start: Array | None = None,
-    doubtful: NDArray[np.bool_] | None = None,
-) -> tuple[Any, float]:
+    x: Source | Observed, atoms: Array, coder: Coder, codes: Any, unconverged: float, *,
+    gram: Any = None, start: Array | None = None, doubtful: NDArray[np.bool_] | None = None,
+) -> tuple[Any, float]:  # fmt: skip
     """Solve again what codes (rows, k) of x in `atoms` (k, cols) need it; gives how many did not end too."""
     if coder.algorithm == "threshold":
-        return codes, n_open
+        return codes, unconverged
     held = coder.algorithm != "lasso"
-    rows = Rows(x, atoms.astype(np.float64), Penalty(coder.l1, coder.l2, coder.nonneg), held)
+    rows = Rows(x, atoms.astype(np.float64), coder.penalty, held)
     if start is not None or (doubtful is not None and not held and coder.l1 == 0):
         doubtful = None
     elif doubtful is not None and not held:
         doubtful |= ~penalised(rows)
     ridged = None if gram is None else gram + coder.l2 * np.eye(len(atoms))
-    codes, n_open, _ = mend(
-        rows, codes, most=coder.max_iter, n_open=n_open, gram=ridged, start=start, tol=coder.tol,
+    codes, unconverged, _ = mend(
+        rows, codes, most=coder.max_iter, unconverged=unconverged, gram=ridged, start=start, tol=coder.tol,
         doubtful=doubtful,
     )  # fmt: skip
-    return codes, n_open
+    return codes, unconverged
 
 
-def _free(coder: Coder) -> bool:
-    return coder.l1 == 0 and not coder.nonneg
-
-
-def _side_by_side(
-    x: Source | None, shared: Array, coder: Coder, gram: Any, products: Array | None,
-    start: Array | None, sums: Array | None, sparse: bool, n_threads: int,
-) -> Coded:  # fmt: skip
-    """Solve rows in the lanes of the vectors, by coordinate descent and steps on their faces."""
-    once = coder.algorithm == "threshold"
-    sweeps = Sweeps(1) if once else Sweeps(coder.max_iter, tol=coder.tolerance(shared.dtype), polish=POLISH)
-    penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
-    result = solve_rows(
-        x, shared, gram, penalty, sweeps, products=products, start=start, sums=sums,
-        squares=sums is not None, n_threads=n_threads,
-    )  # fmt: skip
-    dense = result.factor
-    codes = sp.csr_matrix(kernels.nonzeros(dense=dense), shape=dense.shape) if sparse else dense
-    squares = None if sums is None else result.gram
-    return Coded(codes, sums, squares, result.objective, 0.0 if once else result.open)
-
-
-def warn_if_open(n_open: float, rows: int, max_iter: int) -> None:
+def warn_of_unconverged(unconverged: float, rows: int, max_iter: int) -> None:
     """Say how many rows did not reach their minimiser."""
-    if n_open:
+    if unconverged:
         warn(
-            f"{n_open:.0f} of {rows} rows did not converge in {max_iter} rounds: raise max_iter or tol",
+            f"{unconverged:.0f} of {rows} rows did not converge in {max_iter} rounds: raise max_iter or tol",
             ConvergenceWarning,
         )
+
+
+def row_budgets(x: Source, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """Give what of |x|^2 each code must explain."""
+    return None if errors is None else row_squares(x, np.float64) - errors**2

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..fit.arguments import effective_threads, flag, real
 from ..fit.inputs import read_atoms, read_rows
-from ..fold.source import Array, Source
+from ..fold.segments import source_of
+from ..fold.source import Array
 from ..least_squares.converged import solve_to_convergence
 from ..least_squares.rows import Penalty
 
@@ -27,7 +28,7 @@ def encode(
 
     Parameters
     ----------
-    X : array-like or sparse matrix of shape (n_samples, n_features)
+    X : array-like, sparse matrix or `blocks` of shape (n_samples, n_features)
     components : array-like of shape (n_components, n_features)
     l1, l2 : float
         Penalties, not scaled by anything.
@@ -61,13 +62,13 @@ def encode(
            [1., 3.]])
     """
     threads = effective_threads(n_threads)
-    X = read_rows(X, n_threads=threads, ensure_all_finite=False)
+    X = read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False)
     components = read_atoms(components, "components", dtype=X.dtype)
     if components.shape[1] != X.shape[1]:
         raise ValueError(
             f"components must have as many columns as X: {components.shape[1]} against {X.shape[1]}"
         )
     penalty = Penalty(real(l1, "l1"), real(l2, "l2"), flag(nonneg, "nonneg"))
-    source = Source(X, threads)
+    source = source_of(X, threads)
     source.check_finite()
     return solve_to_convergence(source, np.ascontiguousarray(components.T), penalty).factor

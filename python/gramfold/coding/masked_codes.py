@@ -1,17 +1,19 @@
 """Codes of rows with missing entries or weights per entry: each row has its own Gram matrix."""
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fold.engine import State, run
 from ..fold.observed import Observed
-from ..fold.source import Array
+from ..fold.source import Array, Source
 from ..least_squares.masked import solve_observed
-from ..least_squares.rows import Penalty, Sweeps
-from .codes import POLISH, Coder, code_rows, mend_codes
+from ..least_squares.rows import Sweeps
+from .coder import Coder
+from .codes import POLISH, code_rows, mend_codes
 
 
 def solve(
@@ -23,28 +25,34 @@ def solve(
     `start` (rows, k); matching pursuits row by row.
     """
     if coder.algorithm == "lasso":
-        penalty = Penalty(coder.l1, coder.l2, coder.nonneg)
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
-        result = solve_observed(x, np.ascontiguousarray(atoms.T), penalty, sweeps, start=start)
+        result = solve_observed(x, np.ascontiguousarray(atoms.T), coder.penalty, sweeps, start=start)
         return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
-    n_open = 0.0
-    for row in range(x.rows):
-        done = _pursue(x, row, atoms, coder, None if errors is None else errors[row])
-        codes[row], n_open = done.codes[0], n_open + done.open
-    return mend_codes(x, atoms, coder, codes, n_open)
+    one_by_one = partial(pursue, coder=replace(coder, l2=0.0))
+    unconverged = run(one_by_one, x, atoms, {"codes": codes, "errors": errors})
+    return mend_codes(x, atoms, coder, codes, unconverged)
 
 
-def _pursue(x: Observed, row: int, atoms: Array, coder: Coder, error: float | None) -> Any:
-    seen = x.seen[row]
-    root = None if x.weights is None else np.sqrt(x.weights[row, seen])
-    values, some = x.x[row, seen], atoms[:, seen]
-    if root is not None:
-        values, some = values * root, some * root
-    enough = None if error is None else np.array([values.astype(np.float64) @ values - error**2])
-    shared = np.ascontiguousarray(some.T)
-    gram = kernels.gram(f=shared, n_threads=1)
-    products = np.ascontiguousarray((some @ values)[None], dtype=x.dtype)
-    return code_rows(
-        None, shared, replace(coder, l2=0.0), gram=gram, products=products, enough=enough, n_threads=1
-    )
+def pursue(rows: Observed, shared: Array, state: State, *, coder: Coder) -> float:
+    """A pass: matching pursuits into `codes`, each row in what of the atoms `shared` (k, cols) it sees.
+
+    Rows end at their `errors`, if those are not None; gives how many did not end.
+    """
+    unconverged, errors = 0.0, state["errors"]
+    for row in np.flatnonzero(rows.seen.any(axis=1)):
+        seen = rows.seen[row]
+        x, atoms = rows.x[row, seen], shared[:, seen]
+        if rows.weights is not None:
+            root = np.sqrt(rows.weights[row, seen])
+            x, atoms = x * root, atoms * root
+        enough = None if errors is None else np.array([x.astype(np.float64) @ x - errors[row] ** 2])
+        factor = np.ascontiguousarray(atoms.T)
+        products = np.ascontiguousarray((atoms @ x)[None], dtype=x.dtype)
+        done = code_rows(
+            Source(x[None], 1), factor, coder, gram=kernels.gram(f=factor, n_threads=1), products=products,
+            enough=enough,
+        )  # fmt: skip
+        state["codes"][row] = done.codes[0]
+        unconverged += done.unconverged
+    return unconverged

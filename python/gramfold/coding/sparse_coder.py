@@ -1,5 +1,6 @@
 """Sparse codes in a given dictionary, as a transformer; and what all coders with a dictionary share."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +11,9 @@ from sklearn.utils import Tags
 from ..fit.arguments import flag
 from ..fit.inputs import read_atoms, read_rows
 from ..fit.unchanged import unchanged_on_error
-from ..fold.source import Array
+from ..fold.engine import State, run
+from ..fold.segments import source_of
+from ..fold.source import Array, Source
 from .sparse_encode import sparse_encode
 
 
@@ -32,7 +35,7 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
         if mask is None:
-            X = read_rows(X, self, reset=False)
+            X = read_rows(X, self, reset=False, segments=True)
         alpha = self.transform_alpha
         codes = sparse_encode(
             X, dictionary, algorithm=self.transform_algorithm,
@@ -49,21 +52,33 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return sp.hstack(halves, format="csr") if sp.issparse(codes) else np.hstack(halves)
 
     def _decode(self, codes: Any, dictionary: Array) -> Array:
-        codes = read_rows(codes)
+        codes = read_rows(codes, segments=True)
         expected = len(dictionary) * (2 if self.split_sign else 1)
         if codes.shape[1] != expected:
             raise ValueError(
                 f"X must have {expected} columns, one for each part of a code, got {codes.shape[1]}"
             )
-        if self.split_sign:
-            codes = codes[:, : len(dictionary)] - codes[:, len(dictionary) :]
-        return np.asarray(codes @ dictionary)
+        dtype = np.result_type(codes.dtype, dictionary.dtype)
+        state = {"signals": np.empty((codes.shape[0], dictionary.shape[1]), dtype)}
+        run(partial(decode, split_sign=bool(self.split_sign)), source_of(codes, 1), dictionary, state)
+        return state["signals"]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def decode(codes: Source, shared: Array, state: State, *, split_sign: bool) -> None:
+    """A pass: what codes say in the dictionary `shared` (k, m), into `signals`."""
+    z = codes.x
+    if split_sign:
+        z = z[:, : len(shared)] - z[:, len(shared) :]
+    if codes.sparse:
+        state["signals"][:] = z @ shared
+    else:
+        np.matmul(z, shared, out=state["signals"])
 
 
 class SparseCoder(BaseCoder):
@@ -126,7 +141,7 @@ class SparseCoder(BaseCoder):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X against the dictionary; nothing is learned."""
         with unchanged_on_error(self):
-            X = read_rows(X, self)
+            X = read_rows(X, self, segments=True)
             atoms = read_atoms(self.dictionary, "dictionary")
             if X.shape[1] != atoms.shape[1]:
                 raise ValueError(

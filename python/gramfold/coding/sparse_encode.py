@@ -1,26 +1,25 @@
 """Sparse codes of rows in a fixed dictionary."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
-from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
 
 from .._core import kernels
-from ..fit.arguments import choice, effective_threads, flag, real, whole
+from ..fit.arguments import choice, effective_threads
 from ..fit.inputs import read_array, read_atoms, read_rows
-from ..fold.observed import Observed, observe
+from ..fold.engine import run
+from ..fold.observe import observe
+from ..fold.observed import Observed
+from ..fold.segments import source_of
 from ..fold.source import Array, Source
-from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale, solve_in_range
 from ..linalg.powers import times_power
 from . import masked_codes
-from .codes import Coder, code_rows, mend_codes, warn_if_open
-
-ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
-MATCHING = ("omp", "ols")
+from .coder import Coder, make_coder, row_errors, with_default_size
+from .codes import code_rows, lars, mend_codes, row_budgets, warn_of_unconverged
 
 
 def sparse_encode(
@@ -36,7 +35,7 @@ def sparse_encode(
 
     Parameters
     ----------
-    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
     dictionary : array-like of shape (n_components, n_features)
         Atoms of any norm.
     gram : array-like of shape (n_components, n_components), optional
@@ -120,32 +119,32 @@ def sparse_encode(
             raise ValueError("mask goes with the lasso, 'omp' and 'ols', and without gram and cov")
         x: Source | Observed = observe(X, mask, n_threads=threads)
     else:
-        x = Source(read_rows(X, n_threads=threads, ensure_all_finite=False), threads)
+        x = source_of(read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False), threads)
         x.check_finite()
     atoms = _dictionary(dictionary, x.dtype, x.cols)
     k, rows = len(atoms), x.rows
     gram = _given(gram, "gram", (k, k), np.float64)
     cov = _given(cov, "cov", (k, rows), x.dtype)
     init = _given(init, "init", (rows, k), x.dtype)
-    coder = _with_default_size(coder, x.cols)
+    coder = with_default_size(coder, x.cols)
     errors = row_errors(max_error, rows)
-    n_open = 0.0
+    unconverged = 0.0
 
     def solve(scale: Scale, which: Any) -> Any:
-        nonlocal n_open
+        nonlocal unconverged
         part = _Part(scale, which)
-        found, is_open = _encode(
-            scale.rows(x, which), times_power(atoms, scale.atoms), part.coder(coder, x.dtype),
+        found, late = _encode(
+            scale.rows(x, which), times_power(atoms, scale.atoms), coder.scaled(scale, x.dtype),
             gram=times_power(gram, 2 * scale.atoms),
             products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
             start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
             sparse=output == "csr",
         )  # fmt: skip
-        n_open += is_open
+        unconverged += late
         return found
 
     codes = solve_in_range(x, atoms, l2, solve, products=coder.algorithm == "threshold")
-    warn_if_open(n_open, rows, coder.max_iter)
+    warn_of_unconverged(unconverged, rows, coder.max_iter)
     return codes
 
 
@@ -162,64 +161,29 @@ class _Part:
             return None
         return np.ascontiguousarray(times_power(given if self.rows is None else given[self.rows], exponent))
 
-    def coder(self, coder: Coder, dtype: np.dtype[Any]) -> Coder:
-        """The coder with its penalties scaled."""
-        own = self.scale.penalty(Penalty(coder.l1, coder.l2, coder.nonneg), dtype)
-        return replace(coder, l1=own.l1, l2=own.l2)
-
 
 def _encode(
     x: Source | Observed, atoms: Array, coder: Coder, *, gram: Any, products: Any, start: Any, errors: Any,
     sparse: bool,
 ) -> tuple[Any, float]:  # fmt: skip
     """Codes of all rows of x, and how many of them did not end."""
-    if coder.algorithm == "lars":
-        return _lars(x.x, atoms, coder, sparse), 0.0
     if isinstance(x, Observed):
-        codes, n_open = masked_codes.solve(x, atoms, coder, errors, start)
-        return sp.csr_matrix(codes) if sparse else codes, n_open
+        codes, unconverged = masked_codes.solve(x, atoms, coder, errors, start)
+        return sp.csr_matrix(codes) if sparse else codes, unconverged
+    if coder.algorithm == "lars":
+        codes = np.empty((x.rows, len(atoms)), x.dtype)
+        run(partial(lars, n_nonzero=min(coder.n_nonzero, len(atoms))), x, atoms, {"codes": codes})
+        return sp.csr_matrix(codes) if sparse else codes, 0.0
     shared = np.ascontiguousarray(atoms.T)
     if gram is None:
         gram = kernels.gram(f=shared.astype(np.float64), n_threads=x.n_threads)
     done = code_rows(
-        x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x.x, errors),
-        sparse=sparse, n_threads=x.n_threads,
+        x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x, errors),
+        sparse=sparse,
     )  # fmt: skip
-    return mend_codes(x, atoms, coder, done.codes, done.open, gram=gram, start=start, doubtful=done.doubtful)
-
-
-def make_coder(
-    algorithm: str, *, alpha: float | None, l2: float, positive: bool, n_nonzero: int | None,
-    tol: float | None, max_iter: int, all_atoms: bool = False,
-) -> Coder:  # fmt: skip
-    """Check the parameters of a coder; n_nonzero = 0 stands for the default."""
-    choice(algorithm, "algorithm", ALGORITHMS)
-    if flag(positive, "positive") and algorithm in ("lars", "ols"):
-        raise ValueError(f"positive=True does not go with algorithm={algorithm!r}")
-    if all_atoms and algorithm not in MATCHING:
-        raise ValueError(f"max_error goes with 'omp' and 'ols', not with algorithm={algorithm!r}")
-    lasso = algorithm in ("lasso_cd", "lasso_lars")
-    if real(l2, "l2") > 0 and not lasso:
-        raise ValueError(f"l2 goes with the lasso, not with algorithm={algorithm!r}")
-    size = (
-        whole(n_nonzero, "n_nonzero_coefs")
-        if n_nonzero is not None
-        else np.iinfo(np.int32).max
-        if all_atoms
-        else 0
+    return mend_codes(
+        x, atoms, coder, done.codes, done.unconverged, gram=gram, start=start, doubtful=done.doubtful
     )
-    return Coder(
-        "lasso" if lasso else algorithm,
-        0.0 if algorithm in MATCHING else 1.0 if alpha is None else real(alpha, "alpha"),
-        l2, positive, int(size), None if tol is None else real(tol, "tol"), whole(max_iter, "max_iter"),
-    )  # fmt: skip
-
-
-def _with_default_size(coder: Coder, n_features: int) -> Coder:
-    """Fill in scikit-learn's default of n_nonzero_coefs."""
-    if coder.n_nonzero:
-        return coder
-    return replace(coder, n_nonzero=max(n_features // 10, 1))
 
 
 def _dictionary(dictionary: Any, dtype: Any, n_features: int) -> Array:
@@ -238,32 +202,3 @@ def _given(array: Any, name: str, shape: tuple[int, int], dtype: Any) -> Any:
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     return array
-
-
-def row_errors(max_error: Any, rows: int) -> NDArray[np.float64] | None:
-    """Give the largest error of each row."""
-    if max_error is None:
-        return None
-    errors = np.asarray(max_error, np.float64)
-    if errors.shape not in ((), (rows,)) or not np.all(errors >= 0) or not np.isfinite(errors).all():
-        raise ValueError(f"max_error must be a number of at least 0, or one for each of {rows} rows")
-    return np.ascontiguousarray(np.broadcast_to(errors, (rows,)))
-
-
-def row_budgets(X: Any, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Give what of |x|^2 each code must explain."""
-    if errors is None:
-        return None
-    if sp.issparse(X):
-        squares = np.asarray(X.astype(np.float64).power(2).sum(axis=1)).ravel()
-    else:
-        squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    return squares - errors**2
-
-
-def _lars(X: Any, atoms: Array, coder: Coder, sparse: bool) -> Any:
-    X = X.toarray() if sp.issparse(X) else X
-    n_nonzero = min(coder.n_nonzero, len(atoms))
-    codes = sklearn_sparse_encode(X, atoms, algorithm="lars", n_nonzero_coefs=n_nonzero)
-    codes = codes.astype(X.dtype, copy=False)
-    return sp.csr_matrix(codes) if sparse else codes

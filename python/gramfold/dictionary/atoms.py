@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from .._core import kernels
 from ..fit.inputs import read_array
+from ..fold.filled import filled, rows_of
 from ..fold.observed import Observed
-from ..fold.source import Array, Source, dense_rows
-from .units import in_unit, unit_of
+from ..fold.source import Array, Source
+from ..linalg.randomized import leading
+from .units import unit_of
 
 UNUSED = 1e-6  # share of the objective that an atom must be worth to count as used
 SAME = 0.9999  # cosine above which two atoms are one
@@ -57,7 +58,7 @@ def start_atoms(
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:
     if count == 0:
         return np.empty((0, x.cols))
-    return np.asarray(randomized_svd(in_unit(x, unit_of(x)).filled, count, random_state=rng)[2])
+    return leading(filled(unit_of(x).rows(x)), count, rng)[2]
 
 
 def held(atoms: Array, x: Source | Observed, rule: AtomRule, rng: np.random.RandomState) -> Array:
@@ -95,7 +96,7 @@ def some_rows(x: Source | Observed, count: int, rule: AtomRule, rng: np.random.R
     """Random rows of x, a little perturbed, of norm 1."""
     if count == 0:
         return np.empty((0, x.cols), x.dtype)
-    rows = dense_rows(x.filled, rng.randint(x.rows, size=count)).astype(np.float64)
+    rows = rows_of(x, rng.randint(x.rows, size=count)).astype(np.float64)
     rows /= np.abs(rows).max(initial=0) or 1.0
     rows += 0.01 * (rows.std(axis=1, keepdims=True) + (rows.std() or 1.0)) * rng.normal(size=rows.shape)
     return normalised(np.abs(rows) if rule.nonneg else rows)[0].astype(x.dtype)

@@ -8,22 +8,17 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..coding.codes import Coder
+from ..coding.coder import MATCHING, Coder, make_coder, with_default_size
 from ..coding.sparse_coder import BaseCoder
-from ..coding.sparse_encode import MATCHING, make_coder
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, seeded, whole
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fold.observed import Observed
+from ..fold.segments import source_of
 from ..fold.source import Array, Source
+from .algorithms import CODERS
 from .atoms import AtomRule, held, start_atoms
 from .units import typical
-
-FIT_ALGORITHMS = {
-    "lars": "lasso_lars", "cd": "lasso_cd", "lasso_lars": "lasso_lars", "lasso_cd": "lasso_cd", "omp": "omp",
-    "ols": "ols", "threshold": "threshold",
-}  # fmt: skip
-
 
 # Sizes of X between which no sum of products of its entries over- or underflows, even where but a small share
 # of X is left.
@@ -52,7 +47,7 @@ class BaseDictionaryLearning(BaseCoder):
     components_: Array
     _rng: np.random.RandomState
     _about_nan = "missing='mask' leaves such entries out"
-    _algorithms: Mapping[str, str] = FIT_ALGORITHMS
+    _coders: Mapping[str, str] = CODERS
 
     def transform(self, X: Any) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components)."""
@@ -69,13 +64,13 @@ class BaseDictionaryLearning(BaseCoder):
         return len(self.components_) * (2 if self.split_sign else 1)
 
     def _source(self, X: Any, *, reset: bool) -> Source:
-        return Source(read_rows(X, self, reset=reset), effective_threads(self.n_threads))
+        return source_of(read_rows(X, self, reset=reset, segments=True), effective_threads(self.n_threads))
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
         if self.n_components is not None:
             whole(self.n_components, "n_components")
         real(self.tol, "tol")
-        choice(self.fit_algorithm, "fit_algorithm", tuple(self._algorithms))
+        choice(self.fit_algorithm, "fit_algorithm", tuple(self._coders))
         if not isinstance(self.max_iter, Integral) or self.max_iter < 0:
             raise ValueError(f"max_iter must be a whole number of at least 0, got {self.max_iter!r}")
         flag(self.warm_start, "warm_start")
@@ -83,16 +78,16 @@ class BaseDictionaryLearning(BaseCoder):
         return self._make_coder(n_features), self._make_rule()
 
     def _make_coder(self, n_features: int) -> Coder:
-        algorithm = self._algorithms[self.fit_algorithm]
+        algorithm = self._coders[self.fit_algorithm]
         if real(self.l2, "l2") > 0 and not algorithm.startswith("lasso"):
             raise ValueError(f"l2 goes with the lasso, not with fit_algorithm={self.fit_algorithm!r}")
         to_error = self.transform_max_error is not None and algorithm in MATCHING
-        size = self.transform_n_nonzero_coefs
-        return make_coder(
+        coder = make_coder(
             algorithm, alpha=self.alpha, l2=self.l2, positive=self.positive_code,
-            n_nonzero=max(n_features // 10, 1) if size is None and not to_error else size, tol=None,
-            max_iter=self.transform_max_iter, all_atoms=to_error,
+            n_nonzero=self.transform_n_nonzero_coefs, tol=None, max_iter=self.transform_max_iter,
+            all_atoms=to_error,
         )  # fmt: skip
+        return with_default_size(coder, n_features)
 
     def _make_rule(self) -> AtomRule:
         rule = AtomRule(

@@ -1,7 +1,5 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,22 +7,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..coding.codes import Coder
-from ..coding.sparse_encode import MATCHING, row_budgets, row_errors
+from ..coding.coder import Coder
 from ..fit.arguments import Seed, choice, effective_threads
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
 from ..fold.source import Source
+from .algorithms import ALL_CODERS, RESIDUAL, fitting, make_steps
 from .atoms import AtomRule, read_matrix
-from .base import FIT_ALGORITHMS, BaseDictionaryLearning
-from .residual import KsvdSteps, SoupSteps
-from .steps import GramSteps, MaskedSteps, Steps, iterate
-
-RESIDUAL: dict[str, Callable[..., Steps]] = {"ksvd": KsvdSteps, "soup_l1": SoupSteps, "soup_l0": SoupSteps}
-MASKED_NOT = ("threshold", *RESIDUAL)
+from .base import BaseDictionaryLearning
+from .iterate import iterate
 
 
 class DictionaryLearning(BaseDictionaryLearning):
@@ -122,7 +117,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     True
     """
 
-    _algorithms = FIT_ALGORITHMS | {"ksvd": "omp", "soup_l1": "lasso_cd", "soup_l0": "lasso_cd"}
+    _coders = ALL_CODERS
 
     def __init__(
         self, n_components: int | None = None, *, alpha: float = 1, max_iter: int = 1000, tol: float = 1e-8,
@@ -172,9 +167,9 @@ class DictionaryLearning(BaseDictionaryLearning):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
-        mask : array-like of shape (n_samples, n_features), optional
+        mask : array-like or `blocks` of shape (n_samples, n_features), optional
             With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 of the
             squared error of each entry.
 
@@ -188,7 +183,10 @@ class DictionaryLearning(BaseDictionaryLearning):
             x = self._given(X, mask, reset=not warm)
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
-            steps = self._steps(x, coder, rule, rng, self._start_codes(x, len(atoms), warm))
+            steps = make_steps(
+                self.fit_algorithm, x, coder, rule, rng, max_error=self.transform_max_error,
+                start=self._start_codes(x, len(atoms), warm),
+            )  # fmt: skip
             steps.faulty = getattr(self, "_faulty", None) if warm else None
             with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
                 self.converged_ = iterate(steps, atoms, monitor, self.max_iter, float(self.tol))
@@ -212,16 +210,15 @@ class DictionaryLearning(BaseDictionaryLearning):
         if self.missing != "mask":
             self._refuse_mask(mask)
             return self._encode(X, self.components_)
-        x = self._given(X, mask, reset=False)
-        assert isinstance(x, Observed)
-        return self._encode(x.x, self.components_, x.seen if x.weights is None else x.weights)
+        X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=False)
+        return self._encode(X, self.components_, np.ones(X.shape, bool) if mask is None else mask)
 
     def _given(self, X: Any, mask: Any, *, reset: bool) -> Source | Observed:
         """Check X, with its mask if entries may be missing."""
         if choice(self.missing, "missing", ("error", "mask")) == "error":
             self._refuse_mask(mask)
             return self._source(X, reset=reset)
-        X = read_rows(X, self, sparse=False, gaps=True, reset=reset)
+        X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     @staticmethod
@@ -231,23 +228,7 @@ class DictionaryLearning(BaseDictionaryLearning):
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
         coder, rule = super()._check_parameters(n_features)
-        name = self.fit_algorithm
-        if name in MASKED_NOT and self.missing == "mask":
-            raise ValueError(
-                f"missing='mask' does not go with fit_algorithm={name!r}; 'cd' and 'omp' have it"
-            )
-        if name not in RESIDUAL:
-            return coder, rule
-        if rule.penalised or not rule.ball:
-            raise ValueError(
-                f"fit_algorithm={name!r} keeps atoms of norm 1: dict_l1, dict_l2 and unit_ball=False do not "
-                "go with it"
-            )
-        if name != "ksvd":
-            if coder.l2 > 0:
-                raise ValueError(f"l2 does not go with fit_algorithm={name!r}")
-            coder = replace(coder, algorithm=name)
-        return coder, replace(rule, unit=True)
+        return fitting(self.fit_algorithm, coder, rule, self.missing)
 
     def _start_codes(self, x: Source | Observed, k: int, warm: bool) -> Any:
         """Give the codes of the last fit, or code_init, or None."""
@@ -262,15 +243,6 @@ class DictionaryLearning(BaseDictionaryLearning):
         if self.code_init is None or self.dict_init is None:
             return None
         return read_matrix(self.code_init, "code_init", (x.rows, k), x.dtype)
-
-    def _steps(
-        self, x: Source | Observed, coder: Coder, rule: AtomRule, rng: np.random.RandomState, start: Any
-    ) -> Steps:
-        errors = row_errors(self.transform_max_error if coder.algorithm in MATCHING else None, x.rows)
-        if isinstance(x, Observed):
-            return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
-        make: Callable[..., Steps] = RESIDUAL.get(self.fit_algorithm, GramSteps)
-        return make(x, coder, rule, rng, errors=row_budgets(x.x, errors), start=start)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

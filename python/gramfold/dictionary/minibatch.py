@@ -5,8 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ..coding.codes import Coder
-from ..coding.sparse_encode import MATCHING
+from ..coding.coder import MATCHING, Coder
 from ..fit.arguments import Seed, flag, whole
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
@@ -134,14 +133,14 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
             online = self._online(x, warm)
             if not (warm and hasattr(self, "_order")):
                 self._order = online.rng.randint(np.iinfo(np.int32).max)
+            batches: list[Any] = list(gen_batches(x.rows, min(self.batch_size, x.rows)))
             if self.shuffle:
-                x = Source(x.x[np.random.RandomState(self._order).permutation(x.rows)], x.n_threads)
-            size = min(self.batch_size, x.rows)
-            batches = [Source(x.x[batch], x.n_threads) for batch in gen_batches(x.rows, size)]
+                order = np.random.RandomState(self._order).permutation(x.rows)
+                batches = [order[batch] for batch in batches]
             with Monitor(
                 self.max_iter * len(batches), int(self.verbose), self.callback, self.max_time
             ) as monitor:
-                self.converged_ = self._run(batches, online, monitor)
+                self.converged_ = self._run(x, batches, online, monitor)
             self._keep(online)
             self.history_ = monitor.history
             self._count(warm, len(monitor.rows))
@@ -179,19 +178,19 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         self.components_, self._rng, self._seen = online.atoms, online.rng, online.seen
         self._sums = online.gram, online.products, online.cost
 
-    def _run(self, batches: list[Source], online: Online, monitor: Monitor) -> bool:
-        """Go round through the batches until converged or stopped."""
-        rows = sum(batch.rows for batch in batches)
+    def _run(self, x: Source, batches: list[Any], online: Online, monitor: Monitor) -> bool:
+        """Go round through the batches, numbers of rows, until converged or stopped."""
+        enough = min(100 * int(self.batch_size), x.rows)  # the first costs are too high to smooth
         smooth: float | None = None
         best, idle = np.inf, 0
         for _ in range(self.max_iter):
-            for batch in batches:
-                before = online.atoms.copy()
+            for numbers in batches:
+                before, batch = online.atoms.copy(), x.some(numbers)
                 cost = online.step(batch)
                 moved = size_of(online.atoms - before)
                 stop = monitor.record(cost, moved / (size_of(before) or 1.0))
-                if online.seen > min(100 * batches[0].rows, rows):  # the first costs are too high to smooth
-                    share = min(1.0, batch.rows / (rows + 1))
+                if online.seen > enough:
+                    share = min(1.0, batch.rows / (x.rows + 1))
                     smooth = cost if smooth is None else (1 - share) * smooth + share * cost
                     if self.tol > 0 and moved <= self.tol * len(before):
                         return True

@@ -3,12 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding.codes import Coder
-from ..coding.sparse_encode import row_budgets, row_errors
+from ..coding.coder import Coder, row_errors
+from ..coding.codes import row_budgets
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use, some_rows
-from .steps import fit_of, penalty_of, update
-from .units import code
+from .codes import penalty_of
+from .gram import fit_of, update
+from .units import code_in_unit
 
 # A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
 SWEEPS = 4
@@ -58,17 +59,17 @@ class Online:
         if self._between is None:
             self._between = gram_of(atoms, x.n_threads)
         shared = np.ascontiguousarray(atoms.T)
-        done = code(
-            x, shared, self.coder, gram=self._between, sums=np.empty_like(shared),
-            enough=row_budgets(x.x, row_errors(self.max_error, rows)),
+        done = code_in_unit(
+            x, shared, self.coder, gram=self._between, sums=True,
+            enough=row_budgets(x, row_errors(self.max_error, rows)),
         )  # fmt: skip
         assert done.gram is not None
-        assert done.sums is not None
+        assert done.products is not None
         cost = (fit_of(x, done, atoms, self._between) + penalty_of(self.coder, done.codes)) / rows
         penalty = self.rule(atoms)
         self.seen += rows
         weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)
-        for kept, new in ((self.gram, done.gram), (self.products, done.sums)):
+        for kept, new in ((self.gram, done.gram), (self.products, done.products)):
             kept *= 1 - weight
             kept += new * (weight / rows)
         self.cost += weight * (cost - self.cost)

@@ -10,10 +10,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from .atoms import faulty, gram_of, least_use
-from .steps import Flags, Steps, parts, squares_of
-from .units import code
+from .codes import Flags, parts, squares_of
+from .iterate import Steps
+from .units import code_in_unit
 
 
 class ResidualSteps(Steps):
@@ -21,26 +23,29 @@ class ResidualSteps(Steps):
 
     def __init__(self, x: Source, *args: Any, **options: Any) -> None:
         super().__init__(x, *args, **options)
-        self.values = x.x.toarray() if x.sparse else x.x
+        self.dense = Source(x.take(slice(None)), x.n_threads) if x.sparse else x
         self.residual = np.empty((x.rows, x.cols), x.dtype)
         self.codes = None if self.start is None else sp.csr_matrix(self.start)
 
     def _fit(self, codes: Any, atoms: Array) -> NDArray[np.float64]:
         """Set the residual of CSR codes, and give the squared norms of its rows."""
-        return kernels.residual(
-            x=self.values,
-            weights=None,
-            codes=parts(codes),
-            atoms=atoms,
-            out=self.residual,
-            n_threads=self.x.n_threads,
-        )
+        errors = np.empty(self.x.rows)
+        run(residual, self.dense, atoms, {"codes": codes, "residual": self.residual, "errors": errors})
+        return errors
 
     def _flag(self, atoms: Array, objective: float) -> None:
         """Find the atoms that are to be replaced."""
         squares = squares_of(self.codes)
         unused = squares <= least_use(objective, squares, self.rule, atoms.dtype)
         self.faulty = faulty(gram_of(atoms, self.x.n_threads), unused, self.rule, self.coder.nonneg)
+
+
+def residual(rows: Source, shared: Array, state: State) -> None:
+    """A pass: X - ZD of CSR `codes` Z and atoms D into `residual`, its rows' squared norms into `errors`."""
+    state["errors"][:] = kernels.residual(
+        x=rows.x, weights=None, codes=parts(state["codes"]), atoms=shared, out=state["residual"],
+        n_threads=rows.n_threads,
+    )  # fmt: skip
 
 
 class KsvdSteps(ResidualSteps):
@@ -81,7 +86,9 @@ class KsvdSteps(ResidualSteps):
         if former is not None and errors is None:
             errors = np.where(self._allowed(former), self._fit(former, atoms), np.inf)
         gram = gram_of(atoms, x.n_threads)
-        codes = code(x, np.ascontiguousarray(atoms.T), self.coder, gram=gram, enough=self.errors).codes
+        codes = code_in_unit(
+            x, np.ascontiguousarray(atoms.T), self.coder, gram=gram, enough=self.errors
+        ).codes
         found = self._fit(codes, atoms)
         if errors is None or not self.minimises or not (worse := found > errors).any():
             return codes

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..coding import masked_codes
-from ..coding.codes import Coded, Coder, code_rows
+from ..coding.coder import Coder
+from ..coding.codes import Coded, code_rows
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
+from ..least_squares.scales import Scale
+from ..linalg.powers import times_power
 
 # Sizes within 2^-n and 2^n leave the coders and LAPACK room for the fourth power of X's entries.
 ORDINARY = {"float32": 16, "float64": 200}
@@ -23,34 +26,29 @@ def typical(x: Source | Observed) -> float:
     return x.largest if isinstance(x, Observed) else float(np.sqrt(x.squared_norm / (x.rows * x.cols)))
 
 
-def unit_of(x: Source | Observed) -> float:
-    """Give the power of two that X is to be divided by: 1 for most."""
+def unit_of(x: Source | Observed) -> Scale:
+    """Give the power of two that X is to be multiplied by: 1 for most."""
     exponent = int(np.frexp(typical(x))[1])
-    return 1.0 if abs(exponent) <= ORDINARY[x.dtype.name] else 2.0**exponent
+    return Scale(0 if abs(exponent) <= ORDINARY[x.dtype.name] else -exponent)
 
 
-def in_unit(x: Any, unit: float) -> Any:
-    """X / unit, of a Source or Observed; itself if the unit is 1."""
-    if unit == 1:
-        return x
-    values = _divided(x.x, unit)
-    if isinstance(x, Observed):
-        return Observed(values, x.weights, x.n_threads)
-    return Source(values, x.n_threads)
-
-
-def code(
-    x: Source, shared: Array, coder: Coder, *, start: Array | None = None,
+def code_in_unit(
+    x: Source, atoms: Array, coder: Coder, *, start: Array | None = None,
     enough: NDArray[np.float64] | None = None, **more: Any,
 ) -> Coded:  # fmt: skip
     """`code_rows`, with sparse codes."""
     unit = unit_of(x)
     done = code_rows(
-        in_unit(x, unit), shared, _coder_in(coder, unit), start=_divided(start, unit),
-        enough=_divided(enough, unit**2), sparse=True, n_threads=x.n_threads, **more,
+        unit.rows(x), atoms, coder.scaled(unit, x.dtype), start=times_power(start, unit.x),
+        enough=times_power(enough, 2 * unit.x), sparse=True, **more,
     )  # fmt: skip
-    sums, gram = _divided(done.sums, unit**-2), _divided(done.gram, unit**-2)
-    return Coded(_divided(done.codes, unit**-1), sums, gram, done.objective * unit**2, done.open)
+    return replace(
+        done,
+        codes=times_power(done.codes, -unit.x),
+        products=times_power(done.products, -2 * unit.x),
+        gram=times_power(done.gram, -2 * unit.x),
+        objective=float(np.ldexp(done.objective, -2 * unit.x)),
+    )
 
 
 def code_observed(
@@ -59,14 +57,7 @@ def code_observed(
     """`masked_codes.solve`."""
     unit = unit_of(x)
     codes = masked_codes.solve(
-        in_unit(x, unit), atoms, _coder_in(coder, unit), _divided(errors, unit), _divided(start, unit)
-    )[0]
-    return np.asarray(_divided(codes, unit**-1))
-
-
-def _coder_in(coder: Coder, unit: float) -> Coder:
-    return replace(coder, l1=coder.l1 / unit)
-
-
-def _divided(a: Any, unit: float) -> Any:
-    return a if a is None or unit == 1 else a * a.dtype.type(1 / unit)
+        unit.rows(x), atoms, coder.scaled(unit, x.dtype), times_power(errors, unit.x),
+        times_power(start, unit.x),
+    )[0]  # fmt: skip
+    return np.asarray(times_power(codes, -unit.x))

@@ -28,12 +28,21 @@ class Blocks:
         self.dtype = self.parts[0].dtype
         self.sparse = sp.issparse(self.parts[0])
 
+    def astype(self, dtype: Any, copy: bool = True) -> "Blocks":
+        """The same rows in another dtype, as `ndarray.astype`."""
+        return Blocks([part.astype(dtype, copy=copy) for part in self.parts])
+
     def __len__(self) -> int:
         return int(self.shape[0])
 
     def __repr__(self) -> str:
         kind = "sparse" if self.sparse else "dense"
         return f"<{len(self.parts)} {kind} blocks of {self.shape[0]} x {self.shape[1]} {self.dtype}>"
+
+
+def gathered(given: Any) -> Any:
+    """Dense Blocks as one array, a copy; what is none, itself."""
+    return np.concatenate(given.parts) if isinstance(given, Blocks) and not given.sparse else given
 
 
 def blocks(parts: Iterable[Any]) -> Blocks:

@@ -7,13 +7,14 @@ from .arguments import effective_threads
 
 
 def show_config() -> dict[str, str | int | list[str]]:
-    """Version, instruction-set level, compiler, threads and OpenMP runtime.
+    """Version, instruction-set level, compiler and threads.
 
     Returns
     -------
     dict
         'version', 'level' (the one in use; the environment variable GRAMFOLD_ISA forces one), 'levels'
-        (all that this machine runs), 'compiler', 'openmp' (the runtime), 'threads' (the default).
+        (all that this machine runs), 'compiler', 'threading' (whose threads: 'pool', gramfold's own, or the
+        OpenMP runtime that it was built with), 'threads' (how many by default).
 
     Examples
     --------
@@ -26,6 +27,6 @@ def show_config() -> dict[str, str | int | list[str]]:
         "level": _core.level,
         "levels": _core.available(),
         "compiler": _core.kernels.compiler(),
-        "openmp": _core.kernels.openmp(),
+        "threading": _core.kernels.threading(),
         "threads": effective_threads(None),
     }

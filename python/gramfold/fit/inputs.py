@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from .._core import kernels
 from .arguments import effective_threads
 from .blocks import Blocks
+from .floats import Floats, as_floats, finite, float_of, plain, stored
+from .missing import nan_from_mask
 
 FLOATS = [np.float64, np.float32]
 
@@ -21,6 +23,8 @@ def read_rows(
     segments: bool = False, n_threads: int | None = None, **checks: Any,
 ) -> Any:  # fmt: skip
     """Check a matrix of rows, and give it as an ndarray or as sound CSR.
+
+    What holds other numbers than floats is not converted but read as floats, see `floats.py`.
 
     Parameters
     ----------
@@ -50,16 +54,28 @@ def read_rows(
     if isinstance(X, Blocks):
         options = {"sparse": sparse, "gaps": gaps, "n_threads": n_threads, **checks}
         return _read_blocks(X, estimator, name, options, segments)
-    X = _without_mask(X, name, estimator, gaps)
+    X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
     checks = {"accept_sparse": ("csr",) if sparse else False, "dtype": FLOATS, **checks}
-    if gaps:
+    look = checks.pop("ensure_all_finite", True) and not gaps
+    kept = _is_kept(X, checks["dtype"])
+    if kept:
+        checks |= {"dtype": None, "ensure_all_finite": False}
+    elif not look or (sp.issparse(X) and finite(X)):
         checks["ensure_all_finite"] = False
     try:
         if estimator is None:
-            return check_array(X, input_name=name, **checks)
-        return validate_data(estimator, X, **checks)
+            given = check_array(X, input_name=name, **checks)
+        else:
+            given = validate_data(estimator, X, **checks)
+        if not kept:
+            return given
+        X, *rest = given if isinstance(given, tuple) else (given,)
+        X = as_floats(X)
+        if look:
+            _check_finite(X, name, estimator)
+        return (X, *rest) if rest else X
     except ValueError as error:
         hint = about_nan(estimator)
         if hint and "contains NaN" in str(error):
@@ -97,6 +113,22 @@ def _read_blocks(X: Blocks, estimator: Any, name: str, options: dict[str, Any], 
     return found, check_X_y(nothing, y, estimator=estimator, **about)[1]
 
 
+def _is_kept(X: Any, dtype: Any) -> bool:
+    """Whether X is an array of other numbers than floats that kernels read as a float that is wanted."""
+    if not isinstance(X, np.ndarray) or plain(X):
+        return False
+    return float_of(X.dtype) in (dtype if isinstance(dtype, list) else [np.dtype(dtype)])
+
+
+def _check_finite(X: Any, name: str, estimator: Any) -> None:
+    """Refuse NaN and infinities in an array that is read as floats."""
+    if finite(X) or np.isfinite(kernels.scan(x=stored(X), n_threads=1).squares):
+        return
+    assert_all_finite(
+        np.asarray(X), estimator_name=None if estimator is None else type(estimator).__name__, input_name=name
+    )
+
+
 def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check an array other than X, as `sklearn.utils.check_array` with `name` in its messages."""
     return np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
@@ -130,7 +162,8 @@ def refuse_mask(given: Any, name: str, estimator: Any = None) -> Any:
 
 def _without_mask(X: Any, name: str, estimator: Any, gaps: bool) -> Any:
     if gaps and isinstance(X, np.ma.MaskedArray):
-        return np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
+        x = np.asarray(X.data, np.result_type(X.dtype, np.float32))
+        return nan_from_mask(x, ~np.ma.getmaskarray(X))
     return refuse_mask(X, name, estimator)
 
 
@@ -139,7 +172,7 @@ def sound_csr(x: Any, name: str = "X", n_threads: int = 1) -> Any:
     if x.ndim != 2:
         raise ValueError(f"Expected 2D array, got {x.ndim}D array instead: {name} of shape {x.shape}")
     if x.format == "csc":
-        return sound(x, n_threads, name).tocsr()
+        return as_floats(sound(x, n_threads, name).tocsr())
     if x.format != "csr":
         _check_parts(x, name, n_threads)
         x = x.tocsr()
@@ -179,7 +212,7 @@ def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
     """
     if getattr(x, "gramfold_sound", False):
         return x
-    data, indices, pointers = x.data, x.indices, x.indptr
+    data, indices, pointers = stored(x), x.indices, x.indptr
     if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
         indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
     data, indices, pointers = (np.ascontiguousarray(part) for part in (data, indices, pointers))
@@ -190,6 +223,8 @@ def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
     found.data, found.indices, found.indptr = (
         _read_only(part) for part in (data[:used], indices[:used], pointers)
     )
+    if x.format == "csr":
+        found = as_floats(found)
     if repeats:
         found = found.copy()
         found.has_canonical_format = False  # a flag may be stale

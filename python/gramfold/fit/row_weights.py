@@ -63,3 +63,27 @@ class RowWeights:
         else:
             self.counted = len(weights)
             self.freedom = float(values @ (self.total - values)) / self.total
+
+
+def read_weights(sample_weight: Any, X: Any) -> Array | None:
+    """Check weights as they are, in float64; None stays None, for ones.
+
+    Parameters
+    ----------
+    sample_weight : float or array-like of shape (n_samples,), or None
+    X : ndarray, sparse matrix or Blocks of shape (n_samples, n_features)
+
+    Raises
+    ------
+    ValueError
+        If they are masked, negative, not finite, 0 everywhere, or not as many as rows.
+    """
+    if sample_weight is None:
+        return None
+    given = refuse_mask(sample_weight, "sample_weight")
+    weights: Array = _check_sample_weight(given, X, dtype=np.float64)
+    if weights.min() < 0:
+        raise ValueError(f"sample_weight must be at least 0, but its least is {weights.min():g}")
+    if not weights.any():
+        raise ValueError("sample_weight must not be 0 everywhere")
+    return weights

@@ -5,8 +5,8 @@ A pass is a picklable function of a family, with its parameters bound by keyword
     sums = pass_(rows, shared, state)
 
 `rows` is a source, `shared` what all rows are given (a factor), `state` what they have of their own, arrays
-with a row for each of theirs, which the pass may overwrite. It gives back sums, which add up over segments;
-it knows neither how many there are nor who computes them.
+with a row for each of theirs, which the pass may overwrite, or CSR to be read. It gives back sums, which add
+up over segments; it knows neither how many there are nor who computes them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,23 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from .source import Array, Source
-
 State = Mapping[str, Any]
-Pass = Callable[[Source, Any, State], Any]
+Pass = Callable[[Any, Any, State], Any]
 
 
-def run(pass_: Pass, source: Source, shared: Any = None, state: State | None = None) -> Any:
+def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None) -> Any:
     """Run a pass over all rows of a source, and add up what it gives.
 
     Parameters
     ----------
     pass_ : callable
-    source : Source
+    source : Source, or what has segments as it has
     shared : object
         Handed on as it is.
-    state : mapping of str to ndarray with source.rows rows, or None
-        Handed on segment by segment, as views.
+    state : mapping of str to ndarray or CSR matrix with source.rows rows, or None
+        Handed on segment by segment: of arrays as views.
 
     Returns
     -------

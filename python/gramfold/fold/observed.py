@@ -1,14 +1,15 @@
-"""What of X is observed: NaN and masks, weights per entry, and the numbers that a start needs."""
+"""A dense X of which some entries are not observed, or weigh more than others."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.floats import as_floats, finite, stored
+from ..linalg.powers import times_power
 from .source import Array, Source, aligned
 
 
@@ -45,29 +46,60 @@ class Observed:
     n_threads : int
     """
 
-    sparse = False
+    sparse = once = False
+    x: Array
+    weights: Array | None
 
     def __init__(self, x: Array, weights: Array | None, n_threads: int) -> None:
-        self.x, self.n_threads = aligned(x), n_threads
+        self.x, self.n_threads = as_floats(x), n_threads
         self.weights = None if weights is None else aligned(weights)
         self.rows, self.cols = x.shape
-        self.dtype = x.dtype
+        self.dtype = self.x.dtype
+
+    @property
+    def segments(self) -> "list[Observed]":
+        """What a pass runs over one after the other: this."""
+        return [self]
+
+    @property
+    def spans(self) -> list[slice]:
+        """Which rows each segment has."""
+        return [slice(0, self.rows)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.rows, self.cols
 
     @property
     def kernel(self) -> Array:
         """What crosses the seam."""
-        return self.x
+        return stored(self.x)
 
     @cached_property
-    def transposed(self) -> "Observed":
+    def transposed(self) -> Any:
         """The same entries with rows and columns swapped; views."""
-        weights = None if self.weights is None else self.weights.T
-        return Observed(self.x.T, weights, self.n_threads)
+        return self.columns(slice(None))
+
+    def columns(self, at: slice) -> "Observed":
+        """Some columns as rows; views."""
+        weights = None if self.weights is None else self.weights[:, at].T
+        return Observed(self.x[:, at].T, weights, self.n_threads)
+
+    def some(self, rows: Any, *, once: bool = False) -> "Observed":
+        """Some rows; those of a slice are views."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Observed(self.x[rows], weights, self.n_threads)
+
+    def scaled_rows(self, scale: Array) -> "Observed":
+        """Each row times its number of `scale` (rows,); a copy of x."""
+        return Observed(self.x * scale[:, None], self.weights, self.n_threads)
 
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """Which entries are observed."""
-        seen = ~np.isnan(self.x)
+        given = stored(self.x)
+        seen = np.ones_like(given, bool) if finite(given) else ~np.isnan(given)
         return seen if self.weights is None else seen & (self.weights > 0)
 
     @cached_property
@@ -78,19 +110,22 @@ class Observed:
     @property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(float(np.max(self.x, where=self.seen, initial=0)), -self.least)
+        return max(float(np.max(stored(self.x), where=self.seen, initial=0)), -self.least)
 
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return float(np.min(self.x, where=self.seen, initial=np.inf))
+        values: Any = stored(self.x)
+        if finite(values):
+            return float(values[self.seen].min()) if self.seen.any() else np.inf
+        return float(np.min(values, where=self.seen, initial=np.inf))
 
     @cached_property
     def squared_norm(self) -> float:
         """Weighted sum of the squared observed entries: twice the objective of zero factors."""
         nothing, out = np.zeros((self.cols, 1), self.dtype), np.empty((self.rows, 1), self.dtype)
         result = kernels.masked_hals(
-            x=self.x,
+            x=self.kernel,
             weights=self.weights,
             f=nothing,
             start=None,
@@ -104,7 +139,7 @@ class Observed:
             tol=0.0,
             n_threads=self.n_threads,
         )
-        return 2 * float(result[2])
+        return 2 * result.objective
 
     def without(self, left: Array, right: Array) -> "Observed":
         """X - left right', observed where X is."""
@@ -126,89 +161,37 @@ class Observed:
     @property
     def filled(self) -> Array:
         """A copy of x, unobserved entries replaced by the mean of their column's observed ones."""
+        return self.filled_with(self.column_means)
+
+    def filled_with(self, means: Array) -> Array:
+        """A copy of x, unobserved entries replaced by those of `means` (cols,)."""
+        return np.where(self.seen, self.x, means)
+
+    @property
+    def column_means(self) -> Array:
+        """The mean of each column's observed entries, (cols,); where there is none, that of all."""
+        sums, total = self._column_sums
+        return np.divide(sums, total, out=np.full(self.cols, self.mean), where=total > 0).astype(self.dtype)
+
+    @property
+    def _column_sums(self) -> tuple[Any, Any]:
+        """Of each column sum w x and sum w."""
         weights = self.seen if self.weights is None else np.where(self.seen, self.weights, 0)
-        total = weights.sum(axis=0, dtype=np.float64)
         sums = np.sum(np.where(self.seen, self.x, 0) * weights, axis=0, dtype=np.float64)
-        means = np.divide(sums, total, out=np.full(self.cols, self.mean), where=total > 0)
-        return np.where(self.seen, self.x, means.astype(self.dtype))
+        return sums, weights.sum(axis=0, dtype=np.float64)
 
     @property
     def _seen_weights(self) -> Array | None:
         return None if self.weights is None else self.weights[self.seen]
 
+    def times_powers(self, exponent: int, of_weights: int) -> "Observed":
+        """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""
+        if not exponent and not of_weights:
+            return self
+        weights = np.ones_like(self.x) if self.weights is None and of_weights else self.weights
+        return Observed(times_power(self.x, exponent), times_power(weights, of_weights), self.n_threads)
 
-def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) -> Observed:
-    """Check X with its mask or weights, and combine them.
-
-    Parameters
-    ----------
-    X : array-like or numpy masked array of shape (n_samples, n_features)
-        NaN and masked entries are unobserved. float32 stays, other types become float64.
-    mask : array-like of shape (n_samples, n_features), optional
-        Boolean: True where an entry is observed. Of numbers: the weight of each entry's squared
-        error, at least 0 and finite; 0 is unobserved. X may hold anything where `mask` is False or 0.
-    n_threads : int
-    some : bool
-        Whether something must be observed.
-
-    Returns
-    -------
-    Observed
-        With a copy of X only where a mask hides some of it.
-
-    Raises
-    ------
-    TypeError
-        If X or `mask` is sparse.
-    ValueError
-        If shapes do not fit, a weight is negative or not finite, an observed entry is infinite, or
-        nothing is observed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from gramfold.fold.observed import observe
-    >>> observe([[1.0, np.nan], [3.0, 4.0]], [[True, True], [True, False]]).seen
-    array([[ True, False],
-           [ True, False]])
-    """
-    for name, argument in (("X", X), ("mask", mask)):
-        if sp.issparse(argument):
-            raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")
-    hidden = np.ma.getmaskarray(X) if isinstance(X, np.ma.MaskedArray) else None
-    x = np.asarray(X if hidden is None else X.data)
-    if x.dtype not in (np.float32, np.float64):
-        x = x.astype(np.float64)
-    if x.ndim != 2:
-        raise ValueError(f"X must have two dimensions, got {x.ndim}")
-    seen, weights = _split(mask, x)
-    if hidden is not None:
-        seen = ~hidden if seen is None else seen & ~hidden
-    if seen is not None and not seen.all():
-        x = np.where(seen, x, x.dtype.type(np.nan))
-    observed = Observed(x, weights, n_threads)
-    if np.any(np.isinf(x) & observed.seen):
-        raise ValueError("X contains infinity in an observed entry")
-    if some and not observed.seen.any():
-        raise ValueError("X has no observed entry: all are NaN, masked or of weight 0")
-    return observed
-
-
-def _split(mask: Any, x: Array) -> tuple[NDArray[np.bool_] | None, Array | None]:
-    """The mask as what is seen, or as weights if there are others than 0 and 1."""
-    if mask is None:
-        return None, None
-    given = np.asarray(mask)
-    if given.shape != x.shape:
-        raise ValueError(f"mask must have the shape of X, {x.shape}, got {given.shape}")
-    if given.dtype == bool:
-        return given, None
-    try:
-        weights = given.astype(x.dtype, copy=False)
-    except (TypeError, ValueError):
-        raise ValueError(f"mask must be boolean or weights, got dtype {given.dtype}") from None
-    if not np.isfinite(weights).all():
-        raise ValueError("mask holds weights that are not finite")
-    if weights.min(initial=0) < 0:
-        raise ValueError(f"mask holds negative weights, the least is {weights.min():g}")
-    return (weights > 0, None) if np.all((weights == 0) | (weights == 1)) else (None, weights)
+    @property
+    def heaviest(self) -> float:
+        """The largest weight."""
+        return 1.0 if self.weights is None else float(self.weights.max(initial=0))

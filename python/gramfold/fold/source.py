@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
+from ..fit.floats import Floats, as_floats, finite, stored
 from ..fit.inputs import about_nan, sound_csr
 from ..linalg.powers import times_power
 
@@ -17,7 +18,9 @@ Array = NDArray[Any]
 
 
 def aligned(x: Array) -> Array:
-    """Give x itself, or a copy if its items do not lie at multiples of their size."""
+    """Give what kernels take of x: itself, what it stores, or a copy if floats do not lie as they should."""
+    if isinstance(x, Floats):
+        return x.stored
     whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
     return x if whole else x.copy()
 
@@ -33,18 +36,21 @@ class Source:
 
     Parameters
     ----------
-    x : ndarray or sparse matrix of shape (rows, cols), float32 or float64
-        A dense array may have any strides and is never copied whole. Sparse formats become sound CSR.
+    x : ndarray or sparse matrix of shape (rows, cols)
+        A dense array may have any strides and is never copied whole. Sparse formats become sound CSR. Other
+        numbers than float32 and float64 are read as such, see `fit/floats.py`.
     n_threads : int
+    once : bool
+        Whether but one pass is to come, for which CSR is not worth transposing.
     """
 
-    def __init__(self, x: Any, n_threads: int) -> None:
-        self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else aligned(x)
+    def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
+        self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else as_floats(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
-        self.dtype = x.dtype
-        self.once = False  # whether but one pass is to come, for which CSR is not worth transposing
+        self.dtype = self.x.dtype
+        self.once = once
         self._transposed: Source | None = None
         self._origin: weakref.ref[Source] | None = None
 
@@ -62,18 +68,18 @@ class Source:
         """Some rows as a new C-ordered array."""
         return dense_rows(self.x, rows)
 
-    def some(self, rows: Any) -> "Source":
+    def some(self, rows: Any, *, once: bool = False) -> "Source":
         """Some rows as a source of their own; those of a slice are views of a dense X."""
-        return Source(self.x[rows], self.n_threads)
+        return type(self)(self.x[rows], self.n_threads, once=once)
 
     @property
-    def transposed(self) -> "Source":
+    def transposed(self) -> Any:
         """The same entries with rows and columns swapped; for CSR a copy, made once. Its own is this."""
         origin = None if self._origin is None else self._origin()
         if origin is not None:
             return origin
         if self._transposed is None:
-            self._transposed = Source(self.x.T, self.n_threads)
+            self._transposed = type(self)(self.x.T, self.n_threads)
             self._transposed._origin = weakref.ref(self)
         return self._transposed
 
@@ -81,13 +87,13 @@ class Source:
     def kernel(self) -> Any:
         """What crosses the seam: the array, or (data, indices, indptr, cols)."""
         if not self.sparse:
-            return self.x
-        return self.x.data, self.x.indices, self.x.indptr, self.cols
+            return stored(self.x)
+        return stored(self.x), self.x.indices, self.x.indptr, self.cols
 
     @property
     def values(self) -> Array:
-        """The entries that are stored, as a 2-D array."""
-        return self.x.data.reshape(1, -1) if self.sparse else self.x
+        """The entries that are stored, as a 2-D array, or `Floats`."""
+        return as_floats(stored(self.x).reshape(1, -1)) if self.sparse else self.x
 
     @property
     def gathers(self) -> bool:
@@ -127,7 +133,7 @@ class Source:
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
-        return kernels.scan(x=self.values, n_threads=self.n_threads)
+        return kernels.scan(x=stored(self.values), n_threads=self.n_threads)
 
     @property
     def mean(self) -> float:
@@ -141,7 +147,7 @@ class Source:
 
     def check_finite(self, estimator: Any = None) -> None:
         """Refuse NaN and infinities as scikit-learn does, by the threaded read that tells the norm."""
-        if not np.isfinite(self.squared_norm):
+        if not finite(self.x) and not np.isfinite(self.squared_norm):
             name = None if estimator is None else type(estimator).__name__
             hint = about_nan(estimator)
             if hint and np.isnan(self.values).any():
@@ -151,7 +157,8 @@ class Source:
     @property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        return max(float(np.max(self.values, initial=0)), -float(np.min(self.values, initial=0)))
+        values = stored(self.values)
+        return max(float(np.max(values, initial=0)), -float(np.min(values, initial=0)))
 
     @property
     def least(self) -> float:
@@ -159,5 +166,35 @@ class Source:
         return self._scan[2]
 
     def times_power(self, exponent: int) -> "Source":
-        """X 2^exponent: this source for 0, else a copy."""
+        """The same rows times 2^exponent: a copy, but for 0 this itself."""
         return self if exponent == 0 else Source(times_power(self.x, exponent), self.n_threads)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.rows, self.cols
+
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return int(stored(self.x).size)
+
+    def columns(self, at: slice) -> "Source":
+        """Some columns of a dense X as rows; views."""
+        return Source(self.x[:, at].T, self.n_threads)
+
+    def scaled_rows(self, scale: Array) -> "Source":
+        """Each row times its number of `scale` (rows,); a copy."""
+        if not self.sparse:
+            return type(self)(self.x * scale[:, None], self.n_threads)
+        data = self.x.data * np.repeat(scale, np.diff(self.x.indptr))
+        return type(self)(sp.csr_array((data, self.x.indices, self.x.indptr), self.x.shape), self.n_threads)
+
+    def filled_with(self, means: Any) -> Any:
+        """X without gaps: it has none."""
+        return self.x
+
+    @property
+    def column_means(self) -> Any:
+        """What gaps are filled with: there are none."""
+        return None

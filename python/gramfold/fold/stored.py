@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..fit.blocks import Blocks
+from .engine import added
 from .observed import Counted
+from .observed_segments import counted_segments
+from .segments import Segments
 from .source import Array, Source, dense_rows
 
 
@@ -20,11 +24,6 @@ class Stored(Source):
     """
 
     weights = None
-
-    @cached_property
-    def transposed(self) -> "Stored":
-        """The same entries with rows and columns swapped; a copy."""
-        return Stored(self.x.T, self.n_threads)
 
     @property
     def mean(self) -> float:
@@ -48,13 +47,56 @@ class Stored(Source):
     @property
     def filled(self) -> "Completed":
         """What `Observed.filled` is, as a sparse matrix and one of rank 1."""
-        counts = np.bincount(self.x.indices, minlength=self.cols)
-        sums = np.bincount(self.x.indices, self.x.data, minlength=self.cols)
-        means = np.divide(sums, counts, out=np.full(self.cols, self.mean), where=counts > 0)
-        means = means.astype(self.dtype)
+        return self.filled_with(self.column_means)
+
+    def filled_with(self, means: Array) -> "Completed":
+        """Unobserved entries replaced by those of `means` (cols,)."""
         left = self.x.data - means[self.x.indices]
         centred = sp.csr_array((left, self.x.indices, self.x.indptr), self.x.shape)
         return Completed(centred, np.ones(self.rows, self.dtype), means)
+
+    @property
+    def column_means(self) -> Array:
+        """The mean of each column's observed entries, (cols,); where there is none, that of all."""
+        sums, counts = self._column_sums
+        return np.divide(sums, counts, out=np.full(self.cols, self.mean), where=counts > 0).astype(self.dtype)
+
+    @property
+    def _column_sums(self) -> tuple[Any, Any]:
+        """Of each column the sum and the number of its entries."""
+        indices = self.x.indices
+        sums = np.bincount(indices, self.x.data, minlength=self.cols)
+        return sums, np.bincount(indices, minlength=self.cols)
+
+
+class StoredSegments(Segments, Stored):
+    """Segments of CSR rows of which the stored entries are observed, as one."""
+
+    kind = Stored
+
+    @property
+    def mean(self) -> float:
+        """Mean over the observed entries."""
+        return self._scan[0] / self.entries
+
+    def without(self, left: Array, right: Array) -> Stored:
+        """X - left right', observed where X is."""
+        rest = [part.without(left[at], right).x for part, at in zip(self.parts, self.spans, strict=True)]
+        return StoredSegments(rest, self.n_threads)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The entries, and ones where they are."""
+        return counted_segments(part.counted for part in self.parts)
+
+    @property
+    def _column_sums(self) -> tuple[Any, Any]:
+        return added(part._column_sums for part in self.parts)
+
+
+def stored_of(x: Any, n_threads: int) -> Stored:
+    """What a sparse X, or blocks of it, stores."""
+    return StoredSegments(x.parts, n_threads) if isinstance(x, Blocks) else Stored(x, n_threads)
 
 
 class Completed:
@@ -67,7 +109,7 @@ class Completed:
     """
 
     def __init__(self, sparse: Any, u: Array, v: Array) -> None:
-        self.sparse, self.u, self.v, self.shape = sparse, u, v, sparse.shape
+        self.sparse, self.u, self.v, self.shape, self.dtype = sparse, u, v, sparse.shape, v.dtype
 
     @property
     def T(self) -> "Completed":

@@ -9,12 +9,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._core import kernels
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
+from ..fold.engine import run
 from ..fold.source import Array
+from . import passes
 from .lloyd import Assigner, Prior
 from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
 from .seeding import INITS, parallel, plus_plus, random_rows
@@ -89,14 +90,14 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         They are found from the differences, in float64: the least of a row is that to its label.
         """
         x, centers = self._fixed(X)
-        out = np.empty((x.rows, len(centers)), x.dtype)
-        kernels.distances(x=x.kernel, centers=centers, out=out, n_threads=x.n_threads)
+        out = np.empty((x.x.rows, len(centers)), x.dtype)
+        run(passes.distances, x.x, centers, {"out": out})
         return x.outside(out)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the sum of w |x - c|^2 over the rows of X and their nearest centroids."""
         x, centers = self._fixed(X)
-        return -self._assign(x, centers, *checked_weights(sample_weight, x.x))[1]
+        return -self._assign(x, centers, *checked_weights(sample_weight, x.given))[1]
 
     @property
     def _n_features_out(self) -> int:
@@ -110,7 +111,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _assign(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> tuple[Labels, float]:
         """Labels and inertia for fixed centroids, which are in the space of x."""
-        assign = Assigner(x, weights)
+        assign = Assigner(x.x, weights)
         found = assign(np.ascontiguousarray(centers), sums=False)
         return assign.labels, x.objective(found.inertia, mass)
 
@@ -134,7 +135,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         return centers
 
     def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS) -> Any:
-        X = read_rows(X, self, reset=reset, dtype=dtype)
+        X = read_rows(X, self, reset=reset, dtype=dtype, segments=True)
         return unit_rows(X) if self.metric == "cosine" else X
 
     def _check_parameters(self) -> None:
@@ -206,14 +207,14 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         if given.init is not None:
             made = given.init
         elif callable(self.init):
-            made = self._centers(self.init(x.handed, k, random_state=rng), "init", x.x, k)
+            made = self._centers(self.init(x.handed, k, random_state=rng), "init", x.given, k)
             made = x.inside(made)
         elif self.init == "k-means++":
-            made = plus_plus(x, weights, k, rng, fixed=given.frozen)[0]
+            made = plus_plus(x.x, weights, k, rng, fixed=given.frozen)[0]
         elif self.init == "k-means||":
-            made = parallel(x, weights, k, rng, fixed=given.frozen)
+            made = parallel(x.x, weights, k, rng, fixed=given.frozen)
         else:
-            made = random_rows(x, weights, k, rng)
+            made = random_rows(x.x, weights, k, rng)
         return np.concatenate([given.frozen, made])
 
     def _centers(self, points: Any, name: str, X: Any, k: int | None) -> Array:

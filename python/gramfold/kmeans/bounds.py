@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fold.source import Array, Source
+from .passes import UNBOUNDED
 
 # Bounds are kept where looking at those of a row costs less than this share of a search.
 WORTH = 0.5
@@ -17,8 +18,6 @@ MOST_GROUPS, GROUP = 63, 16
 # Rows in the sample; how many centroids may be searched apart, because they went far.
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
-# What `kernels.assign` takes for a search without bounds.
-UNBOUNDED: dict[str, Any] = {"lower": None, "order": None, "moved": None, "n_far": 0}
 
 
 class Bounds:
@@ -38,9 +37,9 @@ class Bounds:
         self._starts = len(centers) * np.arange(groups) // groups
         self._sizes = np.diff(self._starts, append=len(centers))
         self._sample = np.linspace(0, x.rows - 1, min(x.rows, SAMPLE)).astype(np.intp)
-        self._rows = x.x[self._sample]
+        self._rows = x.some(self._sample).x
         self._sparse = x.sparse
-        self._entries = x.values.size / max(1, x.rows)
+        self._entries = x.entries / max(1, x.rows)
         self._previous: Array | None = None
 
     @staticmethod
@@ -60,13 +59,13 @@ class Bounds:
     @classmethod
     def worth(cls, k: int, x: Source) -> bool:
         """Whether bounds may pay at all."""
-        return cls.look(k, x.values.size / max(1, x.rows)) < WORTH
+        return cls.look(k, x.entries / max(1, x.rows)) < WORTH
 
     def plan(self, centers: Array, labels: NDArray[np.int32]) -> dict[str, Any]:
-        """Give lower, order, moved and n_far for the next pass; without moved every row is searched."""
+        """Give order, moved and n_far for the next pass; without moved every row is searched."""
         previous, self._previous = self._previous, centers
         if previous is None:
-            return UNBOUNDED | {"lower": self.lower, "order": self.order}
+            return UNBOUNDED | {"order": self.order}
         step = centers.astype(np.float64) - previous
         moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
         own = labels[self._sample]
@@ -78,8 +77,8 @@ class Bounds:
         ]
         cost, n_far = min(costs)
         if cost / len(centers) + self.look(len(centers), self._entries) > 1:
-            return UNBOUNDED | {"lower": self.lower, "order": self.order}
-        return {"lower": self.lower, "order": self.order, "moved": moved, "n_far": n_far}
+            return UNBOUNDED | {"order": self.order}
+        return {"order": self.order, "moved": moved, "n_far": n_far}
 
     def _searched(self, moved: Any, n_far: int, own: Any, apart: Any) -> float:
         """Centroids that a row of the sample is compared with, on average, if `n_far` are searched apart."""
@@ -87,11 +86,11 @@ class Bounds:
         far[np.argsort(-moved, kind="stable")[:n_far]] = True
         lower = self.lower[self._sample].astype(np.float64)
 
-        def open_groups(moves: Any) -> Any:
+        def searched_groups(moves: Any) -> Any:
             return lower - np.maximum.reduceat(moves[self.order], self._starts) <= apart[:, None]
 
-        near = open_groups(np.where(far, 0, moved))
-        aside = (open_groups(moved) & np.logical_or.reduceat(far[self.order], self._starts)).any(axis=1)
+        near = searched_groups(np.where(far, 0, moved))
+        aside = (searched_groups(moved) & np.logical_or.reduceat(far[self.order], self._starts)).any(axis=1)
         group = np.empty(len(moved), np.intp)
         group[self.order] = np.repeat(np.arange(len(self._starts)), self._sizes)
         searched = near.any(axis=1) | aside

@@ -10,9 +10,8 @@ from ..fit.arguments import Seed, choice, flag, seeded
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.source import Source, dense_rows
 from .base import BaseKMeans
-from .lloyd import Assigner, Clustering, Prior, lloyd
+from .lloyd import Clustering, Prior, lloyd, mean_variance
 from .rows import checked_weights
 
 
@@ -153,7 +152,7 @@ class KMeans(BaseKMeans):
         x, given = self._ready(X)
         prior = self._prior(given, mass)
         rng = seeded(self.random_state)
-        tol = self.tol * mean_variance(x) if self.tol else 0.0
+        tol = self.tol * mean_variance(x.x) if self.tol else 0.0
         best: tuple[Clustering, Monitor] | None = None
         for _ in range(self._runs(10)):
             start = self._start(x, weights, given, rng)
@@ -195,24 +194,3 @@ def better(new: Clustering, old: Clustering) -> bool:
     k = len(old.centers)
     pairs = np.unique(new.labels.astype(np.int64) * k + old.labels)
     return not len(pairs) == len(np.unique(new.labels)) == len(np.unique(old.labels))
-
-
-def mean_variance(x: Source) -> float:
-    """Variance of the columns, averaged: the scatter around one centroid, which is a row of X at first.
-
-    Raises
-    ------
-    ValueError
-        If squares of X overflow.
-    """
-    pivot = dense_rows(x.x, [0])
-    variance = 0.0
-    for _ in range(2):
-        found = Assigner(x, None)(pivot)
-        assert found.sums is not None
-        mean, scatter = found.sums / x.rows, found.inertia / x.rows
-        variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
-        if variance > 0.01 * scatter:
-            break
-        pivot = mean.astype(x.dtype)
-    return variance / x.cols

@@ -1,14 +1,16 @@
 """Lloyd's iteration: assign every row to its nearest centroid, then move the centroids to the means."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
 from ..fit.monitor import Monitor
-from ..fold.source import Array, Source, dense_rows
-from .bounds import UNBOUNDED, Bounds
+from ..fold.engine import run
+from ..fold.source import Array, Source
+from . import passes
+from .bounds import Bounds
 from .rows import Rows
 
 Double = NDArray[np.float64]
@@ -18,8 +20,8 @@ UNDECIDED = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    """What one pass gives back; see `kernels.assign`."""
+class Assignment:
+    """What one pass gives back: sums and counts of the clusters, weighted, and how many labels changed."""
 
     sums: Double | None
     counts: Double
@@ -29,8 +31,6 @@ class Assigned:
 
 class Assigner:
     """Assigns the rows of one X, pass after pass, and remembers what spares work in the next pass.
-
-    Passes with sums must not follow one without.
 
     Parameters
     ----------
@@ -47,51 +47,45 @@ class Assigner:
         self.x, self.weights = x, weights
         self.labels = np.full(x.rows, -1, np.int32)
         self.wide = False
-        self._passes = 0
+        self._passes, self._summed = 0, True
         self._bounds: Bounds | None = None
         self._sums: Double | None = None
 
-    def __call__(self, centers: Array, *, sums: bool = True) -> Assigned:
+    def __call__(self, centers: Array, *, sums: bool = True) -> Assignment:
         """Find the nearest of `centers`, (k, cols), for every row; equally near ones: the first.
 
         Raises
         ------
         ValueError
             If squared distances overflow.
+        RuntimeError
+            If sums are asked for after a pass without: those of the clusters are added up from pass to pass.
         """
+        if sums and not self._summed:
+            raise RuntimeError("a pass with sums cannot follow one without")
         # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers)
-        self._passes += 1
-        bounds = self._bounds.plan(centers, self.labels) if self._bounds else UNBOUNDED
-        gain = np.empty(centers.shape) if sums else None
-        counts, inertia, changed, _, undecided = kernels.assign(
-            x=self.x.kernel,
-            centers=centers,
-            weights=self.weights,
-            labels=self.labels,
-            **bounds,
-            distances=None,
-            sums=gain,
-            search=True,
-            wide=self.wide,
-            n_threads=self.x.n_threads,
-        )
-        if not np.isfinite(inertia):
+        self._passes, self._summed = self._passes + 1, sums
+        bounds = self._bounds.plan(centers, self.labels) if self._bounds else passes.UNBOUNDED
+        lower = self._bounds.lower if self._bounds else None
+        found, gain = run(
+            partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **bounds},
+            {"weights": self.weights, "labels": self.labels, "lower": lower},
+        )  # fmt: skip
+        if not np.isfinite(found.inertia):
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
-        self.wide = self.wide or undecided > UNDECIDED * self.x.rows
+        self.wide = self.wide or found.undecided > UNDECIDED * self.x.rows
         if gain is None:
-            return Assigned(None, counts, inertia, changed)
+            return Assignment(None, found.counts, found.inertia, found.changed)
         self._sums = gain if self._sums is None else self._sums + gain
-        return Assigned(self._sums.copy(), counts, inertia, changed)
+        return Assignment(self._sums.copy(), found.counts, found.inertia, found.changed)
 
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""
         found = np.empty(self.x.rows, self.x.dtype)
-        kernels.assign(
-            x=self.x.kernel, centers=centers, weights=self.weights, labels=self.labels, **UNBOUNDED,
-            distances=found, sums=None, search=False, wide=self.wide, n_threads=self.x.n_threads,
-        )  # fmt: skip
+        state = {"weights": self.weights, "labels": self.labels, "distances": found}
+        run(partial(passes.apart, wide=self.wide), self.x, centers, state)
         return found
 
 
@@ -160,10 +154,10 @@ def lloyd(
     most to the inertia, of rows without weights the one that scikit-learn takes. `weights` and `mass` are of
     `checked_weights`.
     """
-    assign = Assigner(x, weights)
+    assign = Assigner(x.x, weights)
     converged = stopped = False
 
-    def ended(found: Assigned, n_iter: int, converged: bool) -> Clustering:
+    def ended(found: Assignment, n_iter: int, converged: bool) -> Clustering:
         objective = found.inertia + prior.penalty(centers)
         return Clustering(
             x.outside(centers), assign.labels, found.counts, x.objective(found.inertia, mass),
@@ -206,10 +200,31 @@ def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, fr
     far = np.argpartition(apart, -len(empty))[: -len(empty) - 1 : -1]
     for cluster, row in zip(empty, far, strict=True):
         weight = 1.0 if weights is None else float(weights[row])
-        moved = dense_rows(assign.x.x, [row])[0].astype(np.float64) * weight
+        moved = assign.x.take([row])[0].astype(np.float64) * weight
         old = assign.labels[row]
         sums[old] -= moved
         sums[cluster] = moved
         counts[old] -= weight
         counts[cluster] = weight
     return True
+
+
+def mean_variance(x: Source) -> float:
+    """Variance of the columns, averaged: the scatter around one centroid, which is a row of X at first.
+
+    Raises
+    ------
+    ValueError
+        If squares of X overflow.
+    """
+    pivot = x.take([0])
+    variance = 0.0
+    for _ in range(2):
+        found = Assigner(x, None)(pivot)
+        assert found.sums is not None
+        mean, scatter = found.sums / x.rows, found.inertia / x.rows
+        variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
+        if variance > 0.01 * scatter:
+            break
+        pivot = mean.astype(x.dtype)
+    return variance / x.cols

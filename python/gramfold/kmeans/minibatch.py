@@ -10,9 +10,9 @@ from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.source import Array, Source, dense_rows
+from ..fold.source import Array, Source
 from .base import BaseKMeans, Given
-from .lloyd import Assigner, Prior
+from .lloyd import Assigner, Prior, mean_variance
 from .rows import Rows, beside, checked_weights, exponent_for
 from .seeding import probabilities
 
@@ -164,7 +164,7 @@ class MiniBatchKMeans(BaseKMeans):
                 x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
                 centers = np.ascontiguousarray(x.inside(centers))
             prior = self._prior(self._fitted_points.inside(x), mass)
-            centers = self._step(x, weights, mass, centers, prior, self._rng)[0]
+            centers = self._step(x.x, weights, mass, centers, prior, self._rng)[0]
             self.n_steps_ += 1
             self._settle(x, centers, weights, mass)
         return self
@@ -200,18 +200,19 @@ class MiniBatchKMeans(BaseKMeans):
     def _run(self, x: Rows, weights: Array | None, mass: int, given: Given, monitor: Monitor) -> Array:
         """Go through random batches until converged or stopped; gives the centroids."""
         rng = self._rng = seeded(self.random_state)
-        batch = min(self.batch_size, x.rows)
+        n = x.x.rows
+        batch = min(self.batch_size, n)
         centers = self._best_start(x, weights, given, rng)
         # The scale of tol, from as many rows as the start.
-        tol = self.tol * self._variance(x) if self.tol else 0.0
+        tol = self.tol * mean_variance(x.x) if self.tol else 0.0
         self._begin(x, given)
         prior = self._prior(given, 0)
-        progress = Progress(x.rows, self.max_no_improvement)
-        p = probabilities(x.rows, weights)
+        progress = Progress(n, self.max_no_improvement)
+        p = probabilities(n, weights)
         self.converged_, steps = False, 0
-        for steps in range(1, max(1, self.max_iter * x.rows // batch) + 1):
-            rows = rng.choice(x.rows, batch, p=p, replace=True)
-            part = Source(x.x[rows], x.n_threads)
+        for steps in range(1, max(1, self.max_iter * n // batch) + 1):
+            rows = rng.choice(n, batch, p=p, replace=True)
+            part = x.x.some(rows)
             new, inertia = self._step(part, None, 0, centers, prior, rng)
             moved = float(np.sum(np.square(new.astype(np.float64) - centers)))
             centers = new
@@ -224,26 +225,21 @@ class MiniBatchKMeans(BaseKMeans):
                 break
             if stop:
                 break
-        self.n_steps_, self.n_iter_ = steps, -(-steps * batch // x.rows)
+        self.n_steps_, self.n_iter_ = steps, -(-steps * batch // n)
         if not self.compute_labels:
-            total = x.rows if weights is None else float(weights.sum(dtype=np.float64))
+            total = n if weights is None else float(weights.sum(dtype=np.float64))
             self.inertia_ = x.objective(
                 total * (inertia / batch if progress.smooth is None else progress.smooth), mass
             )
         return centers
 
-    def _variance(self, x: Source) -> float:
-        from .estimator import mean_variance
-
-        return mean_variance(x)
-
     def _best_start(self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState) -> Array:
         """The start of least inertia on rows drawn for that."""
-        valid, chosen = some_rows(x, weights, self._start_rows(x.rows), rng)
+        valid, chosen = some_rows(x, weights, self._start_rows(x.x.rows), rng)
         best, least = None, np.inf
         for _ in range(self._runs(3)):
             centers = self._start_from_some(x, weights, given, rng)
-            inertia = Assigner(valid, chosen)(centers, sums=False).inertia
+            inertia = Assigner(valid.x, chosen)(centers, sums=False).inertia
             if best is None or inertia < least:
                 best, least = centers, inertia
         assert best is not None
@@ -264,8 +260,8 @@ class MiniBatchKMeans(BaseKMeans):
     def _start_from_some(
         self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState
     ) -> Array:
-        size = self._start_rows(x.rows)
-        if size < x.rows:
+        size = self._start_rows(x.x.rows)
+        if size < x.x.rows:
             x, weights = some_rows(x, weights, size, rng)
         return self._start(x, weights, given, rng)
 
@@ -302,7 +298,7 @@ class MiniBatchKMeans(BaseKMeans):
             few[np.argsort(counts)[int(0.5 * rows) :]] = False
         if few.any():
             p = None if weights is None else probabilities(x.rows, weights)
-            centers[few] = dense_rows(x.x, rng.choice(x.rows, replace=False, size=few.sum(), p=p))
+            centers[few] = x.take(rng.choice(x.rows, replace=False, size=few.sum(), p=p))
             counts[few] = counts[~few].min()
 
     def _check_parameters(self) -> None:
@@ -320,7 +316,7 @@ def some_rows(
 ) -> tuple[Rows, Array | None]:
     """Give `size` rows drawn at random, and their weights; each as likely, but none of weight 0."""
     if weights is None:
-        return x.part(rng.randint(0, x.rows, size)), None
+        return x.part(rng.randint(0, x.x.rows, size)), None
     heavy = np.flatnonzero(weights)
     rows = heavy[rng.randint(0, len(heavy), size)]
     return x.part(rows), weights[rows]

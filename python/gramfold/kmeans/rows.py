@@ -8,8 +8,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
+from ..fit.blocks import Blocks
+from ..fit.floats import stored
 from ..fit.inputs import refuse_mask
-from ..fold.source import Array, Source
+from ..fold.segments import source_of
+from ..fold.source import Array
 from ..linalg.powers import times_power
 
 # Powers of two between which the largest magnitude may be: the squares of all entries, and of what rounding
@@ -19,29 +22,39 @@ HEAVIEST = 2.0**500  # beside so much weight the rows count nothing
 BLOCK = 2**18  # entries of rows whose norms are found at a time
 
 
-class Rows(Source):
+class Rows:
     """Rows times a power of two, which is 1 unless their squares would leave the range of their type.
 
     Parameters
     ----------
-    given : ndarray or CSR matrix of shape (rows, cols)
+    given : ndarray, CSR matrix or Blocks of shape (rows, cols)
     n_threads : int
     exponent : int
         That of the power; see `exponent_for`.
+
+    Attributes
+    ----------
+    x : Source
+        The rows times the power.
     """
 
     def __init__(self, given: Any, n_threads: int, exponent: int = 0) -> None:
-        super().__init__(times_power(given, exponent), n_threads)
         self.given, self.exponent = given, exponent
+        scaled = Blocks([times_power(part, exponent) for part in parts_of(given)])
+        self.x = source_of(scaled if isinstance(given, Blocks) else scaled.parts[0], n_threads)
+        self.dtype = self.x.dtype
 
     def part(self, rows: Any) -> "Rows":
         """Some of the rows."""
-        return Rows(self.given[rows], self.n_threads, self.exponent)
+        some = source_of(self.given, self.x.n_threads).some(rows).x
+        return Rows(some, self.x.n_threads, self.exponent)
 
     @property
     def handed(self) -> Any:
-        """What was given, for a callable of the user's: a sparse matrix may be changed."""
-        return self.given.copy() if self.sparse else self.given
+        """What was given, for a callable of the user's, who takes one matrix: Blocks are copied."""
+        if isinstance(self.given, Blocks):
+            return source_of(self.given, self.x.n_threads).x
+        return self.given.copy() if self.x.sparse else np.asarray(self.given)
 
     def inside(self, points: Array) -> Array:
         """Points in the space of what was given, in that of these rows."""
@@ -82,15 +95,20 @@ class Rows(Source):
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    values = given.data if sp.issparse(given) else given
+    values = [stored(part) for part in parts_of(given)]
     largest = max(
         max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
-        for a in (values, *others)
+        for a in (*values, *others)
         if a is not None
     )
     exponent = math.frexp(largest)[1]
     low, high = RANGE[given.dtype]
     return 0 if largest == 0 or low <= exponent <= high else -exponent
+
+
+def parts_of(given: Any) -> tuple[Any, ...]:
+    """The matrices that rows were given in."""
+    return given.parts if isinstance(given, Blocks) else (given,)
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
@@ -119,7 +137,9 @@ def beside(weight: Any, mass: int) -> Any:
 
 
 def unit_rows(x: Any) -> Any:
-    """A copy of a dense or CSR x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
+    """A copy of x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
+    if isinstance(x, Blocks):
+        return Blocks([unit_rows(part) for part in x.parts])
     if not sp.issparse(x):
         out = np.empty(x.shape, x.dtype)
         rows = max(1, BLOCK // x.shape[1])

@@ -1,5 +1,6 @@
 """Where k-means starts: k-means++, k-means|| and random rows."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,10 @@ from numpy.typing import NDArray
 from .._core import kernels
 from ..fit.arguments import Seed, effective_threads, seeded, whole
 from ..fit.inputs import read_rows
-from ..fold.source import Array, Source, dense_rows
+from ..fold.engine import run
+from ..fold.segments import source_of
+from ..fold.source import Array, Source
+from . import passes
 from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
 
@@ -27,7 +31,7 @@ class Sketch:
     """
 
     def __init__(self, x: Source) -> None:
-        sample = x.x[:: max(1, x.rows // 1000)].astype(np.float64)
+        sample = x.take(slice(None, None, max(1, x.rows // 1000))).astype(np.float64)
         self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
         self.step = 4 * float(np.sqrt(np.mean(np.square(sample - self.shift)))) / 127
         self.codes = self.errors = None
@@ -38,7 +42,7 @@ class Sketch:
                 np.empty(padded, np.float32),
             )
             kernels.sketch(
-                x=x.x,
+                x=x.kernel,
                 shift=self.shift,
                 step=self.step,
                 codes=self.codes,
@@ -47,12 +51,12 @@ class Sketch:
             )
         self._seeds, self._rest = 0, 0
 
-    def arguments(self) -> tuple[NDArray[np.int32] | None, NDArray[np.float32] | None, Array, float]:
-        """What the kernel takes."""
+    def arguments(self) -> dict[str, Any]:
+        """What the pass takes."""
         self._seeds += 1
         self._rest -= 1
-        use = self._rest < 0
-        return (self.codes if use else None, self.errors if use else None, self.shift, self.step)
+        use = {"codes": self.codes, "errors": self.errors} if self._rest < 0 else {}
+        return {**use, "shift": self.shift, "step": self.step}
 
     def learn(self, share_read: float) -> None:
         """Note how many rows the kernel read."""
@@ -69,6 +73,8 @@ class Potential:
         self.sums: NDArray[np.float64] = np.empty(0)
         self.sketch: Sketch | None = None
         self._room: list[Array] = []
+        firsts = [np.arange(span.start, span.stop, BLOCK) for span in x.spans]
+        self._starts = np.concatenate([*firsts, [x.rows]])  # of the blocks, and the end
 
     @property
     def total(self) -> float:
@@ -77,27 +83,15 @@ class Potential:
 
     def reduce(self, candidates: Array) -> int:
         """Add the one of `candidates`, (n, cols), that leaves the least potential; gives its number."""
-        x = self.x
         out = self._take(len(candidates))
-        sums = np.empty((-(-x.rows // BLOCK), len(candidates)))
-        codes, errors, shift, step = None, None, None, 0.0
-        if self.sketch and self.closest is not None:
-            codes, errors, shift, step = self.sketch.arguments()
-        read = kernels.seed(
-            x=x.kernel,
-            candidates=candidates,
-            closest=self.closest,
-            weights=self.weights,
-            out=out,
-            sums=sums,
-            codes=codes,
-            errors=errors,
-            shift=shift,
-            step=step,
-            n_threads=x.n_threads,
-        )
+        sketch = self.sketch.arguments() if self.sketch and self.closest is not None else {}
+        read, potentials = run(
+            partial(passes.seed, block=BLOCK, **sketch), self.x, candidates,
+            {"closest": self.closest, "weights": self.weights, "out": out.T},
+        )  # fmt: skip
         if self.sketch:
-            self.sketch.learn(read / x.rows)
+            self.sketch.learn(read / self.x.rows)
+        sums = np.concatenate(potentials)
         best = int(np.argmin(sums.sum(axis=0)))
         self.closest, self.sums = out[best], np.ascontiguousarray(sums[:, best])
         return best
@@ -120,7 +114,7 @@ class Potential:
         rows = []
         for value in uniform * running[-1]:
             block = min(int(np.searchsorted(running, value)), len(running) - 1)
-            part = slice(BLOCK * block, min(BLOCK * (block + 1), self.x.rows))
+            part = slice(int(self._starts[block]), int(self._starts[block + 1]))
             mass = self.closest[part].astype(np.float64)
             if self.weights is not None:
                 mass *= self.weights[part]
@@ -152,15 +146,15 @@ def plus_plus(
             potential.reduce(np.ascontiguousarray(seed[None]))
     else:
         chosen.append(int(rng.choice(x.rows, p=probabilities(x.rows, weights))))
-        potential.reduce(dense_rows(x.x, chosen))
-    long_rows = isinstance(x.x, np.ndarray) and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
+        potential.reduce(x.take(chosen))
+    long_rows = not x.sparse and len(x.segments) == 1 and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
     if long_rows and k - len(chosen) >= SKETCH_SEEDS:
         potential.sketch = Sketch(x)
     while len(chosen) < k:
         candidates = potential.draw(rng.uniform(size=n_trials))
-        chosen.append(int(candidates[potential.reduce(dense_rows(x.x, candidates))]))
+        chosen.append(int(candidates[potential.reduce(x.take(candidates))]))
     rows = np.array(chosen, dtype=np.intp)
-    return dense_rows(x.x, rows), rows
+    return x.take(rows), rows
 
 
 def probabilities(n: int, weights: Array | None) -> NDArray[np.float64]:
@@ -175,7 +169,7 @@ def random_rows(x: Source, weights: Array | None, k: int, rng: np.random.RandomS
     """Draw k rows by their weights, none twice unless fewer than k have any."""
     p = probabilities(x.rows, weights)
     some = rng.choice(x.rows, min(k, int(np.count_nonzero(p))), replace=False, p=p)
-    return dense_rows(x.x, np.resize(some, k))
+    return x.take(np.resize(some, k))
 
 
 def parallel(
@@ -186,7 +180,7 @@ def parallel(
     A row is drawn with probability 2 k w D^2 / sum of w D^2. The rows drawn, weighted with what is nearest
     to them, are reduced to k by k-means++.
     """
-    first = dense_rows(x.x, [rng.choice(x.rows, p=probabilities(x.rows, weights))])
+    first = x.take([rng.choice(x.rows, p=probabilities(x.rows, weights))])
     new = first if fixed is None else np.concatenate([fixed, first])
     seeds = new[:0]
     closest = np.full(x.rows, np.inf, x.dtype)
@@ -203,7 +197,7 @@ def parallel(
         drawn = np.flatnonzero(rng.uniform(size=x.rows) * mass.sum() < 2 * k * mass)
         if last or not len(drawn):
             break
-        new = dense_rows(x.x, drawn)
+        new = x.take(drawn)
     counts = np.bincount(nearest, weights, len(seeds))
     pool = np.flatnonzero(counts)
     pool = pool[pool >= (0 if fixed is None else len(fixed))]
@@ -265,7 +259,7 @@ def kmeans_plusplus(
     >>> indices
     array([3, 2])
     """
-    X = read_rows(X, n_threads=effective_threads(n_threads))
+    X = read_rows(X, segments=True, n_threads=effective_threads(n_threads))
     if X.shape[0] < whole(n_clusters, "n_clusters"):
         raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
     if n_local_trials is not None:
@@ -277,5 +271,5 @@ def kmeans_plusplus(
         )
     weights, _ = checked_weights(sample_weight, X)
     x = Rows(X, effective_threads(n_threads), exponent_for(X))
-    rows = plus_plus(x, weights, n_clusters, seeded(random_state), n_local_trials=n_local_trials)[1]
-    return dense_rows(X, rows), rows
+    rows = plus_plus(x.x, weights, n_clusters, seeded(random_state), n_local_trials=n_local_trials)[1]
+    return source_of(X, 1).take(rows), rows

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
@@ -38,15 +37,13 @@ class Rows:
 
     def read(self, rows: Any) -> tuple[Double, Double | None]:
         """Some rows times the roots of their weights, and those roots."""
-        x = self.x.x[rows]
-        x = np.asarray(x.toarray() if sp.issparse(x) else x, np.float64)
         if isinstance(self.x, Source):
-            return x, None
-        seen, weights = self.x.seen[rows], self.x.weights
-        root = seen.astype(np.float64)
-        if weights is not None:
-            root[seen] = np.sqrt(weights[rows][seen], dtype=np.float64)
-        return np.where(seen, x, 0) * root, root
+            return np.asarray(self.x.take(rows), np.float64), None
+        some = self.x.some(rows)
+        root = some.seen.astype(np.float64)
+        if some.weights is not None:
+            root[some.seen] = np.sqrt(some.weights[some.seen], dtype=np.float64)
+        return np.where(some.seen, some.x, 0).astype(np.float64) * root, root
 
     def norms(self, root: Double | None) -> Double:
         """Root of the diagonal of the Gram matrix, of each row."""

@@ -1,23 +1,29 @@
 """Rows that have a Gram matrix each: those of what is observed of X, entry by entry weighted."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from .._core import kernels
+from .._core.results import OwnSwept
 from ..fit.warn import warn
+from ..fold.columns import Columns
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array
 from ..fold.stored import Stored
 from .converged import MOST_SWEEPS, POLISH
 from .rows import Penalty, Sweeps
 
+Entries = Observed | Stored | Columns
+
 
 @dataclass(frozen=True, slots=True)
-class Solved:
-    """A factor whose rows were solved; see `solve_observed`."""
+class OwnSolved:
+    """A factor whose rows were solved, and sums over them; see `OwnSwept`."""
 
     factor: Array
     violation: float
@@ -29,14 +35,14 @@ class Solved:
 
 
 def solve_observed(
-    x: Observed | Stored, shared: Array, penalty: Penalty, sweeps: Sweeps, *,
-    start: Array | None = None, order: NDArray[np.intp] | None = None,
-) -> Solved:  # fmt: skip
+    x: Entries, shared: Array, penalty: Penalty, sweeps: Sweeps, *, start: Array | None = None,
+    order: NDArray[np.intp] | None = None,
+) -> OwnSolved:  # fmt: skip
     """Solve all rows of one factor of x ~ factor @ shared.T with the other one fixed.
 
     Parameters
     ----------
-    x : Observed or Stored of shape (rows, cols)
+    x : Observed or Stored of shape (rows, cols), or Columns of one
     shared : ndarray of shape (cols, k)
         The fixed factor.
     penalty : Penalty
@@ -49,7 +55,7 @@ def solve_observed(
 
     Returns
     -------
-    Solved
+    OwnSolved
         The factor, of shape (rows, k); sum |projected gradient| and the step met in the first
         sweep; the objective with the penalty on this factor; the squared KKT residual at the end;
         how many rows were not done; the squared KKT residual at the start.
@@ -58,12 +64,22 @@ def solve_observed(
         shared = shared[:, order]
         start = None if start is None else np.ascontiguousarray(start[:, order])
     factor = np.empty((x.rows, shared.shape[1]), x.dtype)
-    result = kernels.masked_hals(
-        x=x.kernel,
-        weights=x.weights,
+    swept = run(partial(solve, penalty=penalty, sweeps=sweeps), x, shared, {"start": start, "out": factor})
+    if order is not None:
+        factor = np.ascontiguousarray(factor[:, np.argsort(order)])
+    return OwnSolved(factor, **swept._asdict())
+
+
+def solve(
+    rows: Observed | Stored, shared: Array, state: State, *, penalty: Penalty, sweeps: Sweeps
+) -> OwnSwept:
+    """A pass: solve rows from `start` into `out`."""
+    return kernels.masked_hals(
+        x=rows.kernel,
+        weights=rows.weights,
         f=shared,
-        start=start,
-        out=factor,
+        start=state["start"],
+        out=state["out"],
         l1=penalty.l1,
         l2=penalty.l2,
         nonneg=penalty.nonneg,
@@ -71,30 +87,21 @@ def solve_observed(
         polish=sweeps.polish,
         shrink=sweeps.shrink,
         tol=sweeps.tol,
-        n_threads=x.n_threads,
+        n_threads=rows.n_threads,
     )
-    if order is not None:
-        factor = np.ascontiguousarray(factor[:, np.argsort(order)])
-    return Solved(factor, *result)
 
 
 def solve_columns(
-    x: Observed | Stored,
-    W: Array,
-    frozen: int,
-    penalty: Penalty,
-    sweeps: Sweeps,
-    *,
-    start: Array,
+    x: Observed | Stored, W: Array, frozen: int, penalty: Penalty, sweeps: Sweeps, *, start: Array,
     order: NDArray[np.intp] | None = None,
-) -> Solved:
+) -> OwnSolved:  # fmt: skip
     """Solve all rows of H (m, k) for a fixed W, but for their first `frozen` components."""
     if not frozen:
         return solve_observed(x.transposed, W, penalty, sweeps, start=start, order=order)
     held, free = start[:, :frozen], np.ascontiguousarray(start[:, frozen:])
     left = x.without(W[:, :frozen], held)
     if not free.shape[1]:
-        return Solved(start, 0.0, 0.0, 0.5 * left.squared_norm + penalty(held), 0.0, 0.0, 0.0)
+        return OwnSolved(start, 0.0, 0.0, 0.5 * left.squared_norm + penalty(held), 0.0, 0.0, 0.0)
     result = solve_observed(
         left.transposed, np.ascontiguousarray(W[:, frozen:]), penalty, sweeps, start=free, order=order
     )
@@ -103,7 +110,7 @@ def solve_columns(
     )
 
 
-def solve_observed_to_convergence(x: Observed | Stored, shared: Array, penalty: Penalty) -> Solved:
+def solve_observed_to_convergence(x: Observed | Stored, shared: Array, penalty: Penalty) -> OwnSolved:
     """Solve every row of x for the fixed `shared` (cols, k), from 0, as `encode` does.
 
     A row with nothing observed is 0.

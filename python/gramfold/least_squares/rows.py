@@ -1,11 +1,15 @@
-"""Rows of one factor solved with the other one fixed: what is asked, and what one pass gives back."""
+"""Rows of one factor solved with the other one fixed, by coordinate descent."""
 
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from .._core.results import Swept
+from ..fold.engine import State, run
 from ..fold.source import Array, Source
 
 
@@ -28,8 +32,8 @@ class Penalty:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass gives back; see `kernels.hals`."""
+class Solved:
+    """Rows Z that were solved: Z, X'Z and Z'Z if wanted (else None and empty), and sums; see `Swept`."""
 
     factor: Array
     sums: Array | None
@@ -40,6 +44,12 @@ class Pass:
     objective: float
     residual: float
     open: float
+
+    @classmethod
+    def of(cls, factor: Array, sums: Array | None, swept: Swept) -> "Solved":
+        """What a kernel gave back, beside what it wrote."""
+        gram = np.empty((0, 0)) if swept.gram is None else swept.gram
+        return cls(factor, sums, **{**swept._asdict(), "gram": gram})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +67,61 @@ class Sweeps:
     polish: int = 0
 
 
-def solve_free(
-    frozen: int, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
-    products: Array, start: Array, order: NDArray[np.intp] | None = None, n_threads: int,
-) -> Pass:  # fmt: skip
-    """Solve rows from their products as `solve_rows` does, but for their first `frozen` components."""
-    if frozen:
-        held, start = start[:, :frozen], np.ascontiguousarray(start[:, frozen:])
-        if not start.shape[1]:
-            return Pass(np.array(held), None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, 0.0)
-        products = np.ascontiguousarray(
-            products[:, frozen:] - held @ gram[:frozen, frozen:].astype(held.dtype)
-        )
-        shared, gram = shared[:, frozen:], np.ascontiguousarray(gram[frozen:, frozen:])
-    result = solve_rows(
-        None, shared, gram, penalty, sweeps, products=products, start=start, squares=False, order=order,
-        n_threads=n_threads,
-    )  # fmt: skip
-    return replace(result, factor=np.hstack([held, result.factor])) if frozen else result
+class Fixed(NamedTuple):
+    """The fixed factor F (cols, k), and F'F."""
+
+    factor: Array
+    gram: NDArray[np.float64]
 
 
-def row_count(x: Source | None, products: Array | None) -> int:
-    """Count the rows to solve: those of the known products, else those of x."""
-    if products is not None:
-        return len(products)
-    assert x is not None
-    return x.rows
-
-
-def solve_rows(
-    x: Source | None,
-    shared: Array,
-    gram: NDArray[np.float64],
-    penalty: Penalty,
-    sweeps: Sweeps,
-    *,
-    products: Array | None = None,
-    start: Array | None = None,
-    previous: Array | None = None,
-    beta: float = 0.0,
-    out: Array | None = None,
-    sums: Array | None = None,
-    cross: bool = False,
-    squares: bool = True,
-    order: NDArray[np.intp] | None = None,
-    n_threads: int,
-) -> Pass:
-    """Solve all rows of one factor with the other one fixed, by coordinate descent, in one pass.
+def solve_all(
+    x: Source, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
+    start: Array | None = None, previous: Array | None = None, beta: float = 0.0, out: Array | None = None,
+    sums: bool = False, cross: bool = False, squares: bool = True, order: NDArray[np.intp] | None = None,
+) -> Solved:  # fmt: skip
+    """Solve all rows of one factor of X in one pass.
 
     Parameters
     ----------
-    x : Source of shape (rows, cols), or None
+    x : Source of shape (rows, cols)
+    sums, cross, squares : bool
+        Whether x.T @ solution, solution.T @ start and solution.T @ solution are wanted.
+    others
+        As in `solve_rows`.
+    """
+    if out is None:
+        out = np.empty((x.rows, shared.shape[1]), shared.dtype)
+    pass_ = partial(
+        solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
+    )
+    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": out})
+    return Solved.of(out, products, swept)
+
+
+def solve(
+    rows: Source, shared: Fixed, state: State, *, penalty: Penalty, sweeps: Sweeps, beta: float = 0.0,
+    sums: bool = False, cross: bool = False, squares: bool = True, order: NDArray[np.intp] | None = None,
+) -> tuple[Array | None, Swept]:  # fmt: skip
+    """A pass: solve rows from `start`, moved on from `previous`, into `out`; the first sum is X'Z."""
+    products = np.empty_like(shared.factor, order="C") if sums else None
+    swept = _swept(
+        rows, shared.factor, shared.gram, penalty, sweeps, products=None, **state, beta=beta, sums=products,
+        cross=cross, squares=squares, order=order, n_threads=rows.n_threads,
+    )  # fmt: skip
+    return products, swept
+
+
+def solve_rows(
+    x: Source | None, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
+    products: Array | None = None, start: Array | None = None, previous: Array | None = None,
+    beta: float = 0.0, out: Array | None = None, sums: Array | None = None, cross: bool = False,
+    squares: bool = True, order: NDArray[np.intp] | None = None, n_threads: int,
+) -> Solved:  # fmt: skip
+    """Solve rows of one factor with the other one fixed, by one call of the kernel.
+
+    Parameters
+    ----------
+    x : Source of one segment of shape (rows, cols), or None
     shared : ndarray of shape (cols, k)
         The fixed factor.
     gram : ndarray of shape (k, k)
@@ -128,39 +142,78 @@ def solve_rows(
     order : ndarray of shape (k,), optional
         The order in which the components of a row are updated.
     """
+    if out is None:
+        out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
+    swept = _swept(
+        x, shared, gram, penalty, sweeps, products=products, start=start, previous=previous, beta=beta,
+        out=out, sums=sums, cross=cross, squares=squares, order=order, n_threads=n_threads,
+    )  # fmt: skip
+    return Solved.of(out, sums, swept)
+
+
+def solve_free(
+    frozen: int, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
+    products: Array, start: Array, order: NDArray[np.intp] | None = None, n_threads: int,
+) -> Solved:  # fmt: skip
+    """Solve rows from their products as `solve_rows` does, but for their first `frozen` components."""
+    if frozen:
+        held, start = start[:, :frozen], np.ascontiguousarray(start[:, frozen:])
+        if not start.shape[1]:
+            return Solved(np.array(held), None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, 0.0)
+        products = np.ascontiguousarray(
+            products[:, frozen:] - held @ gram[:frozen, frozen:].astype(held.dtype)
+        )
+        shared, gram = shared[:, frozen:], np.ascontiguousarray(gram[frozen:, frozen:])
+    result = solve_rows(
+        None, shared, gram, penalty, sweeps, products=products, start=start, squares=False, order=order,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return replace(result, factor=np.hstack([held, result.factor])) if frozen else result
+
+
+def row_count(x: Source | None, products: Array | None) -> int:
+    """Count the rows to solve: those of the known products, else those of x."""
+    if products is not None:
+        return len(products)
+    assert x is not None
+    return x.rows
+
+
+def _swept(
+    x: Source | None, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *,
+    products: Array | None, start: Array | None, out: Array, sums: Array | None,
+    order: NDArray[np.intp] | None, n_threads: int, **options: Any,
+) -> Swept:  # fmt: skip
     if order is not None:
-        return _in_order(x, shared, gram, penalty, sweeps, products, start, sums, order, n_threads)
-    gathered = x if sums is not None and x is not None and x.gathers else None
+        return _in_order(
+            order, x, shared, gram, penalty, sweeps, products=products, start=start, out=out, sums=sums,
+            n_threads=n_threads, **options,
+        )  # fmt: skip
+    gathers = sums is not None and x is not None and x.gathers
     gram = gram + penalty.l2 * np.eye(len(gram))
     direct = not penalty.nonneg and penalty.l1 == 0
     from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
-    if out is None:
-        out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
-    result = kernels.hals(
+    swept = kernels.hals(
         x=None if x is None else x.kernel,
         p=products,
         f=shared,
         gram=gram,
         inverse=_pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
         start=start,
-        previous=previous,
-        beta=beta,
         out=out,
-        sums=sums if gathered is None else None,
+        sums=None if gathers else sums,
         l1=penalty.l1,
         nonneg=penalty.nonneg,
         max_sweeps=sweeps.most,
         polish=sweeps.polish,
         shrink=sweeps.shrink,
         tol=sweeps.tol,
-        cross=cross,
-        squares=squares,
         n_threads=n_threads,
+        **options,
     )
-    if gathered is not None and sums is not None:
-        gathered.transposed.product(out, sums)
-    squared = np.empty((0, 0)) if result[0] is None else result[0]
-    return Pass(out, sums, squared, *result[1:])
+    if gathers and x is not None:
+        x.transposed.product(out, sums)
+    return swept
 
 
 def _pseudoinverse(gram: NDArray[np.float64], eps: float) -> NDArray[np.float64]:
@@ -173,23 +226,27 @@ def _pseudoinverse(gram: NDArray[np.float64], eps: float) -> NDArray[np.float64]
 
 
 def _in_order(
-    x: Source | None, shared: Array, gram: Array, penalty: Penalty, sweeps: Sweeps,
-    products: Array | None, start: Array | None, sums: Array | None, order: Array, n_threads: int,
-) -> Pass:  # fmt: skip
-    """Solve the same rows with the components permuted, and permute back."""
+    order: NDArray[np.intp], x: Source | None, shared: Array, gram: NDArray[np.float64], penalty: Penalty,
+    sweeps: Sweeps, *, out: Array, sums: Array | None, products: Array | None, start: Array | None,
+    previous: Array | None, **options: Any,
+) -> Swept:  # fmt: skip
+    """The same with the components permuted, and permuted back."""
 
     def permuted(a: Array | None) -> Array | None:
         return None if a is None else np.ascontiguousarray(a[:, order])
 
-    result = solve_rows(
-        x, np.ascontiguousarray(shared[:, order]), gram[np.ix_(order, order)], penalty, sweeps,
-        products=permuted(products), start=permuted(start),
-        sums=None if sums is None else np.empty_like(sums), n_threads=n_threads,
+    def both(a: Any, by: NDArray[np.intp]) -> Any:
+        return None if a is None else a[np.ix_(by, by)]
+
+    codes = np.empty_like(out)
+    between = None if sums is None else np.empty_like(sums)
+    swept = _swept(
+        x, np.ascontiguousarray(shared[:, order]), both(gram, order), penalty, sweeps,
+        products=permuted(products), start=permuted(start), previous=permuted(previous), out=codes,
+        sums=between, order=None, **options,
     )  # fmt: skip
     back = np.argsort(order)
-    if sums is not None and result.sums is not None:
-        sums[:] = result.sums[:, back]
-    return replace(
-        result, factor=np.ascontiguousarray(result.factor[:, back]), sums=sums,
-        gram=result.gram[np.ix_(back, back)],
-    )  # fmt: skip
+    np.take(codes, back, axis=1, out=out)
+    if sums is not None and between is not None:
+        np.take(between, back, axis=1, out=sums)
+    return swept._replace(gram=both(swept.gram, back), cross=both(swept.cross, back))

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
@@ -30,17 +31,10 @@ class Scale:
 
     def rows(self, x: Source | Observed, which: NDArray[np.intp] | None = None) -> Any:
         """x, or some of its rows, scaled; x itself where that changes nothing."""
-        if which is None and not self.x and not self.weights:
-            return x
-        values = x.x if which is None else x.x[which]
-        if isinstance(x, Source):
-            return Source(times_power(values, self.x), x.n_threads)
-        weights = x.weights if which is None or x.weights is None else x.weights[which]
-        return Observed(
-            times_power(values, self.x),
-            None if weights is None else times_power(weights, self.weights),
-            x.n_threads,
-        )
+        some = x if which is None else x.some(which)
+        if isinstance(some, Source):
+            return some.times_power(self.x)
+        return some.times_powers(self.x, self.weights)
 
     def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
         """What the penalties become, for rows of this dtype."""
@@ -99,9 +93,7 @@ def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
     band = BAND[x.dtype.name]
     largest = max(float(np.abs(atoms).max(initial=0)), np.ldexp(np.sqrt(l2), -band))
-    weights = 0
-    if isinstance(x, Observed) and x.weights is not None:
-        weights = _exponent(float(x.weights.max(initial=0)), band)
+    weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 
 
@@ -120,30 +112,44 @@ def _exponent(size: float, band: int) -> int:
     return 0 if abs(at) <= band else -at
 
 
-def row_squares(x: Any) -> Array:
-    """|x|^2 of each row, in its dtype, of an array or CSR matrix."""
-    if sp.issparse(x):
-        return np.asarray(
-            sp.csr_matrix((x.data * x.data, x.indices, x.indptr), x.shape) @ np.ones(x.shape[1], x.dtype)
-        )
-    return np.asarray(np.einsum("ij,ij->i", x, x))
+def row_squares(x: Source | Observed, dtype: Any = None) -> Array:
+    """|x|^2 of each row, added up in `dtype`, by default that of x."""
+    squares = np.empty(x.rows, dtype or x.dtype)
+    run(squared_rows, x, state={"squares": squares})
+    return squares
 
 
-def _small_rows(x: Any, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
+def squared_rows(rows: Source | Observed, shared: None, state: State) -> None:
+    """A pass: |x|^2 of each row into `squares`."""
+    x: Any = rows.x
+    squares = state["squares"]
+    if rows.sparse:
+        values = x.data.astype(squares.dtype, copy=False)
+        squared = sp.csr_matrix((values * values, x.indices, x.indptr), x.shape)
+        squares[:] = squared @ np.ones(rows.cols, squares.dtype)
+    else:
+        np.einsum("ij,ij->i", x, x, out=squares, dtype=squares.dtype)
+
+
+def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None:
+    """A pass: the largest magnitude of each row into `largest`."""
+    size = abs(rows.x)
+    state["largest"][:] = (
+        size.max(axis=1).toarray().ravel() if rows.sparse else np.nanmax(size, axis=1, initial=0)
+    )
+
+
+def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
     """Rows that are out of range under this scale, with scales of their own."""
     if x.rows < 2:
         return
     lowest = LOWEST[x.dtype.name]
     with np.errstate(all="ignore"):
-        which = np.flatnonzero(~(row_squares(x.x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
+        which = np.flatnonzero(~(row_squares(x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
     if not which.size:
         return
-    rows = x.x[which]
-    sizes = (
-        abs(rows).max(axis=1).toarray().ravel()
-        if sp.issparse(rows)
-        else np.nanmax(np.abs(rows), axis=1, initial=0)
-    )
+    sizes = np.empty(len(which), x.dtype)
+    run(largest_in_rows, x.some(which), state={"largest": sizes})
     at = np.frexp(sizes)[1] + scale.x
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest

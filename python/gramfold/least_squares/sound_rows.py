@@ -1,9 +1,9 @@
 """Codes judged from the data, and rows that a Gram matrix could not solve solved once more, from the data.
 
 A Gram matrix squares the condition of a dictionary, and what it has lost no number made from it can tell. So
-where atoms are nearly dependent, or rows are open, each row is compared in float64 with the data at the very
-numbers that would be given back. Rows that miss an optimality condition, or are worse than z = 0 or than
-their start, go through `kernels.orthogonal_rows`; the better code is kept.
+where atoms are nearly dependent, or rows have not converged, each row is compared in float64 with the data at
+the very numbers that would be given back. Rows that miss an optimality condition, or are worse than z = 0 or
+than their start, go through `kernels.orthogonal_rows`; the better code is kept.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ ABOVE = 1e-3  # of its objective a row in float32 may be above the least
 
 
 def mend(
-    rows: Rows, codes: Any, *, most: int, n_open: float = 0.0, gram: Double | None = None,
+    rows: Rows, codes: Any, *, most: int, unconverged: float = 0.0, gram: Double | None = None,
     start: Array | None = None, tol: float | None = None, doubtful: NDArray[np.bool_] | None = None,
 ) -> tuple[Any, float, NDArray[np.intp]]:  # fmt: skip
     """Check the codes of rows, and solve those again that need it.
@@ -42,16 +42,16 @@ def mend(
         An array is overwritten where better codes are found.
     most : int
         Rounds in which atoms join or leave.
-    n_open : float
+    unconverged : float
         Rows that have not ended.
     gram : ndarray of shape (k, k), optional
-        With l2 on its diagonal; where it is well conditioned and no row is open, nothing is done.
+        With l2 on its diagonal; where it is well conditioned and all rows have ended, nothing is done.
     start : ndarray of shape (rows, k), optional
         What codes may not be worse than, beside 0.
     tol : float, optional
         What of the largest |x @ atoms.T| a condition may be missed by; by default rounding.
     doubtful : ndarray of shape (rows,), optional
-        Which rows to look at, the open ones among them; by default all.
+        Which rows to look at, those that have not ended among them; by default all.
 
     Returns
     -------
@@ -63,26 +63,26 @@ def mend(
         singular = rows.penalty.l2 == 0 and len(gram) > rows.x.cols
         curved = _curvature_of_pairs(gram) if singular else _curvature(gram)
         enough = len(gram) * float(np.finfo(codes.dtype).eps) / BELIEVED[codes.dtype.name]
-        if not (n_open or singular) and curved >= enough:
+        if not (unconverged or singular) and curved >= enough:
             which = which[:0]
-    changed, better, still_open = [which[:0]], [], 0
+    changed, better, late = [which[:0]], [], 0
     with np.errstate(all="ignore"):
         for block in rows.blocks(which):
             some = None if start is None else start[block]
-            found, now, is_open = _mended(rows, block, codes[block], some, tol, most, curved)
+            found, now, failed = _mended(rows, block, codes[block], some, tol, most, curved)
             changed.append(found)
             better.append(now)
-            still_open += is_open
+            late += failed
     new = np.concatenate(changed)
     if new.size:
         codes = put_rows(codes, new, np.concatenate(better))
-    return codes, float(still_open), new
+    return codes, float(late), new
 
 
 def penalised(rows: Rows) -> NDArray[np.bool_]:
     """Which rows of a lasso have a penalty that makes up for what rounding leaves of their conditions."""
     norm, name = rows.norms(None).max(), rows.x.dtype.name
-    return np.asarray(PENALISED[name] * norm * np.sqrt(row_squares(rows.x.x)) <= rows.penalty.l1)
+    return np.asarray(PENALISED[name] * norm * np.sqrt(row_squares(rows.x)) <= rows.penalty.l1)
 
 
 def _mended(

@@ -4,6 +4,23 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+
+
+def exponent_of(value: float) -> int:
+    """The exponent of the largest power of two that is at most `value`; 0 for 0."""
+    return int(np.frexp(value)[1]) - 1 if value > 0 else 0
+
+
+def power_of_two(exponent: float) -> float:
+    """2^exponent, infinite where it is out of range."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.exp2(exponent))
+
+
+def shifted(factor: NDArray[Any], exponent: int | NDArray[np.int64]) -> NDArray[Any]:
+    """The factor times 2^exponent: exact, a new array."""
+    return np.ascontiguousarray(np.ldexp(factor, exponent))
 
 
 def times_power(x: Any, exponent: int) -> Any:

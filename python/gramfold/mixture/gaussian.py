@@ -10,6 +10,7 @@ from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.unchanged import unchanged_on_error
+from ..fold.segments import source_of
 from .base import (
     BaseMixture,
     Posterior,
@@ -152,17 +153,18 @@ class GaussianMixture(BaseMixture):
         """
         with unchanged_on_error(self):
             self._check_parameters()
-            X = read_rows(X, self, sparse=False, ensure_min_samples=2)
-            weights, _ = relative(check_weights(sample_weight, len(X)))
-            self._check_rows(len(X), weights)
+            X = read_rows(X, self, sparse=False, ensure_min_samples=2, segments=True)
+            x = source_of(X, effective_threads(self.n_threads))
+            weights, _ = relative(check_weights(sample_weight, x.rows))
+            self._check_rows(x.rows, weights)
             if self._is_warm:
                 shape = {"n_components": self.n_components, "covariance_type": self.covariance_type}
                 k, d = self.means_.shape
                 fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
-                self._check_warm(shape | {"n_features_in_": X.shape[1]}, fitted)
+                self._check_warm(shape | {"n_features_in_": x.cols}, fitted)
             common = self.covariance_type == "spherical"
-            frame = Frame.of_rows(X, weights, self.reg_covar, common=common)
-            points = Points(X, weights, effective_threads(self.n_threads), frame)
+            frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
+            points = Points(x, weights, frame)
             theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
             self._set(theta, points)
         return self
@@ -215,7 +217,7 @@ class GaussianMixture(BaseMixture):
         return getattr(self, "_fitted_kind", self.covariance_type)
 
     def _set(self, theta: GaussianParameters, points: Points) -> None:
-        dtype, kind, (shift, scale) = points.X.dtype, self.covariance_type, points.frame
+        dtype, kind, (shift, scale) = points.dtype, self.covariance_type, points.frame
         with np.errstate(over="ignore", under="ignore"):
             covariances = out_of_units(theta.covariances, kind, scale)
             factors = in_units(theta.factors, kind, scale)
@@ -253,10 +255,11 @@ class GaussianMixture(BaseMixture):
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
         check_is_fitted(self)
-        X = read_rows(X, self, sparse=False, reset=False)
+        X = read_rows(X, self, sparse=False, reset=False, segments=True)
         _, means, factors = self._attributes()
         frame = Frame.of_factors(means, factors, self._kind, X.dtype)
-        points, theta = Points(X, None, effective_threads(self.n_threads), frame), self._fitted(frame)
+        x = source_of(X, effective_threads(self.n_threads))
+        points, theta = Points(x, None, frame), self._fitted(frame)
         n, d = X.shape
         score, labels = np.empty(n), np.empty(n, np.int64)
         found = points.run(theta, self._kind, resp=resp, score=score, labels=labels).resp

@@ -14,7 +14,8 @@ from .gaussian_parameters import (
     in_units,
     moved_far,
 )
-from .gaussian_points import Points
+from .gaussian_points import Found, Points
+from .passes import GaussianSums
 from .start import Start
 
 ORIGIN = 1e8  # variances' multiples up to which the square of the origin's distance leaves digits of them
@@ -46,22 +47,23 @@ class GaussianModel:
         scale = points.frame.scale
         self.reg_covar = reg_covar * scale * scale
         shape = {"full": (k, points.d, points.d), "tied": (1, points.d, points.d)}.get(kind, (k, points.d))
-        self.first, self.second = np.empty((k, points.d)), np.empty(shape)
+        self.squares = shape
 
     def step(self, theta: GaussianParameters) -> tuple[GaussianParameters, float]:
         """EM (Dempster, Laird & Rubin 1977), with moments about the old means."""
         likelihood, about = 0.0, self.points.rounded(theta.means)
         shared = self._shares_scatter(theta.weights, theta.means, theta.covariances)
         for _ in range(2):
-            counts, likelihood, _ = self.points.run(
-                theta, self.kind, about=about, first=self.first, second=None if shared else self.second
+            found = self.points.run(
+                theta, self.kind, about=about, first=True, second=None if shared else self.squares
             )
+            counts, likelihood = found.counts, found.likelihood
             if not np.isfinite(likelihood):
                 raise ValueError(
                     "X holds rows so far from the others that their squared distances leave the range of "
                     "float64; take such rows out"
                 )
-            moments = self._moments(counts, about, shared)
+            moments = self._moments(found, about)
             means, covariances = estimate(self.kind, moments, theta.covariances, self.reg_covar)
             weights = counts / counts.sum()
             if shared:
@@ -94,22 +96,23 @@ class GaussianModel:
         """Whether the covariance of all is safely that of the rows about the shift less that of the means."""
         return self.kind == "tied" and not apart(weights, means, covariances)
 
-    def _moments(self, counts: Double, about: Double, shared: bool) -> Moments:
-        return Moments(counts, self.first, self.points.scatter[1] if shared else self.second, about)
+    def _moments(self, found: Found | GaussianSums, about: Double) -> Moments:
+        """Those of a pass; without squares of its own, with those of all rows."""
+        assert found.first is not None
+        squares = self.points.scatter[1] if found.second is None else found.second
+        return Moments(found.counts, found.first, squares, about)
 
     def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
         """Weights, means and covariances: once for the means, then about them."""
         points = self.points
-        features = points.features if self.init in ("kmeans", "k-means++") else points.X
-        start = Start(features, self.k, self.init, rng, points.weights, points.n_threads)
+        start = Start(points.features, self.k, self.init, rng, points.weights, points.x.n_threads)
         about, shared = np.zeros((self.k, points.d)), self.kind == "tied"
         factors = np.ones(self.k) if self.kind == "spherical" else np.ones((self.k, points.d))
         old = factors if self.kind in ("diag", "spherical") else np.array([np.eye(points.d)] * self.k)
         for _ in range(2):
-            counts = points.given(start.blocks(), about, self.first, None if shared else self.second)
-            means, covariances = estimate(
-                self.kind, self._moments(counts, about, shared), old, self.reg_covar
-            )
+            found = points.given(start.blocks(), about, None if shared else self.squares)
+            counts = found.counts
+            means, covariances = estimate(self.kind, self._moments(found, about), old, self.reg_covar)
             about = points.rounded(means)
             weights = counts / counts.sum()
             shared = self._shares_scatter(weights, means, covariances) or (shared and not start.complete)

@@ -1,15 +1,18 @@
 """Rows as the mixtures of Gaussians read them: about a point amid them and in units of their spread."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
-from ..fold.source import Array, aligned
+from ..fit.blocks import Blocks
+from ..fold.engine import add, run
+from ..fold.source import Array, Source
+from . import passes
 from .gaussian_parameters import Double, GaussianParameters, log_determinants
+from .passes import GaussianSums
 from .start import BLOCK, Rows
 
 SAMPLE = 4096  # rows that tell where the others lie
@@ -26,13 +29,13 @@ class Frame(NamedTuple):
     scale: Double
 
     @classmethod
-    def of_rows(cls, X: Array, weights: Double | None, reg_covar: float, *, common: bool) -> "Frame":
+    def of_rows(cls, x: Source, weights: Double | None, reg_covar: float, *, common: bool) -> "Frame":
         """The median of some rows and their distance from it, by column or, if `common`, in all."""
         if weights is None:
-            sample = X[:: -(-len(X) // SAMPLE)].astype(np.float64)
+            sample = x.take(slice(None, None, -(-x.rows // SAMPLE))).astype(np.float64)
         else:
             rows = np.flatnonzero(weights)
-            sample = X[rows[:: -(-len(rows) // SAMPLE)]].astype(np.float64)
+            sample = x.take(rows[:: -(-len(rows) // SAMPLE)]).astype(np.float64)
         middle = (len(sample) - 1) // 2
         shift = np.partition(sample, middle, axis=0)[middle]
         with np.errstate(over="ignore"):
@@ -43,7 +46,7 @@ class Frame(NamedTuple):
             spread = np.full_like(spread, spread.max())
         spread = np.maximum(spread, np.sqrt(reg_covar))
         spread[spread == 0] = spread.max() if spread.any() else 1
-        return cls.of_spread(shift, spread, X.dtype)
+        return cls.of_spread(shift, spread, x.dtype)
 
     @classmethod
     def of_factors(cls, means: Double, factors: Double, kind: str, dtype: Any) -> "Frame":
@@ -63,10 +66,12 @@ class Frame(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a pass gives back: sums of responsibilities, log-likelihood, responsibilities if asked for."""
+    """Sums of responsibilities, log-likelihood, and what was asked for: moments, responsibilities."""
 
     counts: Double
     likelihood: float
+    first: Double | None
+    second: Double | None
     resp: Array | None
 
 
@@ -75,15 +80,14 @@ class Points:
 
     Parameters
     ----------
-    X : ndarray of shape (n, d), float32 or float64
+    x : Source of shape (n, d)
     weights : ndarray of shape (n,), optional
-    n_threads : int
     frame : Frame
     """
 
-    def __init__(self, X: Array, weights: Double | None, n_threads: int, frame: Frame) -> None:
-        self.X, self.weights, self.n_threads, self.frame = aligned(X), weights, n_threads, frame
-        self.n, self.d = X.shape
+    def __init__(self, x: Source, weights: Double | None, frame: Frame) -> None:
+        self.x, self.weights, self.frame = x, weights, frame
+        self.n, self.d, self.dtype = x.rows, x.cols, x.dtype
 
     @property
     def weight(self) -> float:
@@ -91,71 +95,70 @@ class Points:
         return float(self.n if self.weights is None else self.weights.sum())
 
     def run(
-        self, theta: GaussianParameters, kind: str, *, about: Double | None = None,
-        first: Double | None = None, second: Double | None = None, resp: bool = False,
-        score: Double | None = None, labels: NDArray[np.int64] | None = None,
+        self, theta: GaussianParameters, kind: str, *, about: Double | None = None, first: bool = False,
+        second: tuple[int, ...] | None = None, resp: bool = False, score: Double | None = None,
+        labels: NDArray[np.int64] | None = None,
     ) -> Found:  # fmt: skip
-        """One pass with the responsibilities of `theta`; see `kernels.gaussian_mixture`.
+        """One pass with the responsibilities of `theta`; see `passes.gaussian`.
 
         Rows of float32 are read as float64 where components are far from the shift, or float32 overflows.
         """
         constants = log_constants(theta, kind)
         common = float(constants.max())
         centers = theta.means @ theta.factors if kind == "tied" else theta.means
-        given = centers, theta.factors, theta.means if about is None else about
+        given = {
+            "centers": centers,
+            "factor": theta.factors,
+            "about": theta.means if about is None else about,
+        }
         for dtype in self._types(theta, kind):
-            center, factor, place = (np.ascontiguousarray(a, dtype) for a in given)
+            shared = {name: np.ascontiguousarray(a, dtype) for name, a in given.items()}
+            shared |= self._frame(dtype) | {"constants": constants - common}
             room = np.empty((self.n, len(constants)), dtype) if resp else None
-            counts, likelihood = kernels.gaussian_mixture(
-                x=self.X, kind=kind, **self._frame(dtype), centers=center, factor=factor,
-                constants=constants - common, about=place, weights=self.weights, given=None, first=first,
-                second=second, resp=room, score=score, labels=labels, n_threads=self.n_threads,
+            found = run(
+                partial(passes.gaussian, kind=kind, first=first, second=second), self.x, shared,
+                {"weights": self.weights, "resp": room, "score": score, "labels": labels},
             )  # fmt: skip
-            if np.isfinite(likelihood) and (second is None or np.isfinite(second).all()):
+            if np.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
                 break
         common += float(np.log(self.frame.scale).sum())
         if score is not None:
             score += common
-        return Found(counts, likelihood + common * self.weight, room)
+        return Found(found.counts, found.likelihood + common * self.weight, found.first, found.second, room)
 
     def given(
-        self, blocks: Iterable[tuple[Rows, Array]], about: Double, first: Double, second: Double | None
-    ) -> Double:
-        """Add up the moments about `about` for given responsibilities; returns the sums of these."""
-        k, frame = len(about), self._frame(np.float64)
-        parts = np.empty_like(first), None if second is None else np.empty_like(second)
-        counts, totals = np.zeros(k), (first, second)
-        for total in totals:
-            if total is not None:
-                total[:] = 0
+        self, blocks: Iterable[tuple[Rows, Array]], about: Double, second: tuple[int, ...] | None
+    ) -> GaussianSums:
+        """Add up the moments about `about` for given responsibilities."""
+        k = len(about)
+        shared = {"centers": about, "about": about, "factor": np.ones(k), "constants": np.zeros(k)}
+        shared |= self._frame(np.float64)
+        moments = partial(passes.gaussian, kind="spherical", first=True, second=second)
+        total: GaussianSums | None = None
         for rows, resp in blocks:
             weights = None if self.weights is None else self.weights[rows]
-            found = kernels.gaussian_mixture(
-                x=self.X[rows], kind="spherical", **frame, centers=about, factor=np.ones(k),
-                constants=np.zeros(k), about=about, weights=weights, given=resp.astype(np.float64),
-                first=parts[0], second=parts[1], resp=None, score=None, labels=None,
-                n_threads=self.n_threads,
-            )  # fmt: skip
-            counts += found[0]
-            for total, part in zip(totals, parts, strict=True):
-                if total is not None and part is not None:
-                    total += part
-        return counts
+            state = {"weights": weights, "given": resp.astype(np.float64)}
+            found = run(moments, self.x.some(rows), shared, state)
+            total = found if total is None else add(total, found)
+        assert total is not None
+        return total
 
     @cached_property
     def scatter(self) -> tuple[Double, Double]:
         """Sums of all rows (d,) and of their squares (d, d), about the shift."""
-        total, squares = np.empty((1, self.d)), np.empty((1, self.d, self.d))
-        self.given(self._everything(), np.zeros_like(total), total, squares)
-        return total[0], squares[0]
+        found = self.given(self._everything(), np.zeros((1, self.d)), (1, self.d, self.d))
+        assert found.first is not None
+        assert found.second is not None
+        return found.first[0], found.second[0]
 
     @property
-    def features(self) -> Array:
+    def features(self) -> Blocks:
         """X for k-means, which squares it: a multiple if that would leave the range of its type."""
         exponent = int(np.frexp(self.frame.scale.min())[1]) - 1
-        if abs(exponent) <= PLAIN[self.X.dtype]:
-            return self.X
-        return np.ldexp(self.X, exponent)
+        parts = [part.x for part in self.x.segments]
+        if abs(exponent) <= PLAIN[self.dtype]:
+            return Blocks(parts)
+        return Blocks([np.ldexp(part, exponent) for part in parts])
 
     def scaled(self, means: Double) -> Double:
         """Means in the units of the frame."""
@@ -163,7 +166,7 @@ class Points:
 
     def rounded(self, a: Double) -> Double:
         """What the kernels make of `a` in either type."""
-        return a.astype(self.X.dtype).astype(np.float64)
+        return a.astype(self.dtype).astype(np.float64)
 
     @cached_property
     def _small_weights(self) -> bool:
@@ -176,7 +179,7 @@ class Points:
             yield rows, np.ones((rows.stop - rows.start, 1))
 
     def _types(self, theta: GaussianParameters, kind: str) -> list[Any]:
-        if self.X.dtype == np.float64 or self._small_weights:
+        if self.dtype == np.float64 or self._small_weights:
             return [np.float64]
         means, factors = np.abs(theta.means), np.abs(theta.factors)
         if kind in ("full", "tied"):
@@ -207,7 +210,7 @@ def far_posterior(
     """
     shift, scale = (a.astype(np.longdouble) for a in points.frame)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        u = (points.X[rows].astype(np.longdouble) - shift) * scale
+        u = (points.x.take(rows).astype(np.longdouble) - shift) * scale
         size = np.maximum(np.abs(u).max(axis=1), 1)[:, None]
         squares = np.empty((len(rows), len(theta.means)), np.longdouble)
         for t, mean in enumerate(theta.means):

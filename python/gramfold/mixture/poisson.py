@@ -255,7 +255,7 @@ class PoissonMixture(BaseMixture):
         flag(self.accelerate, "accelerate")
 
     def _counts(self, X: Any, exposure: Any, sample_weight: Any, *, reset: bool) -> Counts:
-        X = read_rows(X, self, reset=reset)
+        X = read_rows(X, self, reset=reset, segments=True)
         s = check_weights(exposure, X.shape[0], "exposure", positive=True)
         w = check_weights(sample_weight, X.shape[0])
         return Counts(X, s, w, effective_threads(self.n_threads))

@@ -31,8 +31,7 @@ def standard_errors(
     n = counts.source.rows
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
-        x = counts.source.x[rows]
-        x = np.asarray(x.toarray() if counts.source.sparse else x, np.float64)
+        x = counts.source.take(rows).astype(np.float64)
         s = np.ones(len(x)) if counts.exposure is None else counts.exposure[rows]
         w = np.ones(len(x)) if counts.weights is None else counts.weights[rows]
         information += _information(x, s, w, resp[rows].astype(np.float64), weights, rates)

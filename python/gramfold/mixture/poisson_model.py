@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
-from ..fold.source import Array, Source
+from .._core.results import PoissonSums
+from ..fit.blocks import Blocks
+from ..fold.engine import add, run
+from ..fold.segments import source_of
+from ..fold.source import Array
+from . import passes
 from .base import Double, relative
 from .start import Rows, Start
 
@@ -54,13 +59,11 @@ class Counts:
     """
 
     def __init__(self, X: Any, exposure: Double | None, weights: Double | None, n_threads: int) -> None:
-        self.source = Source(X, n_threads)
+        self.source = source_of(X, n_threads)
         self.exposure = exposure
         self.weights, self.exponent = relative(weights)
         totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
-        least, whole = kernels.count_rows(
-            x=self.source.kernel, totals=totals, factorials=factorials, n_threads=n_threads
-        )
+        least, whole = run(passes.count, self.source, None, {"totals": totals, "factorials": factorials})
         if least < 0:
             raise ValueError(
                 f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
@@ -74,6 +77,10 @@ class Counts:
         self.constants = -factorials if exposure is None else totals * np.log(exposure) - factorials
 
     @property
+    def _state(self) -> dict[str, Any]:
+        return {"exposure": self.exposure, "weights": self.weights}
+
+    @property
     def weight(self) -> float:
         """Sum of the weights of all rows."""
         return float(self.source.rows if self.weights is None else self.weights.sum())
@@ -84,55 +91,30 @@ class Counts:
         return float(self.constants.sum() if self.weights is None else self.weights @ self.constants)
 
     def run(
-        self, theta: PoissonParameters, *, sums: Array | None = None, resp: Array | None = None,
+        self, theta: PoissonParameters, *, sums: bool = False, resp: Array | None = None,
         score: Double | None = None, labels: NDArray[np.int64] | None = None,
-    ) -> tuple[Double, Double, float]:  # fmt: skip
-        """One pass; see `kernels.poisson_mixture`."""
+    ) -> tuple[PoissonSums, Double | None]:  # fmt: skip
+        """One pass; see `passes.poisson`."""
         with np.errstate(divide="ignore"):
             bias, logs = np.log(theta.weights), np.log(theta.rates.T)
         f = np.ascontiguousarray(np.maximum(logs, LOG_OF_ZERO))
-        return kernels.poisson_mixture(
-            x=self.source.kernel,
-            f=f,
-            bias=bias,
-            slope=theta.rates.sum(axis=1),
-            exposure=self.exposure,
-            weights=self.weights,
-            given=None,
-            sums=sums,
-            resp=resp,
-            score=score,
-            labels=labels,
-            n_threads=self.source.n_threads,
-        )
+        found: tuple[PoissonSums, Double | None] = run(
+            partial(passes.poisson, sums=sums), self.source,
+            {"f": f, "bias": bias, "slope": theta.rates.sum(axis=1)},
+            self._state | {"resp": resp, "score": score, "labels": labels},
+        )  # fmt: skip
+        return found
 
     def sums(self, k: int, blocks: Iterable[tuple[Rows, Array]]) -> tuple[Double, Double, Double]:
         """Sums R'X (k, d), R'1 (k,) and R's (k,) for given responsibilities."""
-        d = self.source.cols
-        total, weights, exposed = np.zeros((k, d)), np.zeros(k), np.zeros(k)
-        part, factor, zeros = np.empty((d, k)), np.zeros((d, k)), np.zeros(k)
+        nothing = {"f": np.zeros((self.source.cols, k)), "bias": np.zeros(k), "slope": np.zeros(k)}
+        total: Any = None
         for rows, resp in blocks:
-            s, w = (None if a is None else a[rows] for a in (self.exposure, self.weights))
-            x = Source(self.source.x[rows], self.source.n_threads)
-            given = resp.astype(np.float64)
-            found = kernels.poisson_mixture(
-                x=x.kernel,
-                f=factor,
-                bias=zeros,
-                slope=zeros,
-                exposure=s,
-                weights=w,
-                given=given,
-                sums=part,
-                resp=None,
-                score=None,
-                labels=None,
-                n_threads=x.n_threads,
-            )
-            total += part.T
-            weights += found[0]
-            exposed += found[1]
-        return total, weights, exposed
+            state = {name: None if a is None else a[rows] for name, a in self._state.items()}
+            state["given"] = resp.astype(np.float64)
+            found = run(partial(passes.poisson, sums=True), self.source.some(rows), nothing, state)
+            total = found if total is None else add(total, found)
+        return total[1].T, total[0].counts, total[0].exposure
 
 
 class PoissonModel:
@@ -163,9 +145,8 @@ class PoissonModel:
 
     def step(self, theta: PoissonParameters) -> tuple[PoissonParameters, float]:
         """EM (Dempster, Laird & Rubin 1977): rates (shape - 1 + sum r x) / (rate + sum r s)."""
-        source = self.counts.source
-        sums = np.empty((source.cols, self.k))
-        weights, exposed, likelihood = self.counts.run(theta, sums=sums)
+        (weights, exposed, likelihood), sums = self.counts.run(theta, sums=True)
+        assert sums is not None
         if np.isneginf(likelihood):
             raise ValueError(
                 "rates_init makes a row of X impossible: every component has a rate of 0 where the row has "
@@ -204,12 +185,18 @@ class PoissonModel:
             shares if self.weights is None else self.weights, rates if self.rates is None else self.rates
         )
 
-    def _features(self) -> Any:
-        """Square roots of X, the largest about 1, for k-means: of counts they have the same variance."""
-        x = self.counts.source.x
+    def _features(self) -> Blocks:
+        """Square roots of X, the largest about 1, for k-means: of counts they have the same variance.
+
+        A copy of X's entries.
+        """
         exponent = int(np.frexp(self.counts.source.largest)[1])
-        if not self.counts.source.sparse:
-            return np.sqrt(np.ldexp(x, -exponent))
-        roots = copy(x)  # methods of SciPy would sort x in place
-        roots.data = np.sqrt(np.ldexp(x.data, -exponent))
-        return roots
+
+        def roots(x: Any) -> Any:
+            if not self.counts.source.sparse:
+                return np.sqrt(np.ldexp(x, -exponent))
+            found = copy(x)  # methods of SciPy would sort x in place
+            found.data = np.sqrt(np.ldexp(x.data, -exponent))
+            return found
+
+        return Blocks([roots(part.x) for part in self.counts.source.segments])

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fit.monitor import Monitor
-from ..fold.source import Array, Source
-from ..least_squares.rows import Pass, Penalty, Sweeps, solve_free, solve_rows
+from ..fold.source import Array
+from ..least_squares.rows import Penalty, Solved, Sweeps, solve_all, solve_free
+from .start import Start
 
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
 # An entry of CSR costs about as much as 16 of a dense block (measured at k = 20).
@@ -62,57 +63,57 @@ class Extrapolation:
 class Pair:
     """A solved `long` with the `short` it was solved for."""
 
-    long: Pass
+    long: Solved
     short: Array
     objective: float
 
 
+def worth(entries: int, factor: Array, other: Array, penalty: Penalty, max_sweeps: int | None) -> Sweeps:
+    """Sweeps over the rows of a factor that are worth their product with X."""
+    rows, k = factor.shape
+    most = int(1 + SWEEP_SHARE * (1 + (entries + other.size) / (rows * (k + 1))))
+    sweeps = most if max_sweeps is None else min(most, max_sweeps)
+    return Sweeps(sweeps, SWEEP_SHRINK, polish=POLISH if penalty.nonneg and sweeps >= EXACT else 0)
+
+
 class Alternating:
-    """One fit; see the module. All factors are kept as rows, (n, k) and (m, k).
+    """One fit; see the module.
 
     Parameters
     ----------
-    x : Source of shape (n, m)
-    W, H : ndarray of shape (n, k) and (m, k)
-        The start; not modified.
-    penalty_W, penalty_H : Penalty
+    start : Start
     max_sweeps : int or None
         At most so many sweeps per product; None for as many as the product is worth.
     extrapolate : bool
     shuffle : RandomState or None
         Draws the order of the components anew for each half of an iteration; for parity, without
         extrapolation.
-    frozen : int
-        How many components of H, the first, stay as they are; H is the shorter factor then.
     """
 
     def __init__(
-        self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None, frozen: int = 0,
+        self, start: Start, *, max_sweeps: int | None, extrapolate: bool,
+        shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
-        self.frozen = frozen
-        self.tall = x.rows >= x.cols or frozen > 0
-        self.x = x if self.tall else x.transposed
-        factors = [(W, penalty_W), (H, penalty_H)]
-        (long, self.penalty_long), (self.short, self.penalty_short) = factors[:: 1 if self.tall else -1]
-        self.n_threads = x.n_threads
-        self.norm2 = x.squared_norm
+        self.begun, self.tall, self.frozen, self.x = start, start.tall, start.frozen, start.longer
+        self.start, self.short = (np.ascontiguousarray(z) for z in start.turned(start.W, start.H))
+        self.penalty_long, self.penalty_short = start.turned(start.penalty_W, start.penalty_H)
+        self.n_threads, self.norm2 = start.x.n_threads, start.x.squared_norm
         self.shuffle = shuffle
         self.extrapolation = Extrapolation(extrapolate and shuffle is None)
-        self.sweeps_long = self._budget(self.x.rows, self.x.cols, self.penalty_long, max_sweeps)
-        self.sweeps_short = self._budget(self.x.cols, self.x.rows, self.penalty_short, max_sweeps)
-        self.spare: list[tuple[Array, Array]] = []
+        entries = start.x.entries * (SPARSE_ENTRY if start.x.sparse else 1)
+        self.sweeps_long = worth(entries, self.start, self.short, self.penalty_long, max_sweeps)
+        self.sweeps_short = worth(entries, self.short, self.start, self.penalty_short, max_sweeps)
+        self.spare: list[Array] = []
         self.pair: Pair | None = None
-        self.previous: Pass | None = None
+        self.previous: Solved | None = None
         self.unextrapolated: Array | None = None
         self.violation, self.best = 0.0, np.inf
-        self.start, self.short = np.ascontiguousarray(long), np.ascontiguousarray(self.short)
-        if not self.tall:
-            self._solve_long(Sweeps(0))
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged."""
         first, n_iter, converged = 0.0, 0, False
+        if not self.tall:  # the sums of the starting H, for the first W
+            self._solve_long(Sweeps(0))
         while not converged and n_iter != monitor.max_iter:
             n_iter += 1
             self.violation = 0.0
@@ -129,21 +130,13 @@ class Alternating:
             if stop:
                 break
         short = self._last_short() if self.tall else self._pair.short
-        W, H = (self._pair.long.factor, short)[:: 1 if self.tall else -1]
+        W, H = self.begun.turned(self._pair.long.factor, short)
         return W, H, n_iter, converged
 
     @property
     def _pair(self) -> Pair:
         assert self.pair is not None
         return self.pair
-
-    def _budget(self, rows: int, cols: int, penalty: Penalty, max_sweeps: int | None) -> Sweeps:
-        """Sweeps over `rows` rows that are worth their product with `cols` columns."""
-        k = self.short.shape[1]
-        entries = self.x.values.size * (SPARSE_ENTRY if self.x.sparse else 1)
-        most = int(1 + SWEEP_SHARE * (1 + (entries + cols * k) / (rows * (k + 1))))
-        sweeps = most if max_sweeps is None else min(most, max_sweeps)
-        return Sweeps(sweeps, SWEEP_SHRINK, polish=POLISH if penalty.nonneg and sweeps >= EXACT else 0)
 
     def _order(self, sweeps: Sweeps) -> NDArray[np.intp] | None:
         if self.shuffle is None or sweeps.most == 0:
@@ -158,8 +151,8 @@ class Alternating:
         """Solve the longer factor for `self.short` in one pass over X; True if the pair is accepted."""
         beta = self.extrapolation.now if self.previous is not None else 0.0
         old = self.pair
-        factor, sums = self.spare.pop() if self.spare else self._buffers()
-        solved = solve_rows(
+        factor = self.spare.pop() if self.spare else np.empty_like(self.start)
+        solved = solve_all(
             self.x,
             self.short,
             kernels.gram(f=self.short, n_threads=self.n_threads),
@@ -169,31 +162,26 @@ class Alternating:
             previous=self.previous.factor if beta and self.previous is not None else None,
             beta=beta,
             out=factor,
-            sums=sums,
+            sums=True,
             cross=self.extrapolation.on,
             order=self._order(sweeps),
-            n_threads=self.n_threads,
         )
         self.violation += solved.violation
         objective = 0.5 * self.norm2 + solved.objective + self.penalty_short(self.short)
         noise = 0.25 * float(np.finfo(self.x.dtype).eps) * self.norm2
         if beta and objective > self.best + noise:
-            self.spare.append((factor, sums))
+            self.spare.append(factor)
             self.extrapolation.reject()
             return False
         self.extrapolation.accept()
         if abs(self.best - objective) <= noise:
             self.extrapolation.on = False
         self.best = min(self.best, objective)
-        if self.previous is not None and self.previous.sums is not None:
-            self.spare.append((self.previous.factor, self.previous.sums))
+        if self.previous is not None:
+            self.spare.append(self.previous.factor)
         self.previous = None if old is None else old.long
         self.pair = Pair(solved, self.short, objective)
         return True
-
-    def _buffers(self) -> tuple[Array, Array]:
-        k = self.short.shape[1]
-        return np.empty((self.x.rows, k), self.x.dtype), np.empty((self.x.cols, k), self.x.dtype)
 
     def _solve_short(self) -> None:
         """Solve the shorter factor from the sums of the (extrapolated) longer one; no read of X."""
@@ -208,7 +196,7 @@ class Alternating:
                 np.maximum(self.short, 0, out=self.short)
         self.unextrapolated = solved.factor
 
-    def _short_rows(self, sums: Array, gram: NDArray[np.float64], sweeps: Sweeps) -> Pass:
+    def _short_rows(self, sums: Array, gram: NDArray[np.float64], sweeps: Sweeps) -> Solved:
         pair = self._pair
         return solve_free(
             self.frozen, pair.long.factor, gram, self.penalty_short, sweeps, products=sums,

@@ -11,9 +11,11 @@ from ..fit.arguments import Seed, check_reporting, choice, effective_threads, fl
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
-from ..fold.observed import Observed, observe
+from ..fold.observe import observe
+from ..fold.observed import Observed
+from ..fold.segments import source_of
 from ..fold.source import Array, Source
-from ..fold.stored import Stored
+from ..fold.stored import Stored, stored_of
 from ..least_squares.rows import Penalty
 from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .losses import Frobenius, Loss
@@ -172,10 +174,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
         return factor
 
-    def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS) -> Loss:
-        """Check X and give it its loss and penalties."""
+    def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS, once: bool = False) -> Loss:
+        """Check X and give it its loss and penalties; `once` as in `Source`."""
         masked = self.missing == "mask"
-        x = self._observed(X, mask, reset, dtype) if masked else self._source(X, mask, reset, dtype)
+        x = self._observed(X, mask, reset, dtype) if masked else self._source(X, mask, reset, dtype, once)
         if x.least < 0 and self.W_nonneg and self.H_nonneg:
             raise ValueError(
                 "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
@@ -190,7 +192,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return MaskedFrobenius(x, *penalties, len(frozen))
         if beta == 2 and self.solver != "mu":
             return Frobenius(x, *penalties, len(frozen))
-        if beta <= 0 and x.largest and (x.least == 0 or x.values.size < x.rows * x.cols):
+        if beta <= 0 and x.largest and (x.least == 0 or x.entries < x.rows * x.cols):
             raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
         return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
 
@@ -224,20 +226,20 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             f"{'over' if size > 1 else 'under'}flow; rescale X" + ", or pass float64" * (low > 1e-20)
         )
 
-    def _source(self, X: Any, mask: Any, reset: bool, dtype: Any = FLOATS) -> Source:
+    def _source(self, X: Any, mask: Any, reset: bool, dtype: Any, once: bool) -> Source:
         if mask is not None:
             raise ValueError("mask is only used with missing='mask'")
-        X = read_rows(X, self, ensure_all_finite=False, reset=reset, dtype=dtype)
-        x = Source(X, effective_threads(self.n_threads))
+        X = read_rows(X, self, ensure_all_finite=False, segments=True, reset=reset, dtype=dtype)
+        x = source_of(X, effective_threads(self.n_threads), once=once)
         x.check_finite(self)
         if self.missing != "unstored" or not x.sparse:
             return x
-        if reset and not x.values.size:
+        if reset and not x.entries:
             raise ValueError("X has no stored entry, which with missing='unstored' are those observed")
-        return Stored(x.x, x.n_threads)
+        return stored_of(X, x.n_threads)
 
     def _observed(self, X: Any, mask: Any, reset: bool, dtype: Any) -> Observed:
-        X = read_rows(X, self, sparse=False, gaps=True, reset=reset, dtype=dtype)
+        X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=reset, dtype=dtype)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:

@@ -14,6 +14,7 @@ from ..fold.stored import Stored
 from ..least_squares.rows import Penalty
 from .beta import Multiplicative, multiplicative_rows
 from .kl import KullbackLeibler, kl_rows
+from .start import Start
 
 MOST_SWEEPS = 10_000
 
@@ -48,11 +49,11 @@ class BetaDivergence:
 
     def solver(self, W: Array, H: Array, **options: Any) -> Multiplicative | KullbackLeibler:
         """Start at W (n, k) and H (m, k); of the options, coordinate descent takes two."""
+        start = Start(self.x, W, H, self.penalty_W, self.penalty_H)
         if not self.coordinates:
-            return Multiplicative(self.x, W, H, self.penalty_W, self.penalty_H, beta=self.beta)
+            return Multiplicative(start, beta=self.beta)
         return KullbackLeibler(
-            self.x, W, H, self.penalty_W, self.penalty_H,
-            max_sweeps=options.get("max_sweeps"), extrapolate=options.get("extrapolate", True),
+            start, max_sweeps=options.get("max_sweeps"), extrapolate=options.get("extrapolate", True),
             weights=self.weights, constant=self.constant,
         )  # fmt: skip
 

@@ -10,9 +10,9 @@ from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.source import Array
+from ..linalg.powers import power_of_two
 from .base import BaseNMF
 from .losses import Loss
-from .units import power
 from .weights import Weighted
 
 
@@ -202,7 +202,7 @@ class NMF(BaseNMF):
         H = np.concatenate([frozen, H[len(frozen) :]])
         rng = seeded(self.random_state) if self.shuffle else None
         if weighted:
-            W, monitor.unit = weighted.rows(W), power(2 * weighted.exponent)
+            W, monitor.unit = weighted.rows(W), power_of_two(2 * weighted.exponent)
         solver = (weighted.loss if weighted else loss).solver(
             W, np.ascontiguousarray(H.T),
             max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,

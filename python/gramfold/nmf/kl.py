@@ -1,7 +1,8 @@
 """Coordinate descent X ~ WH for the Kullback-Leibler divergence: a solve of all rows, then of all columns.
 
-Each row of W is solved with H fixed, then with X transposed (a CSR copy, made once) each row of H with W
-fixed; see cpp/nmf/kl_row.hpp. No step raises the objective. H moves on along its last step (Ang & Gillis
+Each row of W is solved with H fixed, then with X transposed (a view; of CSR a copy, made once; of segments
+copies of some columns each, since a column's minimiser needs all of it) each row of H with W fixed; see
+cpp/nmf/kl_row.hpp. No step raises the objective. H moves on along its last step (Ang & Gillis
 2019, without W, which would cost memory and brings less); if the objective then is above the last one,
 the iteration is done again without.
 
@@ -9,31 +10,35 @@ What is recorded after an iteration belongs to the pair at the end of its W half
 can only lower the objective.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from .._core.results import Descended
 from ..fit.monitor import Monitor
+from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
+from ..linalg.powers import shifted
 from .alternate import Extrapolation
-from .beta import RowUnits, sweep_until
-from .units import Units, shifted
+from .row_units import FixedFactor, RowUnits, sweep_until
+from .start import Start
+from .units import Units
 
 # A row takes so many sweeps per gathering of its entries, or ends when they bring a tenth of the first; more
 # cost time and bring nothing. By extrapolation an entry falls to no less than half.
 MOST_SWEEPS, SHRINK, LEAST_SHARE = 6, 0.1, 0.5
+Slope = NDArray[np.float64] | None
 
 
 class KullbackLeibler:
-    """One fit; see the module. Factors are kept as rows, (n, k) and (m, k).
+    """One fit; see the module.
 
     Parameters
     ----------
-    x : Source of shape (n, m)
-    W, H : ndarray of shape (n, k) and (m, k)
-        The start; not modified.
-    penalty_W, penalty_H : Penalty
+    start : Start
     max_sweeps : int or None
         At most so many sweeps per half iteration; None for `MOST_SWEEPS`.
     extrapolate : bool
@@ -50,21 +55,22 @@ class KullbackLeibler:
     """
 
     def __init__(
-        self, x: Source, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool, weights: Source | None = None,
+        self, start: Start, *, max_sweeps: int | None, extrapolate: bool, weights: Source | None = None,
         constant: float = 0.0,
     ) -> None:  # fmt: skip
+        x = start.x
         self.x, self.weights, self.constant = x, weights, constant
-        self.units = units = Units.of(x, H, 1.0)
-        self.W, self.H = shifted(W, -units.W), shifted(H, -units.H)
-        self.kernel_W, self.kernel_H = units.penalty(penalty_W, units.H), units.penalty(penalty_H, units.W)
-        self.penalty_W = units.penalty_here(penalty_W, units.H)
-        self.penalty_H = units.penalty_here(penalty_H, units.W)
+        self.units = units = Units.of(x, start.H, 1.0)
+        self.W, self.H = shifted(start.W, -units.W), shifted(start.H, -units.H)
+        self.kernel_W = units.penalty(start.penalty_W, units.H)
+        self.kernel_H = units.penalty(start.penalty_H, units.W)
+        self.penalty_W = units.penalty_here(start.penalty_W, units.H)
+        self.penalty_H = units.penalty_here(start.penalty_H, units.W)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
         if weights is not None:  # what nothing is known of
-            self.W[slope_of(weights, np.ones_like(H[:, :1]))[:, 0] == 0] = 0
-            self.H[slope_of(weights.transposed, np.ones_like(W[:, :1]))[:, 0] == 0] = 0
+            self.W[slope_of(weights, np.ones_like(self.H[:, :1]))[:, 0] == 0] = 0
+            self.H[slope_of(weights.transposed, np.ones_like(self.W[:, :1]))[:, 0] == 0] = 0
         self.solved_H = self.H
         self.spare: Array | None = None
         self.objective = self.lowest = np.inf
@@ -92,31 +98,11 @@ class KullbackLeibler:
     def evaluate(self) -> tuple[float, float]:
         """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
         W, H = self.W, self.solved_H
-        slope_W = slope_of(self.weights, H)
-        slope_H = slope_of(None if self.weights is None else self.weights.transposed, W)
-        rows, cols = (
-            kernels.kl_coordinate(
-                x=x.kernel,
-                f=shared,
-                slope=slope + penalty.l1,
-                start=z,
-                out=np.empty_like(z),
-                l2=penalty.l2,
-                max_sweeps=0,
-                shrink=0.0,
-                tol=0.0,
-                measure_start=True,
-                measure_end=False,
-                n_threads=x.n_threads,
-                units=self.units.rows(x.rows),
-            )
-            for x, shared, slope, penalty, z in (
-                (self.x, H, slope_W, self.kernel_W, W),
-                (self.x.transposed, W, slope_H, self.kernel_H, H),
-            )
-        )
-        self.residual = rows[3] + cols[3]
-        return self.units.loss * (rows[1] + total_of(W, slope_W)) - self.constant, self.kkt()
+        slope = slope_of(self.weights, H)
+        rows = self._descend_W(H, slope, np.empty_like(W), 0, measure_start=True)
+        cols = self._descend_H(H, np.empty_like(H), 0)
+        self.residual = rows.residual_start + cols.residual_start
+        return self.units.loss * (rows.loss_start + total_of(W, slope)) - self.constant, self.kkt()
 
     def kkt(self) -> float:
         """The scale-invariant KKT residual of the last recorded pair.
@@ -131,57 +117,80 @@ class KullbackLeibler:
     def _solve_W(self) -> bool:
         """Solve W for the (extrapolated) H; False if it was rejected."""
         out = np.empty_like(self.W) if self.spare is None else self.spare
-        slope, penalty = slope_of(self.weights, self.H), self.kernel_W
-        _, _, loss, _, residual, _ = kernels.kl_coordinate(
-            x=self.x.kernel,
-            f=self.H,
-            slope=slope + penalty.l1,
-            start=self.W,
-            out=out,
-            l2=penalty.l2,
-            max_sweeps=self.max_sweeps,
-            shrink=SHRINK,
-            tol=0.0,
-            measure_start=False,
-            measure_end=True,
-            n_threads=self.x.n_threads,
-            units=self.units.rows(self.x.rows),
-        )
-        objective = loss + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
+        slope = slope_of(self.weights, self.H)
+        done = self._descend_W(self.H, slope, out, self.max_sweeps, measure_end=True)
+        objective = done.loss_end + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
         if self.H is not self.solved_H and objective > self.objective:
             self.spare, self.H = out, self.solved_H
             self.extrapolation.reject()
             return False
         self.extrapolation.accept()
         self.spare = self.W if np.isfinite(self.objective) else None  # None: H has not moved yet
-        self.W, self.objective, self.residual = out, float(objective), residual
+        self.W, self.objective, self.residual = out, float(objective), done.residual_end
         return True
 
     def _solve_H(self) -> None:
         """Solve H for W, and move it on."""
         out = np.empty_like(self.H)
-        x, penalty = self.x.transposed, self.kernel_H
-        slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
-        result = kernels.kl_coordinate(
-            x=x.kernel,
-            f=self.W,
-            slope=slope + penalty.l1,
-            start=self.H,
-            out=out,
-            l2=penalty.l2,
-            max_sweeps=self.max_sweeps,
-            shrink=SHRINK,
-            tol=0.0,
-            measure_start=True,
-            measure_end=False,
-            n_threads=x.n_threads,
-            units=self.units.rows(x.rows),
-        )
-        self.residual += float(result[3])
+        self.residual += self._descend_H(self.H, out, self.max_sweeps).residual_start
         previous, self.solved_H, self.H = self.solved_H, out, out
         beta = out.dtype.type(self.extrapolation.now)
         if beta and self.spare is not None:  # the first step, from the start, is no direction to go on in
             self.H = np.maximum(out + beta * (out - previous), LEAST_SHARE * out)
+
+    def _descend_W(
+        self, H: Array, slope: NDArray[np.float64], out: Array, sweeps: int, **measure: bool
+    ) -> Descended:  # fmt: skip
+        state = {"start": self.W, "out": out, "units": self.units.rows(self.x.rows)}
+        return descend_all(
+            self.x, H, slope, self.kernel_W, state, max_sweeps=sweeps, shrink=SHRINK, **measure
+        )
+
+    def _descend_H(self, start: Array, out: Array, sweeps: int) -> Descended:
+        slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
+        state = {"start": start, "out": out, "units": self.units.rows(self.x.cols)}
+        return descend_all(
+            self.x.transposed, self.W, slope, self.kernel_H, state, max_sweeps=sweeps, shrink=SHRINK,
+            measure_start=True,
+        )  # fmt: skip
+
+
+def descend_all(
+    x: Source, factor: Array, slope: NDArray[np.float64], penalty: Penalty, state: State, *, max_sweeps: int,
+    shrink: float = 0.0, measure_start: bool = False, measure_end: bool = False,
+) -> Descended:  # fmt: skip
+    """Solve rows for a fixed factor (cols, k) and `slope_of` it; see `descend`."""
+    pass_ = partial(
+        descend, l2=penalty.l2, max_sweeps=max_sweeps, shrink=shrink, measure_start=measure_start,
+        measure_end=measure_end,
+    )  # fmt: skip
+    slope = slope + penalty.l1
+    one, own = (slope, None) if slope.ndim == 1 else (None, slope)
+    done: Descended = run(pass_, x, (factor, one), {**state, "slope": own})
+    return done
+
+
+def descend(
+    rows: Source, shared: tuple[Array, Slope], state: State, *, l2: float, max_sweeps: int,
+    shrink: float = 0.0, tol: float = 0.0, measure_start: bool = False, measure_end: bool = False,
+) -> Descended:  # fmt: skip
+    """A pass: solve rows from `start` into `out`, in `units`; those without a shared slope have their own."""
+    factor, slope = shared
+    return kernels.kl_coordinate(
+        x=rows.kernel,
+        f=factor,
+        slope=state["slope"] if slope is None else slope,
+        start=state["start"],
+        out=state["out"],
+        l2=l2,
+        max_sweeps=max_sweeps,
+        shrink=shrink,
+        tol=tol,
+        measure_start=measure_start,
+        measure_end=measure_end,
+        n_threads=rows.n_threads,
+        units=state["units"],
+    )
 
 
 def slope_of(weights: Source | None, shared: Array) -> NDArray[np.float64]:
@@ -208,25 +217,25 @@ def kl_rows(
     neither on the other rows nor on how many there are. Returns W and the number of rows that had not
     ended after `max_sweeps`, or at the time `until`.
     """
-    rows = RowUnits(x, H, penalty, True)
-    slope = slope_of(weights, rows.H) + rows.penalty.l1
+    fixed, W = FixedFactor(H, penalty), np.empty((x.rows, H.shape[1]), x.dtype)
+    slope = slope_of(weights, fixed.H) + fixed.penalty.l1
+    one, own = (slope, None) if weights is None else (None, slope)
+    pass_ = partial(descend_to_end, max_sweeps=max_sweeps, tol=tol, until=until)
+    return W, run(pass_, x, (fixed, one), {"out": W, "slope": own})
+
+
+def descend_to_end(
+    rows: Source, shared: tuple[FixedFactor, Slope], state: State, *, max_sweeps: int,
+    tol: float, until: float | None,
+) -> float:  # fmt: skip
+    """A pass: solve rows into `out`; gives how many have not ended."""
+    fixed, slope = shared
+    own = RowUnits(rows, fixed)
 
     def sweep(W: Array, n: int) -> float:
-        return kernels.kl_coordinate(
-            x=x.kernel,
-            f=rows.H,
-            slope=slope,
-            start=W,
-            out=W,
-            l2=rows.penalty.l2,
-            max_sweeps=n,
-            shrink=0.0,
-            tol=tol,
-            measure_start=False,
-            measure_end=False,
-            n_threads=x.n_threads,
-            units=rows.rows,
-        )[-1]
+        given = {"start": W, "out": W, "units": own.units, "slope": state["slope"]}
+        return descend(rows, (fixed.H, slope), given, l2=fixed.penalty.l2, max_sweeps=n, tol=tol).open
 
-    open_rows = sweep_until(sweep, rows.start, max_sweeps, until)
-    return rows.natural(rows.start), open_rows
+    open_rows = sweep_until(sweep, own.start, max_sweeps, until)
+    own.natural(own.start, state["out"])
+    return open_rows

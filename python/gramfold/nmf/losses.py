@@ -7,11 +7,13 @@ import numpy as np
 
 from .._core import kernels
 from ..fit.monitor import Monitor
+from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.converged import solve_to_convergence
 from ..least_squares.rows import Penalty, Sweeps, solve_free
 from .alternate import Alternating
+from .start import Start
 
 
 class Solver(Protocol):
@@ -57,7 +59,7 @@ class Frobenius:
 
     def solver(self, W: Array, H: Array, **options: Any) -> Alternating:
         """Coordinate descent on both factors."""
-        return Alternating(self.x, W, H, self.penalty_W, self.penalty_H, frozen=self.frozen, **options)
+        return Alternating(Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen), **options)
 
     def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
@@ -66,9 +68,9 @@ class Frobenius:
     def finish(self, H: Array) -> tuple[Array, float, float]:
         """One pass over X; where |X - WH| would cancel and X is dense, one more."""
         n_threads, norm2 = self.x.n_threads, self.x.squared_norm
-        sums = np.empty_like(H)
-        rows = solve_to_convergence(self.x, H, self.penalty_W, sums=sums)
-        W = rows.factor
+        rows = solve_to_convergence(self.x, H, self.penalty_W, sums=True)
+        W, sums = rows.factor, rows.sums
+        assert sums is not None
         cols = solve_free(
             self.frozen, W, rows.gram, self.penalty_H, Sweeps(0), products=sums, start=H, n_threads=n_threads
         )
@@ -76,7 +78,10 @@ class Frobenius:
         cross = np.multiply(sums, H, dtype=np.float64).sum()
         squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(f=H, n_threads=n_threads)))
         if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
-            squares = kernels.squared_residual(
-                x=self.x.x, w=W, h=np.ascontiguousarray(H.T), n_threads=n_threads
-            )
+            squares = run(squared_residual, self.x, np.ascontiguousarray(H.T), {"W": W})
         return W, float(np.sqrt(squares)), float(kkt)
+
+
+def squared_residual(rows: Source, shared: Array, state: State) -> float:
+    """A pass: |X - W shared|^2."""
+    return kernels.squared_residual(x=rows.x, w=state["W"], h=shared, n_threads=rows.n_threads)

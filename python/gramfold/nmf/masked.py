@@ -1,9 +1,10 @@
 """Factorisation of what is observed of X, entry by entry weighted: alternating exact row solves.
 
-Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W
-has a Gram matrix of its own, H D_i H' over the columns observed in it, and so has each column of H. The
-fold runs over the rows of X for W, and over the rows of X' (a view; of CSR a copy) for H. Since the Gram
-matrices cost most, rows are swept until their steps are small.
+Minimises 1/2 sum over the observed entries of w_ij (x_ij - (WH)_ij)^2 plus penalties. Each row of W has a
+Gram matrix of its own, H D_i H' over the columns observed in it, and so has each column of H. Passes run over
+the rows of X for W, and over those of X' for H: a view, of CSR a copy, of segments copies of some columns
+each (as sums over rows of X, the Gram matrices would take m k^2 numbers). Since they cost most, rows are
+swept until their steps are small.
 
 H moves on along its last step (after Ang & Gillis 2019); W, which is solved for it, follows. If that
 raised the objective, W is solved again for the H that was not moved, which cannot raise it.
@@ -19,46 +20,43 @@ from ..fit.monitor import Monitor
 from ..fold.observed import Observed
 from ..fold.source import Array
 from ..fold.stored import Stored
-from ..least_squares.masked import Solved, solve_columns, solve_observed, solve_observed_to_convergence
+from ..least_squares.masked import OwnSolved, solve_columns, solve_observed, solve_observed_to_convergence
 from ..least_squares.rows import Penalty, Sweeps
 from .alternate import Extrapolation
+from .start import Start
 
 # Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
 
 
 class MaskedAlternating:
-    """One fit; see the module. All factors are kept as rows, (n, k) and (m, k).
+    """One fit; see the module.
 
     Parameters
     ----------
-    x : Observed or Stored of shape (n, m)
-    W, H : ndarray of shape (n, k) and (m, k)
-        The start; not modified.
-    penalty_W, penalty_H : Penalty
+    start : Start
+        Of an Observed or Stored x.
     max_sweeps : int or None
         At most so many sweeps per row and iteration.
     extrapolate : bool
     shuffle : RandomState or None
         Draws the order of the components anew for each half of an iteration; for parity, without
         extrapolation.
-    frozen : int
-        How many components of H, the first, stay as they are.
     """
 
     def __init__(
-        self, x: Observed | Stored, W: Array, H: Array, penalty_W: Penalty, penalty_H: Penalty, *,
-        max_sweeps: int | None, extrapolate: bool, shuffle: np.random.RandomState | None, frozen: int = 0,
+        self, start: Start, *, max_sweeps: int | None, extrapolate: bool,
+        shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
-        self.frozen = frozen
-        self.x, self.W, self.H = x, np.ascontiguousarray(W), np.ascontiguousarray(H)
-        self.penalty_W, self.penalty_H = penalty_W, penalty_H
+        self.x, self.frozen = start.x, start.frozen
+        self.W, self.H = np.ascontiguousarray(start.W), np.ascontiguousarray(start.H)
+        self.penalty_W, self.penalty_H = start.penalty_W, start.penalty_H
         self.sweeps = Sweeps(MOST if max_sweeps is None else max_sweeps, SHRINK)
         self.shuffle = shuffle
         self.extrapolation = Extrapolation(extrapolate and shuffle is None)
         self.previous_H: Array | None = None
         self.moved_H = self.solved_for = self.H
-        self.rows: Solved | None = None
+        self.rows: OwnSolved | None = None
         self.objective = np.inf
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
@@ -96,7 +94,7 @@ class MaskedAlternating:
     def _order(self) -> NDArray[np.intp] | None:
         return None if self.shuffle is None else self.shuffle.permutation(self.H.shape[1])
 
-    def _solve_W(self) -> Solved:
+    def _solve_W(self) -> OwnSolved:
         """Solve W for the H that was moved on, or else for the H that was not.
 
         If the objective rose all the same, by rounding, the pair before stays.
@@ -113,11 +111,11 @@ class MaskedAlternating:
         self.W, self.objective, self.rows, self.solved_for = rows.factor, rows.objective, rows, self.moved_H
         return rows
 
-    def _rows_for(self, H: Array) -> Solved:
+    def _rows_for(self, H: Array) -> OwnSolved:
         rows = solve_observed(self.x, H, self.penalty_W, self.sweeps, start=self.W, order=self._order())
         return replace(rows, objective=rows.objective + self.penalty_H(H))
 
-    def _solve_H(self) -> Solved:
+    def _solve_H(self) -> OwnSolved:
         """Solve H for W, from the H that W was solved for, and move it on."""
         order = self._order()
         cols = solve_columns(
@@ -147,7 +145,8 @@ class MaskedFrobenius:
 
     def solver(self, W: Array, H: Array, **options: Any) -> MaskedAlternating:
         """Coordinate descent on both factors."""
-        return MaskedAlternating(self.x, W, H, self.penalty_W, self.penalty_H, frozen=self.frozen, **options)
+        start = Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen)
+        return MaskedAlternating(start, **options)
 
     def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""

@@ -1,14 +1,12 @@
 """NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from .._core import kernels
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import FLOATS
 from ..fit.monitor import Callback, Monitor
@@ -16,39 +14,9 @@ from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
-from ..least_squares.masked import solve_observed
-from ..least_squares.rows import Pass, Penalty, Sweeps, solve_rows
 from .base import BaseNMF
-from .beta import FLOOR, MultiplicativePass, exponent, least_of, level_rows, updated
-from .divergence import BetaDivergence
-from .losses import Frobenius
-from .masked import MaskedFrobenius
-from .start import half_exponent, initialize
-from .units import Units, shifted
-from .units import power as power_of_two
-
-BatchLoss = Frobenius | MaskedFrobenius | BetaDivergence
-SWEEPS = Sweeps(20, shrink=0.1)
-
-
-class FadingSums:
-    """What H is solved from: sums over the batches so far, each fading with every later one.
-
-    For least squares X'W and W'W; for other losses the numerator and the denominator of the
-    multiplicative update, each batch's weighted with the H that it met (Lefevre, Bach & Fevotte 2011).
-    """
-
-    def __init__(self, beta: float) -> None:
-        self.beta = beta
-        self.first: Array | float = 0.0
-        self.second: Array | float = 0.0
-        self.rows = 0.0
-
-    def add(self, first: Array, second: Array, rows: int, fade: float) -> tuple[Array, Array]:
-        """Fade what is there and add one batch; returns both sums."""
-        first, second = fade * self.first + first, fade * self.second + second
-        self.first, self.second, self.rows = first, second, fade * self.rows + rows
-        return first, second
+from .batches import BatchLoss, FadingSums, step
+from .start import initialize
 
 
 class MiniBatchNMF(BaseNMF):
@@ -185,11 +153,9 @@ class MiniBatchNMF(BaseNMF):
 
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()
-        loss = self._loss(X, None, reset=True)
+        loss = self._loss(X, None, reset=True, once=True)
         assert isinstance(loss, BatchLoss)
         W, H = self._start(loss.x, W, H)
-        if isinstance(loss.x, Source):
-            loss.x.once = True
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums(self._beta())
         monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
@@ -230,10 +196,8 @@ class MiniBatchNMF(BaseNMF):
         first = not hasattr(self, "components_")
         self._check_parameters()
         dtype = FLOATS if first else self.components_.dtype
-        loss = self._loss(X, None, reset=first, dtype=dtype)
+        loss = self._loss(X, None, reset=first, dtype=dtype, once=True)
         assert isinstance(loss, BatchLoss)
-        if isinstance(loss.x, Source):
-            loss.x.once = True
         if first:
             H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
             self._sums = FadingSums(self._beta())
@@ -241,7 +205,7 @@ class MiniBatchNMF(BaseNMF):
         else:
             self._check_unchanged()
             H_rows = np.ascontiguousarray(self._revived(loss.x).T)
-        self._keep(self._step(loss, None, H_rows, self._sums, self.forget_factor)[0])
+        self._keep(step(loss, None, H_rows, self._sums, self.forget_factor, self.fresh_restarts_max_iter).H)
         self.n_steps_ += 1
         self.n_iter_ += 1
 
@@ -278,17 +242,14 @@ class MiniBatchNMF(BaseNMF):
         x, W = loss.x, W.copy()
         smooth: float | None = None
         best, idle = np.inf, 0
-        kind = Source if isinstance(x, Source) else partial(Observed, weights=None)
-        parts: list[Any] = [kind(x.x[batch], n_threads=x.n_threads) for batch in batches]
-        for part in parts:
-            part.once = self.max_iter == 1
+        parts: list[Any] = [x.some(batch, once=self.max_iter == 1) for batch in batches]
         for _ in range(self.max_iter):
             before = H
             for part, batch in zip(parts, batches, strict=True):
                 piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
                 start = None if self.fresh_restarts else W[batch]
                 fade = self.forget_factor ** (part.rows / x.rows)
-                H, W[batch], cost, kkt = self._step(piece, start, H, sums, fade)
+                H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
                 share = min(1.0, part.rows / (x.rows + 1))
                 smooth = cost if smooth is None else (1 - share) * smooth + share * cost
                 best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
@@ -300,73 +261,6 @@ class MiniBatchNMF(BaseNMF):
             if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * len(parts) * np.linalg.norm(H):
                 return H, True
         return H, False
-
-    def _step(
-        self, loss: BatchLoss, start: Array | None, H: Array, sums: FadingSums, fade: float
-    ) -> tuple[Array, Array, float, float]:
-        """Solve one batch for its rows of W, then H; returns H, W, cost per row, KKT residual."""
-        if isinstance(loss, BetaDivergence):
-            return self._multiplicative_step(loss, start, H, sums, fade)
-        x, n_threads = loss.x, loss.x.n_threads
-        rows, objective, residual = _solved(x, H, loss.penalty_W, start)
-        assert rows.sums is not None
-        products, gram = sums.add(rows.sums, rows.gram, x.rows, fade)
-        scale = sums.rows / x.rows
-        penalty = Penalty(loss.penalty_H.l1 * scale, loss.penalty_H.l2 * scale, loss.penalty_H.nonneg)
-        cols = solve_rows(
-            None, rows.factor, gram, penalty, SWEEPS, products=products, start=H,
-            n_threads=n_threads,
-        )  # fmt: skip
-        norm2 = x.squared_norm
-        cost = (objective + loss.penalty_H(H)) / x.rows
-        kkt = np.sqrt((residual + cols.step / scale) / norm2) if norm2 else 0.0
-        return cols.factor, rows.factor, cost, float(kkt)
-
-    def _multiplicative_step(
-        self, loss: BetaDivergence, start: Array | None, H: Array, sums: FadingSums, fade: float
-    ) -> tuple[Array, Array, float, float]:
-        """Update a batch's rows of W, then H."""
-        x, beta = loss.x, loss.beta
-        units = Units.of(x, H, beta)
-        W = shifted(level_rows(x, H) if start is None else start, -units.W)
-        num, den = np.empty_like(H), np.empty_like(H)
-        penalty = units.penalty(loss.penalty_W, units.H)
-        result = MultiplicativePass(
-            W,
-            *kernels.multiplicative(
-                x=x.kernel,
-                f=shifted(H, -units.H),
-                beta=beta,
-                start=W,
-                out=W,
-                num=num,
-                den=den,
-                l1=penalty.l1,
-                l2=penalty.l2,
-                floor=FLOOR if beta < 1 else least_of(x.dtype),
-                scale=W.mean(axis=0, dtype=np.float64),
-                max_sweeps=self.fresh_restarts_max_iter if start is None else 1,
-                tol=0.0,
-                loss_at_start=False,
-                measure_at_end=True,
-                n_threads=x.n_threads,
-                units=units.rows(x.rows),
-            ),
-        )
-        if beta == 1:
-            den[:] = result.total
-        W = shifted(W, units.W)
-        gamma, natural = exponent(beta), power_of_two(units.W + units.x * (beta - 1))
-        if sums.rows == 0:  # the H at hand, with scikit-learn's weight in units in which that fits X
-            weight = power_of_two(half_exponent(x.mean) * (2 * beta - 1))
-            sums.first, sums.second = H.astype(np.float64) ** (1 / gamma) * weight, np.full(H.shape, weight)
-        first, second = sums.add(H ** (1 / gamma) * (natural * num), natural * den, x.rows, fade)
-        scale = sums.rows / x.rows
-        second = second + scale * (loss.penalty_H.l1 + loss.penalty_H.l2 * H)
-        floor = power_of_two(units.H) * (FLOOR if beta <= 1 else least_of(x.dtype))
-        new = updated(np.ones(H.shape), first, second, beta, floor).astype(H.dtype)
-        cost = (units.loss * result.loss_end + loss.penalty_W(W) + loss.penalty_H(H)) / x.rows
-        return new, W, cost, float(np.sqrt(result.residual / result.size)) if result.size > 0 else 0.0
 
     def _check_parameters(self) -> None:
         choice(self.missing, "missing", ("error", "mask"))
@@ -382,17 +276,3 @@ class MiniBatchNMF(BaseNMF):
                 whole(getattr(self, name), name)
         real(self.forget_factor, "forget_factor", high=1.0)
         flag(self.fresh_restarts, "fresh_restarts")
-
-
-def _solved(
-    x: Source | Observed, H: Array, penalty: Penalty, start: Array | None
-) -> tuple[Pass, float, float]:  # fmt: skip
-    """A batch solved for its rows of W, with sums for H; the objective, and the squared KKT residual of W."""
-    gram, sums, n_threads = kernels.gram(f=H, n_threads=x.n_threads), np.empty_like(H), x.n_threads
-    if isinstance(x, Source):
-        rows = solve_rows(x, H, gram, penalty, SWEEPS, start=start, sums=sums, n_threads=n_threads)
-        return rows, 0.5 * x.squared_norm + rows.objective, rows.residual
-    done = solve_observed(x, H, penalty, SWEEPS, start=start)
-    filled = Source(np.where(x.seen, x.x, done.factor @ H.T), x.n_threads)
-    rows = solve_rows(filled, H, gram, penalty, Sweeps(0), start=done.factor, sums=sums, n_threads=n_threads)
-    return rows, done.objective, done.residual

@@ -1,21 +1,58 @@
 """Where alternating solvers start."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from ..fit.arguments import Seed, seeded
+from ..fold.filled import columns_of, filled, rows_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
-from ..fold.stored import Completed
+from ..least_squares.rows import Penalty
+from ..linalg.randomized import leading
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
 ORDINARY = 0.26  # X of this mean, and up to 4 times that, start as in scikit-learn
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What an alternating solver begins with: X with its penalties, and factors, kept as rows.
+
+    Parameters
+    ----------
+    x : Source or Observed of shape (n, m)
+    W, H : ndarray of shape (n, k) and (m, k)
+        Not modified.
+    penalty_W, penalty_H : Penalty
+    frozen : int
+        How many components of H, the first, stay as they are; passes then run over the rows of X.
+    """
+
+    x: Any
+    W: Array
+    H: Array
+    penalty_W: Penalty
+    penalty_H: Penalty
+    frozen: int = 0
+
+    @property
+    def tall(self) -> bool:
+        """Whether passes run over the rows of X, and not over its columns."""
+        return self.x.rows >= self.x.cols or self.frozen > 0
+
+    @property
+    def longer(self) -> Any:
+        """X with what passes run over as rows."""
+        return self.x if self.tall else self.x.transposed
+
+    def turned(self, one: Part, other: Part) -> tuple[Part, Part]:
+        """What belongs to W and H as that of the longer and the shorter side, and the other way round."""
+        return (one, other) if self.tall else (other, one)
 
 
 def initialize(
@@ -58,23 +95,20 @@ def _random(
     W = scale * rng.standard_normal((x.rows, k)).astype(x.dtype, copy=False)
     W, H = W.astype(x.dtype, copy=False), H.astype(x.dtype, copy=False)
     if nonneg[0] and not nonneg[1]:
-        H = _some_rows(x.filled, H, scale, rng)
+        H = _of_size(rows_of(x, rng.randint(x.rows, size=k)), H, scale)
     elif nonneg[1] and not nonneg[0]:
-        W = _some_rows(x.filled.T, W.T, scale, rng).T
+        W = _of_size(columns_of(x, rng.randint(x.cols, size=k)), W.T, scale).T
     return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
 
 
-def _some_rows(X: Any, noise: Array, scale: float, rng: np.random.RandomState) -> Array:
-    """Random rows of X, of size `scale` on average, and a tenth of the noise."""
-    rows = X.tocsr() if sp.issparse(X) else X
-    rows = rows[rng.randint(X.shape[0], size=len(noise))]
-    rows = rows.toarray() if sp.issparse(rows) else rows
+def _of_size(rows: Array, noise: Array, scale: float) -> Array:
+    """Rows brought to the size `scale` on average, and a tenth of the noise."""
     size = np.sqrt(np.mean(np.square(rows, dtype=np.float64)))
     return (rows * (scale / size if size else 0) + 0.1 * noise).astype(noise.dtype)
 
 
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
-    U, s, V = _leading(x.filled, k, random_state)
+    U, s, V = leading(filled(x), k, seeded(random_state))
     W, H = np.zeros_like(U), np.zeros_like(V)
     W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
     H[0] = np.sqrt(s[0]) * np.abs(V[0])
@@ -97,22 +131,6 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
             zeros = factor == 0
             factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
     return W, H
-
-
-def _leading(X: Any, k: int, random_state: Seed) -> tuple[Array, Array, Array]:
-    """The truncated SVD of scikit-learn, but for signs also where X is not an array (Halko et al. 2011)."""
-    if not isinstance(X, Completed):
-        return randomized_svd(X, k, random_state=seeded(random_state))
-    if X.shape[0] < X.shape[1]:
-        V, s, U = _leading(X.T, k, random_state)
-        return U.T, s, V.T
-    q = seeded(random_state).normal(size=(X.shape[1], k + 10)).astype(X.v.dtype)
-    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
-        q = scipy.linalg.lu(X @ q, permute_l=True)[0]
-        q = scipy.linalg.lu(X.T @ q, permute_l=True)[0]
-    q = scipy.linalg.qr(X @ q, mode="economic")[0]
-    u, s, V = scipy.linalg.svd((X.T @ q).T, full_matrices=False)
-    return q @ u[:, :k], s[:k], V[:k]
 
 
 def half_exponent(mean: float) -> int:

@@ -7,17 +7,7 @@ from numpy.typing import NDArray
 
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
-
-
-def exponent_of(value: float) -> int:
-    """The exponent of the largest power of two that is at most `value`; 0 for 0."""
-    return int(np.frexp(value)[1]) - 1 if value > 0 else 0
-
-
-def power(exponent: float) -> float:
-    """2^exponent, infinite where it is out of range."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.exp2(exponent))
+from ..linalg.powers import exponent_of, power_of_two
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ class Units:
     @property
     def loss(self) -> float:
         """What a divergence in these units is multiplied by."""
-        return power(self.beta * self.x)
+        return power_of_two(self.beta * self.x)
 
     def rows(self, n: int) -> NDArray[np.float64] | None:
         """What a kernel divides each of n rows of X by."""
@@ -62,11 +52,7 @@ class Units:
         """A penalty on a factor in these units, beside a divergence in these units."""
         kernel, b = self.penalty(penalty, shared), self.beta
         l1, l2 = (
-            value * power(self.x * (n - b)) if value else 0.0 for n, value in ((1, kernel.l1), (2, kernel.l2))
+            value * power_of_two(self.x * (n - b)) if value else 0.0
+            for n, value in ((1, kernel.l1), (2, kernel.l2))
         )
         return Penalty(l1, l2, penalty.nonneg)
-
-
-def shifted(factor: Array, exponent: int | NDArray[np.int64]) -> Array:
-    """The factor times 2^exponent: exact, a new array."""
-    return np.ascontiguousarray(np.ldexp(factor, exponent))

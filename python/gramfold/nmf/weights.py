@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..fit.row_weights import RowWeights
-from ..fold.observed import Observed
-from ..fold.source import Array, Source
+from ..fold.source import Array
 from ..least_squares.rows import Penalty
 from .losses import Loss
 
@@ -50,27 +48,16 @@ class Weighted:
                     f"(alpha_H may stay), or l1_ratio={0 if beta == 2 else 1}"
                 )
         x = loss.x
-        weights = RowWeights(sample_weight, x.x)
+        weights = RowWeights(sample_weight, x)
         assert weights.values is not None
         scale = (weights.values ** (1 / beta)).astype(x.dtype)
+        kept: Any = x if weights.kept is None else x.some(weights.kept)
         share, H = weights.total / x.rows, loss.penalty_H
         scaled = replace(  # type: ignore[type-var]
-            loss, x=_scaled(x, weights.kept, scale), penalty_H=Penalty(H.l1 * share, H.l2 * share, H.nonneg)
+            loss, x=kept.scaled_rows(scale), penalty_H=Penalty(H.l1 * share, H.l2 * share, H.nonneg)
         )
         return cls(scaled, weights.kept, scale, weights.exponent, weights.total)
 
     def rows(self, W: Array) -> Array:
         """Those of W in the units of the loss."""
         return np.ascontiguousarray((W if self.kept is None else W[self.kept]) * self.scale[:, None])
-
-
-def _scaled(x: Source | Observed, kept: Array | None, scale: Array) -> Source | Observed:
-    """Some rows of x, each times its scale."""
-    rows: Any = x.x if kept is None else x.x[kept]
-    if isinstance(x, Observed):
-        weights = x.weights if x.weights is None or kept is None else x.weights[kept]
-        return Observed(rows * scale[:, None], weights, x.n_threads)
-    if not x.sparse:
-        return Source(rows * scale[:, None], x.n_threads)
-    data = rows.data * np.repeat(scale, np.diff(rows.indptr))
-    return type(x)(sp.csr_array((data, rows.indices, rows.indptr), rows.shape), x.n_threads)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.warn import warn
-from ..fold.observed import observe
+from ..fold.observe import observe
 
 Array = NDArray[Any]
 

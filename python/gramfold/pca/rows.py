@@ -177,7 +177,7 @@ class Rows:
 
     def _parts(self, exact: bool = False) -> Iterator[tuple[slice, Array, Array | None]]:
         """Pieces of the long side, with the weights of a tall A; all of it unless the type is changed."""
-        long, root = aligned(self.x.T if self.wide else self.x), None if self.wide else self.weights.root
+        long, root = self.x.T if self.wide else self.x, None if self.wide else self.weights.root
         if not exact or long.dtype == np.float64:
             yield slice(0, len(long)), long, root
             return
@@ -187,7 +187,7 @@ class Rows:
     def _products(self, q: Array) -> Iterator[tuple[slice, Array]]:
         """A q piece by piece of a wide A."""
         for part in gen_batches(self.sides[0], max(1, PIECE // sum(q.shape))):
-            some = np.asarray(aligned(self.x.T)[part], np.float64)
+            some = np.asarray(self.x.T[part], np.float64)
             products = np.empty((len(some), q.shape[1]))
             self._pass(some, None, q=q, products=products)
             yield part, products
@@ -201,7 +201,7 @@ class Rows:
         shift, scale = (None, self.weights.root) if self.wide else (self.mean, None)
         by_row = self.wide and self.centre
         return kernels.centred(
-            x=part,
+            x=aligned(part),
             shift=shift,
             weights=weights,
             scale=scale,

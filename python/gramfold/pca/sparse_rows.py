@@ -136,8 +136,8 @@ class SparseRows(Rows):
         dtype = np.dtype(np.float64) if exact else self.x.dtype
         if dtype not in self._sources:
             x = self._shifted
-            values = self._rooted(x).astype(dtype, copy=False)
-            source = Source(x if values is x.data else _like(x, values), self.n_threads)
+            same = self.weights.root is None and dtype == x.dtype
+            source = Source(x if same else _like(x, self._rooted(x).astype(dtype)), self.n_threads)
             self._sources[dtype] = source.transposed if self.wide else source
         return self._sources[dtype]
 

@@ -5,52 +5,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import _check_sample_weight
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import read_rows, refuse_mask
-from ..fold.source import Array, Source
+from ..fit.row_weights import read_weights
+from ..fold.segments import source_of
+from ..fold.source import Source
+from ..linalg.powers import times_power
+from .units import Units
 
 Double = NDArray[np.float64]
 
 SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", "lsqr", "sparse_cg", "lbfgs")
 SAME = {"lsqr": "cg", "sparse_cg": "cg", "lbfgs": "cd"}
-
-SAMPLE = 4096
-# Numbers up to 2^ORDINARY and their inverses have squares and sums of these in the range of float32.
-ORDINARY = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """Powers of two that X, y and the weights are measured in, 0 for ordinary ones.
-
-    Solvers see data of about size 1 whatever the scale of X, so that no square leaves the range of a dtype,
-    and what they find is brought back by exponents: a scaled problem has the scaled solution, bit for bit.
-    """
-
-    x: int = 0
-    y: int = 0
-    weight: int = 0
-
-    @property
-    def scale(self) -> float:
-        """What X is multiplied by."""
-        return 2.0**-self.x
-
-    @property
-    def curvature(self) -> int:
-        """The unit of X'X and of alpha."""
-        return self.weight + 2 * self.x
-
-    def coefs(self, B: Double) -> Double:
-        """Coefficients as they are for X and y themselves."""
-        return np.ldexp(B, self.y - self.x)
-
-    def objective(self, value: Any) -> Any:
-        """An objective, or a gap, as it is for X, y and the weights themselves."""
-        with np.errstate(over="ignore"):
-            return np.ldexp(value, self.weight + 2 * self.y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +29,7 @@ class Data:
     weights: Double | None
     single: bool
     centered: bool
-    units: Units = Units()
+    units: Units
 
     @property
     def weight(self) -> float:
@@ -93,45 +60,18 @@ def check_parameters(model: Any) -> None:
 
 
 def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, units: Units | None = None) -> Data:
-    """Check the data; that X is finite is seen from its moments, or by `finite`."""
+    """Check the data; that X is finite is seen from its moments, or by `x.check_finite`."""
     X, y = read_rows(
         X, model, y=refuse_mask(y, "y"), multi_output=True, y_numeric=True, ensure_all_finite=False,
-        reset=reset,
+        reset=reset, segments=True,
     )  # fmt: skip
     single = y.ndim == 1
     y = y.reshape(len(y), -1).astype(np.float64, copy=False)
-    weights = None
-    if sample_weight is not None:
-        weights = _check_sample_weight(refuse_mask(sample_weight, "sample_weight"), X, dtype=np.float64)
-        if weights.min() < 0 or not weights.max() > 0:
-            raise ValueError("sample_weight must be at least 0, with a positive sum")
-    x = Source(X, effective_threads(model.n_threads))
-    if units is None:
-        units = Units(_exponent(x), _order(y), 0 if weights is None else _order(weights))
-    y = y if units.y == 0 else np.ldexp(y, -units.y)
-    if weights is not None:
-        weights = np.ldexp(weights, -units.weight)
+    weights = read_weights(sample_weight, X)
+    x = source_of(X, effective_threads(model.n_threads))
+    units = units or Units.of(x, y, weights)
+    y, weights = times_power(y, -units.y), times_power(weights, -units.weight)
     return Data(x, y, weights, single, bool(model.fit_intercept), units)
-
-
-def _exponent(x: Source) -> int:
-    """The order of X, guessed from a few entries unless these are not ordinary."""
-    few = x.values[:: max(1, x.rows // 64)] if not x.sparse else x.values
-    few = few[:, :: max(1, few.shape[1] // SAMPLE)]
-    top = float(np.abs(few, dtype=np.float64).max(initial=0))
-    if top == 0 or _exponent_of(top):
-        top = x.largest
-    most = 100 if x.dtype == np.float32 else 1000
-    return int(np.clip(_exponent_of(top), -most, most))
-
-
-def _order(values: Array) -> int:
-    return _exponent_of(max(float(values.max(initial=0)), -float(values.min(initial=0))))
-
-
-def _exponent_of(top: float) -> int:
-    exponent = int(np.frexp(top)[1]) // 2 * 2 if np.isfinite(top) else 0  # even: its root is one of two, too
-    return exponent if abs(exponent) > ORDINARY else 0
 
 
 def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
@@ -146,8 +86,3 @@ def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
     if not np.isfinite(scaled).all():
         raise ValueError(f"alpha={alpha!r} is too large beside the squares of X; scale X up, or alpha down")
     return np.full(n_targets, scaled) if values.size == 1 else scaled
-
-
-def finite(x: Source) -> None:
-    """Refuse NaN and infinity."""
-    x.check_finite()

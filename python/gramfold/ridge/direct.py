@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg as la
+import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
 from .._core import kernels
 from ..fold.source import Array, Source
+from .centred_rows import CentredRows
 from .data import Double
-from .rows import Rows
 
 EPS = float(np.finfo(np.float64).eps)
 MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
@@ -80,14 +81,14 @@ class Eigen:
         along = self.vectors.T @ rhs
         return self.vectors @ np.divide(along, self.shifted, out=np.zeros_like(along), where=self.kept)
 
-    def drops_nothing(self, rows: Rows) -> bool:
+    def drops_nothing(self, rows: CentredRows) -> bool:
         """Whether X takes the vectors of what counts as 0 to 0 up to rounding, so that nothing was lost."""
         null = self.vectors[:, ~self.kept.all(axis=1)]
         size = max(rows.x.rows, rows.x.cols) * EPS
         for first in range(0, null.shape[1], 64):
             some = null[:, first : first + 64]
             nothing = np.broadcast_to(0.0, (rows.x.rows, some.shape[1]))
-            if not rows.misfit(some, nothing)[1].max() <= size**2 * self.values.max():
+            if not rows.misfit(some, nothing).squares.max() <= size**2 * self.values.max():
                 return False
         return True
 
@@ -112,13 +113,13 @@ def _blas() -> Any:
     return ThreadpoolController()
 
 
-def singular_values(rows: Rows, alpha: Double) -> Double:
+def singular_values(rows: CentredRows, alpha: Double) -> Double:
     """Solve by the SVD of the rows, or of R of their QR decomposition; the least norm for alpha = 0."""
     n, p = rows.x.rows, rows.x.cols
     if n >= p:
         return by_triangle(rows.triangle(), p, alpha, n)
     roots = rows.roots()
-    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)
+    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)  # LAPACK needs them all at once
 
 
 def dense_enough(x: Source) -> bool:
@@ -141,7 +142,7 @@ def by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
     return Vt.T @ shrunk
 
 
-def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
+def dual(rows: CentredRows, alpha: Double) -> tuple[Solve, Solve, float]:
     """What gives b = X'(K + alpha I)^-1 y, K = XX' of the centred and weighted rows, and what refines it.
 
     The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
@@ -160,7 +161,7 @@ def dual(rows: Rows, alpha: Double) -> tuple[Solve, Solve, float]:
     return lambda y: pulled(inverse(roots * y)), correct, condition
 
 
-def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+def products_of_rows(rows: CentredRows, roots: Double) -> tuple[Double, Solve, Solve]:
     """XX', and products with X and with X', of rows that are weighted by the roots.
 
     To XX' of centred rows the direction of the roots is added, for which it has nothing and which X' takes to
@@ -172,31 +173,44 @@ def products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
     return K, times, pulled
 
 
-def _products_of_rows(rows: Rows, roots: Double) -> tuple[Double, Solve, Solve]:
+def _products_of_rows(rows: CentredRows, roots: Double) -> tuple[Double, Solve, Solve]:
     if not rows.x.sparse:
         x = np.empty((rows.x.rows, rows.x.cols), rows.x.dtype)
-        for some in rows.blocks():
+        for some in rows.slices():
             x[some] = rows.dense(some) * roots[some]
         K = _products(Source(x.T, rows.x.n_threads))
         return K, lambda b: _double(x @ b.astype(x.dtype)), lambda a: _double(x.T @ a.astype(x.dtype))
-    near, mean, scale = rows.near, rows.near_mean, rows.scale
+    # All rows at once, for their products with each other; they are few.
+    far, mean, scale = rows.about.far, rows.about.near_mean, rows.about.scale
+    near = _without(rows.x.x, far)
     K = _products(Source(near, rows.x.n_threads).transposed, scale)
     toward = (near @ mean)[:, None] * scale
     K += mean @ mean - toward - toward.T
-    beside = rows.beside
+    beside = np.empty((rows.x.rows, 0)) if rows.beside is None else rows.beside
     K += beside @ beside.T
     K *= roots * roots.T
 
     def times(b: Double) -> Double:
-        return roots * ((near @ b) * scale - mean @ b + beside @ b[rows.far])
+        return roots * ((near @ b) * scale - mean @ b + beside @ b[far])
 
     def pulled(a: Double) -> Double:
         a = roots * a
         b = (near.T @ a) * scale - np.outer(mean, a.sum(axis=0))
-        b[rows.far] += beside.T @ a
+        b[far] += beside.T @ a
         return b
 
     return K, times, pulled
+
+
+def _without(x: Any, columns: Array) -> Any:
+    """A CSR matrix of the same shape without the entries of some columns; itself if these are none."""
+    if not columns.size:
+        return x
+    stays = np.ones(x.shape[1], bool)
+    stays[columns] = False
+    stays = stays[x.indices]
+    ends = np.concatenate([[0], np.cumsum(stays)])[x.indptr].astype(x.indptr.dtype)
+    return sp.csr_array((x.data[stays], x.indices[stays], ends), shape=x.shape)
 
 
 def _double(x: Array) -> Double:

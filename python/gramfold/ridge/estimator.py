@@ -8,16 +8,19 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..fit.arguments import Seed
+from ..fit.arguments import Seed, effective_threads
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.unchanged import unchanged_on_error
+from ..fold.engine import run
+from ..fold.segments import source_of
 from ..fold.source import Array
-from .blocks import Blocks
 from .data import Data, check_parameters, read
 from .fit import solve
 from .moments import moments
-from .solution import Solution
+from .passes import fitted
+from .seen import Seen
+from .solution import RidgeSolution
 
 
 def _takes_blocks(model: "Ridge") -> bool:
@@ -144,7 +147,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : float or array-like of shape (n_samples,), optional
             At least 0.
@@ -194,12 +197,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             check_parameters(self)
-            seen: Blocks | None = getattr(self, "_moments", None)
+            seen: Seen | None = getattr(self, "_moments", None)
             units = None if seen is None else seen.units
             data = read(self, X, y, sample_weight, reset=seen is None, units=units)
             if seen is not None:
                 seen.refuse(data)
-            sums = Blocks.of(moments(data)) if seen is None else seen.add(Blocks.of(moments(data)))
+            sums = Seen.of(moments(data)) if seen is None else seen.add(Seen.of(moments(data)))
             self._keep(data, solve(self, data, sums))
             self._moments = sums
         return self
@@ -207,10 +210,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)
-        X = read_rows(X, self, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        x = source_of(read_rows(X, self, reset=False, segments=True), effective_threads(self.n_threads))
+        out = np.empty((x.rows, *self.coef_.shape[:-1]), np.result_type(x.dtype, self.coef_))
+        run(fitted, x, (self.coef_, self.intercept_), {"out": out})
+        return out
 
-    def _keep(self, data: Data, solution: Solution) -> None:
+    def _keep(self, data: Data, solution: RidgeSolution) -> None:
         coef = np.ascontiguousarray(solution.coef)
         self.coef_ = coef[0] if len(coef) == 1 else coef
         intercept = solution.intercept[0] if data.single else solution.intercept

@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from ..fold.source import Array, Source
+from .centred_rows import CentredRows
 from .data import Data, Double
 from .direct import Solve, by_svd, definite_or_not, dense_enough, dual, positive_definite
-from .rows import Rows
 
 ROUGH = 1e8  # a condition of X'X that costs half of all digits
 
@@ -60,15 +60,15 @@ class GramFaces:
 class RowFaces:
     """Of rows with more columns than there are rows: no matrix is larger than X or the rows' products."""
 
-    def __init__(self, data: Data, rows: Rows, linear: Double) -> None:
+    def __init__(self, data: Data, rows: CentredRows, linear: Double) -> None:
         self.data, self.rows, self.linear = data, rows, linear
         self.squares = np.zeros(len(linear))
-        for some in rows.blocks():
+        for some in rows.slices():
             self.squares += np.sum((rows.roots()[some] * rows.dense(some)) ** 2, axis=0)
 
     def pull(self, b: Double, target: int) -> Double:
         """X'(y - Xb), in one read of X."""
-        return self.rows.misfit(b[:, None], self.rows.y[:, target : target + 1])[0][:, 0]
+        return self.rows.misfit(b[:, None], self.rows.y[:, target : target + 1]).pull[:, 0]
 
     def solve(self, on: Array, target: int, alpha: float, definite: bool = False) -> tuple[Double, Solve]:
         """By X'X of the face, or XX' if it has more columns than rows; by an SVD if these are too rough."""
@@ -87,9 +87,9 @@ class RowFaces:
                 return correct(z.T @ (roots * y))[:, 0], correct
         return by_svd(z, roots * y, penalty, max(z.shape))[:, 0], correct
 
-    def _part(self, on: Array) -> Rows:
-        """The rows with some of their columns, in double."""
+    def _part(self, on: Array) -> CentredRows:
+        """The rows, which are few and lie in one matrix, with some of their columns, in double."""
         columns, rows = np.flatnonzero(on), self.rows
         x = Source(self.data.x.x[:, columns].astype(np.float64), self.data.x.n_threads)
-        far = np.isin(columns, rows.far)
-        return Rows(replace(self.data, x=x), rows.x_mean[columns], rows.y_mean, far)
+        far = np.isin(columns, rows.about.far)
+        return CentredRows(replace(self.data, x=x), rows.x_mean[columns], rows.y_mean, far)

@@ -6,11 +6,14 @@ import numpy as np
 import scipy.linalg as la
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from .blocks import Blocks
-from .data import Data, Double, Units
+from ..fold.engine import run
+from . import passes
+from .centred_rows import CentredRows
+from .data import Data, Double
 from .direct import SMALL_FACTOR, Solve, blas_threads, products_of_rows
-from .moments import Moments
-from .rows import FAR, Rows, column_squares
+from .moments import FAR, RidgeMoments
+from .seen import Seen
+from .units import Units
 
 
 class Form(Protocol):
@@ -52,7 +55,7 @@ class NearForm(Form, Protocol):
 class GramForm:
     """X'X at hand."""
 
-    def __init__(self, moments: Moments | Blocks) -> None:
+    def __init__(self, moments: RidgeMoments | Seen) -> None:
         self.gram = moments.gram
         self.linear = moments.cross
         self.squares = moments.squares
@@ -77,15 +80,16 @@ class GramForm:
 class RowsForm:
     """X'X as one pass over the rows of X, dense or CSR, for more features than a Gram matrix suits."""
 
-    def __init__(self, rows: Rows, units: Units) -> None:
+    def __init__(self, rows: CentredRows, units: Units) -> None:
         self.rows, self.units = rows, units
         nothing = np.zeros((rows.x.cols, rows.y.shape[1]))
-        self.linear, self.squares, _ = rows.misfit(nothing)
+        at_0 = rows.misfit(nothing)
+        self.linear, self.squares = at_0.pull, at_0.squares
 
     def apply(self, coefs: Double) -> Double:
         """X'X times coefs, in one read of X."""
         nothing = np.broadcast_to(0.0, (self.rows.x.rows, coefs.shape[1]))
-        return -self.rows.misfit(coefs, nothing)[0]
+        return -self.rows.misfit(coefs, nothing).pull
 
     def extremes(self) -> tuple[float, float]:
         """Give 0 and the largest eigenvalue of X'X by Lanczos' method, rounded up."""
@@ -103,7 +107,7 @@ class RowsForm:
 class FewRowsForm(RowsForm):
     """The same for fewer rows than columns, with XX' at hand."""
 
-    def __init__(self, rows: Rows, units: Units) -> None:
+    def __init__(self, rows: CentredRows, units: Units) -> None:
         super().__init__(rows, units)
         self.roots = rows.roots()
         self.products, self.times, self.pulled = products_of_rows(rows, self.roots)
@@ -131,24 +135,25 @@ def _inverse_near(matrix: Double, rho: float) -> Solve:
     return solve
 
 
-def rows_about_means(data: Data) -> Rows:
+def rows_about_means(data: Data) -> CentredRows:
     """The rows about means that are found in two reads, the second one about those of the first."""
     p, t = data.x.cols, data.y.shape[1]
-    nothing = Rows(data, np.zeros(p), np.zeros(t))
+    nothing = CentredRows(data, np.zeros(p), np.zeros(t))
     if not data.centered:
         return nothing
     y_mean = np.average(data.y, axis=0, weights=data.weights)
     x_mean = _sum(nothing) / data.weight
     far = None
     if data.x.sparse:
-        squares = column_squares(data.x.x, data.weights) * data.units.scale**2 / data.weight
+        squares = run(passes.column_squares, data.x, state={"weights": data.weights})
+        squares = squares * data.units.scale**2 / data.weight
         far = np.abs(x_mean) > FAR * np.sqrt(np.maximum(squares - x_mean**2, 0))
-    rows = Rows(data, x_mean, y_mean, far)
+    rows = CentredRows(data, x_mean, y_mean, far)
     offset = np.average(rows.y, axis=0, weights=data.weights)
-    return Rows(data, x_mean + _sum(rows) / data.weight, y_mean + offset, far)
+    return CentredRows(data, x_mean + _sum(rows) / data.weight, y_mean + offset, far)
 
 
-def _sum(rows: Rows) -> Double:
+def _sum(rows: CentredRows) -> Double:
     """The weighted sum of the rows of Z."""
     ones = np.broadcast_to(1.0, (rows.x.rows, 1))
-    return rows.misfit(np.zeros((rows.x.cols, 1)), ones)[0][:, 0]
+    return rows.misfit(np.zeros((rows.x.cols, 1)), ones).pull[:, 0]

@@ -8,7 +8,7 @@ import scipy.linalg as la
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
-from ..fit.inputs import read_array
+from ..fit.inputs import read_array, read_rows
 
 Double = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
 
     Parameters
     ----------
-    A : array-like of shape (m, n)
+    A : array-like or `blocks` of shape (m, n)
         Of any rank; rows may depend on each other.
     b : array-like of shape (m,)
 
@@ -77,7 +77,7 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     ...
     ValueError: Ax = b has no solution: |Ax - b| is at least 0.447214, 14% of |b|
     """
-    A = read_array(A, "A", dtype=np.float64)
+    A = read_rows(A, name="A", sparse=False, dtype=np.float64)  # all at once, for its SVD
     b = column_or_1d(read_array(b, "b", dtype=np.float64, ensure_2d=False))
     if len(b) != len(A):
         raise ValueError(f"b must have an entry for each row of A: {len(b)} against {len(A)}")

@@ -1,21 +1,25 @@
 """What least squares needs to know about its data: second moments, in one fold over the rows."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite
 
-from .._core import kernels
+from ..fold.engine import run
 from ..fold.source import Array
-from .data import Data, Double, Units
-from .rows import FAR, Rows
+from . import passes
+from .centred_rows import CentredRows
+from .data import Data, Double
+from .units import Units
 
-SAMPLE = 256
+SAMPLED_ROWS = 256
+# A column whose mean lies this many standard deviations from where its moments were taken is far from there.
+FAR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class RidgeMoments:
     """Weighted sums over rows, about the means or, without an intercept, about 0, in units.
 
     Attributes
@@ -56,7 +60,7 @@ class Moments:
         return self.targets.diagonal().copy()
 
 
-def moments(data: Data) -> Moments:
+def moments(data: Data) -> RidgeMoments:
     """Read the rows once, and once more only if a column's mean could not be guessed from a few of them.
 
     Raises
@@ -69,8 +73,8 @@ def moments(data: Data) -> Moments:
     if data.centered:
         y_mean = np.average(data.y, axis=0, weights=data.weights)
         if not x.sparse:
-            few = x.x[:: max(1, x.rows // SAMPLE)]
-            shift = few.mean(axis=0, dtype=np.float64).astype(x.dtype).astype(np.float64)
+            few = run(partial(passes.sample, every=max(1, x.rows // SAMPLED_ROWS)), x)
+            shift = (few.sum / few.rows).astype(x.dtype).astype(np.float64)
     sums = _sums(data, shift, y_mean)
     total, far, offset = data.weight, None, np.zeros(len(sums) - 1)
     if data.centered:
@@ -82,13 +86,21 @@ def moments(data: Data) -> Moments:
             sums = _sums(data, shift, y_mean, far)
             offset = sums[-1, :-1] / total
         sums[:-1, :-1] -= total * np.outer(offset, offset)
-    rounding = 8 * float(np.finfo(np.float64 if x.sparse else x.dtype).eps)
     about = np.concatenate([shift * scale, y_mean])
     mean = about + offset
-    return Moments(
-        total, data.centered, mean[:p], mean[p:], sums[:p, :p], sums[:p, p:-1], sums[p:-1, p:-1],
-        (about - mean) + offset, rounding, data.units, far if x.sparse else None,
-    )  # fmt: skip
+    return RidgeMoments(
+        weight=total,
+        centered=data.centered,
+        x_mean=mean[:p],
+        y_mean=mean[p:],
+        gram=sums[:p, :p],
+        cross=sums[:p, p:-1],
+        targets=sums[p:-1, p:-1],
+        low=(about - mean) + offset,
+        rounding=8 * float(np.finfo(np.float64 if x.sparse else x.dtype).eps),
+        units=data.units,
+        far=far if x.sparse else None,
+    )
 
 
 def _far(sums: Double, offset: Double, shift: Double, dtype: Any) -> Array:
@@ -100,33 +112,25 @@ def _far(sums: Double, offset: Double, shift: Double, dtype: Any) -> Array:
 
 
 def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -> Double:
-    x, dtype, scale = data.x, data.x.dtype, data.units.scale
+    """Sums of a a', a = (X - shift in its unit, Y - y_mean, 1)."""
+    x, scale = data.x, data.units.scale
     if x.sparse and far is not None:
-        sums = _sums_beside(Rows(data, shift * scale, y_mean, far))
+        sums = _sums_beside(CentredRows(data, shift * scale, y_mean, far))
     else:
-        y = data.y
-        if dtype != y.dtype:  # which the kernel does not subtract in double
-            y, y_mean = np.subtract(y, y_mean, np.empty(y.shape, dtype), casting="same_kind"), 0 * y_mean
-        about = np.concatenate([shift, y_mean]).astype(dtype)
-        weights = None if data.weights is None else data.weights.astype(dtype)
-        sums = kernels.moments(
-            x=x.kernel, y=y, shift=about, weights=weights, n_threads=x.n_threads, scale=scale
-        )
+        state = {"y": data.y, "weights": data.weights}
+        sums = run(partial(passes.second_moments, scale=scale), x, (shift, y_mean), state)
     if not np.isfinite(sums).all():
-        assert_all_finite(x.values, input_name="X")
-        raise ValueError(f"X has entries too large for {dtype} beside the others: their squares overflow")
+        x.check_finite()
+        raise ValueError(f"X has entries too large for {x.dtype} beside the others: their squares overflow")
     return sums
 
 
-def _sums_beside(rows: Rows) -> Double:
+def _sums_beside(rows: CentredRows) -> Double:
     """Sums of CSR with columns far from 0, which the kernel sees as further targets."""
-    p, f = rows.x.cols, len(rows.far)
-    near, y = rows.near, np.hstack([rows.beside, rows.y])
-    sums = kernels.moments(
-        x=(near.data.astype(np.float64), near.indices, near.indptr, p), y=y, shift=None, weights=rows.weights,
-        n_threads=rows.x.n_threads, scale=rows.scale,
-    )  # fmt: skip
+    p, far = rows.x.cols, rows.about.far
+    state = {"y": rows.y, "weights": rows.weights, "beside": rows.beside}
+    sums = run(partial(passes.moments_beside, scale=rows.about.scale), rows.x, state=state)
     places = np.arange(p)
-    places[rows.far] = p + np.arange(f)
-    places = np.append(places, np.arange(p + f, len(sums)))
+    places[far] = p + np.arange(len(far))
+    places = np.append(places, np.arange(p + len(far), len(sums)))
     return np.ascontiguousarray(sums[np.ix_(places, places)])

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..fold.source import Array
-from .data import Double, finite, penalties, read
+from .centred_rows import CentredRows
+from .data import Double, penalties, read
 from .direct import Eigen, Solve, dense_enough, dual, singular_values
 from .estimator import Ridge
 from .forms import rows_about_means
 from .moments import moments
-from .rows import Rows
 from .solution import Judge, settle
 
 LOOSE = 100  # times what is exact: a smaller error is not worth another read of X for all alphas
@@ -32,7 +32,7 @@ def ridge_path(
 
     Parameters
     ----------
-    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
     alphas : array-like of shape (n_alphas,)
         At least 0; with 0 and dependent columns, the solution of least norm.
@@ -67,12 +67,12 @@ def ridge_path(
     correct: Solve
     if data.x.cols <= data.x.rows:
         sums = moments(data)
-        rows, linear = Rows(data, sums.x_mean, sums.y_mean, sums.far), sums.cross
+        rows, linear = CentredRows(data, sums.x_mean, sums.y_mean, sums.far), sums.cross
         eigen = Eigen(sums.gram, alpha)
         inverse, correct, error = eigen, eigen, eigen.condition * sums.rounding
         sure = eigen.drops_nothing(rows)
     else:
-        finite(data.x)
+        data.x.check_finite()
         rows, sure = rows_about_means(data), True
         linear = rows.y
         inverse, correct, error = dual(rows, alpha)
@@ -94,10 +94,10 @@ class PathJudge(Judge):
     def gradient(self, B: Double) -> Double:
         """X'(Y - XB) - alpha B."""
         pull, rows = np.empty_like(B), self.about
-        assert isinstance(rows, Rows)
+        assert isinstance(rows, CentredRows)
         t = rows.y.shape[1]
         for target in range(t):
             every = B[:, target::t]
             y = np.broadcast_to(rows.y[:, target : target + 1], (rows.x.rows, every.shape[1]))
-            pull[:, target::t] = rows.misfit(every, y)[0]
+            pull[:, target::t] = rows.misfit(every, y).pull
         return pull - self.alpha * B

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from ..fold.source import Array
+from .centred_rows import CentredRows
 from .data import Double
 from .forms import Form
-from .rows import Rows
 from .solvers import Iterates
 
 
 class Drawn:
     """Rows drawn with chances in proportion to their weights."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: CentredRows) -> None:
         self.rows, self.count, self.weight = rows, rows.x.rows, rows.weight
         self.ends = None if rows.weights is None else np.cumsum(rows.weights)
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.linalg as la
 
+from .._core.results import Misfit
 from ..fold.source import Array
-from .blocks import Blocks
+from .centred_rows import CentredRows
 from .data import Data, Double
 from .direct import Solve
-from .moments import Moments
-from .rows import Rows
+from .moments import RidgeMoments
+from .seen import Seen
 from .solvers import Found, optimality
 
 EXACT = 1e-12  # relative error of coefficients in float64 that needs no refinement
@@ -18,11 +19,9 @@ MOST_STEPS = 20
 MOST_ROUNDING = 32  # times what is usual, of sums over few rows in the dtype of X
 TRUSTED = 0.1  # a factorisation whose solutions are off by less than this share of themselves refines others
 
-Misfit = tuple[Double, Double, Double]
-
 
 @dataclass(slots=True)
-class Solution:
+class RidgeSolution:
     """Coefficients (n_targets, n_features) and intercepts in the dtype of X, and how near they are.
 
     `gap` is P - D per target, P the objective and D a dual one, see `optimality`.
@@ -45,17 +44,22 @@ class Judge:
     Parameters
     ----------
     data : Data
-    about : Rows or Blocks
+    about : CentredRows or Seen
     alpha : ndarray of shape (n_targets,)
         In units.
     linear : ndarray of shape (n_features, n_targets)
         X'Y.
-    sums : Moments, optional
+    sums : RidgeMoments, optional
         Of the rows.
     """
 
     def __init__(
-        self, data: Data, about: Rows | Blocks, alpha: Double, linear: Double, sums: Moments | None = None
+        self,
+        data: Data,
+        about: CentredRows | Seen,
+        alpha: Double,
+        linear: Double,
+        sums: RidgeMoments | None = None,
     ) -> None:
         self.data, self.about, self.alpha = data, about, alpha
         self.scale = la.norm(linear, axis=0)
@@ -72,17 +76,18 @@ class Judge:
     def near_misfit(self, B: Double) -> tuple[Misfit, Double | float]:
         """The same, and what it may be off by: near the last B, X'X tells the small difference."""
         if self._known is None or self.sums is None:
-            noise = self.about.noise(B) if isinstance(self.about, Blocks) else 0.0
+            noise = self.about.noise(B) if isinstance(self.about, Seen) else 0.0
             return self.misfit(B), noise
-        last, (pull, squares, sums) = self._known
+        last, at_last = self._known
         d = B - last
         moved = self.sums.gram @ d
         sizes = np.sqrt(np.maximum(self.sums.gram.diagonal(), 0))
         noise = MOST_ROUNDING * self.sums.rounding * la.norm(sizes) * (sizes @ np.abs(d))
-        near = pull - moved
-        if not (noise <= 0.1 * la.norm(near - self.alpha * B, axis=0)).all():
+        pull = at_last.pull - moved
+        if not (noise <= 0.1 * la.norm(pull - self.alpha * B, axis=0)).all():
             return self.misfit(B), 0.0
-        return (near, squares - np.sum(d * (pull + near), axis=0), sums), noise
+        squares = at_last.squares - np.sum(d * (at_last.pull + pull), axis=0)
+        return Misfit(pull, squares, at_last.sums), noise
 
     def rounded(self, B: Double) -> Double:
         """Coefficients rounded to the dtype of X where they are given back, still in units.
@@ -104,28 +109,33 @@ class Judge:
 
     def gradient(self, B: Double) -> Double:
         """X'(Y - XB) - alpha B."""
-        return self.misfit(B)[0] - self.alpha * B
+        return self.misfit(B).pull - self.alpha * B
 
-    def solution(self, found: Found, positive: bool) -> Solution:
+    def solution(self, found: Found, positive: bool) -> RidgeSolution:
         """Round, and measure what is given back."""
         dtype, units, weight = self.data.x.dtype, self.data.units, self.about.weight
         B = self.rounded(found.coef)
-        (pull, squares, sums), noise = self.near_misfit(B)
+        misfit, noise = self.near_misfit(B)
         best: Array = np.zeros(B.shape[1], np.longdouble)
         if self.data.centered:
-            best = self.about.y_mean - self.about.x_mean.astype(np.longdouble) @ B + sums / weight
+            best = self.about.y_mean - self.about.x_mean.astype(np.longdouble) @ B + misfit.sums / weight
         with np.errstate(over="ignore"):
             intercept = np.ldexp(best, units.y).astype(dtype)
         if not np.isfinite(intercept).all():
             raise ValueError(f"the intercept leaves the range of {dtype}: X or y is too far from 0")
         off = np.float64(np.ldexp(intercept.astype(np.longdouble), -units.y) - best)
-        least = squares - (sums**2 / weight if self.data.centered else 0)
-        kkt, gap = optimality(pull, self.alpha, B, self.scale, positive, noise)
+        least = misfit.squares - (misfit.sums**2 / weight if self.data.centered else 0)
+        kkt, gap = optimality(misfit.pull, self.alpha, B, self.scale, positive, noise)
         objective = np.sum(least + weight * off**2 + self.alpha * np.sum(B * B, axis=0)) / 2
-        return Solution(
-            units.coefs(B).astype(dtype).T, intercept, float(units.objective(objective)), kkt,
-            units.objective(gap + weight / 2 * off**2), found.n_iter, found.converged,
-        )  # fmt: skip
+        return RidgeSolution(
+            coef=units.coefs(B).astype(dtype).T,
+            intercept=intercept,
+            objective=float(units.objective(objective)),
+            kkt=kkt,
+            gap=units.objective(gap + weight / 2 * off**2),
+            n_iter=found.n_iter,
+            converged=found.converged,
+        )
 
 
 def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool, Double]:

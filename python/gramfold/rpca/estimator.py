@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import FLOATS, read_array
+from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
@@ -22,7 +23,7 @@ from .least_absolute import code_rows
 from .low_rank import LowRank
 from .observed import check_enough, each_part, looked_at, masked, validated
 from .parts import nothing, split
-from .prices import priced, without_free
+from .prices import priced
 from .pursuit import Pursuit
 from .solve import Driver
 from .sparse_passes import differing
@@ -264,7 +265,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_enough(seen, x.sparse)
         lam, weights = priced(x, seen, self.lam, by_row)
         if weights is not None and not weights.all():
-            x, seen = looked_at(each_part(given, weights, without_free), threads)
+            x, seen = looked_at(each_part(given, weights > 0, nan_from_mask), threads)
             if not seen.observed:
                 raise ValueError("lam is 0 wherever X is observed")
             weights = np.where(weights > 0, weights, 1)

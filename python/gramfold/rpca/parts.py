@@ -39,7 +39,7 @@ def dense_parts(rows: Source, shared: Unpacking, state: Any, *, few: bool) -> St
     """Give S, as CSR if it has few entries; Y overwrites z."""
     packing, found = shared.packing, []
     for some in pieces(rows.rows, rows.cols):
-        x, z = rows.x[some], state["z"][some]
+        x, z = np.asarray(rows.x[some]), state["z"][some]
         seen = ~np.isnan(x)
         squares = None
         if packing.by_row:
@@ -58,15 +58,16 @@ def dense_parts(rows: Source, shared: Unpacking, state: Any, *, few: bool) -> St
 def sparse_parts(rows: Source, shared: Unpacking, state: Any) -> tuple[Stacked, Stacked]:
     """Give S and Y, both with the pattern of X."""
     entries, x = state["entries"].only, rows.x
+    values = x.data
     y = entries.multipliers(shared.packing)
     s = shared.packing.outliers(entries.z, y)
     support = s != 0
     if shared.packing.by_row:
         support = np.bincount(entries.row, support)[entries.row] > 0
-    rest = x.data - s - entries.low(x.indices, state["left"], shared.right)
+    rest = values - s - entries.low(x.indices, state["left"], shared.right)
     s += shared.taken_up(rest, support)
     both = s, (y * shared.scale).astype(s.dtype)
-    S, Y = (sp.csr_array((values, x.indices, x.indptr), shape=x.shape, copy=True) for values in both)
+    S, Y = (sp.csr_array((part, x.indices, x.indptr), shape=x.shape, copy=True) for part in both)
     return Stacked([S]), Stacked([Y])
 
 

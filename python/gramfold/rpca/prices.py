@@ -43,8 +43,3 @@ def _of_entries(x: Source, lam: Any) -> Array:
         if not weights.all():
             raise ValueError("lam must be above 0 where a sparse X stores an entry")
     return weights
-
-
-def without_free(x: Array, weights: Array) -> Array:
-    """X with NaN where lam is 0."""
-    return np.where(weights > 0, x, x.dtype.type(np.nan))

@@ -77,7 +77,6 @@ class Pursuit:
             return SparseState(self.x, self.weights, self.by_row)
         if not self.turned:
             return DenseState(self.x, self.weights, self.by_row)
-        # The columns of X lie in one array only once its segments are copied together.
         weights = None if self.weights is None else self.weights.T
         return DenseState(self.x.transposed, weights, self.by_row)
 

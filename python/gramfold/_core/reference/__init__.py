@@ -9,6 +9,7 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Scan, Swept
 from .coding import lasso as lasso
 from .coding import nonzeros as nonzeros
@@ -167,6 +168,7 @@ def _rows(p, g, inverse, z, l1, nonneg, max_sweeps, polish, shrink, tol, started
     return np.sum(violation, dtype=float), np.sum(first, dtype=float), objective, residual, active.sum()
 
 
+@reads_floats
 def hals(
     *, x, p, f, gram, inverse, start, previous, beta, out, sums, l1, nonneg, max_sweeps, polish,
     shrink, tol, cross, squares, n_threads,
@@ -196,6 +198,7 @@ def hals(
     return Swept(z64.T @ z64 if squares else None, crossed, *(float(s) for s in stats))
 
 
+@reads_floats
 def scan(*, x, n_threads):
     """Sum, sum of squares and least entry."""
     return Scan(
@@ -221,6 +224,7 @@ def gram(*, f, n_threads):
     return f.T.astype(np.float64) @ f
 
 
+@reads_floats
 def products(*, x, f, out, image, n_threads):
     """P = X F and X'P."""
     p = _matrix(x) @ f
@@ -235,6 +239,7 @@ def pseudoinverse(*, gram, eps):
     return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)
 
 
+@reads_floats
 def squared_residual(*, x, w, h, n_threads):
     """Sum of (X - WH)^2."""
     return float(np.sum(np.square(x - w @ h, dtype=np.float64)))
@@ -255,6 +260,6 @@ def compiler():
     return "none"
 
 
-def openmp():
+def threading():
     """Threads are NumPy's."""
     return "none"

@@ -3,9 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Coded, Compressed
 
 
+@reads_floats
 def lasso(
     *, x, p, f, gram, start, enough, out, sums, doubtful, l1, nonneg, most, one_by_one, max_rounds, tol,
     n_threads
@@ -75,6 +77,7 @@ def _to_face(z, signs, b, gram, l1):
     return z
 
 
+@reads_floats
 def omp(*, x, p, f, gram, enough, out, sums, doubtful, most, ols, n_threads):
     """Code every row by at most `most` atoms, chosen one by one; returns as `lasso`.
 
@@ -112,26 +115,26 @@ def _rows(x, p, f, gram, enough, out, sums, doubtful, l1, code):
     if isinstance(x, tuple):
         x = sp.csr_matrix((*x[:2], x[2]), shape=(len(x[2]) - 1, x[3]))
     products = np.asarray(x @ f if p is None else p, np.float64)
-    codes, objective, n_open = np.zeros(products.shape, f.dtype), 0.0, 0
+    codes, objective, unconverged = np.zeros(products.shape, f.dtype), 0.0, 0
     norms, most = np.sqrt(np.diag(gram)), 16 if f.dtype == np.float32 else 1e3
     for row, b in enumerate(products):
-        z, is_open = code(b, row, np.inf if enough is None else enough[row])
+        z, failed = code(b, row, np.inf if enough is None else enough[row])
         codes[row] = z
         own = 0.5 * z @ gram @ z - b @ z + l1 * np.sum(np.abs(z))
         objective += own
-        n_open += is_open
+        unconverged += failed
         if doubtful is not None:
-            doubtful[row] = is_open or not (np.abs(z) @ norms) ** 2 <= most**2 * -2 * own
+            doubtful[row] = failed or not (np.abs(z) @ norms) ** 2 <= most**2 * -2 * own
     squares = None
     if sums is not None:
         sums[:] = 0 if x is None else x.T @ codes
         squares = codes.T.astype(np.float64) @ codes
     if out is not None:
         out[:] = codes
-        return Coded(None, squares, float(objective), float(n_open))
+        return Coded(None, squares, float(objective), float(unconverged))
     kept = sp.csr_matrix(codes)
     compressed = Compressed(kept.data, kept.indices, kept.indptr.astype(np.int64))
-    return Coded(compressed, squares, float(objective), float(n_open))
+    return Coded(compressed, squares, float(objective), float(unconverged))
 
 
 def nonzeros(*, dense):

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Compressed
 
 
@@ -28,6 +29,7 @@ def repeated_atoms(*, gram, same):
     return np.tril(np.abs(gram) > same * norms[:, None] * norms, -1).any(axis=1)
 
 
+@reads_floats
 def residual(*, x, weights, codes, atoms, out, n_threads):
     """Set `out` to x - ZD, 0 where weights are 0, and return the weighted squared norm of each row.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Assigned
 
 SEED_BLOCK = 96
@@ -25,6 +26,7 @@ def _distances(x, centers):
     return out
 
 
+@reads_floats
 def assign(
     *, x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads
 ):
@@ -70,11 +72,13 @@ def assign(
     )
 
 
+@reads_floats
 def distances(*, x, centers, out, n_threads):
     """Overwrite out with the distance of each row to each centroid."""
     out[:] = np.sqrt(_distances(_dense(x), centers.astype(np.float64)))
 
 
+@reads_floats
 def seed(*, x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
     """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
 
@@ -89,6 +93,7 @@ def seed(*, x, candidates, closest, weights, out, sums, codes, errors, shift, st
     return out.shape[1]
 
 
+@reads_floats
 def sketch(*, x, shift, step, codes, errors, n_threads):
     """Overwrite codes with x in steps, in the level's own order, and errors with bounds of what is lost."""
     cols = x.shape[1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..floats import reads_floats
 from ..results import OwnSwept
 
 
@@ -114,6 +115,7 @@ def _observed(x, weights, i):
     return columns, x[i, columns], np.ones(len(columns), x.dtype) if weights is None else weights[i, columns]
 
 
+@reads_floats
 def masked_hals(*, x, weights, f, start, out, l1, l2, nonneg, max_sweeps, polish, shrink, tol, n_threads):
     """Solve each row of X ~ out F' over what is observed: not NaN, weight above 0; of CSR what is stored.
 

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import gammaln
 
+from ..floats import reads_floats
 from ..results import Counted, GaussianSums, PoissonSums
 
 NEGLIGIBLE = -80.0  # responsibilities below exp of this times the largest count as 0
@@ -35,6 +36,7 @@ def _softmax(logits, weights, given, resp, score, labels, impossible=-np.inf):
     return np.where(r < np.finfo(dtype).tiny, 0, r).astype(dtype), likelihood
 
 
+@reads_floats
 def poisson_mixture(*, x, f, bias, slope, exposure, weights, given, sums, resp, score, labels, n_threads):
     """One EM pass over counts, in double; f: log rates (cols, k), slope: sums of rates (poisson.hpp).
 
@@ -54,6 +56,7 @@ def poisson_mixture(*, x, f, bias, slope, exposure, weights, given, sums, resp, 
     return PoissonSums(r.sum(axis=0, dtype=float), (r * s[:, None]).sum(axis=0, dtype=float), likelihood)
 
 
+@reads_floats
 def count_rows(*, x, totals, factorials, n_threads):
     """Overwrite with the sums of x and of log x! over rows; returns the least entry, and if all are whole."""
     if isinstance(x, tuple):
@@ -82,6 +85,7 @@ def _quadratic(x, kind, centers, factor):
         yield (y * y).sum(axis=1)
 
 
+@reads_floats
 def gaussian_mixture(
     *, x, kind, shift, scale, centers, factor, constants, about, weights, given, first, second, resp, score,
     labels, n_threads,

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import xlogy
 
+from ..floats import reads_floats
 from ..results import Descended, Multiplied
 
 BLOCK = 256
@@ -100,6 +101,7 @@ def _measure(num, denominators, z, scale):
     return np.sum(residual, dtype=np.float64), np.sum(z * num, dtype=np.float64)
 
 
+@reads_floats
 def multiplicative(
     *, x, f, beta, start, out, num, den, l1, l2, floor, scale, max_sweeps, tol,
     loss_at_start, measure_at_end, n_threads, units=None,
@@ -168,6 +170,7 @@ def _kl_measure(x, f, z, slope, l2):
     return _divergence(x, wh, 1) - np.sum(wh, dtype=np.float64), residual
 
 
+@reads_floats
 def kl_coordinate(
     *, x, f, slope, start, out, l2, max_sweeps, shrink, tol, measure_start, measure_end, n_threads, units=None
 ):

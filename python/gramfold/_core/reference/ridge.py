@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from ..floats import reads_floats
 from ..results import Misfit
 
 
@@ -14,6 +15,7 @@ def _rows(x, shift, scale):
     return (np.asarray(x, np.float64) - (0 if shift is None else shift[: x.shape[1]])) * scale
 
 
+@reads_floats
 @np.errstate(invalid="ignore", over="ignore")
 def moments(*, x, y, shift, weights, n_threads, scale=1.0):
     """Sum a a' over rows a = sqrt(w) (s (x - shift), y - shift, 1), in float64; CSR x is not shifted."""
@@ -31,6 +33,7 @@ def moments(*, x, y, shift, weights, n_threads, scale=1.0):
     return np.block([[corner, side], [side.T, tail.T @ tail]])
 
 
+@reads_floats
 @np.errstate(invalid="ignore", over="ignore")
 def misfit(*, x, y, shift, weights, scale, coefs, n_threads):
     """At r = y - shift - s (x - shift) coefs the sums of w s (x - shift) r', w r^2 and w r, in float64."""

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..floats import reads_floats
 from ..results import ShrinkSums
 
 
@@ -40,6 +41,7 @@ def _size(a, lam, by_row):
     return float(np.sum(lam * (np.sqrt(np.sum(a * a, axis=1)) if by_row else np.abs(a)), dtype=np.float64))
 
 
+@reads_floats
 def shrink(
     *, x, weights, z, v, f, left, lam, mu_old, mu, mu_next, damping_old, damping, relax, by_row, dual, gram,
     q, products, image, n_threads,
@@ -63,6 +65,7 @@ def shrink(
     return sums
 
 
+@reads_floats
 def shrink_sparse(
     *,
     x,

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.linalg as la
 
-from .data import Data, Double, Units
-from .moments import Moments
+from .._core.results import Misfit
+from .data import Data, Double
+from .moments import RidgeMoments
+from .units import Units
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class Seen:
     """Sums of the moments of blocks, each about its own mean, and the means as rows of their own.
 
     Blocks may lie far from each other: squares of the ways between their means are never added to the moments
@@ -24,7 +26,7 @@ class Blocks:
         Triangular, of the rows (1, mean - origin) times the roots of the blocks' weights.
     origin : ndarray of shape (n_features + n_targets,)
     weight, centered, rounding, units
-        As in `Moments`.
+        As in `RidgeMoments`.
     """
 
     within: Double
@@ -37,14 +39,14 @@ class Blocks:
     units: Units
 
     @classmethod
-    def of(cls, sums: Moments) -> "Blocks":
+    def of(cls, sums: RidgeMoments) -> "Seen":
         """The first block."""
         within = np.block([[sums.gram, sums.cross], [sums.cross.T, sums.targets]])
         mean = np.concatenate([sums.x_mean, sums.y_mean])
         means = np.sqrt(sums.weight) * np.concatenate([[1.0], sums.low])[None]
         return cls(within, means, mean, len(sums.gram), sums.weight, sums.centered, sums.rounding, sums.units)
 
-    def add(self, other: "Blocks") -> "Blocks":
+    def add(self, other: "Seen") -> "Seen":
         """The blocks of both."""
         means = other.means.copy()
         means[:, 1:] += means[:, :1] * (other.origin - self.origin)
@@ -107,13 +109,13 @@ class Blocks:
         """Diagonal of Y'Y."""
         return self._all.diagonal()[self.n_features :].copy()
 
-    def misfit(self, B: Double) -> tuple[Double, Double, Double]:
+    def misfit(self, B: Double) -> Misfit:
         """With R = Y - XB: X'R, and the columns' sums of R^2 and R."""
         p, between = self.n_features, self.between
         toward = np.vstack([-B, np.eye(B.shape[1])])
         rest, pull = between @ toward, self.within @ toward
         squares = np.sum(rest**2, axis=0) + np.maximum(np.sum(toward * pull, axis=0), 0)
-        return pull[:p] + between[:, :p].T @ rest, squares, np.zeros(B.shape[1])
+        return Misfit(pull[:p] + between[:, :p].T @ rest, squares, np.zeros(B.shape[1]))
 
     def noise(self, B: Double) -> Double:
         """What rounding of the moments may hide of the gradient, per target."""

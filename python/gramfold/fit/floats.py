@@ -1,0 +1,194 @@
+"""X of other numbers than float32 and float64, read as floats: nothing is converted but what is taken of it.
+
+Kernels take the numbers as they are stored, and turn them into floats where they open a block of rows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from .._core.floats import float_of as float_of
+
+Array = NDArray[Any]
+
+PIECE = 1 << 20  # entries of X that are converted together
+
+
+def plain(x: Array) -> bool:
+    """Whether x is of float32 or float64 that any code can read where it is."""
+    whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
+    return whole and x.dtype.isnative and x.dtype in (np.float32, np.float64)
+
+
+def as_floats(x: Any) -> Any:
+    """Give an array or CSR matrix as one of floats over the same memory; x itself if it is one already."""
+    if isinstance(x, Floats | _FloatCsr) or float_of(x.dtype) is None:
+        return x
+    if not sp.issparse(x):
+        return x if plain(x) else Floats(x)
+    return x if plain(x.data) else _float_csr(x)
+
+
+def stored(x: Any) -> Array:
+    """The numbers of an array, or of the entries of a CSR matrix, as kernels take them."""
+    if isinstance(x, Floats | _FloatCsr):
+        return x.stored
+    return np.asarray(x.data) if sp.issparse(x) else x
+
+
+def finite(x: Any) -> bool:
+    """Whether the dtype of x has neither NaN nor infinities."""
+    return stored(x).dtype.kind in "biu"
+
+
+def missing(x: Any) -> int:
+    """How many entries of an array are NaN."""
+    return 0 if finite(x) else int(np.count_nonzero(np.isnan(x)))
+
+
+class Floats(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array of numbers that is read as floats, as are some of its rows and columns; entries are converted.
+
+    It acts as the array `stored.astype(dtype)`, which is made for what has not been taught otherwise.
+    """
+
+    def __init__(self, numbers: Array) -> None:
+        self.stored, self.dtype = numbers, float_of(numbers.dtype)
+        self.shape, self.ndim, self.size = numbers.shape, numbers.ndim, numbers.size
+
+    @property
+    def T(self) -> "Floats":
+        """The transpose."""
+        return Floats(self.stored.T)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self.stored[key]
+        return Floats(found) if found.ndim == self.ndim else found.astype(self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return self.stored.astype(self.dtype).astype(self.dtype if dtype is None else dtype, copy=False)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        given = (np.asarray(a) if isinstance(a, Floats) else a for a in inputs)
+        return getattr(ufunc, method)(*given, **options)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Convert, unless copy=False finds that it is what is asked for."""
+        return self if not copy and dtype == self.dtype else np.asarray(self, dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
+
+
+def pieces(x: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield so many rows of an array or CSR matrix at a time as may be converted together; at least once."""
+    rows, cols = x.shape
+    size = max(1, PIECE * rows // max(1, x.nnz) if sp.issparse(x) else PIECE // max(1, cols))
+    for first in range(0, max(1, rows), size):
+        some = slice(first, min(first + size, rows))
+        part = x if some == slice(0, rows) else x[some]
+        yield some, part if sp.issparse(part) else np.asarray(part)
+
+
+class Piecewise:
+    """Products of an array or CSR matrix, from so many of its rows at a time as may be converted together."""
+
+    ndim = 2
+    __array_ufunc__ = None  # NumPy's arrays leave products with this to it
+
+    def __init__(self, x: Any) -> None:
+        self.x, self.shape, self.dtype = x, x.shape, x.dtype
+
+    @property
+    def T(self) -> "_Transposed":
+        """The transpose."""
+        return _Transposed(self)
+
+    @property
+    def whole(self) -> Any:
+        """X as floats where it is but one piece; else None."""
+        if (self.x.nnz if sp.issparse(self.x) else self.x.size) > PIECE:
+            return None
+        return self.x if sp.issparse(self.x) else np.asarray(self.x)
+
+    def __matmul__(self, b: Array) -> Array:
+        return np.concatenate([some @ b for _, some in pieces(self.x)])
+
+    def __rmatmul__(self, a: Array) -> Array:
+        products = (a[..., rows] @ some for rows, some in pieces(self.x))
+        total = next(products)
+        for product in products:
+            total += product
+        return total
+
+
+def piecewise(x: Any) -> Any:
+    """X for products, in pieces if its numbers have to be converted; else x itself."""
+    return Piecewise(x) if isinstance(x, Floats | _FloatCsr) else x
+
+
+class _Transposed:
+    """The same of the transpose."""
+
+    ndim = 2
+    __array_ufunc__ = None
+
+    def __init__(self, x: Piecewise) -> None:
+        self.T, self.shape, self.dtype = x, x.shape[::-1], x.dtype
+
+    def __matmul__(self, b: Array) -> Array:
+        return (b.T @ self.T).T
+
+    def __rmatmul__(self, a: Array) -> Array:
+        return (self.T @ a.T).T
+
+
+class _FloatCsr:
+    """CSR whose stored numbers are read as floats: `data` is a converted copy, `stored` is what there is."""
+
+    stored: Array
+    indices: Array
+    indptr: Array
+    shape: tuple[int, int]
+
+    @property
+    def data(self) -> Array:
+        return self.stored.astype(self.dtype, copy=False)
+
+    @data.setter
+    def data(self, values: Array) -> None:
+        self.stored = values
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return float_of(self.stored.dtype) or self.stored.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        kind = sp.csr_array if isinstance(self, sp.sparray) else sp.csr_matrix
+        numbers = self.stored if finite(self) else self.data  # SciPy takes no other numbers
+        found = kind((numbers, self.indices, self.indptr), self.shape)[key]
+        return as_floats(found) if sp.issparse(found) else found.astype(self.dtype)
+
+
+class _FloatCsrArray(_FloatCsr, sp.csr_array):
+    pass
+
+
+class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):
+    pass
+
+
+def _float_csr(x: Any) -> Any:
+    kind = _FloatCsrArray if isinstance(x, sp.sparray) else _FloatCsrMatrix
+    found = kind.__new__(kind)
+    found.__dict__.update(x.__dict__)
+    found.stored = found.__dict__.pop("data")
+    return found

@@ -1,0 +1,159 @@
+"""The ways from the data of `Ridge` to coefficients, a function each; `fit` chooses."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..fit.arguments import generator
+from ..fit.monitor import Monitor
+from . import direct
+from .centred_rows import CentredRows
+from .data import Data, Double
+from .faces import GramFaces, RowFaces
+from .forms import FewRowsForm, Form, GramForm, RowsForm, rows_about_means
+from .moments import RidgeMoments, moments
+from .nonnegative import MANY, nonnegative, nonnegative_of_few_rows, on_faces
+from .seen import Seen
+from .sgd import Drawn, constant, decaying, stochastic_gradients
+from .solution import Judge, settle
+from .solvers import Found, Iterates, admm, conjugate_gradients, gradient_descent
+
+MOST_COLUMNS = 4096  # of a Gram matrix that 'cg', 'gd' and 'sgd' form: 128 MiB
+BATCH = 32
+
+
+@dataclass
+class RidgeProblem:
+    """What a solver is given."""
+
+    model: Any
+    data: Data
+    alpha: Double
+    monitor: Monitor
+    seen: Seen | None = None
+    gaps: list[float] = field(default_factory=list)
+
+    @cached_property
+    def sums(self) -> RidgeMoments:
+        """X'X and X'y."""
+        return moments(self.data)
+
+    @cached_property
+    def gram_form(self) -> GramForm:
+        """X'X, formed unless it is known."""
+        return GramForm(self.seen or self.sums)
+
+    @cached_property
+    def rows(self) -> CentredRows:
+        """The rows, about the means that X'X was formed about, if it was."""
+        if "sums" in self.__dict__:
+            return CentredRows(self.data, self.sums.x_mean, self.sums.y_mean, self.sums.far)
+        return rows_about_means(self.data)
+
+    @cached_property
+    def form(self) -> Form:
+        """X'X, or passes over X if it has too many columns."""
+        if self.seen is not None or self.data.x.cols <= MOST_COLUMNS:
+            return self.gram_form
+        return RowsForm(self.rows, self.data.units)
+
+    @cached_property
+    def linear(self) -> Double:
+        """X'Y, of what is at hand."""
+        for known in ("gram_form", "form"):
+            if known in self.__dict__:
+                return np.asarray(self.__dict__[known].linear)
+        return RowsForm(self.rows, self.data.units).linear
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What measures coefficients."""
+        sums = None if self.seen else self.__dict__.get("sums")
+        return Judge(self.data, self.seen or self.rows, self.alpha, self.linear, sums)
+
+
+def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
+    form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
+    rounding = (seen or problem.sums).rounding
+    try:
+        inverse, condition = direct.positive_definite(form.gram, alpha)
+        settled, B = settle(problem.judge, inverse(form.linear), inverse, condition * rounding)
+        if settled:
+            return Found(B), "cholesky"
+    except direct.Singular:
+        pass
+    if seen is not None:
+        return Found(direct.by_triangle(seen.triangle(), seen.n_features, alpha)), "svd"
+    if problem.data.x.sparse:
+        eigen = direct.Eigen(form.gram, alpha)
+        settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
+        if (settled and eigen.drops_nothing(problem.rows)) or not direct.dense_enough(problem.data.x):
+            return Found(B), "eigen"
+    return _svd(problem)
+
+
+def _svd(problem: RidgeProblem) -> tuple[Found, str]:
+    return Found(direct.singular_values(problem.rows, problem.alpha)), "svd"
+
+
+def _dual(problem: RidgeProblem) -> tuple[Found, str]:
+    rows, data = problem.rows, problem.data
+    inverse, correct, condition = direct.dual(rows, problem.alpha)
+    rounding = condition * len(rows.y) * float(np.finfo(np.float64 if data.x.sparse else data.x.dtype).eps)
+    settled, B = settle(problem.judge, inverse(rows.y), correct, rounding)
+    if settled or not direct.dense_enough(data.x):
+        return Found(B), "dual"
+    return _svd(problem)
+
+
+def _nonnegative(problem: RidgeProblem) -> tuple[Found, str]:
+    alpha, x = problem.alpha, problem.data.x
+    faces: GramFaces | RowFaces
+    if problem.seen is None and x.rows < x.cols > MANY:
+        faces = RowFaces(problem.data, problem.rows, problem.linear)
+        B, ended = nonnegative_of_few_rows(faces, alpha)
+    else:
+        form = problem.gram_form
+        faces = GramFaces(form.gram, form.linear)
+        B, ended = nonnegative(form.gram, form.linear, alpha)
+    B = settle(problem.judge, B, on_faces(faces, alpha, B), 1.0)[1]
+    return Found(B, converged=ended), "cd"
+
+
+def _cg(problem: RidgeProblem) -> tuple[Form, Iterates]:
+    return problem.form, conjugate_gradients(problem.form, problem.alpha)
+
+
+def _gd(problem: RidgeProblem) -> tuple[Form, Iterates]:
+    step = problem.model.step
+    step = None if step is None else float(np.ldexp(step, problem.data.units.curvature))
+    return problem.form, gradient_descent(problem.form, problem.alpha, step)
+
+
+def _admm(problem: RidgeProblem) -> tuple[Form, Iterates]:
+    data, rho = problem.data, problem.model.rho
+    form: GramForm | FewRowsForm = (
+        FewRowsForm(problem.rows, data.units)
+        if problem.seen is None and data.x.rows < data.x.cols
+        else problem.gram_form
+    )
+    problem.form = form
+    rho = None if rho is None else float(np.ldexp(rho, -data.units.curvature))
+    return form, admm(form, problem.alpha, rho, bool(problem.model.positive))
+
+
+def _sgd(problem: RidgeProblem) -> tuple[Form, Iterates]:
+    form, step, alpha = problem.form, problem.model.step, problem.alpha
+    rows = Drawn(problem.rows)
+    if step is None:
+        steps: Any = decaying(form, rows, alpha, BATCH)
+    else:
+        steps = constant(form, rows, alpha, float(np.ldexp(step, 2 * problem.data.units.x)))
+    rng = generator(problem.model.random_state)
+    return form, stochastic_gradients(form, rows, alpha, steps, rng, BATCH)
+
+
+DIRECT = {"cholesky": _cholesky, "svd": _svd, "dual": _dual, "cd": _nonnegative}
+ITERATIONS = {"cg": _cg, "gd": _gd, "admm": _admm, "sgd": _sgd}

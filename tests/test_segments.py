@@ -1,0 +1,75 @@
+"""Every public entry gives for rows in blocks what it gives for the whole; bad blocks are refused by name."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from entries import ENTRIES, ROWS, counts, state
+from numpy.testing import assert_allclose
+
+import gramfold as gf
+
+CUTS = {"rows": [*range(ROWS + 1)], "unequal": [0, 0, 7, 8, 8, 55, ROWS, ROWS]}
+
+
+def cut(X, name):
+    return gf.blocks([X[a:b] for a, b in itertools.pairwise(CUTS[name])])
+
+
+@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.parametrize("form", ["dense", "CSR"])
+@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_every_entry_takes_blocks(name, form, cuts):
+    entry = ENTRIES[name]
+    if form == "CSR" and not entry.sparse:
+        X = cut(sp.csr_array(counts()), cuts)
+        with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
+            entry.run(X)
+        return
+    X = counts(empty_row=entry.empty_row)
+    X = sp.csr_array(X) if form == "CSR" else X
+    before = state(X)
+    try:
+        expected = entry.run(X)
+    except ValueError as refused:
+        with pytest.raises(ValueError, match=re.escape(str(refused))):
+            entry.run(cut(X, cuts))
+        return
+    found = entry.run(cut(X, cuts))
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        relative = key == "duality_gap_"  # to the objective: that of an exact solution is rounding
+        scale = 1.0 if relative else np.abs(value).max(initial=1e-300, where=np.isfinite(value))
+        assert_allclose(found[key], value, rtol=1e-9, atol=1e-10 * scale, err_msg=key)
+    assert state(X) == before
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([], "at least one block"),
+        (np.ones((3, 2)), "list of blocks"),
+        ([np.ones(3)], "block 0 must have two dimensions, got 1"),
+        ([np.ones((3, 2)), np.ones((3, 4))], "block 1 has 4 columns, but block 0 has 2"),
+        ([np.ones((3, 2)), sp.csr_array(np.ones((3, 2)))], "all dense or all sparse"),
+        ([np.ones((3, 2)), np.ones((3, 2), np.float32)], "block 1 is float32, block 0 float64"),
+    ],
+)
+def test_blocks_that_do_not_fit_together_are_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        gf.blocks(parts)
+
+
+def test_what_is_wrong_with_a_block_is_said_with_its_number():
+    X = np.random.default_rng(0).random((60, 4))
+    bad = X.copy()
+    bad[50, 1] = np.nan
+    with pytest.raises(ValueError, match=r"block 1 of X.*NaN"):
+        gf.KMeans(2).fit(gf.blocks([X[:30], bad[30:]]))
+    with pytest.raises(ValueError, match="3 features, but PCA is expecting 4"):
+        gf.PCA(2).fit(X).transform(gf.blocks([X[:, :3]]))
+    with pytest.raises(ValueError, match="0 sample"):
+        gf.PCA(2).fit(gf.blocks([X[:0]]))
