@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from rpca.test_fits import dense, error, planted
+from rpca.cases import dense, error, planted
 
 import gramfold as gf
 

@@ -8,10 +8,11 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from rpca.cases import dense, planted
+from segment_cases import SIZES, cut
 
 import gramfold as gf
 from gramfold.fold.engine import run
-from gramfold.fold.segments import Segments, source_of
+from gramfold.fold.segments import source_of
 from gramfold.rpca import dense_passes, sparse_passes
 from gramfold.rpca.least_absolute import code_rows
 from gramfold.rpca.numbers import Numbers
@@ -20,13 +21,6 @@ from gramfold.rpca.packing import Packing
 from gramfold.rpca.parts import Unpacking, dense_parts, sparse_parts
 from gramfold.rpca.sparse import SparseState
 
-SIZES = {
-    "ones": [1] * 60,
-    "sevens": [7] * 8 + [4],
-    "48": [48, 12],
-    "one": [60],
-    "unequal": [0, 3, 31, 0, 0, 1, 25, 0],
-}
 X_PLANTED = planted(60, 24, 2, 0.05, observed=0.8, noise=0.01)[0]
 GIVEN = {
     "dense": np.nan_to_num(X_PLANTED),
@@ -35,11 +29,6 @@ GIVEN = {
     "far": np.ldexp(X_PLANTED, 600),
 }
 OPTIONS = [{}, {"penalty": "l21"}, {"noise": "sqrt"}, {"noise": 0.05}, {"max_rank": 2}]
-
-
-def cut(X, sizes):
-    ends = np.cumsum(sizes)
-    return gf.blocks([X[end - size : end] for end, size in zip(ends, sizes, strict=True)])
 
 
 def large():
@@ -60,40 +49,40 @@ def check_equal(model, other, tol=1e-10):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", GIVEN)
-def test_a_fit_on_segments_is_that_on_the_whole(form, sizes, options):
+def test_a_fit_on_segments_is_that_on_the_whole(form, size, options):
     X = GIVEN[form]
     options = {"tol": 1e-3} | options
     if form == "far" and options.get("noise") == 0.05:
         options["noise"] = float(np.ldexp(0.05, 600))
     options |= {"n_threads": 1}
-    check_equal(*(gf.RobustPCA(**options).fit(x) for x in (cut(X, SIZES[sizes]), X)))
+    check_equal(*(gf.RobustPCA(**options).fit(x) for x in (cut(X, size), X)))
 
 
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", ["dense", "csr"])
-def test_rows_in_segments_are_coded_as_the_whole(form, sizes):
+def test_rows_in_segments_are_coded_as_the_whole(form, size):
     model = gf.RobustPCA(tol=1e-3, max_rank=2, n_threads=1).fit(GIVEN["dense"])
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 2)) @ model.components_
     X[rng.random(X.shape) < 0.1] += 3
     X[5] = np.nan
     X = X if form == "dense" else sp.csr_array(np.nan_to_num(X))
-    assert_allclose(model.transform(cut(X, SIZES[sizes])), model.transform(X), rtol=0, atol=1e-10)
+    assert_allclose(model.transform(cut(X, size)), model.transform(X), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("form", ["dense", "csr"])
-@pytest.mark.parametrize("sizes", [[48] * 22 + [44], [1000, 100], [0, 7, 993, 0, 100]], ids=len)
-def test_many_rows_in_segments_are_split_as_the_whole(form, sizes):
+@pytest.mark.parametrize("size", [48, 1000, "unequal"])
+def test_many_rows_in_segments_are_split_as_the_whole(form, size):
     X = large() if form == "dense" else sp.csr_array(np.nan_to_num(large()))
-    check_equal(*(gf.RobustPCA(max_iter=12, tol=0).fit(x) for x in (cut(X, sizes), X)))
+    check_equal(*(gf.RobustPCA(max_iter=12, tol=0).fit(x) for x in (cut(X, size), X)))
 
 
 @pytest.mark.parametrize("form", ["dense", "csr"])
 def test_segments_give_the_same_bits_for_any_number_of_threads(form):
     X = large() if form == "dense" else sp.csr_array(np.nan_to_num(large()))
-    given = cut(X, [7, 93, 0, 1000])
+    given = cut(X, "unequal")
     one, three = (gf.RobustPCA(max_iter=6, tol=0, n_threads=n).fit(given) for n in (1, 3))
     for name in ("sparse_", "dual_", "components_", "singular_values_"):
         assert_array_equal(*(dense(getattr(m, name)) for m in (one, three)))
@@ -105,7 +94,7 @@ def test_prices_of_entries_and_a_mask_go_with_segments(form):
     X = GIVEN[form]
     rng = np.random.default_rng(0)
     lam, options = rng.uniform(0.1, 0.3, X.shape), {"max_iter": 20, "tol": 0}
-    given = cut(X, SIZES["unequal"])
+    given = cut(X, "unequal")
     model, whole = (gf.RobustPCA(lam=lam, **options).fit(x) for x in (given, X))
     check_equal(model, whole)
     assert_array_equal(model.lam_, whole.lam_)
@@ -124,7 +113,7 @@ def test_prices_of_entries_and_a_mask_go_with_segments(form):
 @pytest.mark.parametrize("form", ["dense", "masked", "csr"])
 def test_a_warm_start_goes_on_from_segments_as_from_the_whole(form):
     X = GIVEN[form]
-    given = cut(X, SIZES["unequal"])
+    given = cut(X, "unequal")
     model, whole = (gf.RobustPCA(warm_start=True, tol=1e-3).fit(x) for x in (given, X))
     first = model.n_iter_
     check_equal(model.fit(given), whole.fit(X))
@@ -137,14 +126,14 @@ def test_a_warm_start_on_another_pattern_begins_anew():
     X, other = GIVEN["csr"], GIVEN["csr"].copy()
     other.data[-1] = 0
     other.eliminate_zeros()
-    given = cut(other, SIZES["unequal"])
-    model = gf.RobustPCA(warm_start=True, tol=1e-3).fit(cut(X, SIZES["unequal"])).fit(given)
+    given = cut(other, "unequal")
+    model = gf.RobustPCA(warm_start=True, tol=1e-3).fit(cut(X, "unequal")).fit(given)
     check_equal(model, gf.RobustPCA(tol=1e-3).fit(given))
 
 
 def test_wide_segments_are_split_by_their_columns():
     X = np.ascontiguousarray(X_PLANTED.T)
-    check_equal(*(gf.RobustPCA(max_iter=20, tol=0).fit(x) for x in (cut(X, [1, 0, 7, 16]), X)))
+    check_equal(*(gf.RobustPCA(max_iter=20, tol=0).fit(x) for x in (cut(X, 7), X)))
 
 
 def test_segments_of_zeros_and_of_nothing_end_as_the_whole():
@@ -157,29 +146,25 @@ def test_segments_of_zeros_and_of_nothing_end_as_the_whole():
     X = X_PLANTED.copy()
     X[5], X[:, 3] = np.nan, np.nan
     with pytest.warns(UserWarning, match=r"1 row\(s\)"), pytest.warns(UserWarning, match=r"1 column\(s\)"):
-        gf.RobustPCA(tol=1e-3).fit(cut(X, SIZES["sevens"]))
+        gf.RobustPCA(tol=1e-3).fit(cut(X, 7))
 
 
 @pytest.mark.parametrize("form", ["dense", "csr"])
-def test_a_fit_on_segments_copies_no_x(form, monkeypatch):
-    def refuse(self):
-        raise AssertionError("all rows were copied together")
-
-    for name in ("x", "kernel", "values", "transposed"):
-        monkeypatch.setattr(Segments, name, property(refuse))
-    given = cut(GIVEN[form], SIZES["sevens"])
+def test_a_fit_on_segments_copies_no_x(form, no_copy):
+    given = cut(GIVEN[form], 7)
     for options in OPTIONS:
         model = gf.RobustPCA(max_iter=5, tol=0, **options).fit(given)
         model.set_params(warm_start=True).fit(given)
     model.transform(given)
     if form == "dense":
+        gf.RobustPCA(max_iter=5, tol=0).fit(cut(np.ascontiguousarray(X_PLANTED.T), 7))
         gf.OnlineRobustPCA(2, n_start=20).fit(given).transform(given)
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-def test_a_stream_in_segments_is_that_of_the_whole(sizes, dtype):
+@pytest.mark.parametrize("size", SIZES)
+def test_a_stream_in_segments_is_that_of_the_whole(size, dtype):
     X = X_PLANTED.astype(dtype)
-    given = cut(X, SIZES[sizes])
+    given = cut(X, size)
     model, whole = (gf.OnlineRobustPCA(2, n_start=20).fit(x) for x in (given, X))
     for name in ("low_rank_", "sparse_", "components_", "singular_values_"):
         assert_array_equal(getattr(model, name), getattr(whole, name))
@@ -249,7 +234,7 @@ def test_passes_are_picklable_and_add_up_over_segments(form, name):
     pass_, shared = (DENSE if form == "dense" else SPARSE)[name]
     again = pickle.loads(pickle.dumps((pass_, shared)))
     results = []
-    for given, (one, what) in ((X, (pass_, shared)), (X, again), (cut(X, SIZES["unequal"]), (pass_, shared))):
+    for given, (one, what) in ((X, (pass_, shared)), (X, again), (cut(X, "unequal"), (pass_, shared))):
         x = source_of(given, 1)
         state, written = state_of(x, products=name == "image")
         sums = run(one, x, what, state)

@@ -16,17 +16,17 @@ Array = NDArray[Any]
 
 
 class Measured(NamedTuple):
-    """squares: |P(X)|_F^2; dearest: the largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
+    """squares: |P(X)|_F^2; ratio: the largest |X_ij| / lam_ij, or |X_i| / lam of a row."""
 
     squares: float
-    dearest: Largest
+    ratio: Largest
 
 
 def measure(rows: Source, lam: float, state: Any, *, by_row: bool) -> Measured:
     """Give `Measured`; state: weights."""
     total, most, weights = 0.0, 0.0, state["weights"]
     for some in pieces(rows.rows, rows.cols):
-        x = rows.x[some]
+        x = np.asarray(rows.x[some])
         squares = np.square(x, dtype=np.float64)
         total += float(np.nansum(squares))
         if by_row:
@@ -40,7 +40,7 @@ def measure(rows: Source, lam: float, state: Any, *, by_row: bool) -> Measured:
 def start(rows: Source, scale: float, state: Any) -> None:
     """Overwrite z: Y = X / scale, S = 0, L = 0."""
     for some in pieces(rows.rows, rows.cols):
-        x = rows.x[some]
+        x = np.asarray(rows.x[some])
         state["z"][some] = np.where(np.isnan(x), 0, x / scale)
 
 

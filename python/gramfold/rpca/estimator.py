@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import FLOATS, read_array
+from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
@@ -22,7 +23,7 @@ from .least_absolute import code_rows
 from .low_rank import LowRank
 from .observed import check_enough, each_part, looked_at, masked, validated
 from .parts import nothing, split
-from .prices import entry_prices, price, without_free
+from .prices import priced
 from .pursuit import Pursuit
 from .solve import Driver
 from .sparse_passes import differing
@@ -150,7 +151,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like, numpy masked array or sparse matrix of shape (n_samples, n_features)
+        X : array-like, numpy masked array, sparse matrix, or `blocks`, of shape (n_samples, n_features)
             NaN and masked entries are unobserved. Of a sparse matrix the stored entries are the
             observed ones, zeros among them included, and it is never made dense.
         y : ignored
@@ -187,7 +188,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         Parameters
         ----------
-        X : array-like, numpy masked array or sparse matrix of shape (n_samples, n_features)
+        X : array-like, numpy masked array, sparse matrix, or `blocks`, of shape (n_samples, n_features)
         mask : array-like of bool, optional
             As in `fit`; a row with nothing observed has code 0.
 
@@ -226,24 +227,25 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             driver = pursuit.go_on(state, low, sparse, self.dual_, mu, self.tol)
         else:
             driver = pursuit.begin(state, self.tol)
-        if driver is None:
-            outcome, self.low_rank_, self.sparse_, self.dual_ = nothing(pursuit)
+        if driver is None:  # X is 0
+            self.low_rank_, self.sparse_, self.dual_ = nothing(pursuit)
+            self.objective_, self.dual_gap_, self.n_iter_, self.converged_ = 0.0, 0.0, 1, True
             if hasattr(self, "_mu"):
                 del self._mu
         else:
             outcome = driver.run(monitor, self.tol)
             low, sparse, self.dual_ = split(pursuit, state, outcome)
             self.low_rank_, self.sparse_ = low.times_power(unit), times_power(sparse, unit)
+            self.objective_, self.dual_gap_ = float(np.ldexp(outcome.objective, unit)), outcome.gap
+            self.n_iter_, self.converged_ = outcome.n_iter, outcome.converged
             self._mu, self._unit = outcome.numbers.mu_old, unit
         self.components_ = np.ascontiguousarray(self.low_rank_.V.T)
         self.singular_values_, self.rank_ = self.low_rank_.s, self.low_rank_.rank
-        self.objective_, self.dual_gap_ = float(np.ldexp(outcome.objective, unit)), outcome.gap
         if not np.isfinite([self.objective_, *self.low_rank_.s]).all():
             raise ValueError(
                 f"X is too large for {pursuit.x.dtype}: singular values of L or the objective leave its "
                 "range; divide X by a constant"
             )
-        self.n_iter_, self.converged_ = outcome.n_iter, outcome.converged
 
     def _can_go_on(self, pursuit: Pursuit) -> bool:
         """Whether the last solution is one of an X like this."""
@@ -261,16 +263,12 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         given = masked(validated(self, X, reset=True), mask)
         x, seen = looked_at(given, threads)
         check_enough(seen, x.sparse)
-        weights = None
-        if isinstance(self.lam, str) or np.ndim(self.lam) == 0:
-            lam = price(self.lam, (x.rows, x.cols), seen.observed, by_row)
-        else:
-            lam, weights = 1.0, entry_prices(x, self.lam, by_row)
-            if not weights.all():
-                x, seen = looked_at(each_part(given, weights, without_free), threads)
-                if not seen.observed:
-                    raise ValueError("lam is 0 wherever X is observed")
-                weights = np.where(weights > 0, weights, 1)
+        lam, weights = priced(x, seen, self.lam, by_row)
+        if weights is not None and not weights.all():
+            x, seen = looked_at(each_part(given, weights > 0, nan_from_mask), threads)
+            if not seen.observed:
+                raise ValueError("lam is 0 wherever X is observed")
+            weights = np.where(weights > 0, weights, 1)
         most = min(self.max_rank or x.rows, x.rows, x.cols)
         return Pursuit(x, seen, weights, lam, by_row, self.noise, most)
 

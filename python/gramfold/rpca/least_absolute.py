@@ -8,6 +8,7 @@ entries fitted best are fitted exactly (Barrodale & Roberts 1973). A row is done
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fold.source import Source
@@ -26,7 +27,7 @@ def code_rows(rows: Source, V: Array, state: Any) -> None:
 
 def _with_gaps(x: Any) -> Array:
     """Rows in float64, NaN where nothing is observed."""
-    if isinstance(x, np.ndarray):
+    if not sp.issparse(x):
         return np.asarray(x, np.float64)
     given = np.full(x.shape, np.nan)
     given[np.repeat(np.arange(x.shape[0]), np.diff(x.indptr)), x.indices] = x.data

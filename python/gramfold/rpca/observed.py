@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks
+from ..fit.blocks import Blocks, gathered
 from ..fit.inputs import read_rows, refuse_mask
 from ..fit.warn import warn
 from ..fold.engine import run
@@ -48,7 +48,7 @@ def look(rows: Source, shared: None, state: Any) -> Seen:
         return Seen(counts, int(np.count_nonzero(np.diff(rows.x.indptr) == 0)), Largest(rows.largest))
     counts, empty, most = np.zeros(rows.cols, np.int64), 0, 0.0
     for some in pieces(rows.rows, rows.cols):
-        x = rows.x[some]
+        x = np.asarray(rows.x[some])
         seen = ~np.isnan(x)
         counts += np.count_nonzero(seen, axis=0)
         empty += int(np.count_nonzero(~seen.any(axis=1)))
@@ -75,7 +75,7 @@ def masked(X: Any, mask: Any) -> Any:
         return X
     if X.sparse if isinstance(X, Blocks) else sp.issparse(X):
         raise ValueError("mask goes with a dense X; the stored entries of a sparse one are what is observed")
-    given = np.asarray(refuse_mask(mask, "mask"))
+    given = np.asarray(refuse_mask(gathered(mask), "mask"))
     if given.shape != X.shape:
         raise ValueError(f"mask must have the shape of X, {X.shape}, got {given.shape}")
     return each_part(X, given, _without_hidden)

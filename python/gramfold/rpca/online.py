@@ -4,7 +4,6 @@ Each row is split in the subspace that the rows before it have left. So a fit is
 their order, some at a time.
 """
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -19,15 +18,12 @@ from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
 from ..fold.source import Source
-from .estimator import RobustPCA
-from .low_rank import LowRank
+from .first_track import first_track
 from .observed import looked_at, masked, validated
 from .pieces import pieces
 from .track import WIDE, Track, code_rows
 
 Array = NDArray[Any]
-
-START_TOL = 1e-4
 
 
 class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -122,7 +118,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Parameters
         ----------
-        X : array-like or numpy masked array of shape (n_rows, n_features)
+        X : array-like or numpy masked array or `blocks`, of shape (n_rows, n_features)
             NaN and masked entries are unobserved.
         y : ignored
         mask : array-like of bool of shape (n_rows, n_features), optional
@@ -194,7 +190,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         known = 0
         if track is None or count >= min(2 * self._started_with, self.n_start):
             starting = rows[: self.n_start]
-            track, self._started_with = self._started(starting, x.n_threads), len(starting)
+            track, self._started_with = first_track(starting, self.n_components, x.n_threads), len(starting)
             for i, row in enumerate(rows[: len(kept)]):
                 self._follow(track, row, x.n_threads, learn=i >= len(starting))
             known = len(starting) - len(kept)
@@ -222,21 +218,6 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 f"{self._track.basis.shape[1]}: set it back, or call fit to begin anew"
             )
         return self._track.copy(np.result_type(self._track.basis.dtype, x.dtype))
-
-    def _started(self, x: Array, n_threads: int) -> Track:
-        """The subspace of the first rows; directions that they do not have are left for later rows."""
-        k = min(self.n_components, x.shape[1])
-        if not np.any(x[~np.isnan(x)]):
-            return Track.of(np.zeros((x.shape[1], 0), x.dtype), np.zeros(0), k)
-        if len(x) > 1:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a start need neither be exact nor know every column
-                fit = RobustPCA(max_rank=k, tol=START_TOL, max_iter=200, n_threads=n_threads).fit(x)
-            if fit.rank_:
-                return Track.of(fit.low_rank_.V, fit.low_rank_.s, k)
-        # So few rows cannot tell: they are taken as they are.
-        low = LowRank.of(np.eye(len(x), dtype=x.dtype), np.nan_to_num(x, nan=0.0).T)
-        return Track.of(low.V[:, :k], low.s[:k], k)
 
     def _observed(self, X: Any, mask: Any, *, reset: bool) -> Source:
         given = masked(validated(self, X, reset=reset, sparse=False), mask)

@@ -11,7 +11,6 @@ from ..fold.engine import run
 from ..fold.source import Source
 from .dense import DenseState
 from .low_rank import LowRank
-from .numbers import Numbers
 from .packing import Packing
 from .pieces import Stacked, pieces
 from .pursuit import Pursuit
@@ -40,7 +39,7 @@ def dense_parts(rows: Source, shared: Unpacking, state: Any, *, few: bool) -> St
     """Give S, as CSR if it has few entries; Y overwrites z."""
     packing, found = shared.packing, []
     for some in pieces(rows.rows, rows.cols):
-        x, z = rows.x[some], state["z"][some]
+        x, z = np.asarray(rows.x[some]), state["z"][some]
         seen = ~np.isnan(x)
         squares = None
         if packing.by_row:
@@ -59,25 +58,25 @@ def dense_parts(rows: Source, shared: Unpacking, state: Any, *, few: bool) -> St
 def sparse_parts(rows: Source, shared: Unpacking, state: Any) -> tuple[Stacked, Stacked]:
     """Give S and Y, both with the pattern of X."""
     entries, x = state["entries"].only, rows.x
+    values = x.data
     y = entries.multipliers(shared.packing)
     s = shared.packing.outliers(entries.z, y)
     support = s != 0
     if shared.packing.by_row:
         support = np.bincount(entries.row, support)[entries.row] > 0
-    rest = x.data - s - entries.low(x.indices, state["left"], shared.right)
+    rest = values - s - entries.low(x.indices, state["left"], shared.right)
     s += shared.taken_up(rest, support)
     both = s, (y * shared.scale).astype(s.dtype)
-    S, Y = (sp.csr_array((values, x.indices, x.indptr), shape=x.shape, copy=True) for values in both)
+    S, Y = (sp.csr_array((part, x.indices, x.indptr), shape=x.shape, copy=True) for part in both)
     return Stacked([S]), Stacked([Y])
 
 
-def nothing(pursuit: Pursuit) -> tuple[Outcome, LowRank, Any, Any]:
-    """How a fit ends whose X is 0."""
+def nothing(pursuit: Pursuit) -> tuple[LowRank, Any, Any]:
+    """L, S and the multipliers of an X that is 0."""
     n, m, dtype = pursuit.x.rows, pursuit.x.cols, pursuit.x.dtype
-    outcome = Outcome(Numbers(pursuit.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
     low = LowRank(np.zeros((n, 0), dtype), np.zeros(0, dtype), np.zeros((m, 0), dtype))
     sparse = sp.csr_array((n, m), dtype=dtype)
-    return outcome, low, sparse, sparse.copy() if pursuit.x.sparse else np.zeros((n, m), dtype)
+    return low, sparse, sparse.copy() if pursuit.x.sparse else np.zeros((n, m), dtype)
 
 
 def split(pursuit: Pursuit, state: DenseState | SparseState, outcome: Outcome) -> tuple[LowRank, Any, Any]:

@@ -9,28 +9,30 @@ from ..fit.arguments import real
 from ..fit.inputs import refuse_mask
 from ..fold.engine import run
 from ..fold.source import Source
+from .observed import Seen
 from .sparse_passes import prices
 
 Array = NDArray[Any]
 
 
-def price(lam: Any, shape: tuple[int, int], observed: int, by_row: bool) -> float:
-    """Give lam as a number, for an X of that shape and number of observed entries."""
-    if not isinstance(lam, str):
+def priced(x: Source, seen: Seen, lam: Any, by_row: bool) -> tuple[float, Array | None]:
+    """Give lam as a number, or of each entry: an array of X's shape, or of what a sparse X stores."""
+    if isinstance(lam, str):
+        if lam != "auto":
+            raise ValueError(f"lam must be 'auto', a number or an array, got {lam!r}")
+        if by_row:
+            return 3 / (7 * float(np.sqrt(0.02 * x.rows))), None
+        return 1 / float(np.sqrt(max(1, seen.observed) / min(x.rows, x.cols))), None
+    if np.ndim(lam) == 0:
         if real(lam, "lam") == 0:
             raise ValueError("lam must be above 0, got 0")
-        return float(lam)
-    if lam != "auto":
-        raise ValueError(f"lam must be 'auto', a number or an array, got {lam!r}")
-    if by_row:
-        return 3 / (7 * float(np.sqrt(0.02 * shape[0])))
-    return 1 / float(np.sqrt(max(1, observed) / min(shape)))
-
-
-def entry_prices(x: Source, lam: Any, by_row: bool) -> Array:
-    """Lam of each entry: an array of X's shape, at least 0, or of what a sparse X stores."""
+        return float(lam), None
     if by_row:
         raise ValueError("lam must be a number with penalty='l21'")
+    return 1.0, _of_entries(x, lam)
+
+
+def _of_entries(x: Source, lam: Any) -> Array:
     weights = np.asarray(refuse_mask(lam, "lam"), dtype=x.dtype)
     if weights.shape != (x.rows, x.cols):
         raise ValueError(f"lam must have the shape of X, {(x.rows, x.cols)}, got {weights.shape}")
@@ -41,8 +43,3 @@ def entry_prices(x: Source, lam: Any, by_row: bool) -> Array:
         if not weights.all():
             raise ValueError("lam must be above 0 where a sparse X stores an entry")
     return weights
-
-
-def without_free(x: Array, weights: Array) -> Array:
-    """X with NaN where lam is 0."""
-    return np.where(weights > 0, x, x.dtype.type(np.nan))

@@ -77,7 +77,6 @@ class Pursuit:
             return SparseState(self.x, self.weights, self.by_row)
         if not self.turned:
             return DenseState(self.x, self.weights, self.by_row)
-        # The columns of X lie in one array only once its segments are copied together.
         weights = None if self.weights is None else self.weights.T
         return DenseState(self.x.transposed, weights, self.by_row)
 
@@ -89,7 +88,7 @@ class Pursuit:
             return None
         measured = self._measured(state)
         mu = FIRST_MU / norm
-        state.start(max(norm, measured.dearest.value))
+        state.start(max(norm, measured.ratio.value))
         state.advance(Numbers(self.lam, 1.0, mu, mu))
         hold = max(1.0, HOLD * self._share()) * mu
         return self._driver(state, Numbers(self.lam, mu, mu, GROWTH * mu), hold, measured.squares, tol)
@@ -124,8 +123,17 @@ class Pursuit:
         size = float(np.sqrt(squares))
         noise = self._noise_term(size)
         steps = Steps(hold, BALANCE * self._share(), state.relaxes, float(np.finfo(self.x.dtype).eps))
-        certificate = Certificate(state, noise, tol)
-        return Driver(state, numbers, size, noise, steps, certificate, self.most, self.bounded, self.unit)
+        return Driver(
+            state=state,
+            numbers=numbers,
+            size=size,
+            noise=noise,
+            steps=steps,
+            certificate=Certificate(state, noise, tol),
+            most=self.most,
+            bounded=self.bounded,
+            unit=self.unit,
+        )
 
     def _noise_term(self, size: float) -> Noise:
         if self.noise is None:

@@ -89,7 +89,7 @@ class Driver:
     certificate: Certificate
     most: int
     bounded: bool
-    unit: int = 0
+    unit: int
 
     def run(self, monitor: Monitor, tol: float) -> Outcome:
         """Iterate until the gap is at most `tol`, or stopped."""
@@ -120,13 +120,13 @@ class Driver:
             proof = self.certificate.measured(objective, sums)
         infeasible, spreads = self.noise.infeasible(proof.norm, sums), not converged and left > LEFT
         return Outcome(
-            numbers.after(),
-            infeasible,
-            excess,
-            spreads,
-            proof.gap,
-            objective,
-            sums.outliers,
-            n_iter,
-            converged,
+            numbers=numbers.after(),
+            infeasible=infeasible,
+            excess=excess,
+            spreads=spreads,
+            gap=proof.gap,
+            objective=objective,
+            outliers=sums.outliers,
+            n_iter=n_iter,
+            converged=converged,
         )

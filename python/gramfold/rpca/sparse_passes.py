@@ -39,10 +39,7 @@ class Entries:
         self.row = np.repeat(np.arange(rows.rows), np.diff(x.indptr))
         numbered = sp.csr_array((np.arange(1, x.nnz + 1), x.indices, x.indptr), shape=x.shape).T.tocsr()
         self._order = numbered.data - 1
-        self._forth, self._back = (
-            x.data.copy(),
-            x.data[self._order],
-        )  # written here, read by the sources over them
+        self._forth, self._back = np.zeros_like(z), np.zeros_like(z)  # the sources are over these
         forth, back = (self._forth, x.indices, x.indptr), (self._back, numbered.indices, numbered.indptr)
         self._source = Source(sp.csr_array(forth, shape=x.shape), rows.n_threads)
         self._transposed = Source(sp.csr_array(back, shape=x.shape[::-1]), rows.n_threads)
@@ -116,16 +113,16 @@ def differing(rows: Source, shared: None, state: Any) -> int:
 
 def measure(rows: Source, lam: float, state: Any, *, by_row: bool) -> Measured:
     """Give `Measured`."""
-    entries, total, most = state["entries"].only, 0.0, 0.0
-    for some in pieces(rows.x.nnz):
-        x = rows.x.data[some]
+    entries, values, total, most = state["entries"].only, rows.x.data, 0.0, 0.0
+    for some in pieces(len(values)):
+        x = values[some]
         total += float(np.sum(np.square(x, dtype=np.float64)))
         if not by_row:
             bound = lam if entries.weights is None else entries.weights[some]
             most = max(most, float(np.max(np.abs(x) / bound)))
     if by_row:
         most = float(
-            np.sqrt(np.bincount(entries.row, np.square(rows.x.data, dtype=np.float64)).max(initial=0)) / lam
+            np.sqrt(np.bincount(entries.row, np.square(values, dtype=np.float64)).max(initial=0)) / lam
         )
     return Measured(total, Largest(most))
 

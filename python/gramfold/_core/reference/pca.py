@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from ..floats import reads_floats
 
+
+@reads_floats
 def centred(*, x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
     """Sums over the rows y = weight scale (x - shift), or x less its own mean; returns their squares."""
     wide = x.astype(np.float64)
