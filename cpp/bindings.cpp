@@ -15,6 +15,7 @@ void bind_kmeans(py::module_& m);
 void bind_mixture(py::module_& m);
 void bind_moments(py::module_& m);
 void bind_pca(py::module_& m);
+void bind_rpca(py::module_& m);
 
 namespace {
 
@@ -90,6 +91,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
     bind_mixture(m);
     bind_moments(m);
     bind_pca(m);
+    bind_rpca(m);
     m.def(
         "pseudoinverse",
         [](const Contiguous<double>& gram, double eps) {

@@ -82,8 +82,6 @@ class Case:
 
     def sound(self, name, kind):
         rng, side = self.rng, self.side
-        if name == "numbers":
-            return tuple(np.abs(rng.standard_normal(7)) + 0.1)
         if name == "codes" and "tuple" in kind:
             by_row = self.kernel == "residual"
             return self.compressed(*("nk" if by_row else "kn"))
@@ -148,7 +146,7 @@ class Case:
 
     def spoil(self, value, name):
         rng = self.rng
-        if isinstance(value, tuple) and name != "numbers":
+        if isinstance(value, tuple):
             parts = list(value)
             i = int(rng.integers(len(parts)))
             if i == 1:  # indices in range are the caller's duty

@@ -10,6 +10,7 @@ from kernel_fuzz import STUB, Case
 
 import gramfold as gf
 from gramfold._core.floats import float_of
+from gramfold.fit.floats import Piecewise, as_floats
 from gramfold.fit.inputs import read_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -166,6 +167,16 @@ def test_nan_and_infinity_are_seen_in_any_float(dtype):
 def test_what_is_no_number_is_refused(x):
     with pytest.raises(ValueError, match=r"Complex|could not convert"):
         read_rows(x)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_pieces_of_x_give_the_same_whatever_its_numbers(monkeypatch, kind):
+    monkeypatch.setattr("gramfold.floats.PIECE", 100)
+    x, b = kind(numbers("uint8")), np.arange(18.0).reshape(9, 2)
+    for name in ("NMF from nndsvda", "NMF, KL", "Ridge, auto", "DictionaryLearning, cd"):
+        same(ENTRIES[name].run(x), ENTRIES[name].run(of_floats(x)))
+    np.testing.assert_allclose(Piecewise(as_floats(x)) @ b, x @ b)
+    np.testing.assert_allclose(Piecewise(as_floats(x)).T @ (x @ b), x.T @ (x @ b))
 
 
 def test_repeated_entries_of_integers_do_not_overflow():

@@ -18,6 +18,13 @@
 #include "fold/threads.hpp"
 #include "fold/tile.hpp"
 
+// A function that is compiled once, and not again where it is called with a constant.
+#ifdef __clang__
+#define GRAMFOLD_ONCE __attribute__((noinline))
+#else
+#define GRAMFOLD_ONCE __attribute__((noinline, noclone))
+#endif
+
 namespace gramfold {
 
 struct Cancelled : std::exception {
@@ -122,7 +129,7 @@ auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_
     std::exception_ptr error;
     std::mutex error_mutex;
 
-    const auto work = [&](bool caller) {
+    const auto work = [&](bool caller) GRAMFOLD_ONCE {
         using Clock = std::chrono::steady_clock;
         try {
             auto worker = make_worker();

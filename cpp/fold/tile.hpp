@@ -266,6 +266,12 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
     }
 }
 
+// Compiled once, in tile.cpp, and not again for every family.
+extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
+extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
+extern template void pack(Index, Index, const float*, Index, Index, Index, float*);
+extern template void pack(Index, Index, const double*, Index, Index, Index, double*);
+
 // out (cols x rows, row stride out_row) = the transpose of in (rows x cols), in squares of up to N.
 template <class T, int N = lanes<T>>
 void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index out_row) {

@@ -82,7 +82,7 @@ class ShrinkWorker {
         x_.open(first, count), weights_.open(first, count);
         if (!in_.advance || in_.f)
             for (Index r = 0; r < count; ++r)
-                rows_.open(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
+                rows_.decode(n_, x_[r], in_.z + (first + r) * n_, weights_[r], in_.dual, w_.get() + r * stride_);
         if (in_.advance) advance(first, count, totals);
         inputs_.add(count, w_.get(), stride_, in_.products ? in_.products + first * q_.k : nullptr, totals.inputs);
     }

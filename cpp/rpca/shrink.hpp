@@ -1,6 +1,6 @@
-// One row of robust PCA's second half step, for l known: the residual is shrunk, the multiplier clipped.
+// One row of robust PCA's second half step, for l known: x - l is shrunk, the multiplier clipped.
 //
-//     decode   y = clip(c z),  t = (z - y) / mu                 t = s + noise, s = (z - y / c) / mu
+//     decode   y = clip(c z),  t = (z - y) / mu                 c: damping; t = s + noise, s = (z - y / c) / mu
 //     advance  z <- y + mu (a (x - l) + (1 - a) t)              a: relaxation (Eckstein & Bertsekas 1992)
 //     encode   w = x - t + y / mu_next                          what the singular values of are thresholded next
 //
@@ -18,7 +18,7 @@ namespace gramfold {
 // Of a whole pass, over the observed entries: lam |x - l|, <y, x>, |y|^2, the squares of what t (or l, unobserved)
 // moved by, of x - l - t and of x - l - s, lam |s|, lam |x - l - s|, and how many s are not 0.
 struct ShrinkSums {
-    enum { misfit, dot, dual, moved, residual, noise, outlying, unexplained, count, size };
+    enum { misfit, dot, multipliers, moved, unmet, noise, outlying, unexplained, outliers, size };
     double v[size] = {};
     ShrinkSums& operator+=(const ShrinkSums& o) {
         for (int i = 0; i < size; ++i) v[i] += o.v[i];
@@ -30,15 +30,15 @@ template <class T>
 class Shrink {
   public:
     bool by_row;
-    T lam, mu_old, mu, mu_next, c_old, c, relax;
+    T lam, mu_old, mu, mu_next, damping_old, damping, relax;
 
     // The input of the threshold from z as it stands; with `dual`, y instead. weights: lam_j, or null.
-    void open(Index n, const T* x, const T* z, const T* weights, bool dual, T* w) const {
-        const V bound = by_row ? V{} + row_scale(squares(n, x, z), c_old) : V{};
+    void decode(Index n, const T* x, const T* z, const T* weights, bool dual, T* w) const {
+        const V bound = by_row ? V{} + row_scale(squares(n, x, z), damping_old) : V{};
         const T over_old = 1 / mu_old, over_mu = 1 / mu;
         each(n, [&](auto part) {
             const V xs = part.x(x), zs = part(z);
-            const V y = clip<true>(zs, c_old, lams(part, weights), bound);
+            const V y = clip<true>(zs, damping_old, lams(part, weights), bound);
             const V seen = dual ? y : xs - (zs - y) * over_old + y * over_mu;
             part.put(w, xs == xs ? seen : dual ? V{} : zs);
         });
@@ -46,7 +46,7 @@ class Shrink {
 
     // z and w of the row are overwritten.
     void advance(Index n, const T* x, T* z, const T* weights, const T* l, T* w, ShrinkSums& sums) const {
-        if (c == 1 && c_old == 1 && !by_row) advance<false>(n, x, z, weights, l, w, sums);
+        if (damping == 1 && damping_old == 1 && !by_row) advance<false>(n, x, z, weights, l, w, sums);
         else advance<true>(n, x, z, weights, l, w, sums);
     }
 
@@ -85,10 +85,11 @@ class Shrink {
     // Without noise r - t and r - s are one, and some sums with them.
     template <bool noisy>
     void advance(Index n, const T* x, T* z, const T* weights, const T* l, T* w, ShrinkSums& sums) const {
-        const T over_old = 1 / mu_old, over_mu = 1 / mu, over_next = 1 / mu_next, over_c = 1 / c, keep = 1 - relax;
-        const V old_bound = by_row ? V{} + row_scale(squares(n, x, z), c_old) : V{};
+        const T over_old = 1 / mu_old, over_mu = 1 / mu, over_next = 1 / mu_next;
+        const T over_damping = 1 / damping, keep = 1 - relax;
+        const V old_bound = by_row ? V{} + row_scale(squares(n, x, z), damping_old) : V{};
         const auto step = [&](V xs, V zs, V ls, V limit) {
-            const V y = clip<noisy>(zs, c_old, limit, old_bound), t = (zs - y) * over_old;
+            const V y = clip<noisy>(zs, damping_old, limit, old_bound), t = (zs - y) * over_old;
             return Step{t, y + mu * (relax * (xs - ls) + keep * t)};
         };
         V bound = {};
@@ -98,9 +99,9 @@ class Shrink {
                 const V xs = part.x(x), z_next = step(xs, part(z), part(l), V{}).z;
                 total += xs == xs ? z_next * z_next : V{};
             });
-            bound = V{} + row_scale(sum(total), c);
+            bound = V{} + row_scale(sum(total), damping);
         }
-        const double residual = sums.v[ShrinkSums::residual];
+        const double unmet = sums.v[ShrinkSums::unmet];
         V acc[ShrinkSums::size] = {};
         Index vectors = 0;
         each(n, [&](auto part) {
@@ -108,33 +109,33 @@ class Shrink {
             const auto seen = given == given;
             const V xs = seen ? given : ls, zs = seen ? before : V{};  // unobserved: r, y and t are 0
             const Step next = step(xs, zs, ls, limit);
-            const V y = clip<noisy>(next.z, c, limit, bound), t = (next.z - y) * over_mu;
+            const V y = clip<noisy>(next.z, damping, limit, bound), t = (next.z - y) * over_mu;
             const V free = relax * ls + keep * before;
             part.put(z, seen ? next.z : free);
             part.put(w, seen ? xs - t + y * over_next : free);
             const V r = xs - ls, rest = r - t, moved = seen ? t - next.t : free - before;
             acc[ShrinkSums::misfit] += size(r, limit);
             acc[ShrinkSums::dot] += y * xs;
-            acc[ShrinkSums::dual] += y * y;
+            acc[ShrinkSums::multipliers] += y * y;
             acc[ShrinkSums::moved] += moved * moved;
-            acc[ShrinkSums::residual] += rest * rest;
+            acc[ShrinkSums::unmet] += rest * rest;
             if constexpr (noisy) {
-                const auto out = by_row ? bound < c : magnitude(next.z) * c > limit;
-                const V s = out ? (next.z - y * over_c) * over_mu : V{};  // 0 exactly where nothing was clipped
+                const auto out = by_row ? bound < damping : magnitude(next.z) * damping > limit;
+                const V s = out ? (next.z - y * over_damping) * over_mu : V{};  // 0 exactly where nothing was clipped
                 const V noise = r - s;
                 acc[ShrinkSums::noise] += seen ? noise * noise : V{};
                 acc[ShrinkSums::outlying] += seen ? size(s, limit) : V{};
                 acc[ShrinkSums::unexplained] += seen ? size(noise, limit) : V{};
-                acc[ShrinkSums::count] += seen & out ? V{} + T(1) : V{};
+                acc[ShrinkSums::outliers] += seen & out ? V{} + T(1) : V{};
             } else {
                 acc[ShrinkSums::outlying] += size(t, limit);
                 acc[ShrinkSums::unexplained] += size(rest, limit);
-                acc[ShrinkSums::count] += next.z == y ? V{} : V{} + T(1);
+                acc[ShrinkSums::outliers] += next.z == y ? V{} : V{} + T(1);
             }
             if (!by_row && ++vectors % 32 == 0) flush(acc, sums);
         });
         flush(acc, sums);
-        if constexpr (!noisy) sums.v[ShrinkSums::noise] += sums.v[ShrinkSums::residual] - residual;
+        if constexpr (!noisy) sums.v[ShrinkSums::noise] += sums.v[ShrinkSums::unmet] - unmet;
     }
 
     template <class P>

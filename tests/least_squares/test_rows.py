@@ -42,7 +42,7 @@ def test_components_in_another_order_are_columns_in_another_order(known):
     assert_allclose(ours.cross[np.ix_(order, order)], permuted.cross, rtol=1e-14)
     if not known:
         assert_array_equal(ours.sums[:, order], permuted.sums)
-    for name in ("violation", "step", "objective", "residual", "open"):
+    for name in ("violation", "step", "objective", "residual", "unconverged"):
         assert getattr(ours, name) == getattr(permuted, name)
 
 
@@ -61,5 +61,5 @@ def test_rows_of_segments_are_those_of_the_whole_and_their_sums_add_up():
         for x in (Source(X, 1), Segments(np.split(X, [1, 1, 20]), 1))
     )
     assert_array_equal(parts.factor, whole.factor)
-    for name in ("sums", "gram", "cross", "violation", "step", "objective", "residual", "open"):
+    for name in ("sums", "gram", "cross", "violation", "step", "objective", "residual", "unconverged"):
         assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-13)

@@ -69,3 +69,41 @@ def segments(X, size):
     n = X.shape[0]
     begins = [begin for begin in UNEVEN if begin <= n] if size == "uneven" else range(0, n, size)
     return gf.blocks([X[a:b] for a, b in itertools.pairwise([*begins, n])])
+
+
+def csr(x, index):
+    """As the kernels take it."""
+    s = sp.csr_array(x)
+    return s.data, s.indices.astype(index), s.indptr.astype(index), x.shape[1]
+
+
+def make(rows, cols, k, dtype, *, positive=False, density=0.4, seed=0):
+    """X >= 0, with a row and a column of zeros unless positive; a shared factor with zeros; a start."""
+    rng = np.random.default_rng(seed)
+    x = rng.gamma(1.0, 2.0, (rows, cols)) * (rng.random((rows, cols)) < density)
+    if rows > 2 and cols > 2:
+        x[rows // 2], x[:, cols // 2] = 0, 0
+    x = x + 0.1 if positive else x
+    f = rng.random((cols, k)) * (rng.random((cols, k)) < 0.8) + 1e-3 * (np.arange(k) == 0)
+    return x.astype(dtype), f.astype(dtype), (0.1 + rng.random((rows, k))).astype(dtype)
+
+
+def stored(x, *, index=np.int32, shuffled=True, seed=0):
+    """The observed entries of x as CSR, zeros among them, by default in no order."""
+    rows, cols = np.nonzero(~np.isnan(x))
+    if shuffled:
+        order = np.random.default_rng(seed).permutation(len(rows))
+        order = order[np.argsort(rows[order], kind="stable")]
+        rows, cols = rows[order], cols[order]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(x)))])
+    return sp.csr_array((x[rows, cols], cols.astype(index), starts.astype(index)), x.shape)
+
+
+def ratings(n=60, m=45, dtype=np.float64, seed=0):
+    """Non-negative X, half of it NaN and some of it 0, with a row and a column of NaN."""
+    rng = np.random.default_rng(seed)
+    x = rng.gamma(1.0, size=(n, 3)) @ rng.gamma(1.0, size=(3, m)) + 0.1 * rng.random((n, m))
+    x[rng.random(x.shape) < 0.1] = 0
+    x[rng.random(x.shape) < 0.5] = np.nan
+    x[4], x[:, 7] = np.nan, np.nan
+    return x.astype(dtype)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
+from nmf.cases import csr, make
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
@@ -24,27 +24,11 @@ LAYOUTS = {
 BETAS = [-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
 
 
-def csr(x, index):
-    s = sp.csr_array(x)
-    return s.data, s.indices.astype(index), s.indptr.astype(index), x.shape[1]
-
-
 def shuffled(x):
     """Every entry stored, the zeros as well, in backward order."""
     rows, cols = x.shape
     indices = np.tile(np.arange(cols, dtype=np.int32)[::-1], rows)
     return x[:, ::-1].ravel().copy(), indices, np.arange(rows + 1, dtype=np.int32) * np.int32(cols), cols
-
-
-def make(rows, cols, k, dtype, *, positive=False, density=0.4, seed=0):
-    """X >= 0, with a row and a column of zeros unless positive; a shared factor with zeros; a start."""
-    rng = np.random.default_rng(seed)
-    x = rng.gamma(1.0, 2.0, (rows, cols)) * (rng.random((rows, cols)) < density)
-    if rows > 2 and cols > 2:
-        x[rows // 2], x[:, cols // 2] = 0, 0
-    x = x + 0.1 if positive else x
-    f = rng.random((cols, k)) * (rng.random((cols, k)) < 0.8) + 1e-3 * (np.arange(k) == 0)
-    return x.astype(dtype), f.astype(dtype), (0.1 + rng.random((rows, k))).astype(dtype)
 
 
 def as64(a):

@@ -5,34 +5,14 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from least_squares.test_masked_kernels import METHODS, SHAPES, data
+from least_squares.cases import METHODS, SHAPES, data
+from nmf.cases import ratings, stored
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf
 from gramfold._core import reference
 from gramfold.fold.observe import observe
 from gramfold.fold.stored import Stored
-
-
-def stored(x, *, index=np.int32, shuffled=True, seed=0):
-    """The observed entries of x as CSR, zeros among them, by default in no order."""
-    rows, cols = np.nonzero(~np.isnan(x))
-    if shuffled:
-        order = np.random.default_rng(seed).permutation(len(rows))
-        order = order[np.argsort(rows[order], kind="stable")]
-        rows, cols = rows[order], cols[order]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(x)))])
-    return sp.csr_array((x[rows, cols], cols.astype(index), starts.astype(index)), x.shape)
-
-
-def ratings(n=60, m=45, dtype=np.float64, seed=0):
-    """Non-negative X, half of it NaN and some of it 0, with a row and a column of NaN."""
-    rng = np.random.default_rng(seed)
-    x = rng.gamma(1.0, size=(n, 3)) @ rng.gamma(1.0, size=(3, m)) + 0.1 * rng.random((n, m))
-    x[rng.random(x.shape) < 0.1] = 0
-    x[rng.random(x.shape) < 0.5] = np.nan
-    x[4], x[:, 7] = np.nan, np.nan
-    return x.astype(dtype)
 
 
 def run(kernels, x, f, start, *, l1=0.0, l2=0.0, nonneg=True, max_sweeps=2, polish=0, tol=0.0, n_threads=2):

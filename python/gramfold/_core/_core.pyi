@@ -17,6 +17,7 @@ from .results import (
     OwnSwept,
     PoissonSums,
     Scan,
+    ShrinkSums,
     Swept,
 )
 
@@ -284,7 +285,13 @@ def shrink(
     v: _Array | None,
     f: _Double | None,
     left: _Array | None,
-    numbers: tuple[float, float, float, float, float, float, float],
+    lam: float,
+    mu_old: float,
+    mu: float,
+    mu_next: float,
+    damping_old: float,
+    damping: float,
+    relax: float,
     by_row: bool,
     dual: bool,
     gram: _Double | None,
@@ -292,7 +299,7 @@ def shrink(
     products: _Array | None,
     image: _Array | None,
     n_threads: int,
-) -> tuple[float, float, float, float, float, float, float, float, float]: ...
+) -> ShrinkSums: ...
 def centred(
     *,
     x: _Array,
@@ -314,11 +321,17 @@ def shrink_sparse(
     z: _Array,
     left: _Array,
     right: _Array,
-    numbers: tuple[float, float, float, float, float, float, float],
+    lam: float,
+    mu_old: float,
+    mu: float,
+    mu_next: float,
+    damping_old: float,
+    damping: float,
+    relax: float,
     by_row: bool,
     out: _Array,
     n_threads: int,
-) -> tuple[float, float, float, float, float, float, float, float, float]: ...
+) -> ShrinkSums: ...
 def repeats(*, columns: NDArray[Any], starts: NDArray[Any], cols: int, n_threads: int) -> bool: ...
 def scan(*, x: _Array, n_threads: int) -> Scan: ...
 def gram(*, f: _Array, n_threads: int) -> _Double: ...

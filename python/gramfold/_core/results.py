@@ -21,7 +21,7 @@ class Swept(NamedTuple):
     """Rows Z swept with one Gram matrix: Z'Z, Z' start, and sums over the rows.
 
     violation: |projected gradient| and step: |step|, met in the first sweep; objective: with the penalty,
-    less |x|^2 / 2; residual: the squared KKT residual at the end; open: rows that were not done.
+    less |x|^2 / 2; residual: the squared KKT residual at the end; unconverged: rows that were not done.
     """
 
     gram: Double | None
@@ -30,7 +30,7 @@ class Swept(NamedTuple):
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
 
 
 class OwnSwept(NamedTuple):
@@ -40,7 +40,7 @@ class OwnSwept(NamedTuple):
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
     before: float
 
 
@@ -55,7 +55,7 @@ class Multiplied(NamedTuple):
     loss_end: float
     residual: float
     size: float
-    open: float
+    unconverged: float
 
 
 class Descended(NamedTuple):
@@ -66,7 +66,7 @@ class Descended(NamedTuple):
     loss_end: float
     residual_start: float
     residual_end: float
-    open: float
+    unconverged: float
 
 
 class Compressed(NamedTuple):
@@ -83,7 +83,7 @@ class Coded(NamedTuple):
     codes: Compressed | None
     gram: Double | None
     objective: float
-    open: float
+    unconverged: float
 
 
 class Assigned(NamedTuple):
@@ -128,3 +128,22 @@ class Misfit(NamedTuple):
     pull: Double
     squares: Double
     sums: Double
+
+
+class ShrinkSums(NamedTuple):
+    """Sums of a pass of robust PCA over the observed entries, for the given L and the new Y, S and T = S + N.
+
+    misfit: lam |X - L|_1; dot: <Y, X>; multipliers: |Y|^2; moved: |T - T_old|^2 (with what L moved by,
+    unobserved); unmet: |X - L - T|^2; noise: |X - L - S|^2; outlying: lam |S|_1; unexplained:
+    lam |X - L - S|_1; outliers: entries of S that are not 0, or entries in such rows.
+    """
+
+    misfit: float
+    dot: float
+    multipliers: float
+    moved: float
+    unmet: float
+    noise: float
+    outlying: float
+    unexplained: float
+    outliers: float

@@ -156,7 +156,7 @@ def code(rows: Source, shared: Dictionary, state: State, *, coder: Coder, sums: 
             tol=coder.tolerance(shared.atoms.dtype), **common,
         )  # fmt: skip
     codes = None if out is not None else Stack((sp.csr_matrix(found.codes, shape=(rows.rows, k)),))
-    return CodeSums(codes, products, found.gram, found.objective, found.open)
+    return CodeSums(codes, products, found.gram, found.objective, found.unconverged)
 
 
 def _sweep(rows: Source, shared: Dictionary, state: State, coder: Coder, products: Array | None) -> CodeSums:
@@ -175,7 +175,7 @@ def _sweep(rows: Source, shared: Dictionary, state: State, coder: Coder, product
         dense = done.factor
         codes = Stack((sp.csr_matrix(kernels.nonzeros(dense=dense), shape=dense.shape),))
     gram = None if products is None else done.gram
-    return CodeSums(codes, products, gram, done.objective, 0.0 if once else done.open)
+    return CodeSums(codes, products, gram, done.objective, 0.0 if once else done.unconverged)
 
 
 def lars(rows: Source, shared: Array, state: State, *, n_nonzero: int) -> None:

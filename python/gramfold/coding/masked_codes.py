@@ -27,7 +27,7 @@ def solve(
     if coder.algorithm == "lasso":
         sweeps = Sweeps(coder.max_iter, tol=coder.tolerance(x.dtype), polish=POLISH)
         result = solve_observed(x, np.ascontiguousarray(atoms.T), coder.penalty, sweeps, start=start)
-        return mend_codes(x, atoms, coder, result.factor, result.open, start=start)
+        return mend_codes(x, atoms, coder, result.factor, result.unconverged, start=start)
     codes = np.zeros((x.rows, len(atoms)), x.dtype)
     one_by_one = partial(pursue, coder=replace(coder, l2=0.0))
     unconverged = run(one_by_one, x, atoms, {"codes": codes, "errors": errors})

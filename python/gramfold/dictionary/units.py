@@ -38,6 +38,8 @@ def code_in_unit(
 ) -> Coded:  # fmt: skip
     """`code_rows`, with sparse codes."""
     unit = unit_of(x)
+    if not unit.x:
+        return code_rows(x, atoms, coder, start=start, enough=enough, sparse=True, **more)
     done = code_rows(
         unit.rows(x), atoms, coder.scaled(unit, x.dtype), start=times_power(start, unit.x),
         enough=times_power(enough, 2 * unit.x), sparse=True, **more,

@@ -94,15 +94,21 @@ def pieces(x: Any) -> Iterator[tuple[slice, Any]]:
     size = max(1, PIECE * rows // max(1, x.nnz) if sp.issparse(x) else PIECE // max(1, cols))
     for first in range(0, max(1, rows), size):
         some = slice(first, min(first + size, rows))
-        part = x if some == slice(0, rows) else x[some]
-        yield some, part if sp.issparse(part) else np.asarray(part)
+        yield some, _some_rows(x, some) if sp.issparse(x) else np.asarray(x[some])
+
+
+def _some_rows(x: Any, rows: slice) -> Any:
+    """Rows of a CSR matrix as floats; of its memory where they are."""
+    begin, end = x.indptr[rows.start], x.indptr[rows.stop]
+    kind = sp.csr_array if isinstance(x, sp.sparray) else sp.csr_matrix
+    part = kind((rows.stop - rows.start, x.shape[1]), dtype=x.dtype)
+    part.data = stored(x)[begin:end].astype(x.dtype, copy=False)
+    part.indices, part.indptr = x.indices[begin:end], x.indptr[rows.start : rows.stop + 1] - begin
+    return part
 
 
 class Piecewise:
     """Products of an array or CSR matrix, from so many of its rows at a time as may be converted together."""
-
-    ndim = 2
-    __array_ufunc__ = None  # NumPy's arrays leave products with this to it
 
     def __init__(self, x: Any) -> None:
         self.x, self.shape, self.dtype = x, x.shape, x.dtype
@@ -122,13 +128,6 @@ class Piecewise:
     def __matmul__(self, b: Array) -> Array:
         return np.concatenate([some @ b for _, some in pieces(self.x)])
 
-    def __rmatmul__(self, a: Array) -> Array:
-        products = (a[..., rows] @ some for rows, some in pieces(self.x))
-        total = next(products)
-        for product in products:
-            total += product
-        return total
-
 
 def piecewise(x: Any) -> Any:
     """X for products, in pieces if its numbers have to be converted; else x itself."""
@@ -138,17 +137,15 @@ def piecewise(x: Any) -> Any:
 class _Transposed:
     """The same of the transpose."""
 
-    ndim = 2
-    __array_ufunc__ = None
-
     def __init__(self, x: Piecewise) -> None:
         self.T, self.shape, self.dtype = x, x.shape[::-1], x.dtype
 
     def __matmul__(self, b: Array) -> Array:
-        return (b.T @ self.T).T
-
-    def __rmatmul__(self, a: Array) -> Array:
-        return (self.T @ a.T).T
+        products = (some.T @ b[rows] for rows, some in pieces(self.T.x))
+        total: Array = next(products)
+        for product in products:
+            total += product
+        return total
 
 
 class _FloatCsr:

@@ -48,12 +48,12 @@ class Filled:
 def image(rows: Any, shared: tuple[Array | None, Array], state: State) -> None:
     """A pass: X F into `out`."""
     means, factor = shared
-    state["out"][:] = rows.filled_with(means) @ factor
+    state["out"][:] = piecewise(rows.filled_with(means)) @ factor
 
 
 def image_back(rows: Any, shared: Array | None, state: State) -> Array:
     """A pass: X'G of the rows of `factor`."""
-    return np.asarray(rows.filled_with(shared).T @ state["factor"])
+    return np.asarray(piecewise(rows.filled_with(shared)).T @ state["factor"])
 
 
 def rows_of(x: Any, which: Array) -> Array:

@@ -71,7 +71,10 @@ class Source:
 
     def some(self, rows: Any, *, once: bool = False) -> "Source":
         """Some rows as a source of their own; those of a slice are views of a dense X."""
-        return type(self)(self.x[rows], self.n_threads, once=once)
+        chosen = self.x[rows]
+        if self.sparse:
+            chosen.gramfold_sound = True  # as all of X is
+        return type(self)(chosen, self.n_threads, once=once)
 
     @property
     def transposed(self) -> Any:

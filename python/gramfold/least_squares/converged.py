@@ -26,19 +26,19 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: bo
     """
     solver = _Converging(x, shared, penalty, sums)
     codes = solve_in_range(x, shared.T, penalty.l2, solver)
-    if solver.n_open:
+    if solver.unconverged:
         warn(
-            f"{solver.n_open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
+            f"{solver.unconverged:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
             "components are nearly dependent; a small L2 penalty helps",
             ConvergenceWarning,
         )
     done = solver.done
     if done is None and not sums:
-        return Solved(codes, None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, solver.n_open)
+        return Solved(codes, None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, solver.unconverged)
     if done is None:
         gram = kernels.gram(f=shared, n_threads=x.n_threads)
         done = solve_all(x, shared, gram, penalty, Sweeps(0), start=codes, sums=True)
-    return replace(done, factor=codes, open=solver.n_open)
+    return replace(done, factor=codes, unconverged=solver.unconverged)
 
 
 class _Converging:
@@ -48,14 +48,14 @@ class _Converging:
     ----------
     done : Solved or None
         What the pass gave, as long as it is of the codes that are given back.
-    n_open : float
+    unconverged : float
         Rows that did not end.
     """
 
     def __init__(self, x: Source, shared: Array, penalty: Penalty, sums: bool) -> None:
         self.x, self.shared, self.penalty, self.sums = x, shared, penalty, sums
         self.done: Solved | None = None
-        self.n_open, self.times = 0.0, 0
+        self.unconverged, self.times = 0.0, 0
 
     def __call__(self, scale: Scale, which: Any) -> Array:
         x, dtype = self.x, self.x.dtype
@@ -66,10 +66,10 @@ class _Converging:
         result = solve_all(some, factor, gram, own, sweeps, sums=self.sums, squares=self.sums)
         rows = Rows(some, factor.T.astype(np.float64), own)
         ridged = gram + own.l2 * np.eye(len(gram))
-        codes, n_open, changed = mend(
-            rows, result.factor, most=MOST_SWEEPS, unconverged=result.open, gram=ridged
+        codes, unconverged, changed = mend(
+            rows, result.factor, most=MOST_SWEEPS, unconverged=result.unconverged, gram=ridged
         )
-        self.n_open, self.times = self.n_open + n_open, self.times + 1
+        self.unconverged, self.times = self.unconverged + unconverged, self.times + 1
         same = some is x and not (changed.size or scale.atoms or self.times > 1)
         self.done = result if same else None
         return np.asarray(codes)

@@ -30,7 +30,7 @@ class OwnSolved:
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
     before: float
 
 
@@ -117,9 +117,9 @@ def solve_observed_to_convergence(x: Observed | Stored, shared: Array, penalty: 
     """
     tol = 1e-10 if x.dtype == np.float64 else 1e-5
     result = solve_observed(x, shared, penalty, Sweeps(MOST_SWEEPS, tol=tol, polish=POLISH))
-    if result.open:
+    if result.unconverged:
         warn(
-            f"{result.open:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
+            f"{result.unconverged:.0f} of {x.rows} rows did not converge in {MOST_SWEEPS} sweeps: the "
             "components are nearly dependent where observed; a small L2 penalty helps",
             ConvergenceWarning,
         )

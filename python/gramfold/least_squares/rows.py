@@ -43,13 +43,16 @@ class Solved:
     step: float
     objective: float
     residual: float
-    open: float
+    unconverged: float
 
     @classmethod
     def of(cls, factor: Array, sums: Array | None, swept: Swept) -> "Solved":
         """What a kernel gave back, beside what it wrote."""
         gram = np.empty((0, 0)) if swept.gram is None else swept.gram
-        return cls(factor, sums, **{**swept._asdict(), "gram": gram})
+        return cls(
+            factor, sums, gram, swept.cross, swept.violation, swept.step, swept.objective, swept.residual,
+            swept.unconverged,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..fit.floats import pieces
 from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
@@ -121,14 +122,13 @@ def row_squares(x: Source | Observed, dtype: Any = None) -> Array:
 
 def squared_rows(rows: Source | Observed, shared: None, state: State) -> None:
     """A pass: |x|^2 of each row into `squares`."""
-    x: Any = rows.x
-    squares = state["squares"]
-    if rows.sparse:
-        values = x.data.astype(squares.dtype, copy=False)
-        squared = sp.csr_matrix((values * values, x.indices, x.indptr), x.shape)
-        squares[:] = squared @ np.ones(rows.cols, squares.dtype)
-    else:
-        np.einsum("ij,ij->i", x, x, out=squares, dtype=squares.dtype)
+    squares, ones = state["squares"], np.ones(rows.cols, state["squares"].dtype)
+    for at, x in pieces(rows.x):
+        if rows.sparse:
+            values = x.data.astype(squares.dtype, copy=False)
+            squares[at] = sp.csr_matrix((values * values, x.indices, x.indptr), x.shape) @ ones
+        else:
+            np.einsum("ij,ij->i", x, x, out=squares[at], dtype=squares.dtype)
 
 
 def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None:

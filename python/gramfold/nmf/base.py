@@ -57,7 +57,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         mask : array-like of shape (n_samples, n_features), optional
             As in `fit_transform`.
 
@@ -74,7 +74,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
         mask : array-like of shape (n_samples, n_features), optional
             As in `fit_transform`.

@@ -182,11 +182,11 @@ def multiply_to_end(
             rows, fixed, {"start": W, "out": W, "units": own.units}, beta=beta, penalty=shared.penalty,
             floor=floor, max_sweeps=n, tol=tol, measure=False,
         )  # fmt: skip
-        return done.rows.open
+        return done.rows.unconverged
 
     W = own.start
-    open_rows = sweep_until(sweep, W, max_sweeps, until)
+    unconverged = sweep_until(sweep, W, max_sweeps, until)
     if beta == 2:  # the kernel's floor is one for rows of any size
         W[least_of(W.dtype) * W.max(axis=1, keepdims=True, initial=0) > W] = 0
     own.natural(W, state["out"])
-    return open_rows
+    return unconverged

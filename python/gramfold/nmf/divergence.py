@@ -63,18 +63,18 @@ class BetaDivergence:
         until = None if self.max_time is None else time.perf_counter() + self.max_time
         if self.coordinates:
             tol = 1e-8 if exact else 1e-5
-            W, open_rows = kl_rows(
+            W, unconverged = kl_rows(
                 self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol, until=until, weights=self.weights
             )
         else:
             # Multiplicative updates are slow: a step of `tol` may leave a distance of many steps.
-            W, open_rows = multiplicative_rows(
+            W, unconverged = multiplicative_rows(
                 self.x, H, self.penalty_W, beta=self.beta, max_sweeps=MOST_SWEEPS,
                 tol=1e-6 if exact else 1e-5, until=until,
             )  # fmt: skip
-        if open_rows:
+        if unconverged:
             warn(
-                f"{open_rows:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps"
+                f"{unconverged:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps"
                 + (f" or max_time={self.max_time:g} seconds" if self.max_time is not None else ""),
                 ConvergenceWarning,
             )

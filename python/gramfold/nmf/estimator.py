@@ -155,7 +155,7 @@ class NMF(BaseNMF):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
         W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
             The start, with init='custom'.
@@ -247,7 +247,7 @@ def non_negative_factorization(
 
     Parameters
     ----------
-    X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+    X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
     W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
         The start, with init='custom'.
     n_components : int, 'auto' or None

@@ -234,8 +234,8 @@ def descend_to_end(
 
     def sweep(W: Array, n: int) -> float:
         given = {"start": W, "out": W, "units": own.units, "slope": state["slope"]}
-        return descend(rows, (fixed.H, slope), given, l2=fixed.penalty.l2, max_sweeps=n, tol=tol).open
+        return descend(rows, (fixed.H, slope), given, l2=fixed.penalty.l2, max_sweeps=n, tol=tol).unconverged
 
-    open_rows = sweep_until(sweep, own.start, max_sweeps, until)
+    unconverged = sweep_until(sweep, own.start, max_sweeps, until)
     own.natural(own.start, state["out"])
-    return open_rows
+    return unconverged

@@ -84,4 +84,4 @@ class Frobenius:
 
 def squared_residual(rows: Source, shared: Array, state: State) -> float:
     """A pass: |X - W shared|^2."""
-    return kernels.squared_residual(x=rows.x, w=state["W"], h=shared, n_threads=rows.n_threads)
+    return kernels.squared_residual(x=rows.kernel, w=state["W"], h=shared, n_threads=rows.n_threads)

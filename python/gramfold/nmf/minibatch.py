@@ -134,7 +134,7 @@ class MiniBatchNMF(BaseNMF):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
         W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
             The start, with init='custom'.
@@ -178,7 +178,7 @@ class MiniBatchNMF(BaseNMF):
 
         Parameters
         ----------
-        X : array-like or CSR/CSC matrix of shape (n_samples, n_features)
+        X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
             The batch; its own size takes the place of `batch_size`.
         y : ignored
         W, H : array-like, optional

@@ -68,10 +68,10 @@ def sweep_until(
     if until is None:
         return sweep(W, max_sweeps)
     n = done = 8
-    while (open_rows := sweep(W, n)) and done < max_sweeps and time.perf_counter() < until:
+    while (unconverged := sweep(W, n)) and done < max_sweeps and time.perf_counter() < until:
         n = min(8, max_sweeps - done)
         done += n
-    return open_rows
+    return unconverged
 
 
 def level_rows(x: Source, H: Array) -> Array:

@@ -1,7 +1,6 @@
 """Rows of X about their means, which never are taken off sums, however far from the origin they are."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -36,11 +35,12 @@ class CentredRows:
         self.x_mean, self.y_mean = x_mean, y_mean
         self.centered = data.centered
         self.given = data.y
-        self.about = Centring(x_mean, data.units.scale)
+        near_mean = x_mean if far is None else np.where(far, 0, x_mean)
+        columns = np.empty(0, np.intp) if far is None else np.flatnonzero(far)
+        self.about = Centring(x_mean, data.units.scale, near_mean, columns)
         self.beside: Double | None = None
-        if far is not None and far.any():
-            self.about = replace(self.about, far=np.flatnonzero(far))
-            self.beside = np.empty((data.x.rows, len(self.about.far)))
+        if columns.size:
+            self.beside = np.empty((data.x.rows, columns.size))
             run(partial(passes.far_columns, about=self.about), data.x, state={"beside": self.beside})
 
     @cached_property

@@ -8,7 +8,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..fit.arguments import Seed, effective_threads
+from ..fit.arguments import Seed
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.unchanged import unchanged_on_error
@@ -210,7 +210,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)
-        x = source_of(read_rows(X, self, reset=False, segments=True), effective_threads(self.n_threads))
+        x = source_of(read_rows(X, self, reset=False, segments=True), n_threads=1)
         out = np.empty((x.rows, *self.coef_.shape[:-1]), np.result_type(x.dtype, self.coef_))
         run(fitted, x, (self.coef_, self.intercept_), {"out": out})
         return out

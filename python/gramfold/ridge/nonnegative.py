@@ -34,7 +34,7 @@ def nonnegative(gram: Double, linear: Double, alpha: Double) -> tuple[Double, bo
                 None, np.zeros((0, p)), gram, Penalty(l2=float(value)), sweeps, products=products, n_threads=1
             )
             B[:, left] = result.factor.T
-            ended = ended and not result.open
+            ended = ended and not result.unconverged
     return B, ended
 
 

@@ -5,7 +5,7 @@ Z are rows about means, in units, see `Centring`. The state of rows: "y", their 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,19 +27,14 @@ AT_ONCE = 1 << 20  # entries of what is made dense
 class Centring:
     """How rows of X become rows of Z = scale X - mean.
 
-    `far` are the columns of CSR that lie far from 0: there Z is dense, and formed entry by entry.
+    `far` are the columns of CSR that lie far from 0: there Z is dense, and formed entry by entry. `near_mean`
+    is the mean, but 0 in these.
     """
 
     mean: Double
     scale: float
-    far: Array = field(default_factory=lambda: np.empty(0, np.intp))
-
-    @property
-    def near_mean(self) -> Double:
-        """The mean, 0 in far columns."""
-        mean = self.mean.copy()
-        mean[self.far] = 0
-        return mean
+    near_mean: Double
+    far: Array
 
 
 class Sample(NamedTuple):
@@ -162,9 +157,9 @@ def triangle(rows: Source, shared: None, state: State, *, about: Centring, ones:
     R = np.zeros((0, ones + rows.cols + y.shape[1]))
     for some in slices(rows, size):
         z = centred(rows, some, about, None if beside is None else beside[some])
-        added = np.hstack([np.ones((len(z), ones)), z, y[some]])
-        added *= weight[some]
-        R = _triangular([R, added])
+        z = np.hstack([np.ones((len(z), ones)), z, y[some]])
+        z *= weight[some]
+        R = _triangular([R, z])
     return Triangle(R)
 
 

@@ -1,16 +1,18 @@
 """The state of robust PCA for a dense X: one array of its size, and what the next threshold needs."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
-from ..fit.floats import stored
+from .._core.results import ShrinkSums
+from ..fold.engine import run
+from ..fold.source import Source
 from ..linalg.spectrum import DENSE_NORM, SMALL, Leading, eigenpairs, largest, orthonormal, spectral_norm
-from .numbers import Numbers, Totals
+from .dense_passes import Operator, Shrunk, left_vectors, resume, shrink, start
+from .numbers import Numbers
+from .packing import Packing
 
 Array = NDArray[Any]
 
@@ -23,30 +25,31 @@ FAINT = 1e-24  # of the largest square: smaller ones are rounding
 
 
 class DenseState:
-    """See cpp/rpca/pass.hpp. X is taken tall: rows are those of X or, where it is wide, its columns.
+    """The iterate: z, which carries Y, S and, unobserved, L (see `Packing`), and L as left @ right.T.
 
-    The input W of the threshold is never stored, but made from X and z in each pass. Its leading singular
-    vectors come from its Gram matrix or, where few are wanted of many, from half a step per iteration of a
-    subspace that is kept: the right vectors are sought in the image of the last left ones.
+    The input W of a threshold is never stored: each pass makes it from X and z. What is wanted of it are its
+    leading singular values and vectors. They come from the eigenvectors of its Gram matrix; or, where few are
+    wanted of many columns, from a subspace that is kept. Each iteration then takes half a step of subspace
+    iteration: W' times the left vectors of the last W spans the space in which the right vectors of this one
+    are sought.
 
     Parameters
     ----------
-    x : ndarray of shape (rows, cols), float32 or float64
-        NaN is unobserved.
+    x : Source
+        Dense, tall unless outliers are its rows; NaN is unobserved.
     weights : ndarray of x's shape and dtype, or None
         lam of each entry.
     by_row : bool
         Whether outliers are rows of x.
-    n_threads : int
     """
 
     relaxes = True
 
-    def __init__(self, x: Array, weights: Array | None, by_row: bool, n_threads: int) -> None:
-        self.x, self.weights, self.by_row, self.n_threads = x, weights, by_row, n_threads
-        self.rows, self.cols = x.shape
-        self.z = np.zeros(x.shape, x.dtype)
-        self.left, self.right = np.empty((self.rows, 0), x.dtype), np.empty((self.cols, 0), x.dtype)
+    def __init__(self, x: Source, weights: Array | None, by_row: bool) -> None:
+        self.x, self.weights, self.by_row = x, weights, by_row
+        self.rows, self.cols, self.dtype = x.rows, x.cols, x.dtype
+        self.z = np.zeros((self.rows, self.cols), self.dtype)
+        self.left, self.right = np.empty((self.rows, 0), self.dtype), np.empty((self.cols, 0), self.dtype)
         self.gram: Array | None = None
         self.image: Array | None = None  # spans the basis to come, where no Gram matrix is formed
         self._lefts: Array | None = None  # left singular vectors, those of the guards too
@@ -55,12 +58,20 @@ class DenseState:
         self._leading = Leading(self.cols)
         self._restless = False  # whether the subspace took more than one step the last time
 
-    def open(self, numbers: Numbers) -> None:
+    def start(self, scale: float) -> None:
+        """Begin with Y = X / scale and L = S = 0."""
+        run(start, self.x, scale, {"z": self.z})
+
+    def resume(self, packing: Packing, left: Array, right: Array, sparse: Any, dual: Array) -> None:
+        """Begin with L = left @ right.T, S and Y."""
+        run(resume, self.x, (packing, right), {"z": self.z, "left": left, "sparse": sparse, "dual": dual})
+
+    def prepare(self, numbers: Numbers) -> None:
         """Take the input of the first threshold from z."""
         self._numbers, self.gram, self.image, self._lefts = numbers, None, None, None
 
     def norm(self) -> float:
-        """The spectral norm of the input that was opened."""
+        """The spectral norm of the input that was prepared."""
         if self.cols <= DENSE_NORM:
             self.gram = self._gram()
             return spectral_norm(self.gram)
@@ -84,23 +95,24 @@ class DenseState:
             self.left, self._factors = self._rows_by(len(values)), 1 - tau / values
         return values
 
-    def advance(self, numbers: Numbers) -> Totals:
+    def advance(self, numbers: Numbers) -> ShrinkSums:
         """Shrink and update the multipliers, for the L that `threshold` made."""
         basis = self._leading.basis
         few = self.cols > SMALL and 0 < basis.shape[1] <= SUBSPACE_SHARE * self.cols
-        given: dict[str, Any] = {"v": self.right, "f": self._factors, "left": self.left}
-        if few:
-            k = basis.shape[1]
-            self.gram, self.image = None, np.empty((k, self.cols), self.x.dtype)
-            if self._lefts is None:
-                given |= {"q": self._cast(basis), "gram": np.empty((k, k))}
-            totals = self._pass(numbers, products=self._lefts, image=self.image, **given)
-        else:
-            self.gram, self.image = np.empty((self.cols, self.cols)) if self.gram is None else self.gram, None
+        self.gram = self.image = None
+        operator = Operator(numbers, self.right, self._factors)
+        if not few:
             self._lefts = None
-            totals = self._pass(numbers, gram=self.gram, **given)
-        self._numbers = replace(numbers.after(), mu=numbers.mu_next)
-        return totals
+            made = self._pass(operator, left=self.left, gram=True)
+            self.gram = made.gram
+        elif self._lefts is None:
+            made = self._pass(operator._replace(q=self._cast(basis)), left=self.left, gram=True, image=True)
+            self.image = made.image
+        else:
+            made = self._pass(operator, left=self.left, products=self._lefts, image=True)
+            self.image = made.image
+        self._numbers = numbers.after()._replace(mu=numbers.mu_next)
+        return made.sums
 
     def dual_norm(self, accuracy: float) -> float:
         """The spectral norm of the multipliers, off by at most `accuracy` of itself."""
@@ -110,16 +122,15 @@ class DenseState:
         return float(np.sqrt(largest(partial(self._image_of, dual=True), self._leading.basis, accuracy)[0]))
 
     def _gram(self, *, dual: bool = False) -> Array:
-        gram = np.empty((self.cols, self.cols))
-        self._pass(self._numbers, gram=gram, dual=dual)
+        gram = self._pass(Operator(self._numbers), gram=True, dual=dual).gram
+        assert gram is not None
         return gram
 
     def _image_of(self, basis: Array, *, dual: bool = False) -> Array:
         """W'W basis."""
-        k = basis.shape[1]
-        image = np.empty((k, self.cols), self.x.dtype)
-        self._pass(self._numbers, gram=np.empty((k, k)), q=self._cast(basis), image=image, dual=dual)
-        return image.T.astype(np.float64)
+        made = self._pass(Operator(self._numbers, q=self._cast(basis)), gram=True, image=True, dual=dual)
+        assert made.image is not None
+        return made.image.T.astype(np.float64)
 
     def _from_subspace(self, tau: float, accuracy: float, most: int) -> Array | None:
         """One step of the subspace, or more until it holds still; None if it gets too large for that."""
@@ -128,10 +139,10 @@ class DenseState:
         while image.shape[0] <= SUBSPACE_SHARE * self.cols:
             basis = orthonormal(image.T.astype(np.float64))
             k = basis.shape[1]
-            products, small = self._rows_by(k), np.empty((k, k))
-            ahead = np.empty((k, self.cols), self.x.dtype) if self._restless and steps == 0 else None
-            self._pass(self._numbers, gram=small, q=self._cast(basis), products=products, image=ahead)
-            squares, rotation = eigenpairs(small)
+            products, operator = self._rows_by(k), Operator(self._numbers, q=self._cast(basis))
+            made = self._pass(operator, products=products, gram=True, image=self._restless and steps == 0)
+            assert made.gram is not None
+            squares, rotation = eigenpairs(made.gram)
             found = int(np.count_nonzero(squares > tau * tau))
             kept, vectors = min(found, most), basis @ rotation
             complete = found < k or k == self.cols or found > most
@@ -141,12 +152,11 @@ class DenseState:
             self._restless = steps > 0 or not still
             steps += complete
             if complete and (still or steps == MOST_STEPS):
-                self._lefts = self._left_vectors(products, rotation, squares)
+                self._take_left(products, rotation, squares, values - tau)
                 self.right, self._factors = self._cast(wanted), None
-                self.left = self._lefts[:, :kept] * (values - tau).astype(self.x.dtype)
                 return values
-            if ahead is not None and complete:
-                image = (rotation.T.astype(ahead.dtype) @ ahead)[: leading.basis.shape[1]]
+            if made.image is not None and complete:
+                image = (rotation.T.astype(self.dtype) @ made.image)[: leading.basis.shape[1]]
                 continue
             image = self._cast(self._image_of(leading.basis).T)
         return None
@@ -160,44 +170,32 @@ class DenseState:
             squares = np.sum(np.square((wanted - self._leading.basis @ inside) * weights))
         return float(np.sqrt(squares))
 
-    def _left_vectors(self, products: Array, rotation: Array, squares: Array) -> Array:
-        """As many as the basis has columns; random ones where those are new."""
+    def _take_left(self, products: Array, rotation: Array, squares: Array, values: Array) -> None:
+        """Take `left` from the left singular vectors: one for each of the basis, random for new ones."""
         k, least = self._leading.basis.shape[1], max(FAINT * squares[0], np.finfo(np.float64).tiny)
         known = min(k, len(squares))
-        scale = 1 / np.sqrt(np.maximum(squares[:known], least))
-        lefts: Array = products @ (rotation[:, :known] * scale).astype(self.x.dtype)
-        if known == k:
-            return lefts
-        new = np.random.default_rng(0).standard_normal((self.rows, k - known)) / np.sqrt(self.rows)
-        return np.hstack([lefts, new.astype(self.x.dtype)])
+        turn = rotation[:, :known] * (1 / np.sqrt(np.maximum(squares[:known], least)))
+        new = None
+        if known < k:
+            random = np.random.default_rng(0).standard_normal((self.rows, k - known)) / np.sqrt(self.rows)
+            new = random.astype(self.dtype)
+        lefts, left = np.empty((self.rows, k), self.dtype), np.empty((self.rows, len(values)), self.dtype)
+        state = {"products": products, "new": new, "lefts": lefts, "left": left}
+        run(left_vectors, self.x, (turn.astype(self.dtype), values.astype(self.dtype)), state)
+        self._lefts, self.left = lefts, left
 
     def _rows_by(self, k: int) -> Array:
         same = self.left.shape[1] == k
-        return self.left if same else np.empty((self.rows, k), self.x.dtype)
+        return self.left if same else np.empty((self.rows, k), self.dtype)
 
     def _cast(self, vectors: Array) -> Array:
-        return np.ascontiguousarray(vectors, dtype=self.x.dtype)
+        return np.ascontiguousarray(vectors, dtype=self.dtype)
 
     def _pass(
-        self, numbers: Numbers, *, gram: Array | None = None, v: Array | None = None, f: Array | None = None,
-        left: Array | None = None, q: Array | None = None, products: Array | None = None,
-        image: Array | None = None, dual: bool = False,
-    ) -> Totals:  # fmt: skip
-        return Totals(
-            *kernels.shrink(
-                x=stored(self.x),
-                weights=self.weights,
-                z=self.z,
-                v=v,
-                f=f,
-                left=left,
-                numbers=numbers.as_tuple(),
-                by_row=self.by_row,
-                dual=dual,
-                gram=gram,
-                q=q,
-                products=products,
-                image=image,
-                n_threads=self.n_threads,
-            )
-        )
+        self, operator: Operator, *, left: Array | None = None, products: Array | None = None,
+        gram: bool = False, image: bool = False, dual: bool = False,
+    ) -> Shrunk:  # fmt: skip
+        pass_ = partial(shrink, by_row=self.by_row, gram=gram, image=image, dual=dual)
+        state = {"z": self.z, "weights": self.weights, "left": left, "products": products}
+        made: Shrunk = run(pass_, self.x, operator, state)
+        return made

@@ -16,13 +16,16 @@ from ..fit.inputs import FLOATS, read_array
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
+from ..fold.engine import run
 from ..linalg.powers import times_power
-from .data import Problem, decode, observed_entries, penalty, validated
-from .least_absolute import least_absolute
+from .least_absolute import code_rows
 from .low_rank import LowRank
-from .numbers import Numbers
-from .scale import pieces, unit_of
-from .solve import Driver, Solution
+from .observed import check_enough, each_part, looked_at, masked, validated
+from .parts import nothing, split
+from .prices import entry_prices, price, without_free
+from .pursuit import Pursuit
+from .solve import Driver
+from .sparse_passes import differing
 
 Array = NDArray[Any]
 
@@ -115,6 +118,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     """
 
     low_rank_: LowRank
+    sparse_: Any
     components_: Array
     dual_: Any
     dual_gap_: float
@@ -165,11 +169,10 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         with unchanged_on_error(self):
             self._check_parameters()
             monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
-            problem = self._problem(X, mask)
-            most = min(problem.x.shape) if self.max_rank is None else min(self.max_rank, *problem.x.shape)
+            pursuit = self._pursuit(X, mask)
             with monitor, threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
-                self._solve(problem, most, monitor)
-            self.lam_ = problem.lam if problem.weights is None else problem.weights
+                self._solve(pursuit, monitor)
+            self.lam_ = pursuit.lam if pursuit.weights is None else pursuit.weights
             self.history_ = monitor.history
         if not self.converged_ and self.tol > 0 and self.n_iter_ == self.max_iter:
             warn(
@@ -193,12 +196,11 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ndarray of shape (n_samples, rank_)
         """
         check_is_fitted(self)
-        x = observed_entries(validated(self, X, reset=False), mask, rows_only=True)
-        V = self.components_.T.astype(np.float64)
-        codes = np.empty((x.shape[0], V.shape[1]), x.dtype)
+        given = masked(validated(self, X, reset=False), mask)
+        x, _ = looked_at(given, effective_threads(self.n_threads))
+        codes = np.empty((x.rows, self.rank_), x.dtype)
         with threadpool_limits(1, user_api="blas"):
-            for some in pieces(x.shape[0], 4 * x.shape[1]):
-                codes[some] = least_absolute(_with_gaps(x[some]), V)
+            run(code_rows, x, self.components_.T.astype(np.float64), {"codes": codes})
         return codes
 
     def inverse_transform(self, codes: Any) -> Array:
@@ -215,59 +217,62 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_is_fitted(self)
         return self.low_rank_.dense()
 
-    def _solve(self, problem: Problem, most: int, monitor: Monitor) -> None:
-        state, shape = problem.state(), problem.x.shape
+    def _solve(self, pursuit: Pursuit, monitor: Monitor) -> None:
+        state, unit = pursuit.state(), pursuit.unit
         driver: Driver | None
-        if self._can_go_on(problem):
-            low, sparse = self.low_rank_.times_power(-problem.unit), times_power(self.sparse_, -problem.unit)
-            mu = float(np.ldexp(self._mu, problem.unit - self._unit))
-            driver = problem.warm_driver(state, most, low, sparse, self.dual_, mu)
+        if self._can_go_on(pursuit):
+            low, sparse = self.low_rank_.times_power(-unit), times_power(self.sparse_, -unit)
+            mu = float(np.ldexp(self._mu, unit - self._unit))
+            driver = pursuit.go_on(state, low, sparse, self.dual_, mu, self.tol)
         else:
-            driver = problem.driver(state, most)
-        if driver is None:  # X is 0
-            solution = Solution(Numbers(problem.lam, 1.0, 1.0, 1.0), 1.0, 0.0, False, 0.0, 0.0, 0.0, 1, True)
-            empty = [np.zeros((side, 0), problem.values.dtype) for side in shape]
-            self.low_rank_ = LowRank(empty[0], np.zeros(0, empty[0].dtype), empty[1])
-            self.sparse_: Any = sp.csr_array(shape, dtype=empty[0].dtype)
-            self.dual_ = self.sparse_.copy() if sp.issparse(problem.x) else np.zeros(shape, empty[0].dtype)
+            driver = pursuit.begin(state, self.tol)
+        if driver is None:
+            outcome, self.low_rank_, self.sparse_, self.dual_ = nothing(pursuit)
             if hasattr(self, "_mu"):
                 del self._mu
         else:
-            solution = driver.run(monitor, self.tol)
-            low, sparse, self.dual_ = decode(problem, state, solution)
-            self.low_rank_, self.sparse_ = low.times_power(problem.unit), times_power(sparse, problem.unit)
-            self._mu, self._unit = solution.numbers.mu_old, problem.unit
+            outcome = driver.run(monitor, self.tol)
+            low, sparse, self.dual_ = split(pursuit, state, outcome)
+            self.low_rank_, self.sparse_ = low.times_power(unit), times_power(sparse, unit)
+            self._mu, self._unit = outcome.numbers.mu_old, unit
         self.components_ = np.ascontiguousarray(self.low_rank_.V.T)
         self.singular_values_, self.rank_ = self.low_rank_.s, self.low_rank_.rank
-        self.objective_, self.dual_gap_ = float(np.ldexp(solution.objective, problem.unit)), solution.gap
+        self.objective_, self.dual_gap_ = float(np.ldexp(outcome.objective, unit)), outcome.gap
         if not np.isfinite([self.objective_, *self.low_rank_.s]).all():
             raise ValueError(
-                f"X is too large for {problem.values.dtype}: singular values of L or the objective leave its "
+                f"X is too large for {pursuit.x.dtype}: singular values of L or the objective leave its "
                 "range; divide X by a constant"
             )
-        self.n_iter_, self.converged_ = solution.n_iter, solution.converged
+        self.n_iter_, self.converged_ = outcome.n_iter, outcome.converged
 
-    def _can_go_on(self, problem: Problem) -> bool:
-        if not self.warm_start or not hasattr(self, "_mu") or self.low_rank_.shape != problem.x.shape:
+    def _can_go_on(self, pursuit: Pursuit) -> bool:
+        """Whether the last solution is one of an X like this."""
+        x = pursuit.x
+        if not self.warm_start or not hasattr(self, "_mu") or self.low_rank_.shape != (x.rows, x.cols):
             return False
-        if abs(problem.unit - self._unit) > 1 or not problem.values[~np.isnan(problem.values)].any():
+        if abs(pursuit.unit - self._unit) > 1 or pursuit.zero:
             return False
-        if not sp.issparse(problem.x):
-            return isinstance(self.dual_, np.ndarray) and self.dual_.dtype == problem.x.dtype
-        return (
-            sp.issparse(self.dual_)
-            and self.dual_.dtype == problem.x.dtype
-            and np.array_equal(self.dual_.indptr, problem.x.indptr)
-            and np.array_equal(self.dual_.indices, problem.x.indices)
-        )
+        if sp.issparse(self.dual_) != x.sparse or self.dual_.dtype != x.dtype:
+            return False
+        return not x.sparse or not run(differing, x, None, {"dual": self.dual_})
 
-    def _problem(self, X: Any, mask: Any) -> Problem:
-        by_row = self.penalty == "l21"
-        x = observed_entries(validated(self, X, reset=True), mask)
-        x, weights, lam = penalty(x, self.lam, by_row)
-        unit = unit_of(x)
-        threads = effective_threads(self.n_threads)
-        return Problem(times_power(x, -unit), weights, lam, by_row, self.noise, threads, unit)
+    def _pursuit(self, X: Any, mask: Any) -> Pursuit:
+        by_row, threads = self.penalty == "l21", effective_threads(self.n_threads)
+        given = masked(validated(self, X, reset=True), mask)
+        x, seen = looked_at(given, threads)
+        check_enough(seen, x.sparse)
+        weights = None
+        if isinstance(self.lam, str) or np.ndim(self.lam) == 0:
+            lam = price(self.lam, (x.rows, x.cols), seen.observed, by_row)
+        else:
+            lam, weights = 1.0, entry_prices(x, self.lam, by_row)
+            if not weights.all():
+                x, seen = looked_at(each_part(given, weights, without_free), threads)
+                if not seen.observed:
+                    raise ValueError("lam is 0 wherever X is observed")
+                weights = np.where(weights > 0, weights, 1)
+        most = min(self.max_rank or x.rows, x.rows, x.cols)
+        return Pursuit(x, seen, weights, lam, by_row, self.noise, most)
 
     def _check_parameters(self) -> None:
         choice(self.penalty, "penalty", ("l1", "l21"))
@@ -292,13 +297,3 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _with_gaps(x: Any) -> Array:
-    """Rows in float64, NaN where nothing is observed."""
-    if not sp.issparse(x):
-        return np.asarray(x, np.float64)
-    x = sp.csr_array(x)
-    whole_rows = np.full(x.shape, np.nan)
-    whole_rows[np.repeat(np.arange(x.shape[0]), np.diff(x.indptr)), x.indices] = x.data
-    return whole_rows

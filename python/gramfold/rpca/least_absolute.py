@@ -10,9 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fold.source import Source
+from .pieces import pieces
+
 Array = NDArray[Any]
 
 EVERY, MOST = 25, 1000
+
+
+def code_rows(rows: Source, V: Array, state: Any) -> None:
+    """Overwrite codes, a pass; what a sparse X does not store is not observed."""
+    for some in pieces(rows.rows, 4 * rows.cols):
+        state["codes"][some] = least_absolute(_with_gaps(rows.x[some]), V)
+
+
+def _with_gaps(x: Any) -> Array:
+    """Rows in float64, NaN where nothing is observed."""
+    if isinstance(x, np.ndarray):
+        return np.asarray(x, np.float64)
+    given = np.full(x.shape, np.nan)
+    given[np.repeat(np.arange(x.shape[0]), np.diff(x.indptr)), x.indices] = x.data
+    return given
 
 
 def least_absolute(X: Array, V: Array) -> Array:
@@ -41,21 +59,21 @@ def least_absolute(X: Array, V: Array) -> Array:
     unit = np.frexp(np.abs(x).max(axis=1, initial=0))[1][:, None]  # so that no scale is out of range
     x = np.ldexp(x, -unit)
     size = np.abs(x).sum(axis=1)
-    open_rows = np.flatnonzero(size > 0)
-    if not V.shape[1] or not len(open_rows):
+    undecided = np.flatnonzero(size > 0)
+    if not V.shape[1] or not len(undecided):
         return codes
-    state = _Rows(x[open_rows], seen[open_rows].astype(bool), V)
+    state = _Rows(x[undecided], seen[undecided], V)
     best = np.full(len(X), np.inf)
     for _ in range(MOST // EVERY):
         state.iterate(EVERY)
         bound = state.bound()
         for tried in (state.c, state.vertices()):
             cost = state.cost(tried)
-            better = cost < best[open_rows]
-            codes[open_rows[better]], best[open_rows[better]] = tried[better], cost[better]
-        done = best[open_rows] - bound <= 1e-9 * best[open_rows] + 1e-13 * size[open_rows]
-        open_rows = open_rows[~done]
-        if not len(open_rows):
+            better = cost < best[undecided]
+            codes[undecided[better]], best[undecided[better]] = tried[better], cost[better]
+        done = best[undecided] - bound <= 1e-9 * best[undecided] + 1e-13 * size[undecided]
+        undecided = undecided[~done]
+        if not len(undecided):
             break
         state.keep(~done)
     scaled: Array = np.ldexp(codes, unit)
@@ -63,7 +81,7 @@ def least_absolute(X: Array, V: Array) -> Array:
 
 
 class _Rows:
-    """Iterates of the open rows: s + Vc = x where observed, scaled multipliers u, a step size each."""
+    """Iterates of the undecided rows: s + Vc = x where observed, scaled multipliers u, a step size each."""
 
     def __init__(self, x: Array, seen: Array, V: Array) -> None:
         self.x, self.seen, self.V = x, seen, V

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .numbers import Totals
+from .._core.results import ShrinkSums
 
 TINY = np.finfo(np.float64).tiny
 
@@ -17,50 +17,50 @@ TINY = np.finfo(np.float64).tiny
 class Noise(Protocol):
     """A convex term on N = X - L - S."""
 
-    def shrink(self, mu: float) -> float:
+    def damping(self, mu: float) -> float:
         """What the multipliers are scaled with before they are clipped."""
 
-    def update(self, totals: Totals) -> None:
+    def update(self, sums: ShrinkSums) -> None:
         """Take notice of the norms reached."""
 
-    def primal(self, nuclear: float, totals: Totals) -> float:
+    def objective(self, nuclear: float, sums: ShrinkSums) -> float:
         """The objective at a feasible point made of L and S."""
 
-    def excess(self, totals: Totals) -> float:
+    def excess(self, sums: ShrinkSums) -> float:
         """The share of X - L - S that is more than N may be, and so is a part of S."""
 
-    def infeasible(self, norm: float, totals: Totals) -> float:
+    def infeasible(self, norm: float, sums: ShrinkSums) -> float:
         """What Y with |Y|_2 = norm is divided by to be feasible."""
 
-    def dual(self, norm: float, totals: Totals) -> float:
+    def bound(self, norm: float, sums: ShrinkSums) -> float:
         """A lower bound of the objective, from Y with |Y|_2 = norm."""
 
 
 class NoNoise:
     """N = 0: S = X - L."""
 
-    def shrink(self, mu: float) -> float:
+    def damping(self, mu: float) -> float:
         """Give 1: nothing is scaled."""
         return 1.0
 
-    def update(self, totals: Totals) -> None:
+    def update(self, sums: ShrinkSums) -> None:
         """Nothing to learn."""
 
-    def primal(self, nuclear: float, totals: Totals) -> float:
+    def objective(self, nuclear: float, sums: ShrinkSums) -> float:
         """|L|_* + lam |X - L|_1."""
-        return nuclear + totals.misfit
+        return nuclear + sums.misfit
 
-    def excess(self, totals: Totals) -> float:
+    def excess(self, sums: ShrinkSums) -> float:
         """Give 1: S is all of X - L."""
         return 1.0
 
-    def infeasible(self, norm: float, totals: Totals) -> float:
+    def infeasible(self, norm: float, sums: ShrinkSums) -> float:
         """At least 1, for |Y|_2 <= 1."""
         return max(1.0, norm)
 
-    def dual(self, norm: float, totals: Totals) -> float:
+    def bound(self, norm: float, sums: ShrinkSums) -> float:
         """<Y, X>, with Y scaled to be feasible."""
-        return totals.dot / self.infeasible(norm, totals)
+        return sums.dot / self.infeasible(norm, sums)
 
 
 @dataclass(slots=True)
@@ -79,33 +79,33 @@ class SquareRoot:
     kappa: float
     size: float
 
-    def shrink(self, mu: float) -> float:
+    def damping(self, mu: float) -> float:
         """Give kappa / (kappa + mu)."""
         return self.kappa / (self.kappa + mu)
 
-    def update(self, totals: Totals) -> None:
+    def update(self, sums: ShrinkSums) -> None:
         """Set kappa = weight / |N|_F, the derivative of the term over |N|_F."""
         self.kappa = (
             self.weight
-            / max(float(np.sqrt(totals.noise)), self.size * 1e-12, TINY)
-            * max(1, self.weight / max(float(np.sqrt(totals.dual)), TINY))
+            / max(float(np.sqrt(sums.noise)), self.size * 1e-12, TINY)
+            * max(1, self.weight / max(float(np.sqrt(sums.multipliers)), TINY))
         )
 
-    def primal(self, nuclear: float, totals: Totals) -> float:
+    def objective(self, nuclear: float, sums: ShrinkSums) -> float:
         """|L|_* + lam |S|_1 + weight |X - L - S|_F."""
-        return nuclear + totals.outlying + self.weight * float(np.sqrt(totals.noise))
+        return nuclear + sums.outlying + self.weight * float(np.sqrt(sums.noise))
 
-    def excess(self, totals: Totals) -> float:
+    def excess(self, sums: ShrinkSums) -> float:
         """Give 0: N may be anything."""
         return 0.0
 
-    def infeasible(self, norm: float, totals: Totals) -> float:
+    def infeasible(self, norm: float, sums: ShrinkSums) -> float:
         """At least 1, for |Y|_2 <= 1 and |Y|_F <= weight."""
-        return max(1.0, norm, float(np.sqrt(totals.dual)) / self.weight)
+        return max(1.0, norm, float(np.sqrt(sums.multipliers)) / self.weight)
 
-    def dual(self, norm: float, totals: Totals) -> float:
+    def bound(self, norm: float, sums: ShrinkSums) -> float:
         """<Y, X>, with Y scaled to be feasible."""
-        return totals.dot / self.infeasible(norm, totals)
+        return sums.dot / self.infeasible(norm, sums)
 
 
 @dataclass(slots=True)
@@ -121,27 +121,27 @@ class Level:
     level: float
     kappa: float
 
-    def shrink(self, mu: float) -> float:
+    def damping(self, mu: float) -> float:
         """Give kappa / (kappa + mu)."""
         return self.kappa / (self.kappa + mu)
 
-    def update(self, totals: Totals) -> None:
+    def update(self, sums: ShrinkSums) -> None:
         """Set kappa = |Y|_F / level, since Y = kappa N."""
-        self.kappa = max(float(np.sqrt(totals.dual)) / self.level, TINY)
+        self.kappa = max(float(np.sqrt(sums.multipliers)) / self.level, TINY)
 
-    def primal(self, nuclear: float, totals: Totals) -> float:
+    def objective(self, nuclear: float, sums: ShrinkSums) -> float:
         """|L|_* + lam |S|_1, with what is too much of the noise counted as outliers."""
-        return nuclear + totals.outlying + self.excess(totals) * totals.unexplained
+        return nuclear + sums.outlying + self.excess(sums) * sums.unexplained
 
-    def excess(self, totals: Totals) -> float:
+    def excess(self, sums: ShrinkSums) -> float:
         """What |N|_F is above the level, as a share of it."""
-        noise = float(np.sqrt(totals.noise))
+        noise = float(np.sqrt(sums.noise))
         return 1 - self.level / noise if noise > self.level else 0.0
 
-    def infeasible(self, norm: float, totals: Totals) -> float:
+    def infeasible(self, norm: float, sums: ShrinkSums) -> float:
         """At least 1, for |Y|_2 <= 1."""
         return max(1.0, norm)
 
-    def dual(self, norm: float, totals: Totals) -> float:
+    def bound(self, norm: float, sums: ShrinkSums) -> float:
         """<Y, X> - level |Y|_F, with Y scaled to be feasible."""
-        return (totals.dot - self.level * float(np.sqrt(totals.dual))) / self.infeasible(norm, totals)
+        return (sums.dot - self.level * float(np.sqrt(sums.multipliers))) / self.infeasible(norm, sums)

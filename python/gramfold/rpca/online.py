@@ -1,4 +1,8 @@
-"""Robust PCA of a stream: a subspace that follows the rows, without a certificate."""
+"""Robust PCA of a stream: a subspace that follows the rows, without a certificate.
+
+Each row is split in the subspace that the rows before it have left. So a fit is no fold: rows are taken in
+their order, some at a time.
+"""
 
 import warnings
 from typing import Any, Self
@@ -13,10 +17,13 @@ from threadpoolctl import threadpool_limits
 from ..fit.arguments import effective_threads, real, whole
 from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
-from .data import observed_entries, validated
+from ..fold.engine import run
+from ..fold.source import Source
 from .estimator import RobustPCA
 from .low_rank import LowRank
-from .track import WIDE, Track, code
+from .observed import looked_at, masked, validated
+from .pieces import pieces
+from .track import WIDE, Track, code_rows
 
 Array = NDArray[Any]
 
@@ -134,30 +141,12 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with unchanged_on_error(self):
             self._check_parameters()
             x = self._observed(X, mask, reset=first)
-            track, before = (None, x[:0]) if first else (self._track_for(x), self._first)
-            if track is not None:
-                x = x.astype(track.basis.dtype, copy=False)
-            n_threads, threshold = effective_threads(self.n_threads), self._threshold()
             with threadpool_limits(1, user_api="blas"):
-                rows, fixed = x, 0  # those to split, of them the first ones without learning
-                if before is not None:
-                    together = np.concatenate([before.astype(x.dtype, copy=False), x])
-                    starting = together[: self.n_start]
-                    if track is None or len(together) >= min(2 * self._started_with, self.n_start):
-                        track, rows, fixed = self._started(starting, n_threads), together, len(starting)
-                        self._started_with = fixed
-                    self._first = None if len(together) >= self.n_start else together
-                assert track is not None
-                low, sparse = np.empty_like(rows), np.empty_like(rows)
-                for i in range(len(rows)):
-                    low[i], sparse[i] = track.split(
-                        rows[i], threshold, self.forgetting, n_threads, learn=i >= fixed
-                    )
-                components, energies = track.principal()
-            self._track = track
-            self.low_rank_, self.sparse_ = low[len(rows) - len(x) :], sparse[len(rows) - len(x) :]
-            self.components_, self.singular_values_ = components, np.sqrt(energies).astype(x.dtype)
-            self.n_samples_seen_ = len(x) + (0 if first else self.n_samples_seen_)
+                track, known = self._track_of(x, first=first)
+                self.low_rank_, self.sparse_ = self._split(track, x, known)
+                self.components_, energies = track.principal()
+            self._track, self.singular_values_ = track, np.sqrt(energies).astype(track.basis.dtype)
+            self.n_samples_seen_ = x.rows + (0 if first else self.n_samples_seen_)
         return self
 
     def transform(self, X: Any, mask: Any = None) -> Array:
@@ -174,12 +163,12 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self)
         x = self._observed(X, mask, reset=False)
-        basis = np.ascontiguousarray(self.components_.T, x.dtype)
-        n_threads, threshold = effective_threads(self.n_threads), self._threshold()
+        basis, threshold = np.ascontiguousarray(self.components_.T, x.dtype), self._threshold()
         scale = self._track.scale if threshold is None else threshold / WIDE
+        codes = np.empty((x.rows, basis.shape[1]), x.dtype)
         with threadpool_limits(1, user_api="blas"):
-            codes = [code(row, basis, scale, n_threads).codes for row in x]
-        return np.array(codes, x.dtype)
+            run(code_rows, x, (basis, scale), {"codes": codes})
+        return codes
 
     def inverse_transform(self, codes: Any) -> Array:
         """Return codes @ components_, of shape (n_rows, n_features)."""
@@ -190,9 +179,43 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         product: Array = codes @ self.components_
         return product
 
-    def _track_for(self, x: Array) -> Track:
-        """A copy of the subspace that can learn from x, in the wider of the two dtypes."""
-        k = min(self.n_components, x.shape[1])
+    def _track_of(self, x: Source, *, first: bool) -> tuple[Track, int]:
+        """A subspace that can learn from x, and how many rows of x it comes from already.
+
+        Until there are n_start rows they are kept, and it begins anew whenever they have doubled.
+        """
+        track, kept = (None, x.take(slice(0, 0))) if first else (self._copy_for(x), self._first)
+        if kept is None:
+            assert track is not None
+            return track, 0
+        dtype = x.dtype if track is None else track.basis.dtype
+        more = x.take(slice(0, max(0, self.n_start - len(kept))))
+        rows, count = np.concatenate([kept, more]).astype(dtype, copy=False), len(kept) + x.rows
+        known = 0
+        if track is None or count >= min(2 * self._started_with, self.n_start):
+            starting = rows[: self.n_start]
+            track, self._started_with = self._started(starting, x.n_threads), len(starting)
+            for i, row in enumerate(rows[: len(kept)]):
+                self._follow(track, row, x.n_threads, learn=i >= len(starting))
+            known = len(starting) - len(kept)
+        self._first = None if count >= self.n_start else rows
+        return track, known
+
+    def _split(self, track: Track, x: Source, known: int) -> tuple[Array, Array]:
+        """The parts of the rows of x; the subspace learns from all but the first, of which it is `known`."""
+        low = np.empty((x.rows, x.cols), track.basis.dtype)
+        sparse = np.empty_like(low)
+        for some in pieces(x.rows, x.cols):
+            for i, row in enumerate(x.take(some).astype(low.dtype, copy=False), some.start):
+                low[i], sparse[i] = self._follow(track, row, x.n_threads, learn=i >= known)
+        return low, sparse
+
+    def _follow(self, track: Track, row: Array, n_threads: int, *, learn: bool) -> tuple[Array, Array]:
+        return track.split(row, self._threshold(), self.forgetting, n_threads, learn=learn)
+
+    def _copy_for(self, x: Source) -> Track:
+        """A copy of the subspace, in the wider of the two dtypes."""
+        k = min(self.n_components, x.cols)
         if self._track.basis.shape[1] != k:
             raise ValueError(
                 f"n_components={self.n_components} asks for {k} directions, but this model follows "
@@ -215,9 +238,10 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         low = LowRank.of(np.eye(len(x), dtype=x.dtype), np.nan_to_num(x, nan=0.0).T)
         return Track.of(low.V[:, :k], low.s[:k], k)
 
-    def _observed(self, X: Any, mask: Any, *, reset: bool) -> Array:
-        x: Array = observed_entries(validated(self, X, reset=reset, sparse=False), mask, rows_only=True)
-        largest = float(np.fmax.reduce(np.abs(x), axis=None, initial=0))
+    def _observed(self, X: Any, mask: Any, *, reset: bool) -> Source:
+        given = masked(validated(self, X, reset=reset, sparse=False), mask)
+        x, seen = looked_at(given, effective_threads(self.n_threads))
+        largest = seen.largest.value
         far = abs(int(np.frexp(largest)[1])) > 2 * np.finfo(x.dtype).maxexp // 5
         if far and (largest > 1 or reset):
             raise ValueError(

@@ -17,6 +17,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fold.source import Source
 
 Array = NDArray[Any]
 
@@ -101,6 +102,13 @@ class Coded:
     rest: Array
     scale: Any
     least: float
+
+
+def code_rows(rows: Source, shared: tuple[Array, Any], state: Any) -> None:
+    """Overwrite codes, a pass; shared: the basis and the scale of `code`."""
+    basis, scale = shared
+    for i, row in enumerate(rows.x):
+        state["codes"][i] = code(row, basis, scale, rows.n_threads).codes
 
 
 def code(x: Array, basis: Array, scale: Any, n_threads: int) -> Coded:

@@ -32,10 +32,10 @@ from .nmf import kl_coordinate as kl_coordinate
 from .nmf import multiplicative as multiplicative
 from .orthogonal import orthogonal_rows as orthogonal_rows
 from .pca import centred as centred
-from .pca import shrink as shrink
-from .pca import shrink_sparse as shrink_sparse
 from .ridge import misfit as misfit
 from .ridge import moments as moments
+from .rpca import shrink as shrink
+from .rpca import shrink_sparse as shrink_sparse
 
 
 def _matrix(x):

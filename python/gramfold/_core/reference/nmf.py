@@ -108,7 +108,6 @@ def multiplicative(
 ):  # fmt: skip
     """Multiplicative updates of every row, and the sums that the other factor's update needs.
 
-    `slope` is that of all rows, of shape (k,), or of each, of shape (rows, k).
     With `units`, powers of two, rows of x are divided by theirs, and so are those of start and out.
     """
     sums, powers = np.zeros_like(f), np.zeros_like(f)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from kernel_cases import by_name, spread
+from kernel_cases import spread
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
+from gramfold.rpca.numbers import Numbers
 
 # single ones; past a row group, a block (192), a chunk (256), a panel (128), a piece of depth (512); wide
 SHAPES = [
@@ -20,10 +21,11 @@ SHAPES = [
     (40, 200, 0),
     (20, 530, 515),
 ]
+EXACT = Numbers(lam=0.7, mu_old=1.1, mu=1.3, mu_next=1.9)
 NUMBERS = {
-    "exact": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.0),
-    "relaxed": (0.7, 1.1, 1.3, 1.9, 1.0, 1.0, 1.6),
-    "with noise": (0.7, 1.1, 1.3, 1.9, 0.9, 0.8, 1.6),
+    "exact": EXACT,
+    "relaxed": EXACT._replace(relax=1.6),
+    "with noise": EXACT._replace(damping_old=0.9, damping=0.8, relax=1.6),
 }
 LAYOUTS = {
     "C": np.ascontiguousarray,
@@ -65,7 +67,7 @@ def run(
         v=v,
         f=f,
         left=left,
-        numbers=numbers,
+        **numbers._asdict(),
         by_row=by_row,
         dual=dual,
         gram=gram,
@@ -156,7 +158,7 @@ def test_the_sparse_pass_is_its_twin(kernels, dtype, shape, index, by_row):
             z=zs,
             left=left.astype(kind),
             right=v.astype(kind),
-            numbers=NUMBERS["with noise"],
+            **NUMBERS["with noise"]._asdict(),
             by_row=by_row,
             out=out,
             n_threads=2,
@@ -182,16 +184,18 @@ def test_a_pass_is_the_same_bits_for_any_number_of_threads(compiled, dtype):
                 assert_array_equal(a, b)
 
 
-def test_shapes_that_do_not_fit_are_refused(compiled):
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("z", np.empty((19, 8))), ("v", np.empty((7, 3))), ("f", np.empty(2)), ("f", None),
+        ("gram", np.empty((7, 8))), ("weights", np.empty((19, 8))),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused(compiled, name, other):
     x, z, v, _, f = data(20, 8, 3, np.float64)
-    numbers, gram = NUMBERS["exact"], np.empty((8, 8))
-    for arguments, message in (
-        ((x, None, z[1:].copy(), v, f, None, numbers, False, False, gram, None, None, None, 1), "z must"),
-        ((x, None, z, v[1:], f, None, numbers, False, False, gram, None, None, None, 1), "v must"),
-        ((x, None, z, v, f[1:], None, numbers, False, False, gram, None, None, None, 1), "f must"),
-        ((x, None, z, v, None, None, numbers, False, False, gram, None, None, None, 1), "v needs"),
-        ((x, x[1:], z, v, f, None, numbers, False, False, gram, None, None, None, 1), "weights must"),
-        ((x, None, z, v, f, None, numbers, False, False, gram[1:].copy(), None, None, None, 1), "gram must"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            by_name(compiled.shrink, *arguments)
+    nothing = dict.fromkeys(("weights", "left", "q", "products", "image"))
+    rule = {"by_row": False, "dual": False, "n_threads": 1, **EXACT._asdict()}
+    given = {"x": x, "z": z, "v": v, "f": f, "gram": np.empty((8, 8))} | nothing | rule
+    word = "v needs f or left" if other is None else f"{name} must"
+    with pytest.raises(ValueError, match=word):
+        compiled.shrink(**given | {name: other})
