@@ -131,6 +131,13 @@ def test_tall_segments_are_not_copied_together(name, form, no_copy):
         results(MODELS[name], cut(X, CUTS["unequal"]), sample_weight=weights_for(X))
 
 
+@pytest.mark.parametrize("name", [name for name in TALL if name != "batches"])
+def test_wide_dense_segments_are_read_some_columns_at_a_time(name, no_copy, monkeypatch):
+    monkeypatch.setattr("gramfold.fold.columns.ENTRIES", 40 * 20)
+    X = matrix("dense", (40, 90))
+    agree(results(MODELS[name], cut(X, [0, 7, 7, 30])), results(MODELS[name], X))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", MODELS)
 def test_segments_give_the_same_bits_for_any_number_of_threads(name, form):
