@@ -146,7 +146,8 @@ def solve_rows(
         The order in which the components of a row are updated.
     """
     if out is None:
-        out = np.empty((row_count(x, products), shared.shape[1]), shared.dtype)
+        rows = x.rows if products is None else len(products)  # type: ignore[union-attr]
+        out = np.empty((rows, shared.shape[1]), shared.dtype)
     swept = _swept(
         x, shared, gram, penalty, sweeps, products=products, start=start, previous=previous, beta=beta,
         out=out, sums=sums, cross=cross, squares=squares, order=order, n_threads=n_threads,
@@ -172,14 +173,6 @@ def solve_free(
         n_threads=n_threads,
     )  # fmt: skip
     return replace(result, factor=np.hstack([held, result.factor])) if frozen else result
-
-
-def row_count(x: Source | None, products: Array | None) -> int:
-    """Count the rows to solve: those of the known products, else those of x."""
-    if products is not None:
-        return len(products)
-    assert x is not None
-    return x.rows
 
 
 def _swept(
