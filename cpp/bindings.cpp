@@ -24,15 +24,18 @@ void bind_repeats(py::module_& m) {
     m.def(
         "repeats",
         [](const Contiguous<I>& columns, const Contiguous<I>& starts, Index cols, int n_threads) {
-            require(columns.ndim() == 1 && starts.ndim() == 1 && starts.size() > 0, "columns and starts must be vectors");
+            require(columns.ndim() == 1 && starts.ndim() == 1 && starts.size() > 0,
+                    "columns and starts must be vectors");
             const Index rows = starts.size() - 1;
             const I* at = starts.data();
             bool rise = at[0] == 0 && Index(at[rows]) <= columns.size();
             for (Index r = 0; r < rows; ++r) rise &= at[r] <= at[r + 1];
             require(rise, "X.indptr must rise from 0 to at most the number of stored entries");
-            return without_gil(n_threads, [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
+            return without_gil(n_threads,
+                               [&](const Run& run) { return repeats(columns.data(), starts.data(), rows, cols, run); });
         },
-        py::kw_only(), py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"), py::arg("n_threads"));
+        py::kw_only(), py::arg("columns").noconvert(), py::arg("starts").noconvert(), py::arg("cols"),
+        py::arg("n_threads"));
 }
 
 template <class T>
@@ -60,10 +63,13 @@ void bind(py::module_& m) {
                 require(fm.rows == source.cols(), "f must be cols x k");
                 T* p = writable(out, source.rows(), fm.cols, "out must be a writable rows x k");
                 T* to = writable(image, fm.rows, fm.cols, "image must be a writable cols x k");
-                without_gil(n_threads, [&](const Run& run) { if (fm.cols > 0) products(source, fm, p, to, run); });
+                without_gil(n_threads, [&](const Run& run) {
+                    if (fm.cols > 0) products(source, fm, p, to, run);
+                });
             });
         },
-        py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(), py::arg("n_threads"));
+        py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(),
+        py::arg("n_threads"));
     m.def(
         "squared_residual",
         [](const py::object& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {
@@ -111,7 +117,9 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
         "peak",
         [](bool is_double, double seconds, int n_threads) {
             require(seconds >= 0 && seconds <= 60, "seconds must be from 0 to 60");
-            return without_gil(n_threads, [&](const Run& run) { return is_double ? peak<double>(seconds, run) : peak<float>(seconds, run); });
+            return without_gil(n_threads, [&](const Run& run) {
+                return is_double ? peak<double>(seconds, run) : peak<float>(seconds, run);
+            });
         },
         py::kw_only(), py::arg("is_double"), py::arg("seconds"), py::arg("n_threads"));
 }

@@ -1,5 +1,5 @@
-// Which instruction set this machine and its operating system offer; built for the baseline, no globals. The build runs it
-// as a program, to find out what level to compile.
+// Which instruction set this machine and its operating system offer; built for the baseline, no globals. The build runs
+// it as a program, to find out what level to compile.
 #ifndef GRAMFOLD_PROGRAM
 #include <pybind11/pybind11.h>
 #endif
@@ -25,7 +25,5 @@ int level() {
 #ifdef GRAMFOLD_PROGRAM
 int main() { return level(); }
 #else
-PYBIND11_MODULE(_cpu, m, pybind11::mod_gil_not_used()) {
-    m.def("level", &level);
-}
+PYBIND11_MODULE(_cpu, m, pybind11::mod_gil_not_used()) { m.def("level", &level); }
 #endif

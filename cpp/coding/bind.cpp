@@ -68,7 +68,8 @@ py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>&
         T* s = writable(sums, source.cols(), k, "sums must be a writable cols x k");
         bool* doubts = writable(doubtful, n, "doubtful must be a writable vector of rows");
         const auto done = without_gil(n_threads, [&](const Run& run) {
-            return run_code<T, Rows>(source, Packed<T>(fm, source.reads_panels()), g, rule, from, enough ? enough->data() : nullptr, doubts, sink, s, run);
+            return run_code<T, Rows>(source, Packed<T>(fm, source.reads_panels()), g, rule, from,
+                                     enough ? enough->data() : nullptr, doubts, sink, s, run);
         });
         py::object codes = py::none(), squares = py::none();
         if (!sink.dense) codes = csr_parts(sink);
@@ -88,15 +89,16 @@ void bind(py::module_& m) {
         "lasso",
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
            const Optional<T>& start, const Optional<double>& enough, const Optional<T>& out, const Optional<T>& sums,
-           const Optional<bool>& doubtful, double l1, bool nonneg, Index most, bool one_by_one, int max_rounds, double tol, int n_threads) {
+           const Optional<bool>& doubtful, double l1, bool nonneg, Index most, bool one_by_one, int max_rounds,
+           double tol, int n_threads) {
             require(tol >= 0 && l1 >= 0, "l1 and tol must be at least 0");
             const LassoRule<T> rule{T(l1), nonneg, most, one_by_one, max_rounds, T(tol)};
             return code_rows<SoundLasso<T>, T>(x, p, f, gram, start, enough, out, sums, doubtful, rule, n_threads);
         },
         py::kw_only(), py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
         py::arg("start").noconvert(), py::arg("enough").noconvert(), py::arg("out").noconvert(),
-        py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("most"), py::arg("one_by_one"),
-        py::arg("max_rounds"), py::arg("tol"), py::arg("n_threads"));
+        py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("l1"), py::arg("nonneg"), py::arg("most"),
+        py::arg("one_by_one"), py::arg("max_rounds"), py::arg("tol"), py::arg("n_threads"));
     m.def(
         "omp",
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
@@ -106,8 +108,8 @@ void bind(py::module_& m) {
             return code_rows<Omp<T>, T>(x, p, f, gram, std::nullopt, enough, out, sums, doubtful, rule, n_threads);
         },
         py::kw_only(), py::arg("x"), py::arg("p").noconvert(), py::arg("f").noconvert(), py::arg("gram").noconvert(),
-        py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(), py::arg("doubtful").noconvert(), py::arg("most"),
-        py::arg("ols"), py::arg("n_threads"));
+        py::arg("enough").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),
+        py::arg("doubtful").noconvert(), py::arg("most"), py::arg("ols"), py::arg("n_threads"));
     m.def("nonzeros", &nonzeros<T>, py::kw_only(), py::arg("dense").noconvert());
 }
 

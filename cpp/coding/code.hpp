@@ -42,8 +42,8 @@ struct CodeSink {
             for (Index a = 0; a < size; ++a) to[code.index(a)] = code.value(a);
             return;
         }
-        auto &columns = piece->columns;
-        auto &values = piece->values;
+        auto& columns = piece->columns;
+        auto& values = piece->values;
         const std::size_t begin = columns.size();
         for (Index a = 0; a < size; ++a) {
             const auto j = static_cast<std::int32_t>(code.index(a));
@@ -74,8 +74,8 @@ template <class T, class Source, class Rows>
 class CodeWorker {
   public:
     CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
-        : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp), stride_(round_up<Index>(task.depth, row_group)),
-          rows_(task.gram, task.rule), p_(kp_ * stride_),
+        : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp),
+          stride_(round_up<Index>(task.depth, row_group)), rows_(task.gram, task.rule), p_(kp_ * stride_),
           by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0), norms_(k_) {
         for (Index j = 0; j < k_; ++j) norms_.get()[j] = std::sqrt(task_.gram.exact[j * (k_ + 1)]);
     }
@@ -93,7 +93,8 @@ class CodeWorker {
         for (Index r = 0; r < count; ++r) {
             const Index row = first + r;
             const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
-            const RowCode done = rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
+            const RowCode done =
+                rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
             sink_.put(row, piece, rows_, done.size);
             sums.stats.objective += done.objective;
             sums.stats.open += done.unconverged;
@@ -116,7 +117,8 @@ class CodeWorker {
         for (Index a = 0; a < size; ++a) {
             const double value = double(rows_.value(a));
             z[rows_.index(a)] = rows_.value(a);
-            for (Index b = 0; b < size; ++b) gram[rows_.index(a) * k_ + rows_.index(b)] += value * double(rows_.value(b));
+            for (Index b = 0; b < size; ++b)
+                gram[rows_.index(a) * k_ + rows_.index(b)] += value * double(rows_.value(b));
         }
     }
 
@@ -132,7 +134,8 @@ class CodeWorker {
 // `s` (cols x k, or null) is overwritten with X'Z; Z'Z is summed if there is `s`.
 template <class T, class Rows, class Source>
 std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const double* gram, typename Rows::Rule rule,
-                                      const T* start, const double* enough, bool* doubtful, CodeSink<T>& sink, T* s, const Run& run) {
+                                      const T* start, const double* enough, bool* doubtful, CodeSink<T>& sink, T* s,
+                                      const Run& run) {
     const Index k = f.k, kp = f.kp, gp = round_up<Index>(k, lanes<T>);
     const Buffer<T> padded = padded_rows<T>(gram, k, gp);
     Plan plan = x.plan(k, s);

@@ -66,7 +66,8 @@ class LassoFace {
             T most = missed / std::max(left, gram_[j * gp_ + j] * (T(64) * std::numeric_limits<T>::epsilon())) - taken;
             Index leaves = -1;
             for (Index a = 0; a < set_.size(); ++a)
-                if (u[a] * s * sign()[a] > 0 && std::abs(z()[a]) <= most * std::abs(u[a])) leaves = a, most = std::abs(z()[a] / u[a]);
+                if (u[a] * s * sign()[a] > 0 && std::abs(z()[a]) <= most * std::abs(u[a]))
+                    leaves = a, most = std::abs(z()[a] / u[a]);
             if (!(most >= 0)) break;
             taken += most;
             for (Index a = 0; a < set_.size(); ++a) {

@@ -19,8 +19,8 @@ template <class T>
 struct LassoRule {
     T l1;
     bool nonneg;
-    Index most;      // atoms in the support
-    bool one_by_one; // join singly; the row ends when there are `most`
+    Index most;       // atoms in the support
+    bool one_by_one;  // join singly; the row ends when there are `most`
     int max_rounds;
     T tol;
 };
@@ -28,10 +28,10 @@ struct LassoRule {
 template <class T>
 class Lasso : public LassoFace<T> {
     using Face = LassoFace<T>;
-    using typename Face::V;
-    using Face::width, Face::gram_, Face::k_, Face::gp_, Face::most_, Face::set_, Face::c_, Face::bound_;
-    using Face::moved_, Face::by_, Face::n_moved_, Face::changes_, Face::z, Face::from;
     using Face::append, Face::clear, Face::descend, Face::let_in, Face::move, Face::rebuild, Face::slopes;
+    using Face::moved_, Face::by_, Face::n_moved_, Face::changes_, Face::z, Face::from;
+    using Face::width, Face::gram_, Face::k_, Face::gp_, Face::most_, Face::set_, Face::c_, Face::bound_;
+    using typename Face::V;
 
   public:
     using Rule = LassoRule<T>;

@@ -28,9 +28,11 @@ class Omp {
     using Rule = OmpRule<T>;
 
     Omp(const GramRows<T>& gram, const Rule& rule)
-        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)), h_(most_ * round_up<Index>(gp_, strip)), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_),
-          gamma_(most_), atoms_(static_cast<std::size_t>(most_)) {
-        for (Index j = 0; j < gp_; ++j) floor_.get()[j] = j < k_ ? T(32) * std::numeric_limits<T>::epsilon() * gram_[j * gp_ + j] : T(0);
+        : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)),
+          h_(most_ * round_up<Index>(gp_, strip)), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_), gamma_(most_),
+          atoms_(static_cast<std::size_t>(most_)) {
+        for (Index j = 0; j < gp_; ++j)
+            floor_.get()[j] = j < k_ ? T(32) * std::numeric_limits<T>::epsilon() * gram_[j * gp_ + j] : T(0);
     }
 
     RowCode solve(const T* b, const T*, double enough) {

@@ -18,8 +18,9 @@ namespace gramfold {
 class ProximalLasso {
   public:
     ProximalLasso(const double* gram, Index k, const LassoRule<double>& rule)
-        : gram_(gram), k_(k), rule_(rule), delta_(damping(gram, k)), padded_(padded_rows<double>(gram, k, round_up<Index>(k, lanes<double>))),
-          b_(k), damped_b_(k), z_(k), rows_({padded_.get(), k, round_up<Index>(k, lanes<double>), gram}, rule) {}
+        : gram_(gram), k_(k), rule_(rule), delta_(damping(gram, k)),
+          padded_(padded_rows<double>(gram, k, round_up<Index>(k, lanes<double>))), b_(k), damped_b_(k), z_(k),
+          rows_({padded_.get(), k, round_up<Index>(k, lanes<double>), gram}, rule) {}
 
     // A step that makes nothing better (G has been given with a negative eigenvalue) is not taken; the row has then
     // not converged.

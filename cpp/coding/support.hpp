@@ -24,8 +24,8 @@ class Support {
 
     // gram: rows of length k and stride gp; at most `most` atoms at once.
     Support(const T* gram, Index gp, Index most)
-        : gram_(gram), gp_(gp), room_(round_up<Index>(most, width)), inverse_(room_ * room_), g_(room_), u_(room_), rho_(room_), du_(room_),
-          members_(static_cast<std::size_t>(room_)) {
+        : gram_(gram), gp_(gp), room_(round_up<Index>(most, width)), inverse_(room_ * room_), g_(room_), u_(room_),
+          rho_(room_), du_(room_), members_(static_cast<std::size_t>(room_)) {
         clear();
     }
 
@@ -106,7 +106,8 @@ class Support {
             V even = {}, odd = {};
             const T* m = inverse_.get() + b;
             Index a = 0;
-            for (; a + 2 <= size_; a += 2, m += 2 * stride_) even += load<V>(m) * r[a], odd += load<V>(m + stride_) * r[a + 1];
+            for (; a + 2 <= size_; a += 2, m += 2 * stride_)
+                even += load<V>(m) * r[a], odd += load<V>(m + stride_) * r[a + 1];
             if (a < size_) even += load<V>(m) * r[a];
             store(out + b, even + odd);
         }

@@ -69,7 +69,8 @@ template <class T>
 class AtomUpdate {
   public:
     AtomUpdate(Index k, Index m, const double* a, const T* b, T* d, const AtomRule& rule, const Run& run)
-        : k_(k), m_(m), a_(a), b_(b), d_(d), rule_(rule), poll_(run), rows_(std::is_same_v<T, double> ? 0 : block * k), fit_(block * m), step_(m) {}
+        : k_(k), m_(m), a_(a), b_(b), d_(d), rule_(rule), poll_(run), rows_(std::is_same_v<T, double> ? 0 : block * k),
+          fit_(block * m), step_(m) {}
 
     void sweep() {
         for (Index first = 0; first < k_; first += block) {

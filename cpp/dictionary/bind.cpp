@@ -14,12 +14,14 @@ struct CompressedArrays {
     Contiguous<std::int64_t> starts;
 
     CompressedArrays(const py::tuple& z, Index major, Index minor) {
-        require(z.size() == 3 && Contiguous<T>::check_(z[0]) && Contiguous<std::int32_t>::check_(z[1]) && Contiguous<std::int64_t>::check_(z[2]),
+        require(z.size() == 3 && Contiguous<T>::check_(z[0]) && Contiguous<std::int32_t>::check_(z[1]) &&
+                    Contiguous<std::int64_t>::check_(z[2]),
                 "codes must be (data, 32-bit indices, 64-bit indptr)");
         data = py::reinterpret_borrow<Contiguous<T>>(z[0]);
         indices = py::reinterpret_borrow<Contiguous<std::int32_t>>(z[1]);
         starts = py::reinterpret_borrow<Contiguous<std::int64_t>>(z[2]);
-        require(starts.size() == major + 1 && data.size() == indices.size(), "indptr, indices and data do not fit together");
+        require(starts.size() == major + 1 && data.size() == indices.size(),
+                "indptr, indices and data do not fit together");
         const std::int64_t* at = starts.data();
         for (Index i = 0; i < major; ++i) require(at[i] <= at[i + 1], "indptr must rise");
         require(at[0] == 0 && at[major] == data.size(), "indptr must rise from 0 to the number of codes");
@@ -54,8 +56,8 @@ template <class T>
 void bind(py::module_& m) {
     m.def(
         "update_atoms",
-        [](const Contiguous<T>& atoms, const Contiguous<double>& gram, const Contiguous<T>& products, double l1, double l2,
-           bool nonneg, bool ball, double unused, int sweeps) {
+        [](const Contiguous<T>& atoms, const Contiguous<double>& gram, const Contiguous<T>& products, double l1,
+           double l2, bool nonneg, bool ball, double unused, int sweeps) {
             require(atoms.ndim() == 2, "atoms must have two dimensions");
             const Index k = atoms.shape(0), cols = atoms.shape(1);
             const double* a = sized(gram, k, k, "gram must be k x k");
@@ -67,8 +69,8 @@ void bind(py::module_& m) {
                 for (int sweep = 0; sweep < sweeps; ++sweep) update.sweep();
             });
         },
-        py::kw_only(), py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(), py::arg("l1"),
-        py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("sweeps"));
+        py::kw_only(), py::arg("atoms").noconvert(), py::arg("gram").noconvert(), py::arg("products").noconvert(),
+        py::arg("l1"), py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("sweeps"));
     m.def(
         "residual",
         [](const py::object& x, const Optional<T>& weights, const py::tuple& codes, const Contiguous<T>& atoms,
@@ -88,8 +90,8 @@ void bind(py::module_& m) {
         py::arg("out").noconvert(), py::arg("n_threads"));
     m.def(
         "masked_atoms",
-        [](const Contiguous<T>& r, const Contiguous<T>& weights, const py::tuple& codes, const Contiguous<T>& atoms, double l1,
-           double l2, bool nonneg, bool ball, double unused, int n_threads) {
+        [](const Contiguous<T>& r, const Contiguous<T>& weights, const py::tuple& codes, const Contiguous<T>& atoms,
+           double l1, double l2, bool nonneg, bool ball, double unused, int n_threads) {
             T *to = residual_of(r), *d = atoms_of(atoms, r.shape(1));
             const T* w = sized(weights, r.shape(0), r.shape(1), "weights must have the shape of residual");
             const CompressedArrays<T> z(codes, atoms.shape(0), r.shape(0));
@@ -98,12 +100,13 @@ void bind(py::module_& m) {
                 masked_atoms(atoms.shape(0), r.shape(1), to, w, z.view(), d, rule, run);
             });
         },
-        py::kw_only(), py::arg("residual").noconvert(), py::arg("weights").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
-        py::arg("l1"), py::arg("l2"), py::arg("nonneg"), py::arg("ball"), py::arg("unused"), py::arg("n_threads"));
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("weights").noconvert(), py::arg("codes"),
+        py::arg("atoms").noconvert(), py::arg("l1"), py::arg("l2"), py::arg("nonneg"), py::arg("ball"),
+        py::arg("unused"), py::arg("n_threads"));
     m.def(
         "ksvd_atoms",
-        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, bool nonneg_codes, bool nonneg_atoms,
-           int n_threads) {
+        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, bool nonneg_codes,
+           bool nonneg_atoms, int n_threads) {
             T *to = residual_of(r), *d = atoms_of(atoms, r.shape(1));
             const CompressedArrays<T> z(codes, atoms.shape(0), r.shape(0));
             const auto view = z.view(true);
@@ -111,12 +114,12 @@ void bind(py::module_& m) {
                 ksvd_atoms(atoms.shape(0), r.shape(1), to, view, d, nonneg_codes, nonneg_atoms, run);
             });
         },
-        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("nonneg_codes"),
-        py::arg("nonneg_atoms"), py::arg("n_threads"));
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
+        py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));
     m.def(
         "soup_atoms",
-        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, double penalty, bool hard, bool nonneg_codes,
-           bool nonneg_atoms, int n_threads) {
+        [](const Contiguous<T>& r, const py::tuple& codes, const Contiguous<T>& atoms, double penalty, bool hard,
+           bool nonneg_codes, bool nonneg_atoms, int n_threads) {
             T *to = residual_of(r), *d = atoms_of(atoms, r.shape(1));
             const CompressedArrays<T> z(codes, atoms.shape(0), r.shape(0));
             const SoupRule<T> rule{T(penalty), hard, nonneg_codes, nonneg_atoms};
@@ -126,8 +129,8 @@ void bind(py::module_& m) {
             });
             return result("Compressed", array(out.values), array(out.rows), array(out.starts));
         },
-        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(), py::arg("penalty"), py::arg("hard"),
-        py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));
+        py::kw_only(), py::arg("residual").noconvert(), py::arg("codes"), py::arg("atoms").noconvert(),
+        py::arg("penalty"), py::arg("hard"), py::arg("nonneg_codes"), py::arg("nonneg_atoms"), py::arg("n_threads"));
 }
 
 }  // namespace

@@ -59,28 +59,31 @@ auto fold_rows(const Plan& plan, const Run& run, MakeSums make_sums, F f) {
 
 // out = X - ZD, 0 where w is 0; errors: the squared norm of each row, weighted. z: CSR; w may be null.
 template <class T>
-void residual(const Rows<T>& x, const T* w, const Compressed<T>& z, const T* d, T* out, double* errors, const Run& run) {
+void residual(const Rows<T>& x, const T* w, const Compressed<T>& z, const T* d, T* out, double* errors,
+              const Run& run) {
     const Index m = x.cols;
-    fold_rows(row_plan<T>(x.rows, m), run, [] { return std::make_unique<Nothing>(); }, [&](Index r, Nothing&) {
-        T* to = out + r * m;
-        x.read(r, to);
-        for (Index e = z.starts[r]; e < z.starts[r + 1]; ++e) {
-            const T value = z.data[e];
-            const T* atom = d + Index(z.indices[e]) * m;
-            for (Index c = 0; c < m; ++c) to[c] -= value * atom[c];
-        }
-        if (!w) {
-            errors[r] = squared_norm(to, m);
-            return;
-        }
-        double total = 0;
-        for (Index c = 0; c < m; ++c) {
-            const T weight = w[r * m + c];
-            to[c] = weight > 0 ? to[c] : T(0);
-            total += double(weight) * double(to[c]) * double(to[c]);
-        }
-        errors[r] = total;
-    });
+    fold_rows(
+        row_plan<T>(x.rows, m), run, [] { return std::make_unique<Nothing>(); },
+        [&](Index r, Nothing&) {
+            T* to = out + r * m;
+            x.read(r, to);
+            for (Index e = z.starts[r]; e < z.starts[r + 1]; ++e) {
+                const T value = z.data[e];
+                const T* atom = d + Index(z.indices[e]) * m;
+                for (Index c = 0; c < m; ++c) to[c] -= value * atom[c];
+            }
+            if (!w) {
+                errors[r] = squared_norm(to, m);
+                return;
+            }
+            double total = 0;
+            for (Index c = 0; c < m; ++c) {
+                const T weight = w[r * m + c];
+                to[c] = weight > 0 ? to[c] : T(0);
+                total += double(weight) * double(to[c]) * double(to[c]);
+            }
+            errors[r] = total;
+        });
 }
 
 // sum += s * row, in double.
@@ -122,7 +125,8 @@ bool to_sphere(const double* g, Index m, bool nonneg, T* d) {
 // One sweep of approximate K-SVD (Rubinstein, Zibulevsky & Elad 2008, algorithm 5): with E = R_I + z d' over the rows I
 // that use the atom, d <- E'z / |E'z|, then z <- E d. r: n x m; z: CSC; d: k x m; all are overwritten.
 template <class T>
-void ksvd_atoms(Index k, Index m, T* r, const Compressed<T>& z, T* d, bool nonneg_codes, bool nonneg_atoms, const Run& run) {
+void ksvd_atoms(Index k, Index m, T* r, const Compressed<T>& z, T* d, bool nonneg_codes, bool nonneg_atoms,
+                const Run& run) {
     Buffer<T> old(m);
     Poller poll(run);
     for (Index j = 0; j < k; ++j) {
@@ -132,21 +136,25 @@ void ksvd_atoms(Index k, Index m, T* r, const Compressed<T>& z, T* d, bool nonne
         const std::int32_t* rows = z.indices + z.starts[j];
         if (count == 0) continue;
         const Plan p = row_plan<T>(count, m);
-        const auto sums = fold_rows(p, run, [&] { return std::make_unique<AtomSums>(m, false); }, [&](Index e, AtomSums& s) {
-            add_row(r + Index(rows[e]) * m, codes[e], m, s.first.get());
-            s.scalar += double(codes[e]) * double(codes[e]);
-        });
+        const auto sums = fold_rows(
+            p, run, [&] { return std::make_unique<AtomSums>(m, false); },
+            [&](Index e, AtomSums& s) {
+                add_row(r + Index(rows[e]) * m, codes[e], m, s.first.get());
+                s.scalar += double(codes[e]) * double(codes[e]);
+            });
         std::copy_n(atom, m, old.get());
         for (Index c = 0; c < m; ++c) sums->first.get()[c] += sums->scalar * double(atom[c]);
         if (!to_sphere(sums->first.get(), m, nonneg_atoms, atom)) continue;
         const double turned = dot(old.get(), atom, m);
-        fold_rows(p, run, [] { return std::make_unique<Nothing>(); }, [&](Index e, Nothing&) {
-            T* row = r + Index(rows[e]) * m;
-            const T before = codes[e], moved = T(dot(row, atom, m) + double(before) * turned);
-            const T after = nonneg_codes && moved < 0 ? T(0) : moved;
-            codes[e] = after;
-            for (Index c = 0; c < m; ++c) row[c] += before * old.get()[c] - after * atom[c];
-        });
+        fold_rows(
+            p, run, [] { return std::make_unique<Nothing>(); },
+            [&](Index e, Nothing&) {
+                T* row = r + Index(rows[e]) * m;
+                const T before = codes[e], moved = T(dot(row, atom, m) + double(before) * turned);
+                const T after = nonneg_codes && moved < 0 ? T(0) : moved;
+                codes[e] = after;
+                for (Index c = 0; c < m; ++c) row[c] += before * old.get()[c] - after * atom[c];
+            });
     }
 }
 
@@ -173,7 +181,8 @@ void weighted_ball(const double* s, const double* h, Index m, bool ball, T* d) {
 // One sweep of block coordinate descent for X seen in part, or weighted: for atom j the curvature of column c is
 // h_c = sum_i w_ic z_ij^2, so that the ball does more than scale. r: n x m, 0 where w is; z: CSC. Overwrites r and d.
 template <class T>
-void masked_atoms(Index k, Index m, T* r, const T* w, const Compressed<T>& z, T* d, const AtomRule& rule, const Run& run) {
+void masked_atoms(Index k, Index m, T* r, const T* w, const Compressed<T>& z, T* d, const AtomRule& rule,
+                  const Run& run) {
     Buffer<T> step(m);
     Poller poll(run);
     for (Index j = 0; j < k; ++j) {
@@ -184,16 +193,18 @@ void masked_atoms(Index k, Index m, T* r, const T* w, const Compressed<T>& z, T*
         T* atom = d + j * m;
         if (!(squared_norm(codes, count) > rule.unused)) continue;
         const Plan p = row_plan<T>(count, m);
-        const auto sums = fold_rows(p, run, [&] { return std::make_unique<AtomSums>(m, true); }, [&](Index e, AtomSums& s) {
-            const T *row = r + Index(rows[e]) * m, *weight = w + Index(rows[e]) * m;
-            const double value = double(codes[e]);
-            double *g = s.first.get(), *h = s.second.get();
-            for (Index c = 0; c < m; ++c) {
-                const double wz = double(weight[c]) * value;
-                g[c] += wz * double(row[c]);
-                h[c] += wz * value;
-            }
-        });
+        const auto sums = fold_rows(
+            p, run, [&] { return std::make_unique<AtomSums>(m, true); },
+            [&](Index e, AtomSums& s) {
+                const T *row = r + Index(rows[e]) * m, *weight = w + Index(rows[e]) * m;
+                const double value = double(codes[e]);
+                double *g = s.first.get(), *h = s.second.get();
+                for (Index c = 0; c < m; ++c) {
+                    const double wz = double(weight[c]) * value;
+                    g[c] += wz * double(row[c]);
+                    h[c] += wz * value;
+                }
+            });
         double *g = sums->first.get(), *h = sums->second.get();
         for (Index c = 0; c < m; ++c) {
             g[c] = shrunk(g[c] + h[c] * double(atom[c]), rule.l1, rule.nonneg);
@@ -203,11 +214,13 @@ void masked_atoms(Index k, Index m, T* r, const T* w, const Compressed<T>& z, T*
         std::copy_n(atom, m, step.get());
         weighted_ball(g, h, m, rule.ball, atom);
         for (Index c = 0; c < m; ++c) step.get()[c] = atom[c] - step.get()[c];
-        fold_rows(p, run, [] { return std::make_unique<Nothing>(); }, [&](Index e, Nothing&) {
-            T* row = r + Index(rows[e]) * m;
-            const T* weight = w + Index(rows[e]) * m;
-            for (Index c = 0; c < m; ++c) row[c] -= weight[c] > 0 ? codes[e] * step.get()[c] : T(0);
-        });
+        fold_rows(
+            p, run, [] { return std::make_unique<Nothing>(); },
+            [&](Index e, Nothing&) {
+                T* row = r + Index(rows[e]) * m;
+                const T* weight = w + Index(rows[e]) * m;
+                for (Index c = 0; c < m; ++c) row[c] -= weight[c] > 0 ? codes[e] * step.get()[c] : T(0);
+            });
     }
 }
 

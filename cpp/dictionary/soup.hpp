@@ -1,7 +1,9 @@
-// One sweep of SOUP-DIL (Ravishankar, Nadakuditi & Fessler 2017): atom after atom, its codes in closed form, then itself.
+// One sweep of SOUP-DIL (Ravishankar, Nadakuditi & Fessler 2017): atom after atom, its codes in closed form, then
+// itself.
 //
 //     b = (R + z_j d_j') d_j      z_j <- shrink(b)      d_j <- E'z_j / |E'z_j|,  E = R + (old z_j)(old d_j)'
-//     minimises 1/2 |X - ZD|^2 + penalty(Z), |d_j| = 1;  penalty l |Z|_0 keeps b where b^2 / 2 > l,  l |Z|_1 shrinks b by l
+//     minimises 1/2 |X - ZD|^2 + penalty(Z), |d_j| = 1;  penalty l |Z|_0 keeps b where b^2 / 2 > l,  l |Z|_1 shrinks b
+//     by l
 //
 // b of a block of atoms is one product with R, which is read once a block; the few rows whose codes of an atom are
 // not 0 before or after correct it for the atoms to come. Cost: n m k FMA, and 3 m FMA for each such row.
@@ -34,8 +36,8 @@ class Soup {
   public:
     // r: n x m; z: CSC; d: k x m of norm 1. r and d are overwritten.
     Soup(Index n, Index m, Index k, T* r, const Compressed<T>& z, T* d, const SoupRule<T>& rule, const Run& run)
-        : n_(n), m_(m), k_(k), r_(r), z_(z), d_(d), rule_(rule), run_(run), plan_(row_plan<T>(n, m)), b_(block * n), old_codes_(n),
-          codes_(n), across_(m * block), old_(m) {
+        : n_(n), m_(m), k_(k), r_(r), z_(z), d_(d), rule_(rule), run_(run), plan_(row_plan<T>(n, m)), b_(block * n),
+          old_codes_(n), codes_(n), across_(m * block), old_(m) {
         old_codes_.zero(), codes_.zero();
     }
 
@@ -59,12 +61,14 @@ class Soup {
     void project(Index first, Index count) {
         for (Index i = 0; i < count; ++i)
             for (Index c = 0; c < m_; ++c) across_.get()[c * count + i] = d_[(first + i) * m_ + c];
-        fold(plan_, run_, [] { return std::make_unique<Nothing>(); }, [&] {
-            return [&, p = std::make_shared<Buffer<T>>(plan_.block * count)](Index row, Index rows, Nothing&) {
-                product(rows, count, m_, r_ + row * m_, m_, Index{1}, across_.get(), count, p->get(), count, false);
-                transpose(rows, count, p->get(), count, b_.get() + row, n_);
-            };
-        });
+        fold(
+            plan_, run_, [] { return std::make_unique<Nothing>(); },
+            [&] {
+                return [&, p = std::make_shared<Buffer<T>>(plan_.block * count)](Index row, Index rows, Nothing&) {
+                    product(rows, count, m_, r_ + row * m_, m_, Index{1}, across_.get(), count, p->get(), count, false);
+                    transpose(rows, count, p->get(), count, b_.get() + row, n_);
+                };
+            });
     }
 
     void one(Index first, Index i, Index count) {
@@ -72,16 +76,18 @@ class Soup {
         T *old = old_codes_.get(), *codes = codes_.get(), *atom = d_ + j * m_;
         for (Index e = z_.starts[j]; e < z_.starts[j + 1]; ++e) old[z_.indices[e]] = z_.data[e];
         const T* b = b_.get() + i * n_;
-        const auto sums = fold(plan_, run_, [&] { return std::make_unique<AtomSums>(m_, false); }, [&] {
-            return [&](Index row, Index rows, AtomSums& s) {
-                for (Index r = row; r < row + rows; ++r) codes[r] = rule_(b[r] + old[r]);
-                each_touched(row, rows, [&](Index r) {
-                    if (codes[r] == 0) return;
-                    add_row(r_ + r * m_, codes[r], m_, s.first.get());
-                    s.scalar += double(codes[r]) * double(old[r]);
-                });
-            };
-        });
+        const auto sums = fold(
+            plan_, run_, [&] { return std::make_unique<AtomSums>(m_, false); },
+            [&] {
+                return [&](Index row, Index rows, AtomSums& s) {
+                    for (Index r = row; r < row + rows; ++r) codes[r] = rule_(b[r] + old[r]);
+                    each_touched(row, rows, [&](Index r) {
+                        if (codes[r] == 0) return;
+                        add_row(r_ + r * m_, codes[r], m_, s.first.get());
+                        s.scalar += double(codes[r]) * double(old[r]);
+                    });
+                };
+            });
         std::copy_n(atom, m_, old_.get());
         for (Index c = 0; c < m_; ++c) sums->first.get()[c] += sums->scalar * double(atom[c]);
         to_sphere(sums->first.get(), m_, rule_.nonneg_atoms, atom);
@@ -100,15 +106,18 @@ class Soup {
             before[o] = T(dot(old_.get(), d_ + (first + o) * m_, m_));
             after[o] = T(dot(atom, d_ + (first + o) * m_, m_));
         }
-        fold(plan_, run_, [] { return std::make_unique<Nothing>(); }, [&] {
-            return [&](Index row, Index rows, Nothing&) {
-                each_touched(row, rows, [&](Index r) {
-                    T* to = r_ + r * m_;
-                    for (Index c = 0; c < m_; ++c) to[c] += old[r] * old_.get()[c] - codes[r] * atom[c];
-                    for (Index o = i + 1; o < count; ++o) b_.get()[o * n_ + r] += old[r] * before[o] - codes[r] * after[o];
-                });
-            };
-        });
+        fold(
+            plan_, run_, [] { return std::make_unique<Nothing>(); },
+            [&] {
+                return [&](Index row, Index rows, Nothing&) {
+                    each_touched(row, rows, [&](Index r) {
+                        T* to = r_ + r * m_;
+                        for (Index c = 0; c < m_; ++c) to[c] += old[r] * old_.get()[c] - codes[r] * atom[c];
+                        for (Index o = i + 1; o < count; ++o)
+                            b_.get()[o * n_ + r] += old[r] * before[o] - codes[r] * after[o];
+                    });
+                };
+            });
     }
 
     template <class F>

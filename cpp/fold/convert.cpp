@@ -43,9 +43,9 @@ inline std::uint32_t other_order(std::uint32_t a) { return __builtin_bswap32(a);
 inline std::uint64_t other_order(std::uint64_t a) { return __builtin_bswap64(a); }
 
 template <int size>
-using Bits = std::conditional_t<size == 1, std::uint8_t,
-                                std::conditional_t<size == 2, std::uint16_t,
-                                                   std::conditional_t<size == 4, std::uint32_t, std::uint64_t>>>;
+using Bits = std::conditional_t<
+    size == 1, std::uint8_t,
+    std::conditional_t<size == 2, std::uint16_t, std::conditional_t<size == 4, std::uint32_t, std::uint64_t>>>;
 
 template <class From, bool swapped, class T>
 inline T value(const char* at) {
@@ -76,27 +76,42 @@ Convert<T> of(bool swapped) {
 template <>
 Convert<float> converter(Item item, bool swapped) {
     switch (item) {
-        case Item::boolean: return of<Truth, float>(false);
-        case Item::int8: return of<std::int8_t, float>(false);
-        case Item::uint8: return of<std::uint8_t, float>(false);
-        case Item::int16: return of<std::int16_t, float>(swapped);
-        case Item::uint16: return of<std::uint16_t, float>(swapped);
-        case Item::float16: return of<Half, float>(swapped);
-        case Item::bfloat16: return of<BrainFloat, float>(swapped);
-        case Item::float32: return of<float, float>(swapped);
-        default: return nullptr;
+        case Item::boolean:
+            return of<Truth, float>(false);
+        case Item::int8:
+            return of<std::int8_t, float>(false);
+        case Item::uint8:
+            return of<std::uint8_t, float>(false);
+        case Item::int16:
+            return of<std::int16_t, float>(swapped);
+        case Item::uint16:
+            return of<std::uint16_t, float>(swapped);
+        case Item::float16:
+            return of<Half, float>(swapped);
+        case Item::bfloat16:
+            return of<BrainFloat, float>(swapped);
+        case Item::float32:
+            return of<float, float>(swapped);
+        default:
+            return nullptr;
     }
 }
 
 template <>
 Convert<double> converter(Item item, bool swapped) {
     switch (item) {
-        case Item::int32: return of<std::int32_t, double>(swapped);
-        case Item::int64: return of<std::int64_t, double>(swapped);
-        case Item::uint32: return of<std::uint32_t, double>(swapped);
-        case Item::uint64: return of<std::uint64_t, double>(swapped);
-        case Item::float64: return of<double, double>(swapped);
-        default: return nullptr;
+        case Item::int32:
+            return of<std::int32_t, double>(swapped);
+        case Item::int64:
+            return of<std::int64_t, double>(swapped);
+        case Item::uint32:
+            return of<std::uint32_t, double>(swapped);
+        case Item::uint64:
+            return of<std::uint64_t, double>(swapped);
+        case Item::float64:
+            return of<double, double>(swapped);
+        default:
+            return nullptr;
     }
 }
 

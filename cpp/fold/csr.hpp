@@ -30,7 +30,8 @@ struct Entries {
 template <class T, class I>
 class CsrReader;
 
-// Entries of T, or items of another type that become T where their rows are opened; then there are no values before that.
+// Entries of T, or items of another type that become T where their rows are opened; then there are no values before
+// that.
 template <class T, class I>
 class Csr {
   public:
@@ -38,7 +39,8 @@ class Csr {
 
     Csr(const T* data, const I* indices, const I* indptr, Index rows, Index cols)
         : data_(data), indices_(indices), indptr_(indptr), rows_(rows), cols_(cols) {}
-    Csr(const char* items, Index item_size, Convert<T> convert, const I* indices, const I* indptr, Index rows, Index cols)
+    Csr(const char* items, Index item_size, Convert<T> convert, const I* indices, const I* indptr, Index rows,
+        Index cols)
         : Csr(nullptr, indices, indptr, rows, cols) {
         items_ = items, item_size_ = item_size, convert_ = convert;
     }
@@ -75,7 +77,8 @@ class Csr {
         bool project_by_component() const { return false; }
 
         void project(const T* f, Index, Index kp, T* p, Index p_row) const {
-            for (Index r = 0; r < count_; ++r) row(x_.indptr_[first_ + r], x_.indptr_[first_ + r + 1], f, kp, p + r * p_row);
+            for (Index r = 0; r < count_; ++r)
+                row(x_.indptr_[first_ + r], x_.indptr_[first_ + r + 1], f, kp, p + r * p_row);
         }
 
         void accumulate(const T* z, Index, Index kp, T* s) const {

@@ -49,9 +49,9 @@ struct Matrix {
     T* row(Index r) const { return data + r * row_stride; }
 };
 
-// Rows in memory: a matrix of T, or items of another type that become T where they are opened. These have the strides of
-// an array of T that is converted from them and keeps the order of their memory, so that whatever strides decide is the
-// same as for that array; they have no `data`.
+// Rows in memory: a matrix of T, or items of another type that become T where they are opened. These have the strides
+// of an array of T that is converted from them and keeps the order of their memory, so that whatever strides decide is
+// the same as for that array; they have no `data`.
 template <class T>
 struct Rows : Matrix<const T> {
     const char* items = nullptr;
@@ -60,8 +60,10 @@ struct Rows : Matrix<const T> {
 
     Rows(Matrix<const T> x) : Matrix<const T>(x) {}
     Rows(const char* items, Index rows, Index cols, Index row_step, Index col_step, Convert<T> convert)
-        : Matrix<const T>{nullptr, rows, cols, cols, 1}, items(items), row_step(row_step), col_step(col_step), convert(convert) {
-        if (rows > 1 && cols > 1 && std::abs(row_step) < std::abs(col_step)) this->row_stride = 1, this->col_stride = rows;
+        : Matrix<const T>{nullptr, rows, cols, cols, 1}, items(items), row_step(row_step), col_step(col_step),
+          convert(convert) {
+        if (rows > 1 && cols > 1 && std::abs(row_step) < std::abs(col_step))
+            this->row_stride = 1, this->col_stride = rows;
     }
 
     bool given() const { return this->data || convert; }
@@ -167,13 +169,18 @@ class Dense {
         bool project_by_component() const { return by_cols_; }
 
         void project(const T* f, Index k, Index kp, T* p, Index p_row) const {
-            if (by_cols_) product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
-            else times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row, {near_ ? data_ + count_ * stride_ : nullptr});
+            if (by_cols_)
+                product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
+            else
+                times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row,
+                             {near_ ? data_ + count_ * stride_ : nullptr});
         }
 
         void accumulate(const T* z, Index k, Index kp, T* s) const {
             if (by_cols_) product(x_.cols, kp, count_, data_, stride_, 1, z, kp, s, kp, true);
-            else product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, packed, true, {nullptr, k > tile_rows ? 8 * lanes<T> : 0});
+            else
+                product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, packed, true,
+                        {nullptr, k > tile_rows ? 8 * lanes<T> : 0});
         }
 
       private:

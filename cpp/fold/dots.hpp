@@ -59,7 +59,8 @@ template <class T, int K>
 void rows(Index rows, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row, Index out_component) {
     constexpr int R = (tile_rows >= 12 ? 16 : 8) / K;  // so many sums fit in a square or two
     Index r = 0;
-    for (; r + R <= rows; r += R) tile<T, K, R>(depth, a + r * a_row, a_row, f, out + r * out_row, out_row, out_component);
+    for (; r + R <= rows; r += R)
+        tile<T, K, R>(depth, a + r * a_row, a_row, f, out + r * out_row, out_row, out_component);
     for (; r < rows; ++r) tile<T, K, 1>(depth, a + r * a_row, a_row, f, out + r * out_row, out_row, out_component);
 }
 
@@ -80,16 +81,18 @@ void pack_dots(Index depth, Index k, const T* f, Index f_depth, Index f_componen
 
 // out's rows and its components may lie any way; next to each other, the rows are stored as vectors.
 template <class T>
-void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row, Index out_component) {
+void dots(Index rows, Index k, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row,
+          Index out_component) {
     if (k == 1) dots_detail::rows<T, 1>(rows, depth, a, a_row, f, out, out_row, out_component);
     else dots_detail::rows<T, 2>(rows, depth, a, a_row, f, out, out_row, out_component);
 }
 
 // out (rows x kp, the padding 0) = a f for a factor f of k components packed by pack_factor().
 template <class T>
-void times_factor(Index rows, Index k, Index kp, Index depth, const T* a, Index a_row, const T* f, T* out, Index out_row,
-                  Fetch fetch = {}) {
-    if (!few_components<T>(k, depth)) return product(rows, kp, depth, a, a_row, 1, f, packed, out, out_row, false, fetch);
+void times_factor(Index rows, Index k, Index kp, Index depth, const T* a, Index a_row, const T* f, T* out,
+                  Index out_row, Fetch fetch = {}) {
+    if (!few_components<T>(k, depth))
+        return product(rows, kp, depth, a, a_row, 1, f, packed, out, out_row, false, fetch);
     dots(rows, k, depth, a, a_row, f, out, out_row, 1);
     for (Index r = 0; r < rows && k < kp; ++r) std::fill(out + r * out_row + k, out + r * out_row + kp, T(0));
 }

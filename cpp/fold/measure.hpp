@@ -44,7 +44,8 @@ struct Scan {
 // Sum, sum of squares and least entry, in one read.
 template <class T>
 Scan scan(Rows<T> x, const Run& run) {
-    if (x.by_cols()) std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride), std::swap(x.row_step, x.col_step);
+    if (x.by_cols())
+        std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride), std::swap(x.row_step, x.col_step);
     const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
     const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
     const auto sums = fold(
@@ -57,7 +58,8 @@ Scan scan(Rows<T> x, const Run& run) {
                     for (Index c = begin; c < end; c += piece) {
                         const Index at = flat ? 0 : r, n = std::min(piece, end - c);
                         if (copy.size()) x.read(at, c, n, copy.get());
-                        total.add(copy.size() ? copy.get() : x.row(at) + c * x.col_stride, copy.size() ? 1 : x.col_stride, n);
+                        total.add(copy.size() ? copy.get() : x.row(at) + c * x.col_stride,
+                                  copy.size() ? 1 : x.col_stride, n);
                     }
                 }
             };
@@ -95,7 +97,8 @@ bool repeats(const I* columns, const I* starts, Index rows, Index cols, const Ru
                     most = std::max(most, Unsigned(columns[e]));
                     falls += I(columns[e - 1] >= columns[e]);
                 }
-                if (most >= end) throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
+                if (most >= end)
+                    throw std::invalid_argument("X.indices must be at least 0 and less than " + std::to_string(cols));
                 for (Index r = first; r < first + count; ++r) {
                     const auto e = Index(starts[r]);
                     if (e > begin && e < Index(starts[r + 1])) falls -= columns[e - 1] >= columns[e];
@@ -138,7 +141,8 @@ double squared_residual(const Rows<T>& source, const T* w, const T* h, Index k, 
     const auto sums = fold(
         plan(source.rows, source.cols * Index(sizeof(T))), run, [] { return std::make_unique<VectorSum<double>>(1); },
         [&] {
-            return [&, x = RowReader<T>(source), wh = Buffer<T>(4 * row_group * panel)](Index first, Index count, VectorSum<double>& total) mutable {
+            return [&, x = RowReader<T>(source), wh = Buffer<T>(4 * row_group * panel)](
+                       Index first, Index count, VectorSum<double>& total) mutable {
                 for (Index c = 0; c < x.cols; c += panel) {
                     const Index n = std::min(panel, x.cols - c);
                     x.open(first, count, c, n);

@@ -64,7 +64,8 @@ class Pool {
             const std::lock_guard<std::mutex> lock(mutex_);
             call.next = calls_;
             calls_ = &call;
-            while (idle_ < call.places && helpers_ < std::max(call.places.load(), others_) && spawn()) {}
+            while (idle_ < call.places && helpers_ < std::max(call.places.load(), others_) && spawn()) {
+            }
             to_wake = std::min(asleep_, call.places.load() - (idle_ - asleep_));
         }
         ++offered_;

@@ -12,7 +12,8 @@ template <class T, class Source>
 class ProductsWorker {
   public:
     ProductsWorker(const Source& x, const Packed<T>& f, T* out, Index block)
-        : block_(x), f_(f), out_(out), stride_(round_up<Index>(block, row_group)), p_(f.kp * stride_), pt_(f.kp * stride_) {}
+        : block_(x), f_(f), out_(out), stride_(round_up<Index>(block, row_group)), p_(f.kp * stride_),
+          pt_(f.kp * stride_) {}
 
     void operator()(Index first, Index count, VectorSum<T>& image) {
         const Index k = f_.k, kp = f_.kp;

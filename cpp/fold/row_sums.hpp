@@ -14,7 +14,8 @@ namespace gramfold {
 template <class T>
 class RowLines {
   public:
-    RowLines(const Rows<T>& m, Index most) : given_(m.given()), m_(m), copy_(given_ && m.col_stride != 1 ? most * m.cols : 0) {}
+    RowLines(const Rows<T>& m, Index most)
+        : given_(m.given()), m_(m), copy_(given_ && m.col_stride != 1 ? most * m.cols : 0) {}
 
     void open(Index first, Index count) {
         if (!given_) return;
@@ -61,7 +62,8 @@ template <class T>
 class RowProducts {
   public:
     // Of up to `most` rows of n entries; without a basis, `whole` says whether w'w is wanted.
-    RowProducts(const Packed<T>& q, Index n, Index most, bool whole) : q_(q), n_(n), p_(most * q.kp), small_(q.k * q.kp) {
+    RowProducts(const Packed<T>& q, Index n, Index most, bool whole)
+        : q_(q), n_(n), p_(most * q.kp), small_(q.k * q.kp) {
         if (whole) symmetric_ = std::make_unique<Symmetric<T>>(n);
     }
 

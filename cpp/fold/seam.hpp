@@ -22,7 +22,8 @@ template <class T, int flags>
 struct AsIs : py::array_t<T, flags> {
     using py::array_t<T, flags>::array_t;
     static bool check_(py::handle h) {
-        return py::array_t<T, flags>::check_(h) && py::detail::check_flags(h.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+        return py::array_t<T, flags>::check_(h) &&
+               py::detail::check_flags(h.ptr(), py::detail::npy_api::NPY_ARRAY_ALIGNED_);
     }
 };
 template <class T>
@@ -64,9 +65,12 @@ inline std::optional<Item> item_of(const py::dtype& type) {
         return found;
     };
     switch (type.kind()) {
-        case 'b': return Item::boolean;
-        case 'i': return by_size({Item::int8, Item::int16, Item::int32, Item::int64});
-        case 'u': return by_size({Item::uint8, Item::uint16, Item::uint32, Item::uint64});
+        case 'b':
+            return Item::boolean;
+        case 'i':
+            return by_size({Item::int8, Item::int16, Item::int32, Item::int64});
+        case 'u':
+            return by_size({Item::uint8, Item::uint16, Item::uint32, Item::uint64});
         case 'f':
             if (type.itemsize() < 2) return std::nullopt;
             return by_size({Item::float16, Item::float16, Item::float32, Item::float64});
@@ -88,7 +92,9 @@ Convert<T> converter_of(const py::array& x) {
 template <class T>
 struct Readable : py::array {
     using py::array::array;
-    static bool check_(py::handle h) { return py::array::check_(h) && converter_of<T>(py::reinterpret_borrow<py::array>(h)); }
+    static bool check_(py::handle h) {
+        return py::array::check_(h) && converter_of<T>(py::reinterpret_borrow<py::array>(h));
+    }
 };
 
 template <class T>
@@ -151,7 +157,8 @@ inline py::array_t<double> square(const Buffer<double>& from, Index k) {
 template <class T, class I>
 Csr<T, I> csr(const py::tuple& x) {
     const auto data = py::reinterpret_borrow<py::array>(x[0]);
-    const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]), indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
+    const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]),
+               indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
     require(indptr.ndim() == 1 && indptr.size() > 0, "indptr must have rows + 1 entries");
     const Index rows = indptr.size() - 1, cols = x[3].cast<Index>();
     const I* at = indptr.data();
@@ -160,7 +167,8 @@ Csr<T, I> csr(const py::tuple& x) {
     require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
     require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
     if (Contiguous<T>::check_(data)) return {static_cast<const T*>(data.data()), indices.data(), at, rows, cols};
-    return {static_cast<const char*>(data.data()), data.itemsize(), converter_of<T>(data), indices.data(), at, rows, cols};
+    return {
+        static_cast<const char*>(data.data()), data.itemsize(), converter_of<T>(data), indices.data(), at, rows, cols};
 }
 
 // x is an array, or a tuple (data, indices, indptr, cols) with 32- or 64-bit indices.

@@ -26,8 +26,7 @@ Buffer<double> pseudoinverse(const double* a, Index k, double eps) {
     const Eigen::SelfAdjointEigenSolver<Matrix> eigen(g);
     const auto& values = eigen.eigenvalues();
     const double least = double(k) * eps * values.cwiseAbs().maxCoeff();
-    const Eigen::VectorXd reciprocal =
-        values.unaryExpr([=](double v) { return v > least ? 1 / v : 0.0; });
+    const Eigen::VectorXd reciprocal = values.unaryExpr([=](double v) { return v > least ? 1 / v : 0.0; });
     inverse = eigen.eigenvectors() * reciprocal.asDiagonal() * eigen.eigenvectors().transpose();
     return out;
 }

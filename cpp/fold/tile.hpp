@@ -76,11 +76,11 @@ namespace tile_detail {
 template <class T>
 struct Product {
     Index depth;
-    const T *a;
+    const T* a;
     Index a_row, a_depth;
-    const T *b;
+    const T* b;
     Index b_depth;
-    T *out;
+    T* out;
     Index out_row;
     bool add;
     const char* fetch;  // prefetched at every step of q, with the line `fetch_more` bytes on
@@ -222,10 +222,11 @@ void each_panel_of(Index rows, Index cols, F f) {
 // out (rows x cols, row stride out_row) = or += a (rows x depth, strides a_row, a_depth) * b (depth x cols).
 // b has contiguous rows with stride b_depth, or comes from pack() and b_depth is `packed`. So may out be, for unpack().
 template <class T>
-void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index a_depth, const T* b,
-             Index b_depth, T* out, Index out_row, bool add, Fetch fetch = {}) {
+void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index a_depth, const T* b, Index b_depth,
+             T* out, Index out_row, bool add, Fetch fetch = {}) {
     const char* lines = static_cast<const char*>(fetch.lines);
-    const Index fetched = lines && tile_rows * sizeof(T) > 64 && cols <= 2 * lanes<T> ? 128 : 64;  // one panel has to bring all lines
+    const Index fetched =
+        lines && tile_rows * sizeof(T) > 64 && cols <= 2 * lanes<T> ? 128 : 64;  // one panel has to bring all lines
     for (Index q = 0; q < depth || q == 0; q += depth_piece) {
         const Index piece = std::min(depth_piece, depth - q);
         const auto one = [&](auto w, auto nv, Index c) {
@@ -234,8 +235,18 @@ void product(Index rows, Index cols, Index depth, const T* a, Index a_row, Index
             const char* first = lines ? lines : reinterpret_cast<const char*>(panel_b + fetch.ahead);
             const Index step = lines ? fetched : stride * Index(sizeof(T));
             const bool in_panels = out_row == packed;
-            tile_detail::Product<T> p{piece, a + q * a_depth, a_row, a_depth, panel_b, stride, out + c * (in_panels ? rows : 1),
-                                      in_panels ? w * nv : out_row, add || q > 0, first, step, fetched - 64};
+            tile_detail::Product<T> p{piece,
+                                      a + q * a_depth,
+                                      a_row,
+                                      a_depth,
+                                      panel_b,
+                                      stride,
+                                      out + c * (in_panels ? rows : 1),
+                                      in_panels ? w * nv : out_row,
+                                      add || q > 0,
+                                      first,
+                                      step,
+                                      fetched - 64};
             tile_detail::panel<T, w, nv>(p, rows, lines ? piece * fetched : fetch.ahead ? 64 : 0);
             if (lines) lines = p.fetch;
         };
@@ -267,8 +278,10 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
 }
 
 // Compiled once, in tile.cpp, and not again for every family.
-extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool, Fetch);
-extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index, bool, Fetch);
+extern template void product(Index, Index, Index, const float*, Index, Index, const float*, Index, float*, Index, bool,
+                             Fetch);
+extern template void product(Index, Index, Index, const double*, Index, Index, const double*, Index, double*, Index,
+                             bool, Fetch);
 extern template void pack(Index, Index, const float*, Index, Index, Index, float*);
 extern template void pack(Index, Index, const double*, Index, Index, Index, double*);
 
@@ -284,8 +297,10 @@ void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index 
             for (Index r = 0; r < whole_rows; r += N)
                 tile_detail::transpose_square<T, N>(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
         if (whole_cols < cols)
-            transpose<T, N / 2>(whole_rows, cols - whole_cols, in + whole_cols, in_row, out + whole_cols * out_row, out_row);
-        if (whole_rows < rows) transpose<T, N / 2>(rows - whole_rows, cols, in + whole_rows * in_row, in_row, out + whole_rows, out_row);
+            transpose<T, N / 2>(whole_rows, cols - whole_cols, in + whole_cols, in_row, out + whole_cols * out_row,
+                                out_row);
+        if (whole_rows < rows)
+            transpose<T, N / 2>(rows - whole_rows, cols, in + whole_rows * in_row, in_row, out + whole_rows, out_row);
     }
 }
 

@@ -49,7 +49,8 @@ namespace argmin_detail {
 // Of R centroids from `place` on. The least score goes on by a minimum of its own: the comparison that moves the index
 // is not waited for.
 template <class S, int R>
-__attribute__((always_inline)) inline void keep_least(const Vec<S> (&scores)[R][panel_vectors], Index place, Nearest<S>* nearest) {
+__attribute__((always_inline)) inline void keep_least(const Vec<S> (&scores)[R][panel_vectors], Index place,
+                                                      Nearest<S>* nearest) {
     using V = Vec<S>;
     using I = Vec<typename Nearest<S>::Id>;
     constexpr int w = lanes<S>;
@@ -182,14 +183,15 @@ class Centroids {
     // The nearest centroids of each of the groups from `begin` to `end`, by their places in the order, for `panels`
     // panels of rows, each depth x panel_rows: nearest[p (end - begin) + g - begin]. Centroids go by in stretches that
     // stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
-    void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+    void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch,
+                Index bytes) const {
         static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
         const Index groups = end - begin, step = 64 * fetch_lines;
         for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
         walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tile& now, Index p) {
             tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
-                                             x + p * d_ * panel_rows<S>, now.first, nearest + p * groups + now.group - begin,
-                                             fetch, bytes > 0 ? step : 0});
+                                             x + p * d_ * panel_rows<S>, now.first,
+                                             nearest + p * groups + now.group - begin, fetch, bytes > 0 ? step : 0});
             if (bytes > 0) fetch += step * d_, bytes -= step * d_;
         });
     }
@@ -201,7 +203,8 @@ class Centroids {
     // Visits each tile of some groups with each panel, if a centroid takes so many bytes.
     template <class Visit>
     void walk(Index begin, Index end, Index panels, Index bytes, const Visit& visit) const {
-        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * bytes)), last = group_tiles_[std::size_t(end)];
+        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * bytes)),
+                    last = group_tiles_[std::size_t(end)];
         for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
             for (Index p = 0; p < panels; ++p)
                 for (Index u = t; u < std::min(last, t + stretch); ++u) visit(tiles_[std::size_t(u)], p);
@@ -234,9 +237,8 @@ class Centroids {
         std::vector<Index> places(static_cast<std::size_t>(k_));
         std::iota(places.begin(), places.end(), Index(0));
         const S* bias = bias_.get();
-        std::sort(places.begin(), places.end(), [&](Index a, Index b) {
-            return bias[a] < bias[b] || (bias[a] == bias[b] && at(a) < at(b));
-        });
+        std::sort(places.begin(), places.end(),
+                  [&](Index a, Index b) { return bias[a] < bias[b] || (bias[a] == bias[b] && at(a) < at(b)); });
         std::vector<Index> copies;
         for (std::size_t begin = 0, end; begin < places.size(); begin = end) {
             for (end = begin + 1; end < places.size() && bias[places[end]] == bias[places[begin]];) ++end;

@@ -22,9 +22,10 @@ namespace gramfold {
 template <class T, class S>
 class AssignWorker {
   public:
-    AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids, const CoarseCentroids<S>& coarse,
-                 const Groups<T>& groups)
-        : kept_(x), x_(x), converted_(x.convert && x.col_stride == 1), job_(job), centroids_(centroids), coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
+    AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids,
+                 const CoarseCentroids<S>& coarse, const Groups<T>& groups)
+        : kept_(x), x_(x), converted_(x.convert && x.col_stride == 1), job_(job), centroids_(centroids),
+          coarse_(coarse), groups_(groups), bounds_(job, centroids, groups),
           most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
           search_(centroids, coarse, most_pending_), all_(search_.most()), open_(2 * search_.most()),
           waiting_(std::size_t(groups.size() + 1)), copy_(x.col_stride == 1 ? 0 : search_.most() * job.d) {}
@@ -85,7 +86,8 @@ class AssignWorker {
         if (!job_.moved || label < 0) return wait_for_all(i, x, sums);
         read_ahead(i);
         const Squares<T> squares = distance(x, job_.center(label), job_.d);
-        const T own = T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
+        const T own =
+            T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
         const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(bounds_.below));
         if (!near.searched) return keep(i, x, label, squares, sums);
         if (2 * near.count >= groups_.size()) return wait_for_all(i, x, sums);
@@ -98,7 +100,8 @@ class AssignWorker {
     // While rows are in the cache, some at a time.
     void round_pending() {
         const Index total = Index(pending_.size()), first = (total - 1) / lanes<S> * lanes<S>;
-        search_.round(search_.most() + first, total - first, [&](Index r) { return pending_[std::size_t(first + r)].x; });
+        search_.round(search_.most() + first, total - first,
+                      [&](Index r) { return pending_[std::size_t(first + r)].x; });
     }
     void wait_for_groups(const Row& row) {
         for (std::uint64_t left = row.searched; left; left &= left - 1)
@@ -147,7 +150,8 @@ class AssignWorker {
 
     // Rows that a first look leaves open wait for the same groups again.
     void search_groups(AssignSums<T>& sums) {
-        for (Index g = 0; g <= groups_.size(); ++g) sums.searched += Index(waiting_[std::size_t(g)].size()) * groups_.length(g);
+        for (Index g = 0; g <= groups_.size(); ++g)
+            sums.searched += Index(waiting_[std::size_t(g)].size()) * groups_.length(g);
         if (look_at_groups_ && pending_.size() % lanes<S> != 0) round_pending();
         for (bool look = look_at_groups_; !pending_.empty(); look = false) {
             for (Index g = 0; g <= groups_.size(); ++g) search_group(g, look);
@@ -170,15 +174,20 @@ class AssignWorker {
         if (look) search_.round(0, total, row_of), search_.pack_rounded(total, [](Index r) { return r; });
         else search_.pack(total, row_of);
         const T* next = rows[total - 1] + job_.d;
-        search_.among(0, n_groups, next, total * job_.d, [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
-            for (Index g = 0; g < n_groups; ++g) {
-                found.merge(nearest[g], g);
-                bounds_.set(found, nearest[g], g, count, [&](Index r) { return at[begin + r]; });
-            }
-            settle(count, [&](Index r) {
-                return Row{at[begin + r], rows[begin + r], all_groups_, none_, found.row(r, nearest[n_groups - 1].first[r])};
-            }, look, sums);
-        });
+        search_.among(0, n_groups, next, total * job_.d,
+                      [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
+                          for (Index g = 0; g < n_groups; ++g) {
+                              found.merge(nearest[g], g);
+                              bounds_.set(found, nearest[g], g, count, [&](Index r) { return at[begin + r]; });
+                          }
+                          settle(
+                              count,
+                              [&](Index r) {
+                                  return Row{at[begin + r], rows[begin + r], all_groups_, none_,
+                                             found.row(r, nearest[n_groups - 1].first[r])};
+                              },
+                              look, sums);
+                      });
     }
 
     void search_group(Index g, bool look) {
@@ -188,14 +197,15 @@ class AssignWorker {
             const auto row_of = [&](Index r) -> Row& { return pending_[std::size_t(slots[r])]; };
             if (look) search_.pack_rounded(total, [&](Index r) { return search_.most() + slots[r]; });
             else search_.pack(total, [&](Index r) { return row_of(r).x; });
-            search_.among(g, g + 1, row_of(0).x, 0, [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
-                bounds_.set(found, *nearest, g, count, [&](Index r) { return row_of(begin + r).at; });
-                for (Index r = 0; r < count; ++r) {
-                    FoundRow<S>& to = row_of(begin + r).found;
-                    found.merge(*nearest, r, g, to);
-                    if (g == groups_.size()) to.far = nearest->first[r];
-                }
-            });
+            search_.among(g, g + 1, row_of(0).x, 0,
+                          [&](Index begin, Index count, const Nearest<S>* nearest, Found<S>& found) {
+                              bounds_.set(found, *nearest, g, count, [&](Index r) { return row_of(begin + r).at; });
+                              for (Index r = 0; r < count; ++r) {
+                                  FoundRow<S>& to = row_of(begin + r).found;
+                                  found.merge(*nearest, r, g, to);
+                                  if (g == groups_.size()) to.far = nearest->first[r];
+                              }
+                          });
         }
     }
 
@@ -233,7 +243,8 @@ class AssignWorker {
         Index label = centroids_.at(row.found.place);  // of a row of NaN
         ++sums.rechecked;
         for (Index g = 0; g <= groups_.size(); ++g)
-            for (Index i = groups_.starts[std::size_t(g)]; (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {
+            for (Index i = groups_.starts[std::size_t(g)];
+                 (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {
                 const Index j = groups_.order[std::size_t(i)];
                 const double a = exact_distance(row.x, job_.center(j), job_.d, second);
                 if (a < first || (a == first && j < label)) second = first, first = a, label = j;
@@ -300,7 +311,8 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
                      : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, coarse, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
-            sums[j * job.d + q] = double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);
+            sums[j * job.d + q] =
+                double(total->s.get()[j * job.d + q]) + total->moved.get()[j] * double(job.center(j)[q]);
     return total;
 }
 

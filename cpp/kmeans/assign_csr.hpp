@@ -20,8 +20,8 @@ struct GatheredCentroids {
     double longest = 0;
 
     GatheredCentroids(const T* c, Index k, Index d)
-        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), columns(d * kp),
-          bias(round_up<Index>(k, lanes<T>)), squares(static_cast<std::size_t>(k)) {
+        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), columns(d * kp), bias(round_up<Index>(k, lanes<T>)),
+          squares(static_cast<std::size_t>(k)) {
         columns.zero();
         std::fill_n(bias.get(), bias.size(), std::numeric_limits<T>::infinity());
         for (Index j = 0; j < k; ++j) {
@@ -39,9 +39,11 @@ struct GatheredCentroids {
 template <class T, class I>
 class AssignCsrWorker {
   public:
-    AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids, const Groups<T>& groups)
-        : x_(x), job_(job), c_(centroids), groups_(groups), distance_(job.centers, job.k, job.d, centroids.squares.data()),
-          scores_(centroids.bias.size()), squares_(std::size_t(job.k)) {}
+    AssignCsrWorker(const Csr<T, I>& x, const Assignment<T>& job, const GatheredCentroids<T>& centroids,
+                    const Groups<T>& groups)
+        : x_(x), job_(job), c_(centroids), groups_(groups),
+          distance_(job.centers, job.k, job.d, centroids.squares.data()), scores_(centroids.bias.size()),
+          squares_(std::size_t(job.k)) {}
 
     void operator()(Index first, Index count, AssignSums<double>& sums) {
         x_.open(first, count);
@@ -167,7 +169,8 @@ class AssignCsrWorker {
         if (job_.with_sums && label != old) {
             double* s = sums.s.get();
             for (Index e = 0; e < row.size; ++e) s[label * job_.d + row.columns[e]] += weight * double(row.values[e]);
-            for (Index e = 0; old >= 0 && e < row.size; ++e) s[old * job_.d + row.columns[e]] -= weight * double(row.values[e]);
+            for (Index e = 0; old >= 0 && e < row.size; ++e)
+                s[old * job_.d + row.columns[e]] -= weight * double(row.values[e]);
         }
         sums.counts.get()[label] += weight;
         sums.inertia += weight * square;
@@ -184,14 +187,14 @@ class AssignCsrWorker {
 };
 
 template <class S, class T, class I>
-std::unique_ptr<AssignSums<double>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums, const Run& run) {
+std::unique_ptr<AssignSums<double>> assign(const Csr<T, I>& source, const Assignment<T>& job, double* sums,
+                                           const Run& run) {
     const GatheredCentroids<T> centroids(job.centers, job.k, job.d);
     const Groups<T> groups(nullptr, 1, job.moved, 0, job.k);
     Plan plan = source.plan(1);
     plan.work = double(source.rows()) * double(source.work_per_row()) * double(job.k);
     auto total = fold(
-        plan, run,
-        [&] { return std::make_unique<AssignSums<double>>(job.with_sums ? job.k * job.d : 0, job.k); },
+        plan, run, [&] { return std::make_unique<AssignSums<double>>(job.with_sums ? job.k * job.d : 0, job.k); },
         [&] { return AssignCsrWorker<T, I>(source, job, centroids, groups); });
     for (Index i = 0; sums && i < job.k * job.d; ++i) sums[i] = total->s.get()[i];
     return total;

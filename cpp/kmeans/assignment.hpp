@@ -15,12 +15,12 @@ struct Assignment {
     Index k, d;
     const T *centers, *weights;  // weights: null for ones
     std::int32_t* labels;
-    T* lower;              // rows x n_groups: no other centroid of the group is nearer than this; or null
+    T* lower;  // rows x n_groups: no other centroid of the group is nearer than this; or null
     Index n_groups;
     const std::int64_t* order;  // k: the centroids, group by group, all groups as good as equally large; or null
     const double* moved;        // k: how far each centroid went since `lower` was found; or null: search every row
     Index n_far;                // how many of those that went farthest are searched apart
-    T* distances;          // rows, squared, or null
+    T* distances;               // rows, squared, or null
     bool search, with_sums;
 
     T weight(Index i) const { return weights ? weights[i] : T(1); }
@@ -59,13 +59,15 @@ struct Groups {
     std::vector<Index> order, starts;  // n + 2: the groups, and the far ones behind them
     std::vector<Index> of, place;      // of each centroid: its group, and where it is searched
     std::vector<char> has_far;
-    Moves<T> all, rest;                // of all centroids of a group, and of those that stay there
+    Moves<T> all, rest;  // of all centroids of a group, and of those that stay there
 
     Groups(const std::int64_t* given, Index n_groups, const double* moved, Index n_far, Index k)
-        : starts{0}, of(std::size_t(k)), place(std::size_t(k)), has_far(std::size_t(n_groups)), all(n_groups), rest(n_groups) {
+        : starts{0}, of(std::size_t(k)), place(std::size_t(k)), has_far(std::size_t(n_groups)), all(n_groups),
+          rest(n_groups) {
         std::vector<Index> by_move = place, last;
         std::iota(by_move.begin(), by_move.end(), Index(0));
-        if (n_far) std::stable_sort(by_move.begin(), by_move.end(), [&](Index a, Index b) { return moved[a] > moved[b]; });
+        if (n_far)
+            std::stable_sort(by_move.begin(), by_move.end(), [&](Index a, Index b) { return moved[a] > moved[b]; });
         for (Index i = 0; i < n_far; ++i) place[std::size_t(by_move[std::size_t(i)])] = n_groups;
         for (Index g = 0; g < n_groups; ++g) {
             for (Index i = k * g / n_groups; i < k * (g + 1) / n_groups; ++i) {
@@ -118,7 +120,6 @@ struct Groups {
     }
 
     Index length(Index g) const { return starts[std::size_t(g + 1)] - starts[std::size_t(g)]; }
-
 };
 
 template <class T>

@@ -33,8 +33,10 @@ void check_moved(const Optional<double>& moved, Index k) {
 
 template <class T>
 py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
-                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far,
-                      const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide, int n_threads) {
+                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower,
+                      const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far,
+                      const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide,
+                      int n_threads) {
     require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
     const Index k = centers.shape(0), d = centers.shape(1);
     const Index n_groups = lower && lower->ndim() == 2 ? lower->shape(1) : 1;
@@ -44,13 +46,19 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "centers must have as many columns as x");
-        Assignment<T> job{k, d, centers.data(), sized(weights, n, "weights must have an entry for each row"),
+        Assignment<T> job{k,
+                          d,
+                          centers.data(),
+                          sized(weights, n, "weights must have an entry for each row"),
                           writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
-                          writable(lower, n, n_groups, "lower must be a writable rows x groups"), n_groups,
+                          writable(lower, n, n_groups, "lower must be a writable rows x groups"),
+                          n_groups,
                           sized(order, k, "order must have an entry for each centroid"),
-                          moved ? moved->data() : nullptr, n_far,
+                          moved ? moved->data() : nullptr,
+                          n_far,
                           writable(distances, n, "distances must be writable, an entry for each row"),
-                          search, sums.has_value()};
+                          search,
+                          sums.has_value()};
         require(!job.moved || job.lower, "moved goes with lower");
         require(n_far >= 0 && n_far < (job.moved ? k : 1), "n_far goes with moved and must be less than k");
         check_labels(job.labels, n, k, search);
@@ -59,7 +67,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
             return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
         });
         return result("Assigned", vector(total->counts.get(), k), total->inertia, total->changed,
-                              double(total->searched) / double(k), total->rechecked);
+                      double(total->searched) / double(k), total->rechecked);
     });
 }
 
@@ -69,22 +77,29 @@ void distances_of(const py::object& x, const Contiguous<T>& centers, const Conti
     const Index k = centers.shape(0), d = centers.shape(1);
     with_source<T>(x, [&](const auto& source) {
         require(source.cols() == d, "centers must have as many columns as x");
-        const Distances<T> job{k, d, centers.data(), writable<T>(out, source.rows(), k, "out must be a writable rows x k")};
-        return without_gil(n_threads, [&](const Run& run) { distances(source, job, run); return 0; });
+        const Distances<T> job{k, d, centers.data(),
+                               writable<T>(out, source.rows(), k, "out must be a writable rows x k")};
+        return without_gil(n_threads, [&](const Run& run) {
+            distances(source, job, run);
+            return 0;
+        });
     });
 }
 
 template <class T>
 Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
                 const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums,
-                const Optional<std::int32_t>& codes, const Optional<float>& errors, const Optional<T>& shift, double step,
-                int n_threads) {
+                const Optional<std::int32_t>& codes, const Optional<float>& errors, const Optional<T>& shift,
+                double step, int n_threads) {
     require(candidates.ndim() == 2, "candidates must be n_candidates x cols");
     const Index l = candidates.shape(0), d = candidates.shape(1);
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "candidates must have as many columns as x");
-        Seeding<T> job{l, d, candidates.data(), sized(closest, n, "closest must have an entry for each row"),
+        Seeding<T> job{l,
+                       d,
+                       candidates.data(),
+                       sized(closest, n, "closest must have an entry for each row"),
                        sized(weights, n, "weights must have an entry for each row"),
                        writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
                        writable<double>(sums, (n + seed_block - 1) / seed_block, l,
@@ -108,25 +123,29 @@ void sketch_rows_of(const py::object& x, const Contiguous<T>& shift, double step
     const Rows<T> source = rows_of<T>(x);
     const Index n = source.rows, d = source.cols, padded = round_up(n, seed_block);
     require(shift.ndim() == 1 && shift.shape(0) == d, "shift must have an entry for each column");
-    std::int32_t* to = writable<std::int32_t>(codes, padded * sketch_words(d),
-                                                "codes must be writable, an entry for each four columns of blocks of 96 rows");
+    std::int32_t* to = writable<std::int32_t>(
+        codes, padded * sketch_words(d), "codes must be writable, an entry for each four columns of blocks of 96 rows");
     float* bounds = writable<float>(errors, padded, "errors must be writable, an entry for each row of codes");
     const std::vector<double> mean(shift.data(), shift.data() + d);
-    without_gil(n_threads, [&](const Run& run) { sketch(source, mean, step, to, bounds, run); return 0; });
+    without_gil(n_threads, [&](const Run& run) {
+        sketch(source, mean, step, to, bounds, run);
+        return 0;
+    });
 }
 
 template <class T>
 void bind(py::module_& m) {
-    m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(), py::arg("weights").noconvert(),
-          py::arg("labels").noconvert(), py::arg("lower").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
+    m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
+          py::arg("weights").noconvert(), py::arg("labels").noconvert(), py::arg("lower").noconvert(),
+          py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
           py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
           py::arg("n_threads"));
-    m.def("distances", &distances_of<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(), py::arg("out").noconvert(),
-          py::arg("n_threads"));
-    m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
-          py::arg("weights").noconvert(), py::arg("out").noconvert(), py::arg("sums").noconvert(),
-          py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("shift").noconvert(), py::arg("step"),
-          py::arg("n_threads"));
+    m.def("distances", &distances_of<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
+          py::arg("out").noconvert(), py::arg("n_threads"));
+    m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(),
+          py::arg("closest").noconvert(), py::arg("weights").noconvert(), py::arg("out").noconvert(),
+          py::arg("sums").noconvert(), py::arg("codes").noconvert(), py::arg("errors").noconvert(),
+          py::arg("shift").noconvert(), py::arg("step"), py::arg("n_threads"));
     m.def("sketch", &sketch_rows_of<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("step"),
           py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("n_threads"));
 }

@@ -62,7 +62,8 @@ class Bounds {
     // How near a centroid with this score, searched in group g, may be.
     double nearness(const FoundRow<S>& row, S score, Index g) const {
         if (centroids_.has_copies(g)) return 0;
-        const double square = double(row.norm) * (1 - 2 * score_error<S>(job_.d)) + 2 * (double(score) - double(row.error));
+        const double square =
+            double(row.norm) * (1 - 2 * score_error<S>(job_.d)) + 2 * (double(score) - double(row.error));
         return std::sqrt(std::max(0.0, square)) / centroids_.scale();
     }
 

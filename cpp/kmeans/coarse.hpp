@@ -133,7 +133,8 @@ class CoarseCentroids {
         if (!on_) return;
         const double reach = 32767 + root_d() / 2, longest = centroids.longest();
         double largest = 0;
-        for (Index i = 0; i < centroids.size() * d_; ++i) largest = std::max(largest, std::abs(double(centroids.packed()[i])));
+        for (Index i = 0; i < centroids.size() * d_; ++i)
+            largest = std::max(largest, std::abs(double(centroids.packed()[i])));
         const double finest = std::min((0x1p31 / reach - 1 - root_d() / 2) / longest, 32767 / largest);
         const double inverse = longest > 0 ? finest : 1;
         step_ = 1 / inverse;
@@ -181,8 +182,8 @@ class CoarseCentroids {
             for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
             centroids_.walk(begin, end, panels, pairs() * 4, [&](const auto& now, Index p) {
                 tile[now.size - 1]({pairs(), packed_.get() + now.first * pairs(), x + p * panel,
-                                    centroids_.bias() + now.first, rows[p].unit, now.first, nearest + p * groups + now.group - begin,
-                                    fetch, bytes > 0 ? step : 0});
+                                    centroids_.bias() + now.first, rows[p].unit, now.first,
+                                    nearest + p * groups + now.group - begin, fetch, bytes > 0 ? step : 0});
                 if (bytes > 0) fetch += step * pairs(), bytes -= step * pairs();
             });
         }

@@ -3,9 +3,9 @@
 //     |x|^2 - 2 x'c + |c|^2                                                     quick; off by `rounding`
 //     sum over the stored q of (x_q - c_q)^2  +  |c|^2 - sum over these of c_q^2
 //
-// Nothing cancels in the first part of the second form; the sums of the rest have some 100 bits, and where even these do
-// not do it is added up over all columns. It takes the place of the quick form where that may be off by more than a share
-// of the distance, or hides which centroid is the nearest. Either costs no more than the entries that are stored.
+// Nothing cancels in the first part of the second form; the sums of the rest have some 100 bits, and where even these
+// do not do it is added up over all columns. It takes the place of the quick form where that may be off by more than a
+// share of the distance, or hides which centroid is the nearest. Either costs no more than the entries that are stored.
 #pragma once
 
 #include "fold/csr.hpp"
@@ -40,7 +40,8 @@ class CsrDistances {
 
     // squares: the squared norms of the k centroids c, (k x d).
     CsrDistances(const T* c, Index k, Index d, const double* squares)
-        : c_(c), squares_(squares), k_(k), d_(d), sums_(std::size_t(k)), support_(std::size_t(k), -1), stored_(std::size_t(d)) {
+        : c_(c), squares_(squares), k_(k), d_(d), sums_(std::size_t(k)), support_(std::size_t(k), -1),
+          stored_(std::size_t(d)) {
         for (Index j = 0; j < k; ++j) largest_ = std::max(largest_, squares[j]);
     }
 

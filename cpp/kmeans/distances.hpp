@@ -42,7 +42,8 @@ void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) 
 template <class T, class I>
 void distances(const Csr<T, I>& source, const Distances<T>& job, const Run& run) {
     std::vector<double> norms(std::size_t(job.k));
-    for (Index i = 0; i < job.k * job.d; ++i) norms[std::size_t(i / job.d)] += double(job.centers[i]) * double(job.centers[i]);
+    for (Index i = 0; i < job.k * job.d; ++i)
+        norms[std::size_t(i / job.d)] += double(job.centers[i]) * double(job.centers[i]);
     const auto worker = [&] {
         return [&, x = CsrReader<T, I>(source), distance = CsrDistances<T, I>(job.centers, job.k, job.d, norms.data()),
                 squares = std::vector<double>(std::size_t(job.k))](Index first, Index count, NoSums&) mutable {

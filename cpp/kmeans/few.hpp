@@ -68,9 +68,11 @@ class FewWorker {
 
     void read_ahead(Index first) const {
         const char* rows = reinterpret_cast<const char*>(x_.row(first + ahead_ * width));
-        for (Index line = 0; line < width * job_.d * Index(sizeof(T)); line += 64) __builtin_prefetch(rows + line, 0, 2);
+        for (Index line = 0; line < width * job_.d * Index(sizeof(T)); line += 64)
+            __builtin_prefetch(rows + line, 0, 2);
         const char* labels = reinterpret_cast<const char*>(job_.labels + first + ahead_ * width);
-        for (Index line = 0; line < width * Index(sizeof(*job_.labels)); line += 64) __builtin_prefetch(labels + line, 0, 2);
+        for (Index line = 0; line < width * Index(sizeof(*job_.labels)); line += 64)
+            __builtin_prefetch(labels + line, 0, 2);
     }
 
     // Rows first to first + count side by side, the last one again and again behind them.
@@ -79,7 +81,8 @@ class FewWorker {
         if constexpr (D > 0) {
             const T* rows = x_.row(first);
             if (count < width) {
-                for (Index r = 0; r < width; ++r) std::copy_n(x_.row(first + std::min(r, count - 1)), D, rows_.get() + r * D);
+                for (Index r = 0; r < width; ++r)
+                    std::copy_n(x_.row(first + std::min(r, count - 1)), D, rows_.get() + r * D);
                 rows = rows_.get();
             }
             for (int v = 0; v < across; ++v)
@@ -114,8 +117,7 @@ class FewWorker {
             found = settled;
         }
         V total = {};
-        for (int v = 0; v < across; ++v)
-            total += Weighted ? found.first[v] * load<V>(weights + v * w) : found.first[v];
+        for (int v = 0; v < across; ++v) total += Weighted ? found.first[v] * load<V>(weights + v * w) : found.first[v];
         if constexpr (!Weighted) own_.count(found.at, sums);
         return total;
     }
@@ -155,7 +157,9 @@ class FewWorker {
     // Where the second centroid is within rounding of the first.
     I is_open(const Found& found, int v) const { return found.second[v] <= found.first[v] * (1 + error_) + least_; }
 
-    I old_labels(Index first) const { return __builtin_convertvector(load<Vec<std::int32_t, w>>(job_.labels + first), I); }
+    I old_labels(Index first) const {
+        return __builtin_convertvector(load<Vec<std::int32_t, w>>(job_.labels + first), I);
+    }
 
     template <class M>
     static bool any(const M& mask) {
@@ -194,7 +198,8 @@ class FewWorker {
         if (Weighted)
             for (Index r = 0; r < count; ++r) sums.counts.get()[label[r]] += double(weights[r]);
         if (sums.rechecked > rechecked)
-            for (int v = 0; v < across; ++v) found.at[v] = load<I>(label + v * w), found.first[v] = load<V>(nearest + v * w);
+            for (int v = 0; v < across; ++v)
+                found.at[v] = load<I>(label + v * w), found.first[v] = load<V>(nearest + v * w);
         sums.changed += changed;
         if (!job_.with_sums) return;
         if (changed > width / 8) return own_.template add_by_masks<Weighted>(label, old, weights);
@@ -242,11 +247,16 @@ auto with_few_worker(const Dense<T>& source, const Assignment<T>& job, F fold_wi
     const Rows<T>& x = source.matrix();
     const auto make = [&](auto columns) { return [&, columns] { return FewWorker<T, columns()>(x, job); }; };
     switch (x.row_stride == job.d ? job.d : 0) {
-        case 1: return fold_with(make(std::integral_constant<int, 1>{}));
-        case 2: return fold_with(make(std::integral_constant<int, 2>{}));
-        case 3: return fold_with(make(std::integral_constant<int, 3>{}));
-        case 4: return fold_with(make(std::integral_constant<int, 4>{}));
-        default: return fold_with(make(std::integral_constant<int, 0>{}));
+        case 1:
+            return fold_with(make(std::integral_constant<int, 1>{}));
+        case 2:
+            return fold_with(make(std::integral_constant<int, 2>{}));
+        case 3:
+            return fold_with(make(std::integral_constant<int, 3>{}));
+        case 4:
+            return fold_with(make(std::integral_constant<int, 4>{}));
+        default:
+            return fold_with(make(std::integral_constant<int, 0>{}));
     }
 }
 

@@ -19,7 +19,8 @@ class FewSums {
 
     // x: d x width, the rows of the panel at hand.
     FewSums(const Assignment<T>& job, const T* x)
-        : job_(job), x_(x), sums_(job.k * job.d * w), moved_(job.k * w), counts_(job.k * width), labels_(together_ * width) {
+        : job_(job), x_(x), sums_(job.k * job.d * w), moved_(job.k * w), counts_(job.k * width),
+          labels_(together_ * width) {
         sums_.zero(), moved_.zero(), counts_.zero();
     }
 
@@ -80,7 +81,8 @@ class FewSums {
     void flush(AssignSums<T>& sums) {
         for (Index j = 0; j < job_.k; ++j)
             for (int l = 0; l < w; ++l) sums.moved.get()[j] += moved_.get()[j * w + l];
-        for (Index i = 0; job_.with_sums && i < job_.k * job_.d; ++i) sums.s.get()[i] += sum_lanes<T>(load<V>(sums_.get() + i * w));
+        for (Index i = 0; job_.with_sums && i < job_.k * job_.d; ++i)
+            sums.s.get()[i] += sum_lanes<T>(load<V>(sums_.get() + i * w));
         count_waiting(sums), flush_counts(sums);
         sums_.zero(), moved_.zero();
     }

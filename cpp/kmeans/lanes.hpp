@@ -65,8 +65,9 @@ inline V take(V acc, V v, std::integer_sequence<int, I...>) {
     using T = std::decay_t<decltype(v[0])>;
     constexpr int n = sizeof...(I);
     using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    constexpr Vec<Bits, n> from = {
-        Bits((I * D + Q) / n == M ? n + (I * D + Q) % n : M == 1 && (I * D + Q) / n == 0 ? I * D + Q : I)...};
+    constexpr Vec<Bits, n> from = {Bits((I * D + Q) / n == M             ? n + (I * D + Q) % n
+                                        : M == 1 && (I * D + Q) / n == 0 ? I * D + Q
+                                                                         : I)...};
     return __builtin_shuffle(acc, v, from);
 }
 

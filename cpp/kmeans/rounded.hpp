@@ -15,9 +15,9 @@ template <class T, class S>
 class RoundedRows {
   public:
     RoundedRows(const Centroids<S>& centroids, const CoarseCentroids<S>& coarse, Index most)
-        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.pairs(), w)), scale_(Wide(centroids.scale())),
-          shift_(centroids.shift().begin(), centroids.shift().end()), words_(coarse.on() ? most * stride_ : 0),
-          rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
+        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.pairs(), w)),
+          scale_(Wide(centroids.scale())), shift_(centroids.shift().begin(), centroids.shift().end()),
+          words_(coarse.on() ? most * stride_ : 0), rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
         std::fill_n(words_.get(), words_.size(), 0);
         shift_.resize(std::size_t(round_up<Index>(d_, w)));
     }
@@ -83,7 +83,8 @@ class RoundedRows {
             sums[i] = even + odd;
         }
         const V square = added(sums), inverse = coarse_.inverse_unit(square);
-        for (int i = 0; i < count; ++i) sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], rest[i], inverse[i]);
+        for (int i = 0; i < count; ++i)
+            sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], rest[i], inverse[i]);
         coarse_.know(square, added(sums), inverse, first, rounding_);
     }
 

@@ -24,9 +24,10 @@ class Search {
 
     // `kept`: how many rows wait for a first look in slots from most() on. Those before are for rows that do not wait.
     Search(const Centroids<S>& centroids, const CoarseCentroids<S>& coarse, Index kept)
-        : centroids_(centroids), coarse_(coarse), to_lanes_(centroids.shift(), centroids.scale()), d_(centroids.columns()),
-          panels_(std::clamp<Index>(block_bytes / 2 / (width * d_ * Index(sizeof(S))), 1, 8)), packed_(most() * d_),
-          rounded_(centroids, coarse, most() + kept), rounded_panels_(coarse.on() ? panels_ * rounded_.panel_words() : 0),
+        : centroids_(centroids), coarse_(coarse), to_lanes_(centroids.shift(), centroids.scale()),
+          d_(centroids.columns()), panels_(std::clamp<Index>(block_bytes / 2 / (width * d_ * Index(sizeof(S))), 1, 8)),
+          packed_(most() * d_), rounded_(centroids, coarse, most() + kept),
+          rounded_panels_(coarse.on() ? panels_ * rounded_.panel_words() : 0),
           rounded_rows_(coarse.on() ? std::size_t(panels_) : 0), nearest_(std::size_t(panels_ * centroids.groups())) {}
 
     // How many rows are searched at a time.
@@ -52,8 +53,8 @@ class Search {
     template <class SlotOf>
     void pack_rounded(Index count, const SlotOf& slot_of) {
         pack_panels(true, count, [&](Index p, const auto& index) {
-            rounded_.pack([&](Index r) { return slot_of(index(r)); }, rounded_panels_.get() + p * rounded_.panel_words(),
-                          rounded_rows_[std::size_t(p)]);
+            rounded_.pack([&](Index r) { return slot_of(index(r)); },
+                          rounded_panels_.get() + p * rounded_.panel_words(), rounded_rows_[std::size_t(p)]);
         });
     }
 
@@ -64,8 +65,8 @@ class Search {
         const Index panels = (count_ + width - 1) / width, bytes = entries * Index(sizeof(T));
         const char* fetch = reinterpret_cast<const char*>(ahead);
         if (looks_)
-            coarse_.search(rounded_panels_.get(), rounded_.panel_words(), rounded_rows_.data(), panels, begin, end, nearest_.data(),
-                           fetch, bytes);
+            coarse_.search(rounded_panels_.get(), rounded_.panel_words(), rounded_rows_.data(), panels, begin, end,
+                           nearest_.data(), fetch, bytes);
         else centroids_.search(packed_.get(), panels, begin, end, nearest_.data(), fetch, bytes);
         for (Index p = 0; p < panels; ++p) {
             if (looks_) found_.open(rounded_rows_[std::size_t(p)].norm, rounded_rows_[std::size_t(p)].error);

@@ -22,9 +22,9 @@ template <class T>
 struct Seeding {
     Index n_candidates, d;
     const T *candidates, *closest, *weights;  // closest, weights: null for infinity, ones
-    T* out;        // n_candidates x rows
-    double* sums;  // blocks x n_candidates
-    const Sketch* sketch = nullptr;  // with it goes closest
+    T* out;                                   // n_candidates x rows
+    double* sums;                             // blocks x n_candidates
+    const Sketch* sketch = nullptr;           // with it goes closest
 
     // out has the distances of rows first to first + count; takes the minima and adds them up.
     void settle(Index first, Index count, Index rows) const {
@@ -169,7 +169,8 @@ class SeedWorker {
 
     template <int... R>
     static constexpr auto tiles_of(std::integer_sequence<int, R...>) {
-        return std::array<void (*)(Index, const T*, const T*, T*, Index, const char*), sizeof...(R)>{&distance_tile<T, R + 1>...};
+        return std::array<void (*)(Index, const T*, const T*, T*, Index, const char*), sizeof...(R)>{
+            &distance_tile<T, R + 1>...};
     }
 
     Rows<T> x_;
@@ -215,7 +216,8 @@ class SeedCsrWorker {
         for (Index e = 0; e < entries.size; ++e)
             axpy(kp_, double(entries.values[e]), columns_.get() + Index(entries.columns[e]) * kp_, products_.get());
         double* distances = distances_.data();
-        for (Index l = 0; l < job_.n_candidates; ++l) distances[l] = square - 2 * products_.get()[l] + squares_.get()[l];
+        for (Index l = 0; l < job_.n_candidates; ++l)
+            distances[l] = square - 2 * products_.get()[l] + squares_.get()[l];
         distance_->settle(entries, square, distances);
         for (Index l = 0; l < job_.n_candidates; ++l) job_.out[l * x_.rows() + i] = T(distances[l]);
     }
@@ -242,8 +244,10 @@ template <class Source, class T>
 Index seed(const Source& x, const Seeding<T>& job, const Run& run) {
     const Index blocks = (x.rows() + seed_block - 1) / seed_block;
     const double work = double(x.rows()) * double(x.work_per_row()) * double(job.n_candidates);
-    return fold({blocks, blocks, std::max<Index>(1, blocks / row_group), work}, run,
-                [] { return std::make_unique<RowsRead>(); }, [&] { return seed_worker(x, job); })->count;
+    return fold(
+               {blocks, blocks, std::max<Index>(1, blocks / row_group), work}, run,
+               [] { return std::make_unique<RowsRead>(); }, [&] { return seed_worker(x, job); })
+        ->count;
 }
 
 }  // namespace gramfold

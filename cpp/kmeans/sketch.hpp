@@ -1,6 +1,7 @@
 // A sketch of X, one byte an entry, that tells which rows are too far from some points to be read.
 //
-//     x = shift + step (code + e),   |e| <= error_i        |x - c| >= step (|code - c'| - error_i),   c' = (c - shift) / step
+//     x = shift + step (code + e),   |e| <= error_i        |x - c| >= step (|code - c'| - error_i),   c' = (c - shift)
+//     / step
 //
 // by the triangle inequality. Unlike the one between centroids this holds off rows in many dimensions too, where all of
 // a cluster's rows are about as far from each other. Codes lie as panels, columns x rows, four
@@ -38,38 +39,39 @@ void sketch(const Rows<T>& x, const std::vector<double>& shift, double step, std
     const Index d = x.cols, blocks = (x.rows + sketch_rows - 1) / sketch_rows;
     const auto make_worker = [&] {
         return [&, to_lanes = ToLanes<T, float>(shift, 1 / step), v = Buffer<float>(width * d),
-                         copy = Buffer<T>(x.has_rows() ? 0 : width * d)](Index first, Index count, NoSums&) {
-        for (Index i = first * sketch_rows; i < (first + count) * sketch_rows; i += width) {
-            const T* rows[width];
-            for (Index r = 0; r < width; ++r) {
-                const Index at = std::min(i + r, x.rows - 1);
-                rows[r] = copy.size() ? copy.get() + r * d : x.row(at);
-                if (copy.size()) x.read(at, copy.get() + r * d);
-            }
-            to_lanes.template operator()<w>(rows, d, panel_vectors, v.get());
-            for (Index part = 0; part < width; part += w) {
-                V square = {}, off = {};
-                Words four = {};
-                for (Index q = 0; q < d; ++q) {
-                    const V a = load<V>(v.get() + q * width + part);
-                    V c = a < V{} - 127 ? V{} - 127 : a > V{} + 127 ? V{} + 127 : a;
-                    const auto code = __builtin_convertvector(c + 12582912.0f - 12582912.0f, Words);
-                    four |= (code & 255) << int(q % 4 * 8);
-                    if (q % 4 == 3 || q + 1 == d) {
-                        store(codes + i * sketch_words(d) + q / 4 * width + part, four);
-                        four = Words{};
-                    }
-                    c = a - __builtin_convertvector(code, V);
-                    square += a * a, off += c * c;
+                copy = Buffer<T>(x.has_rows() ? 0 : width * d)](Index first, Index count, NoSums&) {
+            for (Index i = first * sketch_rows; i < (first + count) * sketch_rows; i += width) {
+                const T* rows[width];
+                for (Index r = 0; r < width; ++r) {
+                    const Index at = std::min(i + r, x.rows - 1);
+                    rows[r] = copy.size() ? copy.get() + r * d : x.row(at);
+                    if (copy.size()) x.read(at, copy.get() + r * d);
                 }
-                const float eps = std::numeric_limits<float>::epsilon(), share = 1 + float(d + 8) * eps;
-                store(errors + i + part, root_above(off) * share + root_above(square) * (share * 2 * eps));
+                to_lanes.template operator()<w>(rows, d, panel_vectors, v.get());
+                for (Index part = 0; part < width; part += w) {
+                    V square = {}, off = {};
+                    Words four = {};
+                    for (Index q = 0; q < d; ++q) {
+                        const V a = load<V>(v.get() + q * width + part);
+                        V c = a < V{} - 127 ? V{} - 127 : a > V{} + 127 ? V{} + 127 : a;
+                        const auto code = __builtin_convertvector(c + 12582912.0f - 12582912.0f, Words);
+                        four |= (code & 255) << int(q % 4 * 8);
+                        if (q % 4 == 3 || q + 1 == d) {
+                            store(codes + i * sketch_words(d) + q / 4 * width + part, four);
+                            four = Words{};
+                        }
+                        c = a - __builtin_convertvector(code, V);
+                        square += a * a, off += c * c;
+                    }
+                    const float eps = std::numeric_limits<float>::epsilon(), share = 1 + float(d + 8) * eps;
+                    store(errors + i + part, root_above(off) * share + root_above(square) * (share * 2 * eps));
+                }
             }
-        }
+        };
     };
-    };
-    fold({blocks, std::max<Index>(1, blocks), std::max<Index>(1, blocks / 48), double(x.rows) * double(d) * 4}, run,
-         [] { return std::make_unique<NoSums>(); }, make_worker);
+    fold(
+        {blocks, std::max<Index>(1, blocks), std::max<Index>(1, blocks / 48), double(x.rows) * double(d) * 4}, run,
+        [] { return std::make_unique<NoSums>(); }, make_worker);
 }
 
 // Tells for some candidates which rows may be nearer to one of them than `closest`.
@@ -84,7 +86,9 @@ class SketchFilter {
         for (Index l = 0; l < n; l += most)
             for (Index q = 0; q < 4 * sketch_words(d); ++q)
                 for (Index i = l; i < std::min(n, l + most); ++i)
-                    *to++ = q >= d ? 0.0f : float((double(candidates[i * d + q]) - sketch->shift[std::size_t(q)]) / sketch->step);
+                    *to++ = q >= d
+                                ? 0.0f
+                                : float((double(candidates[i * d + q]) - sketch->shift[std::size_t(q)]) / sketch->step);
         for (Index i = 0; i < n; ++i) {
             double square = 0;
             for (Index q = 0; q < d; ++q) {
@@ -156,7 +160,7 @@ class SketchFilter {
         std::fill_n(low, width, std::numeric_limits<float>::infinity());
         for (Index l = 0; l < n_; l += most)
             tiles[std::size_t(std::min<Index>(most, n_ - l) - 1)](sketch_words(d_), codes,
-                                                                candidates_.get() + l * 4 * sketch_words(d_), low);
+                                                                  candidates_.get() + l * 4 * sketch_words(d_), low);
     }
 
     const Sketch* sketch_;

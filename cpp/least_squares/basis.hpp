@@ -16,7 +16,8 @@ class Basis {
   public:
     // atoms: k x r.
     Basis(const double* atoms, Index k, Index r)
-        : atoms_(atoms), r_(r), room_(std::min(k, r)), q_((room_ + 1) * r), upper_((room_ + 1) * (room_ + 1)), norms_(k) {
+        : atoms_(atoms), r_(r), room_(std::min(k, r)), q_((room_ + 1) * r), upper_((room_ + 1) * (room_ + 1)),
+          norms_(k) {
         for (Index j = 0; j < k; ++j) norms_.get()[j] = std::sqrt(dot(atom(j), atom(j)));
     }
 

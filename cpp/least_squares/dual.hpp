@@ -2,9 +2,9 @@
 //
 //     minimise 1/2 y'By + y'Bp  over y >= 0,   B = G^-1,   F = {t : y_t = 0}
 //
-// in single precision for rows of either, since all that is asked of it is which components are 0. B is scaled to a unit
-// diagonal and p to a largest entry of 1, neither of which changes a sign, so that no magnitude is out of range. Steps
-// are 1.2 times those to the minimum (Cryer 1971). Cost: 5.5 k^2 FMA per row.
+// in single precision for rows of either, since all that is asked of it is which components are 0. B is scaled to a
+// unit diagonal and p to a largest entry of 1, neither of which changes a sign, so that no magnitude is out of range.
+// Steps are 1.2 times those to the minimum (Cryer 1971). Cost: 5.5 k^2 FMA per row.
 #pragma once
 
 #include <cmath>
@@ -48,7 +48,8 @@ class DualStart {
     static Index scratch_size(Index k) { return 3 * k * wide; }  // of float
 
     DualStart(const Dual& dual, float* scratch)
-        : k_(dual.k), b_(dual.b.data()), scale_(dual.scale.data()), q_(scratch), y_(scratch + k_ * wide), p_(y_ + k_ * wide) {}
+        : k_(dual.k), b_(dual.b.data()), scale_(dual.scale.data()), q_(scratch), y_(scratch + k_ * wide),
+          p_(y_ + k_ * wide) {}
 
     // p: k x wide, row stride `stride`; the supports of these rows, from `first` on, are marked.
     void solve(const T* p, Index stride, Supports& supports, Index first) const {

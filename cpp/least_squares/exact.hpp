@@ -4,10 +4,10 @@
 // Non-negative rows with a start take what a few sweeps leave positive for their support; those without begin at the
 // solution of the dual,
 //     minimise 1/2 y'By + y'Bp  over y >= 0,   B = G^-1,   z = B (p + y),   z_t = 0 where y_t > 0
-// after a few sweeps over y: dictionaries of many nearly dependent atoms have codes with few zeros, where B restricted to
-// the zeros is far better conditioned than G restricted to the rest. Where B is known well enough, only the support is
-// taken from it, in single precision (dual.hpp). They go on by solves on their supports and sweeps in turn (pivot.hpp),
-// which end nearly all of them; the rest take the safe way of all other rows.
+// after a few sweeps over y: dictionaries of many nearly dependent atoms have codes with few zeros, where B restricted
+// to the zeros is far better conditioned than G restricted to the rest. Where B is known well enough, only the support
+// is taken from it, in single precision (dual.hpp). They go on by solves on their supports and sweeps in turn
+// (pivot.hpp), which end nearly all of them; the rest take the safe way of all other rows.
 //
 // Open rows are kept together, in front of the block, so that no vector waits for one row. What happens to a row does
 // not depend on its place, nor on its neighbours.
@@ -37,7 +37,8 @@ class Exact {
     // z, p: k x count, row stride `stride`; count a multiple of row_group. Both are permuted on the way, p for good.
     Exact(const Hals<T>& rows, T* z, T* p, Index stride, Index count, T* scratch)
         : rows_(rows), z_(z), p_(p), stride_(stride), count_(count), scratch_(scratch),
-          order_(static_cast<std::size_t>(count)), open_(order_.size()), firsts_(order_.size()), objectives_(order_.size()) {
+          order_(static_cast<std::size_t>(count)), open_(order_.size()), firsts_(order_.size()),
+          objectives_(order_.size()) {
         std::iota(order_.begin(), order_.end(), Index{0});
     }
 
@@ -94,7 +95,8 @@ class Exact {
         supports.mark(z_, stride_, round_up<Index>(open, width), 0, positive);
         open = pivot(supports, open, true, stats);
         for (Index i = 0; i < open; ++i)
-            for (Index t = 0; t < rows_.k; ++t) z_[t * stride_ + i] = kept[std::size_t(t * stride_ + order_[std::size_t(i)])];
+            for (Index t = 0; t < rows_.k; ++t)
+                z_[t * stride_ + i] = kept[std::size_t(t * stride_ + order_[std::size_t(i)])];
         return open;
     }
 
@@ -114,7 +116,8 @@ class Exact {
         for (Index r = 0; r < open; r += wide) {
             Lanes first, bounds;
             if (bounded) first = by_row(firsts_, r), bounds = by_row(objectives_, r);
-            put(rows_.check(z_ + r, p_ + r, stride_, first_lanes(open - r), first, bounded ? &bounds : nullptr, stats), open_, r);
+            put(rows_.check(z_ + r, p_ + r, stride_, first_lanes(open - r), first, bounded ? &bounds : nullptr, stats),
+                open_, r);
         }
         return bring_open_forward(open);
     }
@@ -125,7 +128,9 @@ class Exact {
         for (int s = done; s < rows_.max_sweeps && open > 0; ++s) {
             for (Index r = 0; r < open; r += wide) {
                 Lanes first = by_row(firsts_, r), violation;
-                put(rows_.template sweep<prox>(z_ + r, p_ + r, stride_, first_lanes(open - r), s == 0, first, violation), open_, r);
+                put(rows_.template sweep<prox>(z_ + r, p_ + r, stride_, first_lanes(open - r), s == 0, first,
+                                               violation),
+                    open_, r);
                 if (s > 0) continue;
                 put_by_row(first, firsts_, r);
                 stats.violation += Hals<T>::sum(violation);
@@ -135,7 +140,8 @@ class Exact {
             if (due(s + 1)) to_face(open);
         }
         stats.open = double(open);
-        for (Index r = 0; r < count; r += wide) rows_.template finish<prox>(z_ + r, p_ + r, stride_, first_lanes(count - r), stats);
+        for (Index r = 0; r < count; r += wide)
+            rows_.template finish<prox>(z_ + r, p_ + r, stride_, first_lanes(count - r), stats);
     }
 
     // After 16 times ever more rarely, so that the rounding of a nearly singular G cannot keep a row from ending.

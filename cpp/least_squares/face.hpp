@@ -24,7 +24,8 @@ class Face {
 
     static Index scratch_size(Index k) { return Ldl<T>::scratch_size(k) + 2 * k * lanes<T>; }
 
-    Face(const T* gram, Index k, T l1, T* scratch) : gram_(gram), k_(k), l1_(l1), ldl_(k, scratch), at_(scratch + Ldl<T>::scratch_size(k)) {}
+    Face(const T* gram, Index k, T l1, T* scratch)
+        : gram_(gram), k_(k), l1_(l1), ldl_(k, scratch), at_(scratch + Ldl<T>::scratch_size(k)) {}
 
     // One step; returns the rows that were cut off. z, p: k x lanes, row stride `stride`; rows with active = 0 are
     // left alone. l1 of nonneg rows is in p.

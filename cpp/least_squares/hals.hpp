@@ -54,8 +54,8 @@ class Hals {
     Hals(const HalsShared<T>& shared, const HalsShared<T>* inverse, T l1, bool nonneg, int max_sweeps, T shrink, T tol,
          int polish = 0, const Dual* dual = nullptr)
         : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
-          inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps),
-          shrink(shrink), tol(tol), polish(polish), dual(dual) {}
+          inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), shrink(shrink), tol(tol),
+          polish(polish), dual(dual) {}
 
     const T *gram, *diagonal, *inverse_diagonal;
     const HalsShared<T>* inverse;
@@ -74,8 +74,7 @@ class Hals {
     RowStats solve(T* z, const T* p, Index stride, Index count, T* scratch) const {
         return with_prox([&](auto prox) {
             RowStats stats;
-            for (Index r = 0; r < count; r += width * across)
-                stats += solve_some<prox>(z + r, p + r, stride, scratch);
+            for (Index r = 0; r < count; r += width * across) stats += solve_some<prox>(z + r, p + r, stride, scratch);
             return stats;
         });
     }
@@ -89,7 +88,8 @@ class Hals {
 
     // One sweep over width * across rows with active = 1; returns those that did not end by it.
     template <Prox prox>
-    Lanes sweep(T* z, const T* p, Index stride, const Lanes& active, bool is_first, Lanes& first, Lanes& violation) const {
+    Lanes sweep(T* z, const T* p, Index stride, const Lanes& active, bool is_first, Lanes& first,
+                Lanes& violation) const {
         Lanes step, size, open, unused;
         if (is_first) sweep_once<prox, Measure::violation>(z, p, stride, active, step, size, violation);
         else sweep_once<prox, Measure::nothing>(z, p, stride, active, step, size, unused);
@@ -101,9 +101,10 @@ class Hals {
         return open;
     }
 
-    // One sweep over non-negative rows that may be at their minimisers. Those that end as in `sweep`, and no higher than
-    // `bounds` if they are given, are added to `stats`.
-    Lanes check(T* z, const T* p, Index stride, const Lanes& active, const Lanes& first, const Lanes* bounds, RowStats& stats) const {
+    // One sweep over non-negative rows that may be at their minimisers. Those that end as in `sweep`, and no higher
+    // than `bounds` if they are given, are added to `stats`.
+    Lanes check(T* z, const T* p, Index stride, const Lanes& active, const Lanes& first, const Lanes* bounds,
+                RowStats& stats) const {
         Lanes step, size, objective, residual, open;
         if (bounds) {
             sweep_once<Prox::nonneg, Measure::nothing>(z, p, stride, active, step, size, objective);
@@ -286,7 +287,8 @@ class Hals {
 
     // The step at which a row ends. One that is infinite never is.
     V enough(V first, V size) const {
-        const V limit = larger(first * (shrink * shrink), size * (tol * tol)), most = V{} + std::numeric_limits<T>::max();
+        const V limit = larger(first * (shrink * shrink), size * (tol * tol)),
+                most = V{} + std::numeric_limits<T>::max();
         return limit > most ? most : limit;
     }
 

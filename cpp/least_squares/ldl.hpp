@@ -73,8 +73,8 @@ class Ldl {
         return active;
     }
 
-    // N rows of C columns, from i on. The head, i = j, holds the pivots: they come with the rows below, which hide their
-    // latency.
+    // N rows of C columns, from i on. The head, i = j, holds the pivots: they come with the rows below, which hide
+    // their latency.
     template <int N, int C, bool head>
     V some(Index i, Index j, V active, T least) const {
         V sum[N][C];

@@ -24,8 +24,8 @@ class ObservedRows {
     static constexpr Index stride = Observed<T>::stride;
 
     ObservedRows(const Observed<T>& in, Index most)
-        : in_(in), open_x_(in.x), open_w_(in.w), x_(most * stride), w_(most * stride), wx_(in.w.data ? most * stride : 0), seen_(most * stride),
-          missing_(static_cast<std::size_t>(most)) {}
+        : in_(in), open_x_(in.x), open_w_(in.w), x_(most * stride), w_(most * stride),
+          wx_(in.w.data ? most * stride : 0), seen_(most * stride), missing_(static_cast<std::size_t>(most)) {}
 
     // Make n rows of piece i ready. Nothing to do if they are.
     void open(Index first, Index n, Index i) {
@@ -41,7 +41,7 @@ class ObservedRows {
     }
 
     const T* x(Index r) const { return x_.get() + r * stride; }
-    const T* w(Index r) const { return w_.get() + r * stride; }                       // 1 without weights
+    const T* w(Index r) const { return w_.get() + r * stride; }  // 1 without weights
     const T* wx(Index r) const { return in_.w.data ? wx_.get() + r * stride : x(r); }
     Index missing(Index r) const { return missing_[std::size_t(r)]; }
 

@@ -2,11 +2,11 @@
 //
 //     minimise over z   1/2 |y - Az|^2 + l1 |z|_1      z >= 0 if nonneg,   A: r x k, its columns the atoms
 //
-// The active set of Lawson & Hanson 1974, chapter 23, with signs as in feature-sign search (Lee, Battle, Raina & Ng 2007):
-// the atom whose condition is missed most joins, the row goes to the minimiser over its support, R z = Q'y - l1 R^-T sign,
-// up to the first change of a sign, and what is 0 leaves. A Gram matrix squares the condition of A; QR does not. Every
-// round lowers the objective; rows end after a few that do not, for rounding. With l1 = 0 what is left has no part in
-// the span of the support but rounding, which slopes must not see: nearly dependent atoms differ by less.
+// The active set of Lawson & Hanson 1974, chapter 23, with signs as in feature-sign search (Lee, Battle, Raina & Ng
+// 2007): the atom whose condition is missed most joins, the row goes to the minimiser over its support, R z = Q'y - l1
+// R^-T sign, up to the first change of a sign, and what is 0 leaves. A Gram matrix squares the condition of A; QR does
+// not. Every round lowers the objective; rows end after a few that do not, for rounding. With l1 = 0 what is left has
+// no part in the span of the support but rounding, which slopes must not see: nearly dependent atoms differ by less.
 // Cost: r k FMA per round, r s for an atom that joins, r s^2 for one that leaves. For rows that others could not solve.
 #pragma once
 
@@ -24,8 +24,8 @@ class OrthogonalRow {
   public:
     // atoms: k x r.
     OrthogonalRow(const double* atoms, Index k, Index r, double l1, bool nonneg, int max_rounds)
-        : k_(k), r_(r), l1_(l1), nonneg_(nonneg), max_rounds_(max_rounds), basis_(atoms, k, r), z_(k), rest_(r), u_(basis_.room() + 1),
-          to_(basis_.room() + 1), qy_(basis_.room() + 1), sign_(k), barred_(std::size_t(k)) {}
+        : k_(k), r_(r), l1_(l1), nonneg_(nonneg), max_rounds_(max_rounds), basis_(atoms, k, r), z_(k), rest_(r),
+          u_(basis_.room() + 1), to_(basis_.room() + 1), qy_(basis_.room() + 1), sign_(k), barred_(std::size_t(k)) {}
 
     // z: where the row starts, then where it ends; false if that is not its minimiser.
     bool solve(const double* y, double* z) {
@@ -150,7 +150,8 @@ class OrthogonalRow {
                 const double norm = basis_.norm(t);
                 if (norm == 0 || barred_[std::size_t(t)] || basis_.has(t)) continue;
                 const double c = basis_.dot(basis_.atom(t), rest_.get()), missed = (nonneg_ ? c : std::abs(c)) - l1_;
-                if (missed > 1e-13 * l1_ + 4 * eps * norm * left && missed / norm > most) most = missed / norm, j = t, s = c < 0 ? -1 : 1;
+                if (missed > 1e-13 * l1_ + 4 * eps * norm * left && missed / norm > most)
+                    most = missed / norm, j = t, s = c < 0 ? -1 : 1;
             }
             if (j < 0) return false;
             if (take_over(j, s)) return true;
@@ -223,7 +224,8 @@ inline void run_orthogonal(const double* atoms, Index k, Index r, const double* 
     fold(
         by, run, [] { return std::make_unique<OpenRows>(); },
         [&] {
-            return [&, row = std::make_shared<OrthogonalRow>(atoms, k, r, l1, nonneg, max_rounds)](Index first, Index count, OpenRows& sums) {
+            return [&, row = std::make_shared<OrthogonalRow>(atoms, k, r, l1, nonneg, max_rounds)](
+                       Index first, Index count, OpenRows& sums) {
                 for (Index i = first; i < first + count; ++i) {
                     ended[i] = row->solve(y + i * r, codes + i * k);
                     sums.open += !ended[i];

@@ -42,7 +42,7 @@ class OwnGram {
         for (Index r = 0; r < count;) {
             const auto some = [&](auto n) {
                 constexpr int N = decltype(n)::value;
-                T *zr = z + r * kp;
+                T* zr = z + r * kp;
                 const T *pr = p + r * kp, *gr = gram + r * k * kp;
                 if (nonneg) stats += solve_some<Prox::nonneg, N>(zr, pr, gr, scratch);
                 else if (l1 > 0) stats += solve_some<Prox::soft, N>(zr, pr, gr, scratch);
@@ -83,7 +83,9 @@ class OwnGram {
             else sweep_once<prox, N, false>(z, gram, gradient, inverse, active, step, size, violation);
             for (int r = 0; r < N; ++r) {
                 if (sweep == 0) first[r] = step[r];
-                if (step[r] <= std::min(std::max(first[r] * (shrink * shrink), size[r] * (tol * tol)), std::numeric_limits<T>::max())) active[r] = 0;
+                if (step[r] <= std::min(std::max(first[r] * (shrink * shrink), size[r] * (tol * tol)),
+                                        std::numeric_limits<T>::max()))
+                    active[r] = 0;
                 if (polish > 0 && (sweep + 1) % polish == 0 && active[r] > 0)
                     to_face<prox>(z + r * kp, p + r * kp, gram + r * k * kp, gradient + r * kp, scratch + 2 * N * kp);
             }

@@ -27,7 +27,8 @@ std::unique_ptr<PassSums<T>> run_pass(const Source& x, const Packed<T>& f, const
     const auto run_with = [&](auto make_worker) { return fold(plan, run, make_sums, make_worker); };
     const auto sums = [&] {
         if constexpr (std::is_same_v<Source, Dense<T>>)
-            if (FewPassWorker<T>::serves(x, k)) return run_with([&] { return FewPassWorker<T>(x, f, rows, z, plan.block); });
+            if (FewPassWorker<T>::serves(x, k))
+                return run_with([&] { return FewPassWorker<T>(x, f, rows, z, plan.block); });
         return run_with([&] { return PassWorker<T, Source>(x, f, rows, z, plan.block); });
     };
     auto total = sums();

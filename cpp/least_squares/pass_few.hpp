@@ -18,7 +18,8 @@ class FewPassWorker {
 
     FewPassWorker(const Dense<T>& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
         : x_(x.matrix()), f_(f), l1_(rows.nonneg ? rows.l1 : T(0)), nonneg_(rows.nonneg), solve_(rows), ends_(z),
-          k_(f.k), stride_(round_up<Index>(block, row_group)), size_(k_ * stride_), p_(size_), z_(size_), start_(size_), before_(size_) {}
+          k_(f.k), stride_(round_up<Index>(block, row_group)), size_(k_ * stride_), p_(size_), z_(size_), start_(size_),
+          before_(size_) {}
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
         const Index padded = round_up<Index>(count, row_group);
@@ -32,7 +33,8 @@ class FewPassWorker {
         start(first, count);
         sums.stats += solve_(z, p, stride_, padded, ends_.a);
         transpose(k_, count, z, stride_, ends_.out + first * k_, k_);
-        if (sums.s.size()) product(k_, x_.cols, count, z, stride_, 1, x_.row(first), x_.row_stride, sums.s.get(), packed, true);
+        if (sums.s.size())
+            product(k_, x_.cols, count, z, stride_, 1, x_.row(first), x_.row_stride, sums.s.get(), packed, true);
         if (sums.gram.size()) add_product(z, padded, sums.gram);
         if (sums.cross.size()) add_product(start_.get(), padded, sums.cross);
     }
@@ -49,7 +51,8 @@ class FewPassWorker {
 
     void by_component(const T* from, Index first, Index count, T* to) const {
         if (from) transpose(count, k_, from + first * k_, k_, to, stride_);
-        for (Index t = 0; t < k_; ++t) std::fill(to + t * stride_ + (from ? count : 0), to + t * stride_ + stride_, T(0));
+        for (Index t = 0; t < k_; ++t)
+            std::fill(to + t * stride_ + (from ? count : 0), to + t * stride_ + stride_, T(0));
     }
 
     // sum += z' other, k x k

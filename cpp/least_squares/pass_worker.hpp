@@ -44,8 +44,9 @@ template <class T, class Source>
 class PassWorker {
   public:
     PassWorker(const Source& x, const Packed<T>& f, const Hals<T>& rows, RowFactor<T> z, Index block)
-        : block_(x), f_(f), rows_(rows), solve_(rows), z_(z), k_(f.k), kp_(f.kp), stride_(round_up<Index>(block, row_group)),
-          p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_), zb_(kp_ * stride_), small_(k_ * kp_) {}
+        : block_(x), f_(f), rows_(rows), solve_(rows), z_(z), k_(f.k), kp_(f.kp),
+          stride_(round_up<Index>(block, row_group)), p_(kp_ * stride_), pt_(kp_ * stride_), zt_(kp_ * stride_),
+          zb_(kp_ * stride_), small_(k_ * kp_) {}
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
         const Index padded = round_up<Index>(count, row_group);

@@ -1,8 +1,8 @@
 // One EM pass of a Gaussian mixture over a dense X: densities, responsibilities and moments of a block while it is in
 // cache. X is read once; see rows/quadratic.hpp and moments.hpp for the work and rows/softmax.hpp for what is between.
 //
-// Everything is about `shift`, a point amid the data, and in units of 1 / `scale`: both are applied as X is read, so that
-// data far from the origin lose no digits and squares stay in range. X of float32 may be read as double.
+// Everything is about `shift`, a point amid the data, and in units of 1 / `scale`: both are applied as X is read, so
+// that data far from the origin lose no digits and squares stay in range. X of float32 may be read as double.
 #pragma once
 
 #include "mixture/moments.hpp"

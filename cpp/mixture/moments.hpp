@@ -28,8 +28,8 @@ struct Moments {
         for (Index t = 0; t < k; ++t) std::copy_n(a + t * d, d, about.get() + t * dp);
     }
 
-    // Full: for each component d x dp, then a line of first and counts. Pooled: d x dp for all, then such a line for each.
-    // Else for each component a line of first and counts, and one of second.
+    // Full: for each component d x dp, then a line of first and counts. Pooled: d x dp for all, then such a line for
+    // each. Else for each component a line of first and counts, and one of second.
     bool matrices() const { return kind == Second::full || kind == Second::pooled; }
     Index matrix(Index t) const { return kind == Second::full ? t * (d + 1) * dp : 0; }
     Index line(Index t) const {
@@ -43,9 +43,8 @@ struct Moments {
         const T* a = about.get() + t * dp;
         if (matrices()) add_full(a, x, r, count, scratch, sums + matrix(t), sums + line(t));
         else
-            each_panel<T>(dp, [&](auto w, auto nv, Index c) {
-                add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c);
-            });
+            each_panel<T>(
+                dp, [&](auto w, auto nv, Index c) { add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c); });
     }
 
     void read(Index t, const T* sums, double* counts, double* first, double* second) const {

@@ -143,11 +143,16 @@ void each_entry(const CsrReader<T, I>& x, Index r, F f) {
 }
 
 template <class T>
-RowReader<T> reader(const Dense<T>& x) { return RowReader<T>(x.matrix()); }
+RowReader<T> reader(const Dense<T>& x) {
+    return RowReader<T>(x.matrix());
+}
 template <class T, class I>
-CsrReader<T, I> reader(const Csr<T, I>& x) { return CsrReader<T, I>(x); }
+CsrReader<T, I> reader(const Csr<T, I>& x) {
+    return CsrReader<T, I>(x);
+}
 
-// Totals and sums of log x! of the rows, and whether X is made of counts; an entry that is not adds nothing to the latter.
+// Totals and sums of log x! of the rows, and whether X is made of counts; an entry that is not adds nothing to the
+// latter.
 template <class Source>
 CountSums count_pass(const Source& source, double* totals, double* factorials, const Run& run) {
     const LogFactorial log_factorial;

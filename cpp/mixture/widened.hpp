@@ -28,7 +28,9 @@ class Widened<Dense<float>> {
     Index rows() const { return x_.rows; }
     Index cols() const { return x_.cols; }
     Index work_per_row() const { return 2 * x_.cols; }
-    Plan plan(Index k) const { return Dense<double>(Matrix<const double>{nullptr, x_.rows, x_.cols, x_.cols, 1}).plan(k); }
+    Plan plan(Index k) const {
+        return Dense<double>(Matrix<const double>{nullptr, x_.rows, x_.cols, x_.cols, 1}).plan(k);
+    }
     bool packs_sums() const { return !by_cols_; }
     bool reads_panels() const { return !by_cols_; }
 
@@ -41,7 +43,8 @@ class Widened<Dense<float>> {
             const auto& from = from_;
             const Index lines = x_.by_cols_ ? from.cols : count, length = x_.by_cols_ ? count : from.cols;
             const Index step = x_.by_cols_ ? from.col_stride : from.row_stride;
-            const Index within = x_.by_cols_ ? from.row_stride : from.col_stride, stride = length | 8;  // no multiple of 4096 bytes
+            const Index within = x_.by_cols_ ? from.row_stride : from.col_stride,
+                        stride = length | 8;  // no multiple of 4096 bytes
             if (copy_.size() < lines * stride) copy_ = Buffer<double>(lines * stride);
             for (Index i = 0; i < lines; ++i) {
                 const float* in = from.row(first) + i * step;
@@ -97,7 +100,8 @@ class Widened<Csr<float, I>> {
         void open(Index first, Index count) {
             from_.open(first, count);
             pointers_.assign(1, 0);
-            for (Index r = first; r < first + count; ++r) pointers_.push_back(I(pointers_.back() + from_.entries(r).size));
+            for (Index r = first; r < first + count; ++r)
+                pointers_.push_back(I(pointers_.back() + from_.entries(r).size));
             const Index size = pointers_.back();
             const auto from = from_.entries(first);
             if (values_.size() < size) values_ = Buffer<double>(size);
@@ -107,7 +111,9 @@ class Widened<Csr<float, I>> {
             block_->open(0, count);
         }
         bool project_by_component() const { return false; }
-        void project(const double* f, Index k, Index kp, double* p, Index p_row) const { block_->project(f, k, kp, p, p_row); }
+        void project(const double* f, Index k, Index kp, double* p, Index p_row) const {
+            block_->project(f, k, kp, p, p_row);
+        }
         void accumulate(const double* z, Index k, Index kp, double* s) const { block_->accumulate(z, k, kp, s); }
 
       private:

@@ -21,7 +21,8 @@ struct BetaTerms {
     T beta;
     // Powers beta - 2 and beta - 1 stay far from overflow. For 0 < beta < 1, where zeros of X drive wh to 0 and d grows
     // slowly, scikit-learn's guard of an X of 1/2 to 1.
-    T guard = beta > 0 && beta < 1 ? T(0x1p-22) : std::max(least<T>, std::pow(least<T>, 2 / (2 - std::min(beta, T(1)))));
+    T guard =
+        beta > 0 && beta < 1 ? T(0x1p-22) : std::max(least<T>, std::pow(least<T>, 2 / (2 - std::min(beta, T(1)))));
 
     // wh becomes q, d is set; returns the loss of the entries if it is asked for, without wh if beta is 1.
     template <Loss kind>
@@ -184,8 +185,7 @@ std::unique_ptr<BetaSums<T>> beta_pass(const Source& x, Matrix<const T> f, const
     plan.block = row_group;
     plan.work = 6.0 * double(x.rows()) * double(cols) * double(k + 8);
     auto sums = fold(
-        plan, run,
-        [&] { return std::make_unique<BetaSums<T>>(num ? k * cols : 0, den && !kl ? k * cols : 0, k); },
+        plan, run, [&] { return std::make_unique<BetaSums<T>>(num ? k * cols : 0, den && !kl ? k * cols : 0, k); },
         [&] { return BetaWorker<T, Source>(x, aligned, ft.get(), kl ? slope.data() : nullptr, rule, start, out); });
     for (const auto& [to, from] : {std::pair<T*, Buffer<T>*>{num, &sums->num}, {den, &sums->den}})
         for (Index c = 0; from->size() && c < cols; ++c)

@@ -14,8 +14,8 @@ class FrobeniusWorker {
   public:
     FrobeniusWorker(const Source& x, const Packed<T>& f, const T* gram, const Multiplicative<T>& rule, const T* start,
                     T* out, Index block)
-        : block_(x), f_(f), gram_(gram), rule_(rule), penalty_(rule.penalty(1.0)), start_(start), out_(out), k_(f.k), kp_(f.kp), block_rows_(block),
-          p_(kp_ * block), pt_(kp_ * block), z_(kp_ * block), den_(kp_ * block),
+        : block_(x), f_(f), gram_(gram), rule_(rule), penalty_(rule.penalty(1.0)), start_(start), out_(out), k_(f.k),
+          kp_(f.kp), block_rows_(block), p_(kp_ * block), pt_(kp_ * block), z_(kp_ * block), den_(kp_ * block),
           ended_(static_cast<std::size_t>(block)) {}
 
     void operator()(Index first, Index count, BetaSums<T>& sums) {
@@ -57,9 +57,7 @@ class FrobeniusWorker {
             for (Index t = 0; t < k_; ++t) p_.get()[r * kp_ + t] = pt_.get()[t * block_rows_ + r];
     }
 
-    void denominators(Index count) {
-        product(count, k_, k_, z_.get(), kp_, 1, gram_, k_, den_.get(), kp_, false);
-    }
+    void denominators(Index count) { product(count, k_, k_, z_.get(), kp_, 1, gram_, k_, den_.get(), kp_, false); }
 
     double loss(Index count) const {
         double sum = 0;
@@ -92,8 +90,7 @@ std::unique_ptr<BetaSums<T>> frobenius_pass(const Source& x, Matrix<const T> f, 
     Plan plan = x.plan(k, num);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row() + k);
     auto sums = fold(
-        plan, run,
-        [&] { return std::make_unique<BetaSums<T>>(num ? sums_size(x, k, kp) : 0, 0, k); },
+        plan, run, [&] { return std::make_unique<BetaSums<T>>(num ? sums_size(x, k, kp) : 0, 0, k); },
         [&] { return FrobeniusWorker<T, Source>(x, packed, rounded.data(), rule, start, out, plan.block); });
     if (num) read_sums(x, k, kp, sums->num.get(), num);
     return sums;

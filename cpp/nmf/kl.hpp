@@ -25,11 +25,20 @@ class KlWorker {
 
     void operator()(Index first, Index count, BetaSums<T>& sums) {
         switch (kp_ / w) {
-            case 1: rows<1>(first, count, sums); break;
-            case 2: rows<2>(first, count, sums); break;
-            case 3: rows<3>(first, count, sums); break;
-            case 4: rows<4>(first, count, sums); break;
-            default: rows<0>(first, count, sums);
+            case 1:
+                rows<1>(first, count, sums);
+                break;
+            case 2:
+                rows<2>(first, count, sums);
+                break;
+            case 3:
+                rows<3>(first, count, sums);
+                break;
+            case 4:
+                rows<4>(first, count, sums);
+                break;
+            default:
+                rows<0>(first, count, sums);
         }
         sums.add_total(out_ + first * k_, k_, count);
     }

@@ -122,8 +122,14 @@ class KlCoordinateWorker {
         const Index size = (k_ + 3) * n * w;
         if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
         V* v = reinterpret_cast<V*>(space_.get());
-        return {n, v, v + k_ * n, v + (k_ + 1) * n, v + (k_ + 2) * n, reinterpret_cast<V*>(z_.get()),
-                reinterpret_cast<const V*>(slope_.get()), V{}};
+        return {n,
+                v,
+                v + k_ * n,
+                v + (k_ + 1) * n,
+                v + (k_ + 2) * n,
+                reinterpret_cast<V*>(z_.get()),
+                reinterpret_cast<const V*>(slope_.get()),
+                V{}};
     }
 
     void solve_side_by_side(Index first, const Index* rows, Index count, KlStats& stats) {

@@ -34,11 +34,11 @@ struct KlStats {
 // The entries of one row along the lanes, or of as many rows as there are lanes side by side.
 template <class T>
 struct KlGathered {
-    Index n;               // vectors per component
-    Vec<T>*f, *x;          // k x n, n
-    Vec<T>*wh, *inverse;   // n: scratch
-    Vec<T>* z;             // k
-    const Vec<T>* slope;   // k: sum of F over the columns that count, plus l1
+    Index n;              // vectors per component
+    Vec<T>*f, *x;         // k x n, n
+    Vec<T>*wh, *inverse;  // n: scratch
+    Vec<T>* z;            // k
+    const Vec<T>* slope;  // k: sum of F over the columns that count, plus l1
     Vec<T> l2;
 };
 

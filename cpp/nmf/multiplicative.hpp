@@ -74,8 +74,7 @@ struct Multiplicative {
 
     // z num sums up to `size`; the residual is the sum of |g| times the step that balances num and den, g = den - num.
     // Near 0 an entry that should grow counts as if it were as large as the others of its component.
-    void measure(const T* num, const T* den, const T* z, const RowPenalty<T>& penalty,
-                 MultiplicativeSums& sums) const {
+    void measure(const T* num, const T* den, const T* z, const RowPenalty<T>& penalty, MultiplicativeSums& sums) const {
         T residual = 0, size = 0;
         for_each(residual, size, [&](auto at, Index t) {
             using U = decltype(at);

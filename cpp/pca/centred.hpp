@@ -70,7 +70,8 @@ class CentredWorker {
             for (Index c = 0; c < n_; ++c) put(c, shift[c]);
         else
             for (Index c = 0; c < n_; ++c) put(c, own);
-        for (Index c = 0; in_.scale && c < n_; ++c) to[c] = T(weight * in_.scale[c] * (double(from[c]) - (in_.shift ? in_.shift[c] : own)));
+        for (Index c = 0; in_.scale && c < n_; ++c)
+            to[c] = T(weight * in_.scale[c] * (double(from[c]) - (in_.shift ? in_.shift[c] : own)));
         double squares[8] = {};
         Index c = 0;
         for (; c + 8 <= n_; c += 8)

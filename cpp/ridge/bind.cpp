@@ -15,12 +15,16 @@ py::array_t<double> moments(const py::object& x, const Strided<T>& y, const Opti
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows(), cols = source.cols();
         require(ym.rows == n, "y must have a row for each row of x");
-        require(!shift || (shift->ndim() == 1 && shift->size() == cols + ym.cols), "shift must have columns + targets entries");
+        require(!shift || (shift->ndim() == 1 && shift->size() == cols + ym.cols),
+                "shift must have columns + targets entries");
         require(!weights || (weights->ndim() == 1 && weights->size() == n), "weights must have an entry for each row");
         const Augmented<T> in{ym, shift ? shift->data() : nullptr, weights ? weights->data() : nullptr, cols, scale};
         py::array_t<double> out({in.size(), in.size()});
         double* to = out.mutable_data();
-        without_gil(n_threads, [&](const Run& run) { moments(source, in, to, run); return 0; });
+        without_gil(n_threads, [&](const Run& run) {
+            moments(source, in, to, run);
+            return 0;
+        });
         return out;
     });
 }
@@ -33,12 +37,18 @@ py::tuple misfit_of(const py::object& x, const Strided<double>& y, const Optiona
         const Index n = source.rows(), cols = source.cols();
         require(ym.rows == n, "y must have a row for each row of x");
         require(cols > 0 && ym.cols > 0, "x and y must have columns");
-        const Misfit in{ym, sized(shift, cols + ym.cols, "shift must have columns + targets entries"),
-                        sized(weights, n, "weights must have an entry for each row"), scale,
-                        sized(coefs, cols, ym.cols, "coefs must be columns x targets"), cols};
+        const Misfit in{ym,
+                        sized(shift, cols + ym.cols, "shift must have columns + targets entries"),
+                        sized(weights, n, "weights must have an entry for each row"),
+                        scale,
+                        sized(coefs, cols, ym.cols, "coefs must be columns x targets"),
+                        cols};
         py::array_t<double> pull({cols, ym.cols}), squares(ym.cols), sums(ym.cols);
         double *to = pull.mutable_data(), *to_squares = squares.mutable_data(), *to_sums = sums.mutable_data();
-        without_gil(n_threads, [&](const Run& run) { gramfold::misfit(source, in, to, to_squares, to_sums, run); return 0; });
+        without_gil(n_threads, [&](const Run& run) {
+            gramfold::misfit(source, in, to, to_squares, to_sums, run);
+            return 0;
+        });
         return result("Misfit", pull, squares, sums);
     };
     return read_as_float(x) ? with_source<float>(x, run_on) : with_source<double>(x, run_on);

@@ -16,8 +16,8 @@ namespace gramfold {
 
 inline constexpr Index moment_rows = 192;
 
-// Rows (x, y, 1), in the order of the sums: targets y (rows x targets), the shift of x and y (columns + targets, or null)
-// and weights per row (or null).
+// Rows (x, y, 1), in the order of the sums: targets y (rows x targets), the shift of x and y (columns + targets, or
+// null) and weights per row (or null).
 template <class T>
 struct Augmented {
     Matrix<const T> y;
@@ -99,11 +99,13 @@ class DenseMoments {
     Symmetric<T> symmetric_;
 };
 
-// The shift moves the targets alone. A product of two columns lands in the triangle that their order in the row chooses.
+// The shift moves the targets alone. A product of two columns lands in the triangle that their order in the row
+// chooses.
 template <class T, class I>
 class CsrMoments {
   public:
-    CsrMoments(const Csr<T, I>& x, const Augmented<T>& in) : x_(x), in_(in), stride_(in.stride()), tail_(in.y.cols + 1) {}
+    CsrMoments(const Csr<T, I>& x, const Augmented<T>& in)
+        : x_(x), in_(in), stride_(in.stride()), tail_(in.y.cols + 1) {}
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
         const Index m = tail_.size();
@@ -143,9 +145,13 @@ auto moments_worker(const Csr<T, I>& x, const Augmented<T>& in) {
 }
 
 template <class T>
-constexpr bool lies_in_either(const Dense<T>&) { return false; }
+constexpr bool lies_in_either(const Dense<T>&) {
+    return false;
+}
 template <class T, class I>
-constexpr bool lies_in_either(const Csr<T, I>&) { return true; }
+constexpr bool lies_in_either(const Csr<T, I>&) {
+    return true;
+}
 
 // out: size x size, both triangles.
 template <class T, class Source>

@@ -59,7 +59,8 @@ struct BothWays {
     void from_columns(Index c, Index cols, Index rows, const T* b, Index b_row, T* out, Index out_row) const {
         for (Index t = 0; t < forth.k; t += depth_piece) {
             const Index piece = std::min(depth_piece, forth.k - t);
-            product(rows, cols, piece, b + t, b_row, 1, back.get() + t * forth.rows + c * piece, packed, out, out_row, t > 0);
+            product(rows, cols, piece, b + t, b_row, 1, back.get() + t * forth.rows + c * piece, packed, out, out_row,
+                    t > 0);
         }
     }
 };
@@ -74,7 +75,8 @@ class ShrinkWorker {
         : in_(in), v_(v), q_(q), rows_(rows), n_(in.x.cols), panel_(rows.by_row ? n_ : std::min(panel, n_)),
           whole_(full || in.f || q.k), stride_(round_up<Index>(whole_ ? n_ : panel_, 16) + 16),
           l_row_(round_up<Index>(panel_, 16) + 16), x_(in.x, block), weights_(in.weights, block), w_(block * stride_),
-          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0), given_(q.k ? 0 : block * in.n_products), inputs_(q, n_, block, full) {
+          l_(in.advance ? block * l_row_ : 0), b_(in.f ? block * v.forth.kp : 0),
+          given_(q.k ? 0 : block * in.n_products), inputs_(q, n_, block, full) {
         if (!v.forth.k) l_.zero();
     }
 
@@ -125,7 +127,8 @@ class ShrinkWorker {
 
     void add_image(Index count, Index c, Index cols, const T* w, ShrinkTotals<T>& totals) {
         each_band(in_.n_products, [&](Index t, Index some) {
-            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_, totals.inputs.image.get() + t * n_ + c, n_, true);
+            product(some, cols, count, given_.get() + t * count, 1, some, w, stride_,
+                    totals.inputs.image.get() + t * n_ + c, n_, true);
         });
     }
 
@@ -159,9 +162,16 @@ ShrinkSums shrink_pass(const ShrinkInput<T>& in, const Shrink<T>& rows, double* 
     const Packed<T> q(in.q, true);
     Plan plan = gramfold::plan(in.x.rows, n * Index(sizeof(T)), n > 1024 ? 512 : 256);
     plan.block = ShrinkWorker<T>::block;
-    plan.work = double(in.x.rows) * double(n) * (20 + 2 * double(in.v.cols + std::max(k, in.n_products)) + (full ? double(n) / 2 : 0.0));
+    plan.work = double(in.x.rows) * double(n) *
+                (20 + 2 * double(in.v.cols + std::max(k, in.n_products)) + (full ? double(n) / 2 : 0.0));
     const auto totals = fold(
-        plan, run, [&] { return std::make_unique<ShrinkTotals<T>>(k ? k * k : full ? n * n : 0, image ? (k ? k : in.n_products) * n : 0); },
+        plan, run,
+        [&] {
+            return std::make_unique<ShrinkTotals<T>>(k      ? k * k
+                                                     : full ? n * n
+                                                            : 0,
+                                                     image ? (k ? k : in.n_products) * n : 0);
+        },
         [&] { return ShrinkWorker<T>(in, v, q, rows, full); });
     totals->inputs.read(gram, image);
     if (full) Symmetric<T>::mirror(gram, n);
@@ -179,7 +189,8 @@ ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<con
     const auto totals = fold(
         plan, run, [] { return std::make_unique<ShrinkTotals<T>>(0, 0); },
         [&] {
-            return [&, entries = CsrReader<T, I>(x), l = std::vector<T>()](Index first, Index count, ShrinkTotals<T>& sums) mutable {
+            return [&, entries = CsrReader<T, I>(x), l = std::vector<T>()](Index first, Index count,
+                                                                           ShrinkTotals<T>& sums) mutable {
                 entries.open(first, count);
                 for (Index r = first; r < first + count; ++r) {
                     const auto row = entries.entries(r);
@@ -193,7 +204,8 @@ ShrinkSums shrink_entries(const Csr<T, I>& x, const T* weights, T* z, Matrix<con
                         l[std::size_t(e)] = dot;
                     }
                     T* w = out + at;
-                    rows.advance(row.size, row.values, z + at, weights ? weights + at : nullptr, l.data(), w, sums.sums);
+                    rows.advance(row.size, row.values, z + at, weights ? weights + at : nullptr, l.data(), w,
+                                 sums.sums);
                     for (Index e = 0; e < row.size; ++e) w[e] -= l[std::size_t(e)];
                 }
             };

@@ -168,7 +168,8 @@ class Shrink {
     }
     void flush(V (&acc)[ShrinkSums::size], ShrinkSums& sums) const {
         for (int i = 0; i < ShrinkSums::size; ++i) {
-            const bool norm = by_row && (i == ShrinkSums::misfit || i == ShrinkSums::outlying || i == ShrinkSums::unexplained);
+            const bool norm =
+                by_row && (i == ShrinkSums::misfit || i == ShrinkSums::outlying || i == ShrinkSums::unexplained);
             sums.v[i] += norm ? double(lam) * std::sqrt(double(sum(acc[i]))) : double(sum(acc[i]));
             acc[i] = V{};
         }
