@@ -183,6 +183,10 @@ class Source:
         """How many entries are stored."""
         return int(stored(self.x).size)
 
+    def columns(self, at: slice) -> "Source":
+        """Some columns of a dense X as rows; views."""
+        return Source(self.x[:, at].T, self.n_threads)
+
     def scaled_rows(self, scale: Array) -> "Source":
         """Each row times its number of `scale` (rows,); a copy."""
         if not self.sparse:
