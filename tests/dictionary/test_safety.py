@@ -116,7 +116,9 @@ atoms = rng.standard_normal((600, 2000)).astype(np.float32)
 gram, products = atoms @ atoms.T, 2 * atoms
 threading.Timer(0.2, print, ["running"], {"flush": True}).start()
 try:
-    _core.kernels.update_atoms(atoms, gram.astype(float), products, 0.0, 0.0, False, True, 0.0, 10**6)
+    _core.kernels.update_atoms(
+        atoms=atoms, gram=gram.astype(float), products=products, l1=0.0, l2=0.0, nonneg=False, ball=True,
+        unused=0.0, sweeps=10**6)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """

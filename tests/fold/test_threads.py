@@ -162,8 +162,10 @@ def fork(number, frame):
 def hals(sweeps):
     global inside
     inside = True
-    _core.kernels.hals(x, None, f, f.T @ f, None, None, None, 0.0, out, None, 0.0, True, sweeps, 0, 0.0, 0.0,
-                       False, True, 2)
+    _core.kernels.hals(
+        x=x, p=None, f=f, gram=f.T @ f, inverse=None, start=None, previous=None, beta=0.0, out=out, sums=None,
+        l1=0.0, nonneg=True, max_sweeps=sweeps, polish=0, shrink=0.0, tol=0.0, cross=False, squares=True,
+        n_threads=2)
     inside = False
 signal.signal(signal.SIGALRM, fork)
 signal.setitimer(signal.ITIMER_REAL, 0.05)
@@ -290,8 +292,10 @@ def interrupt(number, frame):
     raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
 try:
-    _core.kernels.hals(x, None, f, f.T @ f, None, None, None, 0.0, out, None, 0.0, True, 2000, 0, 0.0, 0.0,
-                       False, True, {n_threads})
+    _core.kernels.hals(
+        x=x, p=None, f=f, gram=f.T @ f, inverse=None, start=None, previous=None, beta=0.0, out=out, sums=None,
+        l1=0.0, nonneg=True, max_sweeps=2000, polish=0, shrink=0.0, tol=0.0, cross=False, squares=True,
+        n_threads={n_threads})
 except KeyboardInterrupt:
     print("interrupted", bool((out[-1] == 0).all()))
 """
@@ -398,8 +402,10 @@ x, f = np.broadcast_to(np.float64(1), (rows, cols)), rng.random((cols, k))
 out, sums = np.empty((rows, k)), np.empty((cols, k))
 gram = f.T @ f
 def call(x, f, sums, n_threads):
-    return _core.kernels.hals(x, None, f, gram, None, None, None, 0.0, out, sums, 0.0, True, 1, 0, 0.0, 0.0,
-                              False, True, n_threads)[2:]
+    return _core.kernels.hals(
+        x=x, p=None, f=f, gram=gram, inverse=None, start=None, previous=None, beta=0.0, out=out, sums=sums,
+        l1=0.0, nonneg=True, max_sweeps=1, polish=0, shrink=0.0, tol=0.0, cross=False, squares=True,
+        n_threads=n_threads)[2:]
 few = (np.ones((rows, 30)), f[:30], sums[:30])
 expected = call(*few, 2)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -18,6 +18,14 @@ class Blocks:
         (n_samples, n_features) of all together.
     dtype : dtype
     sparse : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gramfold as gf
+    >>> some = gf.blocks([np.zeros((3, 2)), np.ones((4, 2))])
+    >>> some.shape, some.sparse
+    ((7, 2), False)
     """
 
     ndim = 2
