@@ -119,19 +119,19 @@ import os, threading
 import numpy as np
 from gramfold import _core
 x = np.random.default_rng(0).random((20_000, 50))
-expected, ended = _core.kernels.scan(x, 1), threading.Event()
+expected, ended = _core.kernels.scan(x=x, n_threads=1), threading.Event()
 def work():
     while not ended.is_set():
-        assert _core.kernels.scan(x, 3) == expected
+        assert _core.kernels.scan(x=x, n_threads=3) == expected
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads:
     thread.start()
 for _ in range(10):
     child = os.fork()
     if not child:
-        assert _core.kernels.scan(x, 2) == expected
+        assert _core.kernels.scan(x=x, n_threads=2) == expected
         grandchild = os.fork()
-        assert _core.kernels.scan(x, 3) == expected
+        assert _core.kernels.scan(x=x, n_threads=3) == expected
         os._exit(os.waitpid(grandchild, 0)[1] if grandchild else 0)
     assert os.waitpid(child, 0)[1] == 0
 ended.set()
@@ -206,10 +206,10 @@ import resource
 import numpy as np
 from gramfold import _core
 x = np.random.default_rng(0).random((20_000, 50))
-expected = _core.kernels.scan(x, 1)
+expected = _core.kernels.scan(x=x, n_threads=1)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.getrlimit(resource.RLIMIT_AS)[1]))
-print(_core.kernels.scan(x, 4) == expected)
+print(_core.kernels.scan(x=x, n_threads=4) == expected)
 """
 
 
@@ -228,7 +228,7 @@ before = len(os.listdir("/proc/self/task"))
 most = before + max(3, os.cpu_count() - 1)
 def work():
     for _ in range(50):
-        _core.kernels.scan(x, 4)
+        _core.kernels.scan(x=x, n_threads=4)
 for _ in range(5):
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

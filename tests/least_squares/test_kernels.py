@@ -279,7 +279,7 @@ def wrong_arguments(dtype):
     return {
         "x": [
             ones((6, 5), other), ones(6, dtype), ones((6, 4), dtype), ones((6, 5), dtype).tolist(), None,
-            ones((6, 5), dtype).astype(np.dtype(dtype).newbyteorder()), (data, indices, indptr),
+            (data, indices, indptr),
             (data.astype(other), indices, indptr, cols), (data, indices.astype(np.int64), indptr, cols),
             (data, indices.astype(float), indptr, cols), (data[:-1], indices, indptr, cols),
             (data, indices, indptr[:0], cols), (data, indices, indptr + 1, cols),

@@ -43,7 +43,7 @@ class ResidualSteps(Steps):
 def residual(rows: Source, shared: Array, state: State) -> None:
     """A pass: X - ZD of CSR `codes` Z and atoms D into `residual`, its rows' squared norms into `errors`."""
     state["errors"][:] = kernels.residual(
-        x=rows.x, weights=None, codes=parts(state["codes"]), atoms=shared, out=state["residual"],
+        x=rows.kernel, weights=None, codes=parts(state["codes"]), atoms=shared, out=state["residual"],
         n_threads=rows.n_threads,
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ def read_rows(
     kept = _is_kept(X, checks["dtype"])
     if kept:
         checks |= {"dtype": None, "ensure_all_finite": False}
-    elif not look or (sp.issparse(X) and finite(X)):
+    elif not look or (sparse and sp.issparse(X) and finite(X)):
         checks["ensure_all_finite"] = False
     try:
         if estimator is None:
@@ -102,8 +102,8 @@ def _read_blocks(X: Blocks, estimator: Any, name: str, options: dict[str, Any], 
             parts.append(read_rows(part, name=name, ensure_min_samples=0, **options))
         except (TypeError, ValueError) as error:
             hint = about_nan(estimator)
-            more = f": {hint}" if hint and "contains NaN" in str(error) else ""
-            raise type(error)(f"block {i} of {name}: {error}{more}") from None
+            said = f"Input contains NaN: {hint}" if hint and "contains NaN" in str(error) else str(error)
+            raise type(error)(f"block {i} of {name}: {said}") from None
     found: Any = Blocks(parts)
     if not segments:
         found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
