@@ -171,7 +171,7 @@ def test_what_is_no_number_is_refused(x):
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 def test_pieces_of_x_give_the_same_whatever_its_numbers(monkeypatch, kind):
-    monkeypatch.setattr("gramfold.floats.PIECE", 100)
+    monkeypatch.setattr("gramfold.fit.floats.PIECE", 100)
     x, b = kind(numbers("uint8")), np.arange(18.0).reshape(9, 2)
     for name in ("NMF from nndsvda", "NMF, KL", "Ridge, auto", "DictionaryLearning, cd"):
         same(ENTRIES[name].run(x), ENTRIES[name].run(of_floats(x)))

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..fit.floats import piecewise
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
@@ -92,7 +93,7 @@ def row_sums(rows: Source, shared: None, state: State) -> None:
     """A pass: sum every row into `sums`, the same way whatever the other rows and the strides are."""
     x, sums = rows.x, state["sums"]
     if sp.issparse(x):
-        sums[:] = x @ np.ones(rows.cols)
+        sums[:] = piecewise(x) @ np.ones(rows.cols)
         return
     for i in range(0, rows.rows, 256):
         sums[i : i + 256] = np.ascontiguousarray(x[i : i + 256], np.float64).sum(axis=1)
