@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
-from ..fit.floats import piecewise
+from ..fit.floats import Floats, Piecewise, piecewise
 from .engine import State, run
 from .observed import Observed
 from .source import Array, Source, dense_rows
@@ -12,7 +13,10 @@ from .source import Array, Source, dense_rows
 
 def filled(x: Source | Observed) -> Any:
     """X without gaps, with `shape`, `dtype`, `T` and `@`; of several segments without a copy."""
-    return piecewise(x.filled) if len(x.segments) == 1 else Filled(x)
+    if len(x.segments) > 1:
+        return Filled(x)
+    whole = x.filled
+    return Piecewise(whole) if isinstance(whole, np.ndarray | Floats) or sp.issparse(whole) else whole
 
 
 class Filled:
