@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from fold.cases import data, fit
 from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 
@@ -24,15 +25,6 @@ FORMS = {
     "dense": lambda x: x, "fortran": np.asfortranarray, "wide": lambda x: np.ascontiguousarray(x.T),
     "wide fortran": lambda x: x.T, "csr": sp.csr_array, "wide csr": lambda x: sp.csr_array(x.T),
 }  # fmt: skip
-
-
-def data(dtype=np.float64, rows=3000, cols=40):
-    rng = np.random.default_rng(0)
-    return (rng.random((rows, cols)) * (rng.random((rows, cols)) < 0.5)).astype(dtype)
-
-
-def fit(X, **options):
-    return gf.NMF(5, **{"tol": 0, "max_iter": 10, "random_state": 0, **options}).fit(X)
 
 
 def same(a, b):
