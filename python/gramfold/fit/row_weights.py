@@ -42,13 +42,11 @@ class RowWeights:
         self.values: Array | None = None
         self.root: Array | None = None
         self.exponent, self.total, self.freedom, self.counted = 0, float(rows), rows - 1.0, rows
-        if sample_weight is not None:
-            given = refuse_mask(sample_weight, "sample_weight")
-            self._read(_check_sample_weight(given, X, dtype=np.float64, ensure_non_negative=True))
+        weights = read_weights(sample_weight, X)
+        if weights is not None:
+            self._read(weights)
 
     def _read(self, weights: Array) -> None:
-        if not weights.any():
-            raise ValueError("sample_weight must not be 0 everywhere")
         largest = float(weights.max())
         if not weights.all():
             self.kept = np.flatnonzero(weights)
@@ -83,7 +81,10 @@ def read_weights(sample_weight: Any, X: Any) -> Array | None:
     given = refuse_mask(sample_weight, "sample_weight")
     weights: Array = _check_sample_weight(given, X, dtype=np.float64)
     if weights.min() < 0:
-        raise ValueError(f"sample_weight must be at least 0, but its least is {weights.min():g}")
+        raise ValueError(
+            "Negative values in data passed to `sample_weight`: "
+            f"sample_weight must be at least 0, but its least is {weights.min():g}"
+        )
     if not weights.any():
         raise ValueError("sample_weight must not be 0 everywhere")
     return weights

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.validation import _check_sample_weight
 
 from ..fit.blocks import Blocks
 from ..fit.floats import stored
-from ..fit.inputs import refuse_mask
+from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
 from ..fold.source import Array
 from ..linalg.powers import times_power
@@ -121,11 +120,9 @@ def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
     ValueError
         If they are masked, negative, not finite, all zero, or not as many as rows.
     """
-    if sample_weight is None:
+    weights = read_weights(sample_weight, X)
+    if weights is None:
         return None, 0
-    weights = _check_sample_weight(refuse_mask(sample_weight, "sample_weight"), X, dtype=np.float64)
-    if weights.min() < 0 or not weights.max() > 0:
-        raise ValueError("sample_weight must be at least 0, and not all 0")
     mass = math.frexp(weights.max())[1]
     return np.ldexp(weights, -mass).astype(X.dtype), mass
 
