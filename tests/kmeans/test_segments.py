@@ -1,6 +1,5 @@
 """k-means on rows in segments: what the whole gives, whatever the segments."""
 
-import itertools
 import pickle
 from functools import partial
 
@@ -8,20 +7,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from segment_cases import SIZES, cut
 
 import gramfold as gf
 from gramfold.fold.engine import run
 from gramfold.fold.segments import Segments
 from gramfold.kmeans import passes
 from gramfold.kmeans.lloyd import Assigner
-
-
-def cut(X, size):
-    """Blocks of `size` rows; unequal ones, some of them empty, for None."""
-    if size is not None:
-        return gf.blocks([X[i : i + size] for i in range(0, X.shape[0], size)])
-    at = [0, 0, 3, 130, 130, 131, 700, X.shape[0], X.shape[0]]
-    return gf.blocks([X[a:b] for a, b in itertools.pairwise(at)])
 
 
 def rows(sparse=False, n=1100, d=12):
@@ -49,7 +41,7 @@ def compare(model, whole, X, parts):
     assert_allclose(model.score(parts), whole.score(X), rtol=1e-10)
 
 
-@pytest.mark.parametrize("size", [1, 7, 48, 1000, None])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "CSR"])
 def test_kmeans_on_segments_is_kmeans_on_the_whole(sparse, size):
     X = rows(sparse)
@@ -60,12 +52,12 @@ def test_kmeans_on_segments_is_kmeans_on_the_whole(sparse, size):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "CSR"])
 def test_every_start_and_variant_takes_segments(name, sparse):
     X = rows(sparse)
-    compare(MODELS[name]().fit(cut(X, None)), MODELS[name]().fit(X), X, cut(X, None))
+    compare(MODELS[name]().fit(cut(X, "unequal")), MODELS[name]().fit(X), X, cut(X, "unequal"))
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_number_of_threads_changes_no_bit(name):
-    X = cut(rows(), None)
+    X = cut(rows(), "unequal")
     one, three = (MODELS[name](n_threads=n).fit(X) for n in (1, 3))
     assert_array_equal(one.cluster_centers_, three.cluster_centers_)
     assert_array_equal(one.labels_, three.labels_)
@@ -74,7 +66,7 @@ def test_the_number_of_threads_changes_no_bit(name):
 
 def test_weights_and_the_seeds_of_segments_are_those_of_the_whole():
     X, w = rows(), np.random.default_rng(2).integers(0, 3, 1100).astype(float)
-    parts = cut(X, None)
+    parts = cut(X, "unequal")
     seeds, chosen = gf.kmeans_plusplus(X, 20, sample_weight=w, random_state=1)
     found, indices = gf.kmeans_plusplus(parts, 20, sample_weight=w, random_state=1)
     assert_array_equal(indices, chosen)
@@ -108,7 +100,7 @@ def test_rows_are_never_copied_together(name, monkeypatch):
         raise AssertionError("the rows were copied together")
 
     monkeypatch.setattr(Segments, "x", property(refuse))
-    MODELS[name]().fit(cut(rows(), None)).predict(cut(rows(), 48))
+    MODELS[name]().fit(cut(rows(), "unequal")).predict(cut(rows(), 48))
 
 
 def test_passes_are_picklable():

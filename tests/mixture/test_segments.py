@@ -1,6 +1,5 @@
 """Mixtures of rows in segments: what the whole gives, whatever the segments."""
 
-import itertools
 import pickle
 from functools import partial
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
+from segment_cases import cut
 
 import gramfold as gf
 from gramfold.fold.engine import run
@@ -15,14 +15,6 @@ from gramfold.fold.segments import Segments
 from gramfold.mixture import passes
 
 N, D, K = 1100, 8, 3
-
-
-def cut(X, size=None):
-    """Blocks of `size` rows; unequal ones, some of them empty, for None."""
-    if size is not None:
-        return gf.blocks([X[i : i + size] for i in range(0, X.shape[0], size)])
-    at = [0, 0, 3, 130, 130, 131, 700, X.shape[0], X.shape[0]]
-    return gf.blocks([X[a:b] for a, b in itertools.pairwise(at)])
 
 
 def points():
@@ -74,7 +66,7 @@ def compare(model, whole, X, parts):
 def test_every_mixture_takes_segments(name):
     make, data = MODELS[name]
     X = data()
-    compare(make().fit(cut(X)), make().fit(X), X, cut(X))
+    compare(make().fit(cut(X, "unequal")), make().fit(X), X, cut(X, "unequal"))
 
 
 @pytest.mark.parametrize("size", [1, 7, 48, 1000])
@@ -88,7 +80,7 @@ def test_the_size_of_segments_does_not_matter(name, size):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_number_of_threads_changes_no_bit(name):
     make, data = MODELS[name]
-    one, three = (fitted(make(n_threads=n).fit(cut(data()))) for n in (1, 3))
+    one, three = (fitted(make(n_threads=n).fit(cut(data(), "unequal"))) for n in (1, 3))
     for key, value in one.items():
         assert_array_equal(value, three[key])
 
@@ -96,15 +88,20 @@ def test_the_number_of_threads_changes_no_bit(name):
 def test_weights_and_exposures_are_cut_with_the_rows():
     X, w = points(), np.random.default_rng(2).integers(0, 3, N).astype(float)
     whole = gf.GaussianMixture(K, random_state=0).fit(X, sample_weight=w)
-    compare(gf.GaussianMixture(K, random_state=0).fit(cut(X), sample_weight=w), whole, X, cut(X))
+    compare(
+        gf.GaussianMixture(K, random_state=0).fit(cut(X, "unequal"), sample_weight=w),
+        whole,
+        X,
+        cut(X, "unequal"),
+    )
     X, exposure = counts(), 0.5 + np.random.default_rng(1).random(N)
     model, whole = (gf.PoissonMixture(K, random_state=0, max_iter=30) for _ in range(2))
     whole.fit(X, sample_weight=w, exposure=exposure)
-    model.fit(cut(X), sample_weight=w, exposure=exposure)
+    model.fit(cut(X, "unequal"), sample_weight=w, exposure=exposure)
     assert_allclose(model.rates_, whole.rates_, rtol=1e-10)
     for name, (some, all_) in enumerate(
         zip(
-            model.standard_errors(cut(X), sample_weight=w, exposure=exposure),
+            model.standard_errors(cut(X, "unequal"), sample_weight=w, exposure=exposure),
             whole.standard_errors(X, sample_weight=w, exposure=exposure),
             strict=True,
         )
@@ -119,7 +116,7 @@ def test_rows_are_never_copied_together(name, monkeypatch):
 
     make, data = MODELS[name]
     monkeypatch.setattr(Segments, "x", property(refuse))
-    make().fit(cut(data())).predict(cut(data(), 48))
+    make().fit(cut(data(), "unequal")).predict(cut(data(), 48))
 
 
 def test_passes_are_picklable():

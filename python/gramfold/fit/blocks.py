@@ -54,10 +54,11 @@ def gathered(given: Any) -> Any:
 
 
 def blocks(parts: Iterable[Any]) -> Blocks:
-    """Take blocks of rows for one matrix, without copying them together.
+    """Take blocks of rows for one matrix.
 
-    Every estimator fits, transforms and predicts on it. What comes back is what the whole would give, but for
-    rounding: sums are added block by block, in their order.
+    Every estimator fits, transforms and predicts on it, those of tall X as a rule without copying the blocks
+    together. What comes back is what the whole would give, but for rounding: sums are added block by block,
+    in their order.
 
     Parameters
     ----------
