@@ -186,7 +186,10 @@ def state_of(x, *, products):
         z = rng.standard_normal(own.stored)
         for part in own.entries.parts:
             part.z[:], z = z[: len(part.z)], z[len(part.z) :]
-        written = lambda: [np.concatenate([part.z for part in own.entries.parts]), *arrays.values()]  # noqa: E731
+
+        def written():
+            return [np.concatenate([part.z for part in own.entries.parts]), *arrays.values()]
+
         return arrays | {"entries": own.entries}, written
     shape = x.rows, x.cols
     arrays |= {"z": rng.standard_normal(shape), "weights": rng.uniform(0.5, 1, shape)}

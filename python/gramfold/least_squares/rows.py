@@ -146,8 +146,9 @@ def solve_rows(
         The order in which the components of a row are updated.
     """
     if out is None:
-        rows = x.rows if products is None else len(products)  # type: ignore[union-attr]
-        out = np.empty((rows, shared.shape[1]), shared.dtype)
+        known = x if products is None else products
+        assert known is not None
+        out = np.empty((known.shape[0], shared.shape[1]), shared.dtype)
     swept = _swept(
         x, shared, gram, penalty, sweeps, products=products, start=start, previous=previous, beta=beta,
         out=out, sums=sums, cross=cross, squares=squares, order=order, n_threads=n_threads,
