@@ -118,13 +118,6 @@ class Piecewise:
         """The transpose."""
         return _Transposed(self)
 
-    @property
-    def whole(self) -> Any:
-        """X as floats where it is but one piece; else None."""
-        if (self.x.nnz if sp.issparse(self.x) else self.x.size) > PIECE:
-            return None
-        return self.x if sp.issparse(self.x) else np.asarray(self.x)
-
     def __matmul__(self, b: Array) -> Array:
         return np.concatenate([some @ b for _, some in pieces(self.x)])
 

@@ -6,11 +6,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
+from ..linalg.blas import one_thread
 from .base import GaussianComponents, largest_positive
 from .decompose import Found, by_gram, by_lapack
 from .dimension import minka
@@ -135,13 +135,13 @@ class PCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             self._fit(X, sample_weight)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
         """Find the components and give the coordinates of X in them; see `fit` and `transform`."""
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             return self._codes(self._fit(X, sample_weight))
 
     def _fit(self, X: Any, sample_weight: Any) -> Rows:

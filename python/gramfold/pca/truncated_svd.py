@@ -5,11 +5,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, real, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
+from ..linalg.blas import one_thread
 from .base import LinearComponents, largest_positive, unscaled, variance_in
 from .decompose import Found, by_gram
 from .krylov import Krylov, leading
@@ -112,7 +112,7 @@ class TruncatedSVD(LinearComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             self._check_parameters()
             gaps = self.missing == "mask"
             X = read_rows(
