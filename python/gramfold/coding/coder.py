@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.arguments import choice, flag, real, whole
+from ..fit.floats import name_of
 from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale
 
@@ -43,7 +44,7 @@ class Coder:
 
     def tolerance(self, dtype: np.dtype[Any]) -> float:
         """Give `tol`, or what rounding allows."""
-        return TOLERANCES[dtype.name] if self.tol is None else self.tol
+        return TOLERANCES[name_of(dtype)] if self.tol is None else self.tol
 
 
 def make_coder(

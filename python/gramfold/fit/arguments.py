@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,10 +21,21 @@ def effective_threads(n_threads: int | None) -> int:
     """
     if n_threads is None:
         limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-        return int(limit) if limit.isdigit() and int(limit) > 0 else int(cpu_count())
+        if limit.isdigit() and int(limit) > 0:
+            return int(limit)
+        affinity = getattr(os, "sched_getaffinity", None)
+        return _usable_cpus(
+            frozenset(affinity(0)) if affinity else None, os.environ.get("LOKY_MAX_CPU_COUNT")
+        )
     if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
         raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
     return int(n_threads)
+
+
+@cache
+def _usable_cpus(affinity: frozenset[int] | None, limit: str | None) -> int:
+    """The CPUs that this process may use; the quota of its container takes long to read, and stays."""
+    return int(cpu_count())
 
 
 def whole(value: Any, name: str) -> int:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core.floats import float_of as float_of
+from .._core.floats import name_of as name_of
 
 Array = NDArray[Any]
 

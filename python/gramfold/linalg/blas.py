@@ -1,4 +1,4 @@
-"""BLAS in one thread, for products too small to be worth more."""
+"""BLAS in one thread, for what is too small for more: on a busy machine threads wait for each other."""
 
 from contextlib import AbstractContextManager
 from functools import cache
@@ -7,9 +7,10 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 
-def one_thread() -> AbstractContextManager[Any]:
-    """A block in which BLAS runs in the calling thread alone."""
-    return _libraries().limit(limits=1)
+def one_thread(where: bool = True) -> AbstractContextManager[Any]:
+    """A block in which BLAS runs in the calling thread alone, or as it did if `where` is False."""
+    block: AbstractContextManager[Any] = _libraries().limit(limits=1 if where else None)
+    return block
 
 
 @cache

@@ -8,6 +8,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.floats import name_of
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
@@ -217,7 +218,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _check_scale(x: Source | Observed) -> None:
-        low, high = SCALES[x.dtype.name]
+        low, high = SCALES[name_of(x.dtype)]
         size = np.sqrt(x.squared_norm / (x.rows * x.cols))
         if low <= size <= high or x.largest == 0:
             return

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from ..fit.floats import name_of
 from ..linalg.spectrum import eigenpairs, refine
 from .rows import Rows
 
@@ -49,7 +50,7 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
     few = len(gram) > LARGE and 4 * wanted < len(gram)
     squares, vectors = eigenpairs(gram, wanted if few else None)
     values = np.sqrt(squares)
-    if values[wanted - 1] < TRUSTED[rows.x.dtype.name] * values[0]:
+    if values[wanted - 1] < TRUSTED[name_of(rows.x.dtype)] * values[0]:
         if few:
             vectors = eigenpairs(gram)[1]
         for _ in range(3):

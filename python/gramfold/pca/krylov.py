@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, generator
+from ..fit.floats import name_of
 from ..fit.warn import warn
 from ..linalg.krylov import KEPT, Space
 from ..linalg.spectrum import orthonormal, refine
@@ -52,7 +53,7 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
     rows.measure()
     values, vectors, residuals = _iterate(rows, k, rule)
     unconverged = residuals > _goal(values, rule.tol or np.inf, rows.x.dtype)
-    lost = values[-1] < TRUSTED[rows.x.dtype.name] * values[0]
+    lost = values[-1] < TRUSTED[name_of(rows.x.dtype)] * values[0]
     if (lost or unconverged.any()) and side <= SMALL_SIDE:
         return by_gram(rows, k)
     if lost:
