@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import platform
 from itertools import groupby
 from pathlib import Path
@@ -13,9 +14,10 @@ import sklearn
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench import machine
-from bench.frame import Row, Settings, measure, table, verdict
+from bench.frame import Case, Row, Settings, measure, table, verdict
 
-FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention")
+FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls")
+SIZES = ("small", "middle", "large")
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,7 +29,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the starts")
     parser.add_argument("--threads", type=int, default=machine.usable_cpus())
-    parser.add_argument("--filter", default="", help="only cases whose label contains this")
+    parser.add_argument("--only", default="", help="only cases whose label contains this")
+    parser.add_argument("--size", choices=SIZES, help="only cases of this size, in a family that has sizes")
     parser.add_argument("--list", action="store_true", help="print the labels of the cases")
     parser.add_argument("--json", type=Path, help="write every number to this file as well")
     return parser.parse_args()
@@ -48,10 +51,14 @@ def _environment(threads: int) -> dict[str, str]:
     }
 
 
-def _run(family: str, filter: str, settings: Settings, limits: machine.Limits, rows: list[Row]) -> None:
+def _cases(family: str, args: argparse.Namespace) -> list[Case]:
+    cases = importlib.import_module(f"bench.{family}").cases()
+    return [case for case in cases if args.only in case.label and args.size in (None, case.size or args.size)]
+
+
+def _run(family: str, cases: list[Case], settings: Settings, limits: machine.Limits, rows: list[Row]) -> None:
     module = importlib.import_module(f"bench.{family}")
     first = len(rows)
-    cases = [case for case in module.cases() if filter in case.label]
     for group, members in groupby(cases, key=lambda case: case.group):
         start = len(rows)
         for case in members:
@@ -66,10 +73,11 @@ def main() -> int:
     args = _arguments()
     if args.list:
         for family in args.family:
-            for case in importlib.import_module(f"bench.{family}").cases():
+            for case in _cases(family, args):
                 print(f"{family}: {case.label}")
         return 0
     settings = Settings(args.threads, args.seed, args.repeat, args.peer_repeat)
+    os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # for default calls and children
     with threadpool_limits(settings.threads):
         environment = _environment(settings.threads)
         for name, value in environment.items():
@@ -79,7 +87,7 @@ def main() -> int:
         rows: list[Row] = []
         try:
             for family in args.family:
-                _run(family, args.filter, settings, limits, rows)
+                _run(family, _cases(family, args), settings, limits, rows)
         finally:  # a failing case takes no finished one with it
             if args.json:
                 report = {"environment": environment, "limits": vars(limits), "rows": rows}
