@@ -46,8 +46,8 @@ class Model:
 
 def _gaussian(kind: str) -> Model:
     return Model(
-        "GaussianMixture", "mixture", "predict", partial(judges.likelihood, kind), partial(judges.chosen, kind),
-        judges.full_work if kind == "full" else None, options={"covariance_type": kind},
+        "GaussianMixture", "mixture", "predict",
+        partial(judges.likelihood, kind), partial(judges.chosen, kind), judges.full_work if kind == "full" else None, options={"covariance_type": kind},
     )  # fmt: skip
 
 
