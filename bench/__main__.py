@@ -5,18 +5,18 @@ import importlib
 import json
 import os
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-import scipy
-import sklearn
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench import machine
 from bench.frame import Case, Row, Settings, measure, table, verdict
 
 FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans", "spams-bin",
+            "pyrpca", "pomegranate")  # fmt: skip
 SIZES = ("small", "middle", "large")
 
 
@@ -36,6 +36,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
+
+
 def _environment(threads: int) -> dict[str, str]:
     """What the numbers depend on, besides the code."""
     blas = {
@@ -46,9 +53,16 @@ def _environment(threads: int) -> dict[str, str]:
     return {
         "cpu": f"{machine.cpu_name()}, {machine.usable_cpus()} usable, {threads} threads used",
         "python": platform.python_version(),
-        "packages": f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
+        "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES if _is_installed(name)),
         "BLAS of the peers": "; ".join(sorted(blas)),
     }
+
+
+def _report(environment: dict[str, str], limits: machine.Limits, rows: list[Row]) -> str:
+    """Every number as JSON, a line for each case."""
+    head = json.dumps({"environment": environment, "limits": vars(limits)})
+    lines = ",\n".join(map(json.dumps, rows))
+    return f'{head[:-1]}, "rows": [\n{lines}\n]}}\n'
 
 
 def _cases(family: str, args: argparse.Namespace) -> list[Case]:
@@ -63,7 +77,7 @@ def _run(family: str, cases: list[Case], settings: Settings, limits: machine.Lim
         start = len(rows)
         for case in members:
             print(f"  ... {case.label}", flush=True)
-            rows.append(measure(case, settings, limits))
+            rows.append({"family": family} | measure(case, settings, limits))
         print(f"\n{family}, {group}\n{table(rows[start:], module.COLUMNS)}\n", flush=True)
     print(module.LEGEND, *verdict(rows[first:]), sep="\n")
 
@@ -90,8 +104,7 @@ def main() -> int:
                 _run(family, _cases(family, args), settings, limits, rows)
         finally:  # a failing case takes no finished one with it
             if args.json:
-                report = {"environment": environment, "limits": vars(limits), "rows": rows}
-                args.json.write_text(json.dumps(report, indent=1))
+                args.json.write_text(_report(environment, limits, rows))
     return 0 if all(row["equal_quality"] for row in rows) else 1
 
 

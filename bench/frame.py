@@ -119,7 +119,7 @@ def no_worse(reached: float, target: float, dtype: str) -> bool:
 
 def measure(case: Case, settings: Settings, limits: Limits) -> Row:
     """Run one case; its row says what was asked of it as well."""
-    row: Row = {"group": case.group, "case": case.name, "dtype": case.dtype}
+    row: Row = {"group": case.group, "case": case.name, "dtype": case.dtype, "size": case.size}
     row |= {"criterion": case.criterion, "at_least": case.at_least}
     row |= case.run(settings, limits)
     return row | {"met": met(row)}

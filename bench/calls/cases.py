@@ -157,7 +157,7 @@ def _dictionaries() -> Iterator[Case]:
     yield from Task(batches, "middle", "2000x64 k=32 details", middle, (32,)).apply()
     name = "102400x64 k=128 details"
     yield from Task(batches, "large", name, large, (128,), (50, 50), slow=SKLEARN).fit()
-    yield from Task(models.SPAMS_DICTIONARY, "large", f"{name}, SPAMS", large, (128,), (2, 2)).fit()
+    yield from Task(models.SPAMS_DICTIONARY, "large", name, large, (128,), (2, 2)).fit()
 
 
 def _codes() -> Iterator[Case]:

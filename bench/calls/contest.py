@@ -115,8 +115,9 @@ class Contest:
                 entry = self._first(name, data, ours.result, settings, laps)
             if entry:
                 entries[name] = entry
-        _repeat(laps, entries, settings)
-        row = _row(entries) | {"or_read": self.or_read, "at_most": self.at_most}
+        _repeat(laps, _yardsticks(entries), settings)
+        row = _row(entries)
+        row |= {k: v for k, v in (("or_read", self.or_read), ("at_most", self.at_most)) if np.isfinite(v)}
         row |= _shares(data[0][: self.call.rows] if isinstance(self.call, Apply) else data[0],
                        flop, entries[OURS].median, limits)  # fmt: skip
         return row
@@ -138,15 +139,15 @@ class Contest:
         return Entry(lap.seconds, quietly(self.judge, data, lap.result))
 
 
-def _repeat(laps: dict[str, Lap], entries: dict[str, Entry], settings: Settings) -> None:
+def _repeat(laps: dict[str, Lap], yardsticks: dict[str, Entry], settings: Settings) -> None:
     """Time ours and the peers that may be the yardstick again, in turn."""
-    fastest = min((lap.median for name, lap in laps.items() if name != OURS), default=np.inf)
+    fastest = min((entry.median for entry in yardsticks.values()), default=np.inf)
     again = [lap for name, lap in laps.items() if name == OURS or lap.median <= NEAR * fastest]
     for lap in again:
         lap.repeat = settings.peer_repeats(lap.seconds[0])
         if lap.seconds[0] < WARM_UP:
             lap.seconds.clear()
-    quietly(lambda: interleave(*again))
+    quietly(interleave, *again)
 
 
 def worse(quality: float | None, other: float | None) -> bool:
@@ -154,33 +155,35 @@ def worse(quality: float | None, other: float | None) -> bool:
     return quality is not None and other is not None and quality > other + SLACK * abs(other)
 
 
+def _yardsticks(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The peers whose quality is no worse than ours, or else the best; those that ended, if any did."""
+    ours = entries[OURS].quality
+    peers = {name: entry for name, entry in entries.items() if name != OURS}
+    equal = {name: entry for name, entry in peers.items() if not worse(entry.quality, ours)}
+    ended = {name: entry for name, entry in equal.items() if entry.quality is not None}
+    best = sorted(peers, key=lambda name: peers[name].quality)[:1] if not equal else []
+    return ended or equal or {name: peers[name] for name in best}
+
+
 def _row(entries: dict[str, Entry]) -> Row:
     """The columns that are judged, and one for each peer: seconds, and its quality beside ours."""
-    ours = entries[OURS]
-    peers = {name: entry for name, entry in entries.items() if name != OURS}
-    row: Row = {"ours s": ours.median, "our objective": ours.quality}
-    better = [name for name, peer in peers.items() if worse(ours.quality, peer.quality)]
-    for name, peer in peers.items():
-        mark = " worse" if worse(peer.quality, ours.quality) else " better" if name in better else ""
-        row[name] = f"{'> ' if peer.quality is None else ''}{peer.median:.3g}{mark}"
-    equal = {name: peer for name, peer in peers.items() if not worse(peer.quality, ours.quality)}
-    finished = {name: peer for name, peer in equal.items() if peer.quality is not None}
-    if finished or equal:
-        name = min(finished or equal, key=lambda name: peers[name].median)
-    else:  # none is as good as ours: the best of them
-        name = min(peers, key=lambda name: peers[name].quality or np.inf, default="")
-    row |= {"peer": name or "-", "ratio": np.nan, "peer s": None, "target objective": None}
-    if name:
-        peer = peers[name]
-        row |= {"peer s": peer.median, "ratio": peer.median / ours.median, "target objective": peer.quality}
+    ours, yardsticks = entries[OURS], _yardsticks(entries)
+    better = [name for name, entry in entries.items() if worse(ours.quality, entry.quality)]
+    row: Row = {"ours s": ours.median, "our objective": ours.quality, "equal_quality": not better}
+    for name, entry in entries.items():
+        mark = " worse" if worse(entry.quality, ours.quality) else " better" if name in better else ""
+        row[name] = f"{'' if entry.quality is not None else '> '}{entry.median:.3g}{mark}"
+    row["entries"] = {name: vars(entry) for name, entry in entries.items()}
+    if not yardsticks:
+        return row | {"peer": "-", "ratio": 0.0}
+    name = min(yardsticks, key=lambda name: yardsticks[name].median)
+    peer = yardsticks[name]
     return row | {
-        "equal_quality": not better,
-        "note": f"ours worse than {', '.join(better)}"
-        if better
-        else ""
-        if equal or not peers
-        else "all worse",
-        "entries": {name: vars(entry) for name, entry in entries.items()},
+        "peer": name,
+        "peer s": peer.median,
+        "ratio": peer.median / ours.median,
+        "target objective": peer.quality,
+        "note": f"worse than {', '.join(better)}" if better else "",
     }
 
 

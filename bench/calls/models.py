@@ -26,11 +26,12 @@ class Model:
     seeded: bool = True
     shared: tuple[str, ...] = ()
     float32_only: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def title(self) -> str:
-        """The name, and what is asked for besides the number of components."""
-        return " ".join([self.name, *map(str, self.options.values())])
+        """The name, what is asked for besides the number of components, and what is particular."""
+        return " ".join(filter(None, [self.name, *map(str, self.options.values()), self.note]))
 
     def makers(self, dtype: str, *arguments: Any) -> dict[str, Maker]:
         """Ours, and those of the peers that take this dtype."""
@@ -47,7 +48,8 @@ class Model:
 def _gaussian(kind: str) -> Model:
     return Model(
         "GaussianMixture", "mixture", "predict",
-        partial(judges.likelihood, kind), partial(judges.chosen, kind), judges.full_work if kind == "full" else None, options={"covariance_type": kind},
+        partial(judges.likelihood, kind), partial(judges.chosen, kind),
+        judges.full_work if kind == "full" else None, options={"covariance_type": kind},
     )  # fmt: skip
 
 
@@ -86,7 +88,7 @@ DICTIONARY = Model("DictionaryLearning", *_ATOMS, shared=SHARED)
 MINIBATCH_DICTIONARY = Model("MiniBatchDictionaryLearning", *_ATOMS, shared=SHARED)
 SPAMS_DICTIONARY = Model(
     "MiniBatchDictionaryLearning", "", "", judges.atoms, judges.pursued,
-    others={"spams": (PEERS, "SpamsDictionary")},
+    others={"spams": (PEERS, "SpamsDictionary")}, note="beside SPAMS",
 )  # fmt: skip
 CODES = Model(
     "sparse_encode", "", "transform", judges.coded, judges.coded, seeded=False,
