@@ -42,12 +42,13 @@ def _run(send: Connection, contest: Any, name: str, settings: Settings) -> None:
     with threadpool_limits(settings.threads):
         data = contest.make()
         try:
-            call = contest.call.prepare(contest.makers[name](settings.seed), data)
+            contest.makers[name](settings.seed)
         except ImportError:
             send.send("is not installed")
             return
+        prepared = contest.call.prepare(contest.makers[name], settings, data)
         send.send("")
         start = time.perf_counter()
-        result = quietly(call)
+        quietly(prepared.call)
         send.send(time.perf_counter() - start)
-        send.send(quietly(contest.judge, data, result))
+        send.send(prepared.quality(contest.judge, data))

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import cycle
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ NEAR = 3.0  # a peer that takes so many times as long as the fastest of equal qu
 BOUND = 60.0  # seconds that a slow peer may take
 
 Data = tuple[Any, ...]
+Judge = Callable[[Data, Any], float]
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,23 @@ class Maker:
 
 @dataclass(frozen=True)
 class Fit:
-    """`fit` on all the data; gives the fitted model."""
+    """`fit` of a new estimator on all the data.
 
-    def prepare(self, model: Any, data: Data, ours: Any = None) -> Callable[[], Any]:
-        """Give the call that is timed."""
-        return lambda: model.fit(*data)
+    `drawn`: the start or the batches are drawn, so each repeat takes the next seed, and medians count.
+    """
+
+    drawn: bool = False
+
+    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> "Prepared":
+        """Give the call that is timed, and where it keeps the models."""
+        results: dict[int, Any] = {}
+        seeds = cycle(range(settings.seed, settings.seed + (settings.repeat if self.drawn else 1)))
+
+        def call() -> None:
+            seed = next(seeds)
+            results[seed] = maker(seed).fit(*data)
+
+        return Prepared(call, results)
 
 
 @dataclass(frozen=True)
@@ -57,14 +72,33 @@ class Apply:
     rows: int | None = None
     train: int = 2000
     shared: tuple[str, ...] = ()
+    drawn: bool = False
 
-    def prepare(self, model: Any, data: Data, ours: Any = None) -> Callable[[], Any]:
-        """Fit, and give the call that is timed."""
+    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> "Prepared":
+        """Fit, and give the call that is timed, and where it keeps the model and what that gave."""
+        model = maker(settings.seed)
         model.fit(*(part[: self.train] for part in data))
         for name in self.shared if ours else ():
             setattr(model, name, getattr(ours[0], name))
-        call, X = getattr(model, self.method), data[0][: self.rows]
-        return lambda: (model, call(X))
+        transform, X = getattr(model, self.method), data[0][: self.rows]
+        results: dict[int, Any] = {}
+
+        def call() -> None:
+            results[0] = model, transform(X)
+
+        return Prepared(call, results)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call, and the results that it leaves."""
+
+    call: Callable[[], None]
+    results: dict[int, Any]
+
+    def quality(self, judge: Judge, data: Data) -> float:
+        """The median of the results' qualities."""
+        return median(quietly(judge, data, result) for result in self.results.values())
 
 
 @dataclass
@@ -77,7 +111,7 @@ class Entry:
     @property
     def median(self) -> float:
         """Median of the seconds."""
-        return float(np.median(self.seconds))
+        return median(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -91,8 +125,8 @@ class Contest:
     call: Fit | Apply
     make: Callable[[], Data]
     makers: dict[str, Maker]
-    judge: Callable[[Data, Any], float]
-    work: Callable[[Data, Any], float] | None = None
+    judge: Judge
+    work: Judge | None = None
     slow: tuple[str, ...] = ()
     or_read: float = np.inf  # % of the read bandwidth that is enough as well
     at_most: float = np.inf  # seconds
@@ -100,34 +134,34 @@ class Contest:
     def run(self, settings: Settings, limits: Limits) -> Row:
         """Time everybody, in turn, and compare."""
         data = self.make()
-        ours = Lap(self.call.prepare(self.makers[OURS](settings.seed), data))
-        quietly(ours.run)
-        entries = {OURS: Entry(ours.seconds, quietly(self.judge, data, ours.result))}
-        flop = self.work(data, ours.result) if self.work else None
-        laps = {OURS: ours}
-        for name in self.makers:
-            if name == OURS:
-                continue
+        prepared = {OURS: self.call.prepare(self.makers[OURS], settings, data)}
+        laps = {OURS: Lap(prepared[OURS].call)}
+        quietly(laps[OURS].run)
+        entries = {OURS: Entry(laps[OURS].seconds, prepared[OURS].quality(self.judge, data))}
+        for name in [name for name in self.makers if name != OURS]:
             if name in self.slow:
                 found = timed_in_child(self, name, settings, BOUND)
-                entry = found and Entry([found[0]], found[1])
-            else:
-                entry = self._first(name, data, ours.result, settings, laps)
-            if entry:
-                entries[name] = entry
-        _repeat(laps, _yardsticks(entries), settings)
-        row = _row(entries)
+                if found:
+                    entries[name] = Entry([found[0]], found[1])
+            elif one := self._first(name, data, prepared[OURS], settings):
+                prepared[name], laps[name] = one
+                entries[name] = Entry(laps[name].seconds, one[0].quality(self.judge, data))
+        for name in _repeat(laps, yardsticks(entries), settings):
+            if self.call.drawn:
+                entries[name].quality = prepared[name].quality(self.judge, data)
+        row = compared(entries)
         row |= {k: v for k, v in (("or_read", self.or_read), ("at_most", self.at_most)) if np.isfinite(v)}
-        row |= _shares(data[0][: self.call.rows] if isinstance(self.call, Apply) else data[0],
-                       flop, entries[OURS].median, limits)  # fmt: skip
-        return row
+        flop = self.work(data, next(iter(prepared[OURS].results.values()))) if self.work else None
+        X = data[0][: self.call.rows] if isinstance(self.call, Apply) else data[0]
+        return row | _shares(X, flop, entries[OURS].median, limits)
 
     def _first(
-        self, name: str, data: Data, ours: Any, settings: Settings, laps: dict[str, Lap]
-    ) -> Entry | None:
-        """Time a peer once and judge it; None where it is not installed or fails."""
+        self, name: str, data: Data, ours: Prepared, settings: Settings
+    ) -> tuple[Prepared, Lap] | None:
+        """Time a peer once; None where it is not installed or fails."""
         try:
-            lap = Lap(self.call.prepare(self.makers[name](settings.seed), data, ours))
+            prepared = self.call.prepare(self.makers[name], settings, data, ours.results.get(0))
+            lap = Lap(prepared.call)
             quietly(lap.run)
         except ImportError:
             print(f"      {name} is not installed", flush=True)
@@ -135,19 +169,19 @@ class Contest:
         except Exception as error:  # what a peer cannot do is no end of the bench
             print(f"      {name} failed: {error}", flush=True)
             return None
-        laps[name] = lap
-        return Entry(lap.seconds, quietly(self.judge, data, lap.result))
+        return prepared, lap
 
 
-def _repeat(laps: dict[str, Lap], yardsticks: dict[str, Entry], settings: Settings) -> None:
-    """Time ours and the peers that may be the yardstick again, in turn."""
-    fastest = min((entry.median for entry in yardsticks.values()), default=np.inf)
-    again = [lap for name, lap in laps.items() if name == OURS or lap.median <= NEAR * fastest]
-    for lap in again:
+def _repeat(laps: dict[str, Lap], candidates: dict[str, Entry], settings: Settings) -> list[str]:
+    """Time ours and the peers that may be the yardstick again, in turn; give their names."""
+    fastest = min((entry.median for entry in candidates.values()), default=np.inf)
+    again = [name for name, lap in laps.items() if name == OURS or lap.median <= NEAR * fastest]
+    for lap in map(laps.get, again):
         lap.repeat = settings.peer_repeats(lap.seconds[0])
         if lap.seconds[0] < WARM_UP:
             lap.seconds.clear()
-    quietly(interleave, *again)
+    quietly(interleave, *map(laps.get, again))
+    return again
 
 
 def worse(quality: float | None, other: float | None) -> bool:
@@ -155,7 +189,7 @@ def worse(quality: float | None, other: float | None) -> bool:
     return quality is not None and other is not None and quality > other + SLACK * abs(other)
 
 
-def _yardsticks(entries: dict[str, Entry]) -> dict[str, Entry]:
+def yardsticks(entries: dict[str, Entry]) -> dict[str, Entry]:
     """The peers whose quality is no worse than ours, or else the best; those that ended, if any did."""
     ours = entries[OURS].quality
     peers = {name: entry for name, entry in entries.items() if name != OURS}
@@ -165,19 +199,19 @@ def _yardsticks(entries: dict[str, Entry]) -> dict[str, Entry]:
     return ended or equal or {name: peers[name] for name in best}
 
 
-def _row(entries: dict[str, Entry]) -> Row:
+def compared(entries: dict[str, Entry]) -> Row:
     """The columns that are judged, and one for each peer: seconds, and its quality beside ours."""
-    ours, yardsticks = entries[OURS], _yardsticks(entries)
+    ours, candidates = entries[OURS], yardsticks(entries)
     better = [name for name, entry in entries.items() if worse(ours.quality, entry.quality)]
     row: Row = {"ours s": ours.median, "our objective": ours.quality, "equal_quality": not better}
     for name, entry in entries.items():
         mark = " worse" if worse(entry.quality, ours.quality) else " better" if name in better else ""
         row[name] = f"{'' if entry.quality is not None else '> '}{entry.median:.3g}{mark}"
     row["entries"] = {name: vars(entry) for name, entry in entries.items()}
-    if not yardsticks:
+    if not candidates:
         return row | {"peer": "-", "ratio": 0.0}
-    name = min(yardsticks, key=lambda name: yardsticks[name].median)
-    peer = yardsticks[name]
+    name = min(candidates, key=lambda name: candidates[name].median)
+    peer = candidates[name]
     return row | {
         "peer": name,
         "peer s": peer.median,

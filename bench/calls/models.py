@@ -1,14 +1,11 @@
 """The models: who has them, and how they are judged."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from bench.calls import judges
-from bench.calls.contest import OURS, Data, Maker
-
-Judge = Callable[[Data, Any], float]
+from bench.calls.contest import OURS, Judge, Maker
 
 
 @dataclass(frozen=True)
@@ -20,10 +17,11 @@ class Model:
     method: str
     judge_fit: Judge
     judge_applied: Judge
-    work: Callable[[Data, Any], float] | None = None
+    work: Judge | None = None
     others: dict[str, tuple[str, str]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     seeded: bool = True
+    drawn: bool = False
     shared: tuple[str, ...] = ()
     float32_only: tuple[str, ...] = ()
     note: str = ""
@@ -49,7 +47,7 @@ def _gaussian(kind: str) -> Model:
     return Model(
         "GaussianMixture", "mixture", "predict",
         partial(judges.likelihood, kind), partial(judges.chosen, kind),
-        judges.full_work if kind == "full" else None, options={"covariance_type": kind},
+        judges.full_work if kind == "full" else None, options={"covariance_type": kind}, drawn=True,
     )  # fmt: skip
 
 
@@ -62,18 +60,18 @@ _CLUSTERS = ("cluster", "predict", judges.centroids, judges.assigned)
 _ATOMS = ("decomposition", "transform", judges.atoms, judges.pursued)
 
 NMF = Model("NMF", *_FACTORS, judges.nmf_work, shared=SHARED)
-MINIBATCH_NMF = Model("MiniBatchNMF", *_FACTORS, shared=SHARED)
+MINIBATCH_NMF = Model("MiniBatchNMF", *_FACTORS, drawn=True, shared=SHARED)
 KMEANS = Model(
     "KMeans", *_CLUSTERS, judges.lloyd_work,
     {"sklearnex": ("sklearnex.cluster", "KMeans"), "faiss": (PEERS, "FaissKMeans"),
      "superkmeans": (PEERS, "SuperKMeans")},
-    float32_only=("faiss", "superkmeans"),
+    drawn=True, float32_only=("faiss", "superkmeans"),
 )  # fmt: skip
-MINIBATCH_KMEANS = Model("MiniBatchKMeans", *_CLUSTERS)
+MINIBATCH_KMEANS = Model("MiniBatchKMeans", *_CLUSTERS, drawn=True)
 GAUSSIANS = {kind: _gaussian(kind) for kind in ("full", "tied", "diag", "spherical")}
 POISSON = Model(
     "PoissonMixture", "", "predict", partial(judges.likelihood, "poisson"), partial(judges.chosen, "poisson"),
-    others={"pomegranate": (PEERS, "Pomegranate")},
+    others={"pomegranate": (PEERS, "Pomegranate")}, drawn=True,
 )  # fmt: skip
 PCA = Model("PCA", *_COMPONENTS, judges.gram_work, {"sklearnex": ("sklearnex.decomposition", "PCA")})
 INCREMENTAL_PCA = Model(
@@ -84,11 +82,11 @@ TRUNCATED_SVD = Model("TruncatedSVD", *_COMPONENTS)
 ROBUST_PCA = Model(
     "RobustPCA", "", "", judges.low_rank, judges.low_rank, others={"pyrpca": (PEERS, "Pyrpca")}, seeded=False
 )
-DICTIONARY = Model("DictionaryLearning", *_ATOMS, shared=SHARED)
-MINIBATCH_DICTIONARY = Model("MiniBatchDictionaryLearning", *_ATOMS, shared=SHARED)
+DICTIONARY = Model("DictionaryLearning", *_ATOMS, drawn=True, shared=SHARED)
+MINIBATCH_DICTIONARY = Model("MiniBatchDictionaryLearning", *_ATOMS, drawn=True, shared=SHARED)
 SPAMS_DICTIONARY = Model(
     "MiniBatchDictionaryLearning", "", "", judges.atoms, judges.pursued,
-    others={"spams": (PEERS, "SpamsDictionary")}, note="beside SPAMS",
+    others={"spams": (PEERS, "SpamsDictionary")}, drawn=True, note="beside SPAMS",
 )  # fmt: skip
 CODES = Model(
     "sparse_encode", "", "transform", judges.coded, judges.coded, seeded=False,

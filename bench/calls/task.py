@@ -38,7 +38,7 @@ class Task:
     def fit(self, *dtypes: str) -> Iterator[Case]:
         """`fit`, in these dtypes or in all."""
         for dtype in dtypes or DTYPES:
-            yield self._case("fit", Fit(), dtype, self.model.judge_fit)
+            yield self._case("fit", Fit(self.model.drawn), dtype, self.model.judge_fit)
 
     def apply(self) -> Iterator[Case]:
         """`transform` or `predict` of all rows."""
