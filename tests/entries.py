@@ -224,7 +224,7 @@ ENTRIES = {
         )
         for solver in SOLVERS if solver not in ("sgd", "gd")
     },
-    "Ridge, gd": fitted(lambda: gf.Ridge(0.5, solver="gd", tol=1e-3), ("predict",), y=y),
+    "Ridge, gd": fitted(lambda: gf.Ridge(50.0, solver="gd", tol=1e-3), ("predict",), y=y),
     "Ridge, sgd": fitted(lambda: gf.Ridge(0.5, solver="sgd", tol=1e-3, random_state=0), ("predict",), y=y),
     "Ridge, svd": fitted(lambda: gf.Ridge(0.5, solver="svd"), ("predict",), sparse=False, y=y),
     "Ridge without intercept": fitted(lambda: gf.Ridge(0.5, fit_intercept=False), ("predict",), y=y),
