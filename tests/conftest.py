@@ -58,7 +58,7 @@ def beside_twin(request):
     return _core.load(level), dtype
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_python():
     """Run a program in a new interpreter; its output, after it ended as it should."""
 
