@@ -1,6 +1,7 @@
 // The compiled module: one m.def per kernel, bound for float and double. A kernel is one pass; see cpp/README.md. What
 // all families use is bound here, each family in its bind_*.cpp.
 #include "fold/measure.hpp"
+#include "fold/peak.hpp"
 #include "fold/products.hpp"
 #include "fold/seam.hpp"
 #include "fold/small.hpp"

@@ -1,7 +1,7 @@
 // Which instruction set this machine and its operating system offer; built for the baseline, no globals. The build runs
 // it as a program, to find out what level to compile.
 #ifndef GRAMFOLD_PROGRAM
-#include <pybind11/pybind11.h>
+#include <Python.h>
 #endif
 
 namespace {
@@ -25,5 +25,20 @@ int level() {
 #ifdef GRAMFOLD_PROGRAM
 int main() { return level(); }
 #else
-PYBIND11_MODULE(_cpu, m, pybind11::mod_gil_not_used()) { m.def("level", &level); }
+
+namespace {
+
+PyObject* level_of_machine(PyObject*, PyObject*) { return PyLong_FromLong(level()); }
+
+PyMethodDef functions[] = {{"level", level_of_machine, METH_NOARGS, nullptr}, {}};
+PyModuleDef_Slot slots[] = {
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {}};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_cpu", nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__cpu() { return PyModuleDef_Init(&definition); }
 #endif

@@ -53,7 +53,7 @@ py::array_t<T> array(const std::vector<T, A>& from) {
 }
 
 template <class T>
-void bind(py::module_& m) {
+void dictionary_kernels(py::module_& m) {
     m.def(
         "update_atoms",
         [](const Contiguous<T>& atoms, const Contiguous<double>& gram, const Contiguous<T>& products, double l1,
@@ -136,8 +136,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_dictionary(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    dictionary_kernels<float>(m);
+    dictionary_kernels<double>(m);
     m.def(
         "repeated_atoms",
         [](const Contiguous<double>& gram, double same) {

@@ -7,15 +7,10 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <vector>
 
-#include "fold/threads.hpp"
 #include "fold/tile.hpp"
 
 // A function that is compiled once, and not again where it is called with a constant.
@@ -68,97 +63,47 @@ struct Run {
 
 namespace fold_detail {
 
-template <class Sums>
-class Tree {
-  public:
-    explicit Tree(Index leaves) {
-        for (Index width = leaves; width > 1; width = (width + 1) / 2) {
-            levels_.emplace_back(static_cast<std::size_t>((width + 1) / 2));
-            widths_.push_back(width);
-        }
-    }
-
-    std::unique_ptr<Sums> take() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (spare_.empty()) return nullptr;
-        auto sums = std::move(spare_.back());
-        spare_.pop_back();
-        return sums;
-    }
-
-    void put(Index leaf, std::unique_ptr<Sums> sums) {
-        for (std::size_t level = 0; level < levels_.size(); ++level, leaf /= 2) {
-            if ((leaf ^ 1) >= widths_[level]) continue;
-            std::unique_ptr<Sums> other;
-            {
-                const std::lock_guard<std::mutex> lock(mutex_);
-                auto& slot = levels_[level][static_cast<std::size_t>(leaf / 2)];
-                if (!slot) {
-                    slot = std::move(sums);
-                    return;
-                }
-                other = std::move(slot);
-            }
-            *sums += *other;
-            const std::lock_guard<std::mutex> lock(mutex_);
-            spare_.push_back(std::move(other));
-        }
-        root_ = std::move(sums);
-    }
-
-    std::unique_ptr<Sums> root() { return std::move(root_); }
-
-  private:
-    std::vector<std::vector<std::unique_ptr<Sums>>> levels_;
-    std::vector<Index> widths_;
-    std::vector<std::unique_ptr<Sums>> spare_;
-    std::unique_ptr<Sums> root_;
-    std::mutex mutex_;
+// Sums and workers of any type, as fold.cpp sees them: it is compiled once, and not again for every kernel.
+struct Job {
+    const void* context;
+    void* (*make_sums)(const void* context);
+    void (*clear)(void* sums);
+    void (*add)(void* sums, const void* other);
+    void (*delete_sums)(void* sums);
+    void* (*make_worker)(const void* context);
+    void (*block)(void* worker, Index first, Index count, void* sums);
+    void (*delete_worker)(void* worker);
 };
+
+// The sums of the whole, which the caller deletes.
+void* fold(const Plan& plan, const Run& run, const Job& job);
 
 }  // namespace fold_detail
 
 // make_sums() -> unique_ptr<Sums>, with Sums::clear() and +=; make_worker() -> a callable with its own scratch,
 // worker(first, count, sums), called for each block. The sums of the whole fold are returned.
 template <class MakeSums, class MakeWorker>
-auto fold(const Plan& plan, const Run& run, MakeSums make_sums, MakeWorker make_worker) {
+auto fold(const Plan& plan, const Run& run, const MakeSums& make_sums, const MakeWorker& make_worker) {
     using Sums = typename decltype(make_sums())::element_type;
-    fold_detail::Tree<Sums> tree(plan.chunks);
-    std::atomic<Index> next{0};
-    std::atomic<bool> stop{false};
-    std::exception_ptr error;
-    std::mutex error_mutex;
-
-    const auto work = [&](bool caller) GRAMFOLD_ONCE {
-        using Clock = std::chrono::steady_clock;
-        try {
-            auto worker = make_worker();
-            auto polled = Clock::now();
-            for (Index c; !stop && (c = next++) < plan.chunks;) {
-                auto sums = tree.take();
-                if (sums) sums->clear();
-                else sums = make_sums();
-                const Index end = plan.first(c + 1);
-                for (Index first = plan.first(c); first < end && !stop; first += plan.block) {
-                    worker(first, std::min(plan.block, end - first), *sums);
-                    if (caller && run.poll && Clock::now() - polled > std::chrono::milliseconds(50)) {
-                        if (run.poll()) throw Cancelled();
-                        polled = Clock::now();
-                    }
-                }
-                tree.put(c, std::move(sums));
-            }
-        } catch (...) {
-            const std::lock_guard<std::mutex> lock(error_mutex);
-            if (!error) error = std::current_exception();
-            stop = true;
-        }
+    using Worker = decltype(make_worker());
+    struct Context {
+        const MakeSums& make_sums;
+        const MakeWorker& make_worker;
     };
-
-    const double worth = 1 + plan.work / 4e6;
-    in_threads(static_cast<int>(std::min({double(run.n_threads), double(plan.chunks), worth})), work);
-    if (error) std::rethrow_exception(error);
-    return tree.root();
+    const Context context{make_sums, make_worker};
+    const fold_detail::Job job{
+        &context,
+        [](const void* c) -> void* { return static_cast<const Context*>(c)->make_sums().release(); },
+        [](void* sums) { static_cast<Sums*>(sums)->clear(); },
+        [](void* sums, const void* other) { *static_cast<Sums*>(sums) += *static_cast<const Sums*>(other); },
+        [](void* sums) { delete static_cast<Sums*>(sums); },
+        [](const void* c) -> void* { return new Worker(static_cast<const Context*>(c)->make_worker()); },
+        [](void* worker, Index first, Index count, void* sums) {
+            (*static_cast<Worker*>(worker))(first, count, *static_cast<Sums*>(sums));
+        },
+        [](void* worker) { delete static_cast<Worker*>(worker); },
+    };
+    return std::unique_ptr<Sums>(static_cast<Sums*>(fold_detail::fold(plan, run, job)));
 }
 
 }  // namespace gramfold

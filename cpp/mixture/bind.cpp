@@ -120,7 +120,7 @@ py::tuple gaussian_mixture(const Readable<From>& x, const std::string& kind, con
 }
 
 template <class From, class T>
-void bind(py::module_& m) {
+void mixture_kernels(py::module_& m) {
     m.def("gaussian_mixture", &gaussian_mixture<From, T>, py::kw_only(), py::arg("x").noconvert(), py::arg("kind"),
           py::arg("shift").noconvert(), py::arg("scale").noconvert(), py::arg("centers").noconvert(),
           py::arg("factor").noconvert(), py::arg("constants").noconvert(), py::arg("about").noconvert(),
@@ -132,9 +132,9 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_mixture(py::module_& m) {
-    bind<float, float>(m);
-    bind<double, double>(m);
-    bind<float, double>(m);
+    mixture_kernels<float, float>(m);
+    mixture_kernels<double, double>(m);
+    mixture_kernels<float, double>(m);
     m.def("poisson_mixture", &poisson_mixture, py::kw_only(), py::arg("x"), py::arg("f").noconvert(),
           py::arg("bias").noconvert(), py::arg("slope").noconvert(), py::arg("exposure").noconvert(),
           py::arg("weights").noconvert(), py::arg("given").noconvert(), py::arg("sums").noconvert(),

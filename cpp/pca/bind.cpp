@@ -30,7 +30,7 @@ double centred(const Readable<T>& x, const Optional<double>& shift, const Option
 }
 
 template <class T>
-void bind(py::module_& m) {
+void pca_kernels(py::module_& m) {
     m.def("centred", &centred<T>, py::kw_only(), py::arg("x").noconvert(), py::arg("shift").noconvert(),
           py::arg("weights").noconvert(), py::arg("scale").noconvert(), py::arg("by_row"), py::arg("q").noconvert(),
           py::arg("gram").noconvert(), py::arg("products").noconvert(), py::arg("image").noconvert(),
@@ -40,6 +40,6 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_pca(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    pca_kernels<float>(m);
+    pca_kernels<double>(m);
 }

@@ -55,7 +55,7 @@ py::tuple misfit_of(const py::object& x, const Strided<double>& y, const Optiona
 }
 
 template <class T>
-void bind(py::module_& m) {
+void ridge_kernels(py::module_& m) {
     m.def("moments", &moments<T>, py::kw_only(), py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
           py::arg("weights").noconvert(), py::arg("n_threads"), py::arg("scale") = 1.0);
 }
@@ -63,8 +63,8 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_ridge(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    ridge_kernels<float>(m);
+    ridge_kernels<double>(m);
     m.def("misfit", &misfit_of, py::kw_only(), py::arg("x"), py::arg("y").noconvert(), py::arg("shift").noconvert(),
           py::arg("weights").noconvert(), py::arg("scale"), py::arg("coefs").noconvert(), py::arg("n_threads"));
 }

@@ -93,7 +93,7 @@ py::object shrink_sparse(const py::tuple& x, const std::optional<Contiguous<T>>&
 }
 
 template <class T>
-void bind(py::module_& m) {
+void rpca_kernels(py::module_& m) {
     m.def("shrink", &shrink<T>, py::kw_only(), py::arg("x"), py::arg("weights").noconvert(), py::arg("z").noconvert(),
           py::arg("v").noconvert(), py::arg("f").noconvert(), py::arg("left").noconvert(), py::arg("lam"),
           py::arg("mu_old"), py::arg("mu"), py::arg("mu_next"), py::arg("damping_old"), py::arg("damping"),
@@ -108,6 +108,6 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_rpca(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    rpca_kernels<float>(m);
+    rpca_kernels<double>(m);
 }
