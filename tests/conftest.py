@@ -44,7 +44,21 @@ def dtype(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(
+    params=[
+        pytest.param((level, dtype), id=f"{level}-{dtype.__name__}")
+        for level in _core.available()
+        for dtype in (np.float32, np.float64)
+        if (level, dtype) != ("numpy", np.float64)
+    ]
+)
+def beside_twin(request):
+    """Kernels and a type; not the twin in double, which is what the others are compared with."""
+    level, dtype = request.param
+    return _core.load(level), dtype
+
+
+@pytest.fixture(scope="session")
 def run_python():
     """Run a program in a new interpreter; its output, after it ended as it should."""
 

@@ -170,10 +170,10 @@ ENTRIES = {
     "TruncatedSVD, gram": fitted(lambda: gf.TruncatedSVD(K, algorithm="gram"), LINEAR),
     "IncrementalPCA": fitted(lambda: gf.IncrementalPCA(K, batch_size=20), (*LINEAR, *GAUSSIAN)),
     "IncrementalPCA.partial_fit": fitted(lambda: gf.IncrementalPCA(K), ("transform",), learn="partial_fit"),
-    "RobustPCA": fitted(lambda: gf.RobustPCA(tol=1e-6), observed=True),
+    "RobustPCA": fitted(lambda: gf.RobustPCA(tol=1e-4), observed=True),
     # Codes of rows with few observed entries are not unique in more than one dimension.
     "RobustPCA, rank 1": fitted(lambda: gf.RobustPCA(tol=1e-4, max_rank=1), ("transform",), observed=True),
-    "RobustPCA, rows": fitted(lambda: gf.RobustPCA(tol=1e-5, penalty="l21"), observed=True),
+    "RobustPCA, rows": fitted(lambda: gf.RobustPCA(tol=1e-4, penalty="l21"), observed=True),
     "OnlineRobustPCA": fitted(lambda: gf.OnlineRobustPCA(K), ("transform",), sparse=False),
     **{
         f"sparse_encode, {name}": called(
@@ -224,8 +224,8 @@ ENTRIES = {
         )
         for solver in SOLVERS if solver not in ("sgd", "gd")
     },
-    "Ridge, gd": fitted(lambda: gf.Ridge(0.5, solver="gd", tol=1e-3), ("predict",), y=y),
-    "Ridge, sgd": fitted(lambda: gf.Ridge(0.5, solver="sgd", tol=1e-3, random_state=0), ("predict",), y=y),
+    "Ridge, gd": fitted(lambda: gf.Ridge(50.0, solver="gd", tol=1e-3), ("predict",), y=y),
+    "Ridge, sgd": fitted(lambda: gf.Ridge(0.5, solver="sgd", tol=1e-2, random_state=0), ("predict",), y=y),
     "Ridge, svd": fitted(lambda: gf.Ridge(0.5, solver="svd"), ("predict",), sparse=False, y=y),
     "Ridge without intercept": fitted(lambda: gf.Ridge(0.5, fit_intercept=False), ("predict",), y=y),
     "Ridge, nearly unpenalised": fitted(lambda: gf.Ridge(1e-6), ("predict",), y=y),

@@ -1,7 +1,9 @@
 """A sparse matrix whose parts do not fit together is refused by every public entry, and never followed.
 
-Each case runs in a process of its own: a kernel or a method of SciPy that follows such indices may end it.
+They run in a process of their own: a kernel or a method of SciPy that follows such indices may end it.
 """
+
+import itertools
 
 import numpy as np
 import pytest
@@ -49,7 +51,10 @@ FAULTS = {
 }
 
 
-def corrupt(what, form, index="int32"):
+FORMS = [("csr", "int32"), ("csr", "int64"), ("csr_matrix", "int32"), ("csc", "int32"), ("bsr", "int32")]
+
+
+def corrupt(what, form, index):
     s = csr("csr" if form == "csr_matrix" else form, np.dtype(index))
     FAULTS[what](s)
     if form == "csr_matrix":
@@ -68,24 +73,20 @@ def fitted(entry):
     return [getattr(model, method) for method in entry.methods if not method.startswith("fit")]
 
 
-def refuse_all(form, index="int32"):
+def refuse_all():
     """Call every entry with every fault; what was called last is printed first, should it end the process."""
     for name, entry in TAKING.items():
         for call in [entry.run, *fitted(entry)]:
-            for what in FAULTS:
-                print(name, getattr(call, "__name__", ""), what, flush=True)
+            for form, what in itertools.product(FORMS, FAULTS):
+                print(name, getattr(call, "__name__", ""), *form, what, flush=True)
                 with pytest.raises(ValueError, match=r"ind|data"):
-                    call(corrupt(what, form, index))
+                    call(corrupt(what, *form))
     print("all refused")
 
 
-@pytest.mark.parametrize(
-    ("form", "index"),
-    [("csr", "int32"), ("csr", "int64"), ("csr_matrix", "int32"), ("csc", "int32"), ("bsr", "int32")],
-)
-def test_a_corrupt_sparse_matrix_is_refused_by_every_entry(run_python, form, index):
-    code = "import warnings; warnings.simplefilter('ignore'); import test_corrupt_sparse as t; "
-    assert run_python(code + f"t.refuse_all({form!r}, {index!r})", 600).endswith("all refused\n")
+def test_a_corrupt_sparse_matrix_is_refused_by_every_entry(run_python):
+    code = "import warnings; warnings.simplefilter('ignore'); import test_corrupt_sparse as t; t.refuse_all()"
+    assert run_python(code, 600).endswith("all refused\n")
 
 
 @pytest.mark.parametrize(

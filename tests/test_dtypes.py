@@ -191,8 +191,9 @@ import numpy as np, scipy.linalg as la, scipy.sparse as sp, gramfold as gf, test
 warnings.simplefilter("ignore")
 some = np.random.default_rng(0).integers(0, 9, (100, 2000)).astype(np.uint8)
 models = [
-    gf.NMF(3, max_iter=2), gf.NMF(3, max_iter=2, solver="mu", init="random"), gf.MiniBatchNMF(3, max_iter=2),
-    gf.KMeans(3, max_iter=2), gf.KMeans(30, init="random", n_init=1, max_iter=3), gf.MiniBatchKMeans(3),
+    gf.NMF(3, max_iter=2), gf.NMF(3, max_iter=2, solver="mu", init="random"),
+    gf.MiniBatchNMF(3, max_iter=2, init="random"), gf.KMeans(3, max_iter=2),
+    gf.KMeans(30, init="random", n_init=1, max_iter=3), gf.MiniBatchKMeans(3),
     gf.DictionaryLearning(3, max_iter=2),
 ]
 grams = [

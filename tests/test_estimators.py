@@ -21,7 +21,7 @@ SPARSE = [
 VARIANTS = [
     gf.NMF(max_iter=2000),
     gf.NMF(max_iter=2000, solver="hals", init="random", random_state=0),
-    gf.NMF(max_iter=5000, max_sweeps=1, extrapolate=False, shuffle=True),
+    gf.NMF(2, init="random", random_state=0, max_iter=5000, max_sweeps=1, extrapolate=False, shuffle=True),
     gf.NMF(2, max_iter=2000, alpha_W=0.01, l1_ratio=0.5),
     # Without a penalty a signed factor of arbitrary data may grow without end.
     gf.NMF(2, max_iter=5000, alpha_W=0.01, W_nonneg=False),

@@ -16,10 +16,10 @@ DENSE = {
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:.*no observed entry.*:UserWarning")
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if not entry.observed])
-def test_x_is_left_as_it_was(name, dtype):
+def test_x_is_left_as_it_was(name):
     entry: Entry = ENTRIES[name]
-    for form, make in DENSE.items():
-        x = make(counts(empty_row=entry.empty_row).astype(dtype))
+    for i, (form, make) in enumerate(DENSE.items(), [*ENTRIES].index(name)):
+        x = make(counts(empty_row=entry.empty_row).astype((np.float32, np.float64)[i % 2]))
         before = state(x)
         entry.run(x)
         assert state(x) == before, form

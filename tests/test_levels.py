@@ -5,16 +5,19 @@ import pytest
 import gramfold as gf
 from gramfold import _core
 
-ON_MACHINE = """
+# What takes long to import is imported once.
+ON_MACHINES = """
 import sys, types, warnings
-sys.modules["gramfold._core._cpu"] = types.SimpleNamespace(level=lambda: {level})
 {before}
-with warnings.catch_warnings(record=True) as warned:
-    warnings.simplefilter("always")
-    import gramfold as gf
-loaded = [name[-2:] for name in sys.modules if name.startswith("gramfold._core._core_v")]
-print(gf.show_config()["level"], max(loaded, default="none"))
-print(*[w.message for w in warned])
+for level in {levels}:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gramfold"]:
+        del sys.modules[name]
+    sys.modules["gramfold._core._cpu"] = types.SimpleNamespace(level=lambda: level)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        import gramfold as gf
+    loaded = [name[-2:] for name in sys.modules if name.startswith("gramfold._core._core_v")]
+    print(gf.show_config()["level"], max(loaded, default="none"), *[w.message for w in warned])
 """
 
 BROKEN = """
@@ -31,43 +34,51 @@ ExtensionFileLoader.create_module = refuse
 """
 
 
-@pytest.fixture
-def on_machine(run_python):
-    """What is used and loaded on a machine of a level, and what is said."""
+MACHINES = [0, 2, 3, 4]
 
-    def run(level, before="", **environment):
-        code = ON_MACHINE.format(level=level, before=before)
-        used, said = run_python(code, **({"GRAMFOLD_ISA": ""} | environment)).split("\n", 1)
-        return *used.split(), said.strip()
+
+@pytest.fixture(scope="module")
+def on_machines(run_python):
+    """What is used and loaded on machines of these levels, and what is said."""
+
+    def run(levels, before="", **environment):
+        code = ON_MACHINES.format(levels=levels, before=before)
+        lines = run_python(code, **({"GRAMFOLD_ISA": ""} | environment)).splitlines()
+        return [(*line.split(" ", 2), "")[:3] for line in lines]
 
     return run
 
 
-@pytest.mark.parametrize("machine", [0, 2, 3, 4])
-def test_no_machine_loads_kernels_above_its_level(on_machine, machine):
-    level, highest, said = on_machine(machine)
+@pytest.fixture(scope="module")
+def machines(on_machines):
+    return dict(zip(MACHINES, on_machines(MACHINES), strict=True))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_machine_loads_kernels_above_its_level(machines, machine):
+    level, highest, said = machines[machine]
     best = max((name for name in _core.built() if int(name[1:]) <= machine), default="numpy")
     assert level == best
     assert highest == (best if best != "numpy" else "none")
     assert bool(said) == (best == "numpy")
 
 
-def test_a_machine_below_the_build_is_told_why_it_is_slow_and_what_to_do(on_machine):
-    level, _, said = on_machine(0)
+def test_a_machine_below_the_build_is_told_why_it_is_slow_and_what_to_do(machines):
+    level, _, said = machines[0]
     assert level == "numpy"
     for word in (", ".join(_core.built()) or "without compiled", "--no-cache-dir", _core.EVERY_LEVEL):
         assert word in said
 
 
 @pytest.mark.skipif(not _core.built(), reason="there are no compiled kernels")
-def test_kernels_that_cannot_be_loaded_are_told_with_the_reason(on_machine):
-    level, _, said = on_machine(4, BROKEN)
+def test_kernels_that_cannot_be_loaded_are_told_with_the_reason(on_machines):
+    [(level, _, said)] = on_machines([4], BROKEN)
     assert level == "numpy"
     assert "cannot be loaded: libfoo.so.1 is missing" in said
 
 
-def test_numpy_by_choice_is_not_warned_of(on_machine):
-    assert on_machine(0, GRAMFOLD_ISA="numpy") == ("numpy", "none", "")
+def test_numpy_by_choice_is_not_warned_of(on_machines):
+    assert on_machines([0], GRAMFOLD_ISA="numpy") == [("numpy", "none", "")]
 
 
 def test_show_config_says_what_was_built_and_how_to_build_every_level():

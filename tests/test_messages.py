@@ -4,6 +4,7 @@ Random walks over every estimator: parameters change, X changes its columns, typ
 come in shapes that do not fit. A message of a kernel or of NumPy's broadcasting is a check that is missing.
 """
 
+import functools
 import inspect
 import re
 import warnings
@@ -89,6 +90,7 @@ OF_X = (
 OF_NOTHING = ("complete", "get_covariance", "get_precision")
 
 
+@functools.cache
 def others(n, m):
     """Further arguments by name, for X of n rows and m columns: some fit, some do not."""
     return {
@@ -101,6 +103,7 @@ def others(n, m):
     }
 
 
+@functools.cache
 def matrices():
     x = counts(20, 6) + 0.0
     return [

@@ -1,33 +1,25 @@
 """Every public entry gives for rows in blocks what it gives for the whole; bad blocks are refused by name."""
 
-import itertools
 import re
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from entries import ENTRIES, ROWS, counts, state
+from entries import ENTRIES, counts, state
 from numpy.testing import assert_allclose
+from segment_cases import cut
 
 import gramfold as gf
 
-CUTS = {"rows": [*range(ROWS + 1)], "unequal": [0, 0, 7, 8, 8, 55, ROWS, ROWS]}
 
-
-def cut(X, name):
-    return gf.blocks([X[a:b] for a, b in itertools.pairwise(CUTS[name])])
-
-
-@pytest.mark.parametrize("cuts", CUTS)
 @pytest.mark.parametrize("form", ["dense", "CSR"])
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_every_entry_takes_blocks(name, form, cuts):
+def test_every_entry_takes_blocks(name, form):
     entry = ENTRIES[name]
     if form == "CSR" and not entry.sparse:
-        X = cut(sp.csr_array(counts()), cuts)
         with pytest.raises((TypeError, ValueError), match=r"[Ss]parse"):
-            entry.run(X)
+            entry.run(cut(sp.csr_array(counts()), 7))
         return
     X = counts(empty_row=entry.empty_row)
     X = sp.csr_array(X) if form == "CSR" else X
@@ -36,16 +28,18 @@ def test_every_entry_takes_blocks(name, form, cuts):
         expected = entry.run(X)
     except ValueError as refused:
         with pytest.raises(ValueError, match=re.escape(str(refused))):
-            entry.run(cut(X, cuts))
+            entry.run(cut(X, 7))
         return
-    found = entry.run(cut(X, cuts))
-    assert expected.keys() == found.keys()
-    for key, value in expected.items():
-        # These are told relative to the objective: those of an exact solution are rounding.
-        relative = key in ("duality_gap_", "dual_gap_", "kkt_residual_")
-        scale = 1.0 if relative else np.abs(value).max(initial=1e-300, where=np.isfinite(value))
-        assert_allclose(found[key], value, rtol=1e-9, atol=1e-10 * scale, err_msg=key)
-    assert state(X) == before
+    for size in (1, "unequal"):
+        found = entry.run(cut(X, size))
+        assert expected.keys() == found.keys()
+        for key, value in expected.items():
+            # These are told relative to the objective: those of an exact solution are rounding.
+            relative = key in ("duality_gap_", "dual_gap_", "kkt_residual_")
+            scale = 1.0 if relative else np.abs(value).max(initial=1e-300, where=np.isfinite(value))
+            message = f"{key}, blocks of {size}"
+            assert_allclose(found[key], value, rtol=1e-9, atol=1e-10 * scale, err_msg=message)
+        assert state(X) == before
 
 
 @pytest.mark.parametrize(

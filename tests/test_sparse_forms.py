@@ -101,7 +101,9 @@ def plain(name, dtype):
 @pytest.mark.parametrize("name", TAKING)
 def test_every_form_of_the_same_matrix_gives_the_same_answer(name, dtype):
     entry, expected = ENTRIES[name], plain(name, dtype)
-    for form, make in FORMS.items():
+    # Every other form in one type, the others in the other one, and turned round for the next entry.
+    turn = (TAKING.index(name) + (dtype == np.float32)) % 2
+    for form, make in [*FORMS.items()][turn::2]:
         if entry.observed and form in ZEROS:
             continue
         x = make(matrix(name, dtype))

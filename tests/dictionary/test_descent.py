@@ -36,7 +36,7 @@ def objective(X, Z, D, alpha, algorithm):
 
 @pytest.mark.parametrize("algorithm", MINIMISERS)
 def test_small_fits_descend_and_end_at_what_they_say(dtype, algorithm):
-    for seed in range(60):
+    for seed in range(30) if dtype == np.float32 else range(30, 60):
         X, size, k, options = small_problem(seed)
         if algorithm == "soup_l0":
             options["alpha"] *= size

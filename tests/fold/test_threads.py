@@ -1,10 +1,8 @@
-"""Threads, processes and signals: the same bits however many, and nothing that hangs or breaks."""
+"""Threads and processes: the same bits however many, and nothing that hangs or breaks."""
 
 import contextlib
 import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import threading
 
@@ -15,9 +13,7 @@ from fold.cases import data, fit
 from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 
-import gramfold as gf
 from gramfold import _core
-from gramfold.fit.arguments import effective_threads
 
 pool = pytest.mark.skipif(_core.kernels.threading() != "pool", reason="gramfold's own threads only")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -237,199 +233,6 @@ print("shared")
 @pool
 def test_calls_share_their_threads_and_the_process_ends_while_these_are_idle(run_python):
     assert run_python(THREADS_LEFT) == "shared\n"
-
-
-# A shell that starts the tests in the background has them ignore SIGINT.
-INTERRUPTED = """
-import signal
-import numpy as np, gramfold as gf
-signal.signal(signal.SIGINT, signal.default_int_handler)
-X = np.random.default_rng(0).random({shape})
-def ready(info):
-    if info.iteration == 1:
-        print("running", flush=True)
-try:
-    gf.NMF({k}, tol=0, max_iter=10**7, init="random", n_threads=2, callback=ready).fit(X)
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-model = gf.NMF(2, tol=0, max_iter=5, n_threads=2).fit(X[:100])
-print("fitted", model.n_iter_, flush=True)
-"""
-
-
-@pytest.mark.parametrize("size", [{"shape": (20_000, 100), "k": 100}, {"shape": (300, 20), "k": 5}], ids=str)
-@linux
-def test_an_interrupt_ends_a_long_fit_within_a_second_and_another_fit_works(size):
-    program = INTERRUPTED.format(**size)
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout.readline() == "running\n"
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=5)
-        finally:
-            process.kill()
-    assert out.splitlines() == ["interrupted", "fitted 5"], err
-
-
-KERNEL_INTERRUPTED = """
-import signal
-import numpy as np
-from gramfold import _core
-x, f = np.ones((200_000, 64)), np.random.default_rng(0).random((64, 64))
-out = np.zeros((len(x), 64))
-signal.setitimer(signal.ITIMER_REAL, 0.3)
-def interrupt(number, frame):
-    raise KeyboardInterrupt
-signal.signal(signal.SIGALRM, interrupt)
-try:
-    _core.kernels.hals(
-        x=x, p=None, f=f, gram=f.T @ f, inverse=None, start=None, previous=None, beta=0.0, out=out, sums=None,
-        l1=0.0, nonneg=True, max_sweeps=2000, polish=0, shrink=0.0, tol=0.0, cross=False, squares=True,
-        n_threads={n_threads})
-except KeyboardInterrupt:
-    print("interrupted", bool((out[-1] == 0).all()))
-"""
-
-
-@linux
-@pytest.mark.skipif(_core.level == "numpy", reason="NumPy's products are not interrupted")
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_an_interrupt_ends_a_single_kernel_between_its_blocks(run_python, n_threads):
-    code = KERNEL_INTERRUPTED.format(n_threads=n_threads)
-    assert run_python(code) == "interrupted True\n"
-
-
-THREADS = "import gramfold as gf; print(gf.show_config()['threads'])"
-
-
-@pytest.mark.parametrize(("setting", "threads"), [("1", 1), ("3", 3), ("4,2", 4)])
-def test_the_environment_sets_the_default_number_of_threads(run_python, setting, threads):
-    assert run_python(THREADS, OMP_NUM_THREADS=setting) == f"{threads}\n"
-
-
-@linux
-@pytest.mark.parametrize("setting", ["", "0", "many"])
-def test_without_a_number_the_affinity_sets_the_default(run_python, setting):
-    pinned = "import os; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])\n"
-    assert run_python(pinned + THREADS, OMP_NUM_THREADS=setting) == "1\n"
-
-
-def test_the_configuration_says_whose_threads_run():
-    config = gf.show_config()
-    expected = ["none"] if config["level"] == "numpy" else ["pool", "OpenMP"]
-    assert sum(name in config["threading"] for name in expected) == 1
-
-
-def test_the_argument_comes_before_the_environment(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert effective_threads(None) == 5
-    assert effective_threads(2) == effective_threads(np.int64(2)) == 2
-    for wrong in (0, -1, 1.0, True, "2"):
-        with pytest.raises(ValueError, match="n_threads"):
-            effective_threads(wrong)
-
-
-FIT = """
-import numpy as np, gramfold as gf
-X = np.random.default_rng(0).random((300, 20))
-model = gf.NMF(4, tol=0, max_iter=10, random_state=0).fit(X)
-print(gf.show_config()["level"], repr(float(model.reconstruction_err_)))
-"""
-
-
-def test_the_environment_forces_each_level_and_all_agree(run_python):
-    found = {level: run_python(FIT, GRAMFOLD_ISA=level).split() for level in _core.available()}
-    assert [name for name, _ in found.values()] == list(found)
-    errors = [float(error) for _, error in found.values()]
-    assert errors == pytest.approx([errors[0]] * len(errors), rel=1e-9)
-    assert run_python(FIT, GRAMFOLD_ISA="").split()[0] == _core.available()[0]
-
-
-def test_a_level_that_is_not_there_is_an_import_error_with_those_that_are(run_python):
-    code = "try:\n    import gramfold\nexcept ImportError as error:\n    print(error)"
-    message = run_python(code, GRAMFOLD_ISA="v9")
-    assert "GRAMFOLD_ISA='v9'" in message
-    assert ", ".join(_core.available()) in message
-
-
-OUT_OF_MEMORY = """
-import resource
-import numpy as np, scipy.sparse as sp, gramfold as gf
-small = np.random.default_rng(0).random((300, 20))
-expected = gf.NMF(3, tol=0, max_iter=5, random_state=0, n_threads=2).fit(small)
-tall = np.broadcast_to(np.float64(1), (3_000_000, 50))
-wide = np.broadcast_to(np.float64(1), (50, 3_000_000))
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-resource.setrlimit(resource.RLIMIT_AS, (used + {spare} * 2**20, hard))
-model = gf.NMF(64, init="random", random_state=0, tol=0, max_iter=1, n_threads=2)
-for X in (tall, wide):
-    for call in (model.fit, lambda X: gf.encode(X, np.ones((200, X.shape[1])))):
-        try:
-            call(X)
-        except MemoryError:
-            print("refused")
-resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-again = gf.NMF(3, tol=0, max_iter=5, random_state=0, n_threads=2).fit(small)
-print((again.components_ == expected.components_).all(), hasattr(model, "components_"))
-"""
-
-
-@linux
-def test_a_fit_without_memory_is_a_memory_error_and_the_next_one_works(run_python):
-    out = run_python(OUT_OF_MEMORY.format(spare=300)).split()
-    assert out[-2:] == ["True", "False"]
-    assert out.count("refused") >= 3
-
-
-KERNEL_OUT_OF_MEMORY = """
-import resource
-import numpy as np
-from gramfold import _core
-rng = np.random.default_rng(0)
-k, rows, cols = 64, 4000, 30_000
-x, f = np.broadcast_to(np.float64(1), (rows, cols)), rng.random((cols, k))
-out, sums = np.empty((rows, k)), np.empty((cols, k))
-gram = f.T @ f
-def call(x, f, sums, n_threads):
-    return _core.kernels.hals(
-        x=x, p=None, f=f, gram=gram, inverse=None, start=None, previous=None, beta=0.0, out=out, sums=sums,
-        l1=0.0, nonneg=True, max_sweeps=1, polish=0, shrink=0.0, tol=0.0, cross=False, squares=True,
-        n_threads=n_threads)[2:]
-few = (np.ones((rows, 30)), f[:30], sums[:30])
-expected = call(*few, 2)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-for spare in (0, 1, 4, 16, 40, 80):
-    resource.setrlimit(resource.RLIMIT_AS, (used + spare * 2**20, hard))
-    for n_threads in (1, 2):
-        try:
-            call(x, f, sums, n_threads)
-        except MemoryError:
-            print("refused")
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-print(call(*few, 2) == expected)
-"""
-
-
-@linux
-@pytest.mark.skipif(_core.level == "numpy", reason="NumPy's allocations are its own")
-def test_every_allocation_of_a_kernel_may_fail(run_python):
-    out = run_python(KERNEL_OUT_OF_MEMORY).split()
-    assert out[-1] == "True"
-    assert out.count("refused") >= 4
-
-
-def test_importing_leaves_the_settings_of_the_process_alone(run_python):
-    code = (
-        "import os, signal\n"
-        "before = signal.getsignal(signal.SIGINT), dict(os.environ)\n"
-        "import gramfold\n"
-        "print((signal.getsignal(signal.SIGINT), dict(os.environ)) == before)"
-    )
-    assert run_python(code) == "True\n"
 
 
 def test_no_file_or_thread_is_left_behind():

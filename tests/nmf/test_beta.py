@@ -287,7 +287,7 @@ def test_both_encoders_find_the_minimiser_of_every_row(sparse):
 @pytest.mark.parametrize("layout", ["C", "F", "csr"])
 @pytest.mark.parametrize("coordinates", [False, True], ids=["mu", "coordinates"])
 def test_the_code_of_a_row_does_not_depend_on_the_other_rows(layout, coordinates, dtype):
-    X, _, H = make(300, 500, 5, dtype=dtype)
+    X, _, H = make(200, 300, 5, dtype=dtype)
     X[3], X[4] = 0, 1
     laid = {"C": np.ascontiguousarray, "F": np.asfortranarray, "csr": sp.csr_array}[layout](X)
 
@@ -295,7 +295,7 @@ def test_the_code_of_a_row_does_not_depend_on_the_other_rows(layout, coordinates
         return BetaDivergence(Source(rows, 2), *NONE, beta=1.0, coordinates=coordinates).encode(H)
 
     together = encode(laid)
-    for r in (0, 3, 4, 150, 299):
+    for r in (0, 3, 4, 150, 199):
         assert_array_equal(encode(laid[r : r + 1])[0], together[r])
 
 

@@ -78,9 +78,9 @@ def test_transform_is_fit_transform_on_the_training_rows(planted, model):
 @pytest.mark.parametrize("loss", ["kullback-leibler", 1.5])
 @pytest.mark.filterwarnings("ignore:.*rows did not converge")  # multiplicative updates, at the end
 def test_other_losses_fall(loss, fresh):
-    X = make_counts(600, 80, 5, row_nnz=12, random_state=0)[0].astype(float)
+    X = make_counts(300, 40, 5, row_nnz=12, random_state=0)[0].astype(float)
     model = gf.MiniBatchNMF(
-        5, beta_loss=loss, batch_size=100, init="random", random_state=0, tol=0, fresh_restarts=fresh,
+        5, beta_loss=loss, batch_size=50, init="random", random_state=0, tol=0, fresh_restarts=fresh,
         max_no_improvement=None, max_iter=10,
     ).fit(X)  # fmt: skip
     cost = model.history_["objective"].reshape(10, 6).mean(axis=1)

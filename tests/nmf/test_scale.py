@@ -51,7 +51,7 @@ def test_a_power_of_four_scales_both_factors_to_the_bit(name, init, shape, dtype
 
     for form in (np.asarray, sp.csr_array) if name not in ("masked", "is") else (np.asarray,):
         once, W, again = fitted(0, form)
-        for exponent in (-size // 2, -5, 9, size // 2):
+        for exponent in (-size // 2, size // 2 - 1):  # even and odd
             model, W_scaled, again_scaled = fitted(exponent, form)
             assert_array_equal(model.components_, np.ldexp(once.components_, exponent))
             assert_array_equal(W_scaled, np.ldexp(W, exponent))
@@ -117,19 +117,18 @@ def test_tiny_data_are_fitted_as_well_as_others(loss, size):
 @pytest.mark.parametrize("beta", [0.5, 1, 1.5, 2, 3])
 def test_penalties_that_empty_the_factors_leave_numbers(shape, beta, dtype):
     rng = np.random.default_rng(0)
-    for seed in range(2):
+    for seed, form in enumerate((np.asarray, sp.csr_array)):
         X = (rng.random(shape) * (rng.random(shape) < 0.2)).astype(dtype)
-        for form in (np.asarray, sp.csr_array):
-            for alphas in (
-                {"alpha_W": 0.1},
-                {"alpha_W": 0.0, "alpha_H": 3.0},
-                {"alpha_W": 9.0, "alpha_H": 0.0},
-            ):
-                model = gf.NMF(2, solver="mu", beta_loss=beta, l1_ratio=0.5, init="random", tol=0,
-                               max_iter=400, random_state=seed, **alphas)  # fmt: skip
-                W = model.fit_transform(form(X))
-                assert np.isfinite(W).all()
-                assert np.isfinite(model.components_).all()
-                assert np.isfinite([model.kkt_residual_, model.reconstruction_err_]).all()
-                tiny = np.finfo(dtype).tiny
-                assert not np.any((model.components_ > 0) & (model.components_ < tiny))
+        for alphas in (
+            {"alpha_W": 0.1},
+            {"alpha_W": 0.0, "alpha_H": 3.0},
+            {"alpha_W": 9.0, "alpha_H": 0.0},
+        ):
+            model = gf.NMF(2, solver="mu", beta_loss=beta, l1_ratio=0.5, init="random", tol=0,
+                           max_iter=400, random_state=seed, **alphas)  # fmt: skip
+            W = model.fit_transform(form(X))
+            assert np.isfinite(W).all()
+            assert np.isfinite(model.components_).all()
+            assert np.isfinite([model.kkt_residual_, model.reconstruction_err_]).all()
+            tiny = np.finfo(dtype).tiny
+            assert not np.any((model.components_ > 0) & (model.components_ < tiny))

@@ -1,5 +1,6 @@
 """Fits on segments of rows against fits on the whole."""
 
+import functools
 import pickle
 from functools import partial
 
@@ -107,22 +108,32 @@ OFTEN = ("random", "csr", "mu", "kl", "mask", "unstored", "mini")  # others are 
 CUTS = [(name, size) for name in MODELS for size in SIZES if size == "unequal" or name in OFTEN]
 
 
+def only(given, *names):
+    return {key: value for key, value in given.items() if key in names}
+
+
+@functools.cache
+def on_whole(name, n):
+    """X of n rows, the fit of it, and what this says of X."""
+    make, data, given = MODELS[name]
+    X, model = data()[:n], make()
+    W = model.fit_transform(X, **given)
+    codes = model.transform(X, **only(given, "mask"))
+    return X, model, W, codes, model.score(X, **only(given, "mask", "sample_weight"))
+
+
 @pytest.mark.filterwarnings("ignore:Maximum number")
 @pytest.mark.parametrize(("name", "size"), CUTS)
 def test_a_fit_on_segments_is_that_on_the_whole(name, size):
-    make, data, given = MODELS[name]
-    X = data()
-    blocks = cut(X, size)
-    whole, model = make(), make()
-    W = whole.fit_transform(X, **given)
+    X, whole, W, codes, score = on_whole(name, 150 if size == 1 else SHAPE[0])
+    make, _, given = MODELS[name]
+    blocks, model = cut(X, size), make()
     assert_near(model.fit_transform(blocks, **given), W)
     assert_near(model.components_, whole.components_)
     assert_near(model.reconstruction_err_, whole.reconstruction_err_)
     assert model.n_iter_ == whole.n_iter_
-    mask = {key: value for key, value in given.items() if key == "mask"}
-    assert_near(whole.transform(blocks, **mask), whole.transform(X, **mask))
-    weight = {key: value for key, value in given.items() if key == "sample_weight"}
-    assert_near(whole.score(blocks, **mask, **weight), whole.score(X, **mask, **weight))
+    assert_near(whole.transform(blocks, **only(given, "mask")), codes)
+    assert_near(whole.score(blocks, **only(given, "mask", "sample_weight")), score)
 
 
 WIDE = {
@@ -158,7 +169,7 @@ def test_segments_are_not_copied_together(name, monkeypatch):
     X = cut(data(), "unequal")
     model = make()
     model.fit(X, **given)
-    model.transform(X, **{key: value for key, value in given.items() if key == "mask"})
+    model.transform(X, **only(given, "mask"))
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number")

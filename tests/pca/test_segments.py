@@ -1,13 +1,13 @@
 """Rows in segments give what the whole gives: PCA, truncated SVD and incremental PCA."""
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from pca.cases import FORMS, data, graded
+from segment_cases import SIZES, cut
 from sklearn.base import clone
 
 import gramfold as gf
@@ -16,13 +16,6 @@ from gramfold.fold.source import Source
 from gramfold.pca import base, rows, sparse_rows
 
 ROWS, COLS = 1100, 12
-CUTS = {
-    "of 1": range(1, ROWS),
-    "of 7": range(7, ROWS, 7),
-    "of 48": range(48, ROWS, 48),
-    "of 1000": [1000],
-    "unequal": [0, 3, 3, 300, 301, 990, ROWS, ROWS],
-}
 MODELS = {
     "all": gf.PCA(),
     "auto": gf.PCA(4, whiten=True),
@@ -37,12 +30,6 @@ MODELS = {
 }
 WEIGHTED = [name for name in MODELS if name != "batches"]
 TALL = [name for name in MODELS if name != "full"]  # which is LAPACK's, on a copy
-
-
-def cut(X, at):
-    """Blocks of X that begin at these rows."""
-    edges = [0, *at, X.shape[0]]
-    return gf.blocks([X[a:b] for a, b in pairwise(edges)])
 
 
 def matrix(form, shape=(ROWS, COLS)):
@@ -81,23 +68,14 @@ def agree(some, whole, rtol=1e-10):
         assert_allclose(some[name], expected, rtol=rtol, atol=atol, err_msg=name)
 
 
-@pytest.fixture
-def no_copy(monkeypatch):
-    """Whoever asks for all rows in one matrix fails."""
-
-    def refused(self):
-        raise AssertionError("all of X was copied")
-
-    monkeypatch.setattr(Segments, "x", property(refused))
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_on_segments_is_the_fit_on_the_whole(name, form):
     X = matrix(form)
     whole = results(MODELS[name], X)
-    for at in CUTS.values():
-        agree(results(MODELS[name], cut(X, at)), whole)
+    for size in SIZES[1:]:
+        agree(results(MODELS[name], cut(X, size)), whole)
+    agree(results(MODELS[name], cut(X[:150], 1)), results(MODELS[name], X[:150]))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -106,8 +84,8 @@ def test_weights_belong_to_their_rows_in_segments(name, form):
     X = matrix(form)
     weights = weights_for(X)
     whole = results(MODELS[name], X, sample_weight=weights)
-    for at in (CUTS["of 48"], CUTS["unequal"]):
-        agree(results(MODELS[name], cut(X, at), sample_weight=weights), whole)
+    for size in (48, "unequal"):
+        agree(results(MODELS[name], cut(X, size), sample_weight=weights), whole)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -115,33 +93,33 @@ def test_weights_belong_to_their_rows_in_segments(name, form):
 def test_wide_segments_are_the_whole(name, form):
     X = matrix(form, (40, 90))
     if name == "batches":
-        return agree(results(gf.IncrementalPCA(4, batch_size=9), cut(X, [0, 7, 7, 30])),
+        return agree(results(gf.IncrementalPCA(4, batch_size=9), cut(X, "unequal")),
                      results(gf.IncrementalPCA(4, batch_size=9), X))  # fmt: skip
     weights = weights_for(X)
     for given in ({}, {"sample_weight": weights}):
-        agree(results(MODELS[name], cut(X, [0, 7, 7, 30]), **given), results(MODELS[name], X, **given))
+        agree(results(MODELS[name], cut(X, "unequal"), **given), results(MODELS[name], X, **given))
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", TALL)
 def test_tall_segments_are_not_copied_together(name, form, no_copy):
     X = matrix(form)
-    results(MODELS[name], cut(X, CUTS["unequal"]))
+    results(MODELS[name], cut(X, "unequal"))
     if name in WEIGHTED:
-        results(MODELS[name], cut(X, CUTS["unequal"]), sample_weight=weights_for(X))
+        results(MODELS[name], cut(X, "unequal"), sample_weight=weights_for(X))
 
 
 @pytest.mark.parametrize("name", [name for name in TALL if name != "batches"])
 def test_wide_dense_segments_are_read_some_columns_at_a_time(name, no_copy, monkeypatch):
     monkeypatch.setattr("gramfold.fold.columns.ENTRIES", 40 * 20)
     X = matrix("dense", (40, 90))
-    agree(results(MODELS[name], cut(X, [0, 7, 7, 30])), results(MODELS[name], X))
+    agree(results(MODELS[name], cut(X, "unequal")), results(MODELS[name], X))
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", MODELS)
 def test_segments_give_the_same_bits_for_any_number_of_threads(name, form):
-    X = cut(matrix(form), CUTS["unequal"])
+    X = cut(matrix(form), "unequal")
     one, three = (results(clone(MODELS[name]).set_params(n_threads=n), X) for n in (1, 3))
     for key, expected in one.items():
         assert_array_equal(three[key], expected, err_msg=key)
@@ -152,7 +130,7 @@ def test_batches_in_segments_are_batches(form):
     X = matrix(form)
     some, whole = gf.IncrementalPCA(4), gf.IncrementalPCA(4)
     for part in (slice(0, 400), slice(400, 1100)):
-        some.partial_fit(cut(X[part], [0, 3, 250, 250]))
+        some.partial_fit(cut(X[part], "unequal"))
         whole.partial_fit(X[part])
     for name in ("components_", "singular_values_", "mean_", "var_"):
         assert_array_equal(getattr(some, name), getattr(whole, name))
@@ -162,8 +140,9 @@ def test_batches_in_segments_are_batches(form):
 def test_missing_entries_may_lie_in_segments(model):
     X = data(200, COLS)
     X[np.random.default_rng(3).random(X.shape) < 0.1] = np.nan
-    for at in ([0, 1, 90, 90], range(7, 200, 7)):
-        agree(results(model, cut(X, at), gaps=True), results(model, X, gaps=True))
+    whole = results(model, X, gaps=True)
+    for size in ("unequal", 7):
+        agree(results(model, cut(X, size), gaps=True), whole)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -172,7 +151,7 @@ def test_small_singular_values_take_a_second_read_of_segments(model, form, dtype
     X = FORMS[form](graded(ROWS, COLS, 3.5 if dtype == np.float32 else 7, dtype=dtype))
     rtol = 1e-5 if dtype == np.float32 else 1e-8
     whole = clone(model).fit(X)
-    some = clone(model).fit(cut(X, CUTS["unequal"]))
+    some = clone(model).fit(cut(X, "unequal"))
     assert_allclose(some.singular_values_, whole.singular_values_, rtol=rtol)
 
 
@@ -180,8 +159,8 @@ def test_small_singular_values_take_a_second_read_of_segments(model, form, dtype
 @pytest.mark.parametrize("name", ["auto", "krylov", "svd"])
 def test_segments_out_of_range_are_scaled_together(name, form, no_copy):
     X = matrix(form)
-    one = clone(MODELS[name]).fit(cut(X, CUTS["unequal"]))
-    other = clone(MODELS[name]).fit(cut(X * 2.0**-400, CUTS["unequal"]))
+    one = clone(MODELS[name]).fit(cut(X, "unequal"))
+    other = clone(MODELS[name]).fit(cut(X * 2.0**-400, "unequal"))
     assert_array_equal(np.ldexp(other.singular_values_, 400), one.singular_values_)
     assert_array_equal(other.components_, one.components_)
 
@@ -196,7 +175,7 @@ def test_a_number_that_is_none_is_refused_in_any_segment(model, bad, form):
     before = pickle.dumps(fitted)
     for call in (clone(model).fit, fitted.fit, fitted.transform):
         with pytest.raises(ValueError, match="missing='mask'" if np.isnan(bad) else "infinity"):
-            call(cut(FORMS[form](X), [7, 30]))
+            call(cut(FORMS[form](X), 7))
     assert pickle.dumps(fitted) == before
 
 
@@ -220,7 +199,7 @@ def test_passes_and_changes_can_be_sent_elsewhere(form, monkeypatch):
     X = matrix(form)
     for name in ("gram", "krylov", "svd"):
         agree(
-            results(MODELS[name], cut(X, CUTS["unequal"]), sample_weight=weights_for(X)),
+            results(MODELS[name], cut(X, "unequal"), sample_weight=weights_for(X)),
             results(MODELS[name], X, sample_weight=weights_for(X)),
         )
     both = {"kept", "squared_distances"}
@@ -247,6 +226,6 @@ def test_a_segment_of_another_type_is_refused():
     with pytest.raises(ValueError, match="one dtype"):
         gf.PCA(2).fit(gf.blocks([X, X.astype(np.float32)]))
     with pytest.raises(ValueError, match="features"):
-        gf.PCA(2).fit(X).transform(cut(X[:, :3], [7]))
+        gf.PCA(2).fit(X).transform(cut(X[:, :3], 7))
     with pytest.raises(ValueError, match="all dense or all sparse"):
         gf.PCA(2).fit(gf.blocks([X, sp.csr_array(X)]))

@@ -67,7 +67,7 @@ WAYS = (*DIRECT, *ITERATIVE, "sgd", "positive", "positive admm", "blocks", "path
 FORMS = [np.asarray, sp.csr_array]
 
 
-def fitted(way, X, y, weights=None, alpha=0.5, **options):
+def fitted(way, X, y, weights=None, alpha=0.5, sgd_tol=1e-3, **options):
     """A model with coefficients; those of `ridge_path` too."""
     if way == "path":
         model = gf.Ridge()
@@ -75,7 +75,7 @@ def fitted(way, X, y, weights=None, alpha=0.5, **options):
         model.coef_, model.intercept_ = coefs[0], intercepts[0]
         return model
     solver = {"positive": "cd", "positive admm": "admm", "blocks": "auto"}.get(way, way)
-    tol = 1e-3 if way == "sgd" else 3e-6 if X.dtype == np.float32 else 1e-12
+    tol = sgd_tol if way == "sgd" else 3e-6 if X.dtype == np.float32 else 1e-12
     model = gf.Ridge(
         alpha, solver=solver, positive=way.startswith("positive"), tol=tol, max_iter=100_000, random_state=0,
         **options,

@@ -56,7 +56,7 @@ def test_every_structure_of_a_sparse_matrix_is_read_as_what_it_means(way, struct
     if way == "blocks" and given.format not in ("csr", "csc"):
         return
     before = [a.copy() for a in parts(given)]
-    expected, model = fitted(way, X, y, weights), fitted(way, given, y, weights)
+    expected, model = (fitted(way, x, y, weights, sgd_tol=0.05) for x in (X, given))
     assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-10)
     assert_allclose(model.intercept_, expected.intercept_, rtol=1e-9)
     for old, new in zip(before, parts(given), strict=True):

@@ -1,27 +1,18 @@
 """Ridge on rows in several blocks: the fit of the whole, without a copy of X, by passes that can travel."""
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from ridge.cases import FORMS, far_away
+from segment_cases import SIZES, cut
 
 import gramfold as gf
 from gramfold.fold import engine
-from gramfold.fold.segments import Segments
 from gramfold.ridge import centred_rows, estimator, forms, moments, passes, units, ways
 
-# How many rows a block has; of unequal ones some have none.
-CUTS = {
-    "1": [1] * 150,
-    "7": [7] * 157 + [1],
-    "48": [48] * 22 + [44],
-    "1000": [1000, 100],
-    "unequal": [0, 3, 0, 0, 500, 1, 596, 0],
-}
 SOLVERS = {
     "cholesky": {},
     "svd": {"solver": "svd"},
@@ -42,14 +33,8 @@ def rows(n=1100, p=12, targets=2):
     return X, X @ rng.standard_normal((p, targets)) + rng.standard_normal((n, targets)) + 3, rng.random(n)
 
 
-def cut(X, sizes):
-    ends = np.cumsum([0, *sizes])
-    assert ends[-1] == X.shape[0]
-    return gf.blocks([X[a:b] for a, b in pairwise(ends)])
-
-
 def halves(X):
-    return cut(X, [X.shape[0] // 2, X.shape[0] - X.shape[0] // 2])
+    return cut(X, X.shape[0] // 2)
 
 
 def found(model):
@@ -64,26 +49,26 @@ def assert_same_fit(one, other, X, given):
         assert_allclose(a, b, rtol=0, atol=1e-10 * np.abs(b).max())
 
 
-@pytest.mark.parametrize("sizes", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_fit_on_blocks_is_the_fit_on_the_whole(solver, form, sizes):
+def test_a_fit_on_blocks_is_the_fit_on_the_whole(solver, form, size):
     if solver == "svd" and form is not np.asarray:
         return
-    X, Y, weights = rows(sum(sizes))
+    X, Y, weights = rows(150 if size == 1 else 1100)
     X = form(X)
-    blocks = cut(X, sizes)
+    blocks = cut(X, size)
     whole = gf.Ridge(**SOLVERS[solver]).fit(X, Y, weights)
     parts = gf.Ridge(**SOLVERS[solver]).fit(blocks, Y, weights)
     assert_same_fit(parts, whole, X, blocks)
 
 
-@pytest.mark.parametrize("sizes", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", FORMS)
-def test_a_path_and_partial_fits_of_blocks_are_those_of_the_whole(form, sizes):
-    X, Y, weights = rows(sum(sizes))
+def test_a_path_and_partial_fits_of_blocks_are_those_of_the_whole(form, size):
+    X, Y, weights = rows(150 if size == 1 else 1100)
     X = form(X)
-    blocks = cut(X, sizes)
+    blocks = cut(X, size)
     whole = gf.ridge_path(X, Y, [0.1, 3.0], sample_weight=weights)
     parts = gf.ridge_path(blocks, Y, [0.1, 3.0], sample_weight=weights)
     for one, other in zip(parts, whole, strict=True):
@@ -100,7 +85,7 @@ def test_solvers_that_read_x_each_time_read_blocks(monkeypatch, solver, form):
     X, Y, weights = rows()
     X = form(X)
     options = {"solver": solver, "tol": 0.3 if solver == "sgd" else 1e-12, "random_state": 0}
-    blocks = cut(X, CUTS["unequal"])
+    blocks = cut(X, "unequal")
     whole, parts = (gf.Ridge(**options).fit(given, Y, weights) for given in (X, blocks))
     assert_same_fit(parts, whole, X, blocks)
 
@@ -116,7 +101,7 @@ def test_few_rows_in_blocks_are_solved_as_the_whole(monkeypatch, solver, form):
     X = form(X)
     name = solver.partition(" ")[0]
     model = gf.Ridge(solver=name, positive=name == "cd", tol=1e-11)
-    blocks = cut(X, [7, 0, 1, 20, 12])
+    blocks = cut(X, "unequal")
     whole, parts = found(model.fit(X, Y, weights)), found(model.fit(blocks, Y, weights))
     for one, other in zip(parts, whole, strict=True):
         assert_allclose(one, other, rtol=0, atol=1e-10 * np.abs(other).max())
@@ -124,14 +109,14 @@ def test_few_rows_in_blocks_are_solved_as_the_whole(monkeypatch, solver, form):
     assert_allclose(*path, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("sizes", [[1] * 300, [0, 130, 7, 163]], ids=["1", "unequal"])
+@pytest.mark.parametrize("size", [1, "unequal"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("solver", ["auto", "cg", "cd", "sgd"])
-def test_columns_far_from_the_origin_lose_nothing_in_blocks(solver, form, sizes):
+def test_columns_far_from_the_origin_lose_nothing_in_blocks(solver, form, size):
     X, y, weights = far_away(1e7, 1, np.float64)
     X = form(X)
     options = {"solver": solver, "positive": solver == "cd", "random_state": 0, "tol": 0.05}
-    blocks = cut(X, sizes)
+    blocks = cut(X, size)
     whole, parts = (gf.Ridge(0.5, **options).fit(given, y, weights) for given in (X, blocks))
     assert_same_fit(parts, whole, X, blocks)
 
@@ -141,7 +126,7 @@ def test_dependent_columns_in_blocks_give_the_least_norm(form):
     X, Y, _ = rows()
     X[:, 5] = X[:, 1] + X[:, 2]
     X = form(X)
-    blocks = cut(X, CUTS["48"])
+    blocks = cut(X, 48)
     whole, parts = (gf.Ridge(0).fit(given, Y) for given in (X, blocks))
     assert parts.solver_ == ("svd" if form is np.asarray else "eigen")
     assert_same_fit(parts, whole, X, blocks)
@@ -162,7 +147,7 @@ def test_fits_on_blocks_are_the_same_bits_for_any_number_of_threads(solver, form
     if solver == "svd" and form is not np.asarray:
         return
     X, Y, weights = rows()
-    blocks = cut(form(X), CUTS["unequal"])
+    blocks = cut(form(X), "unequal")
     one, three = (gf.Ridge(**SOLVERS[solver], n_threads=n).fit(blocks, Y, weights) for n in (1, 3))
     for a, b in zip(found(one), found(three), strict=True):
         assert_array_equal(a, b)
@@ -210,16 +195,11 @@ def names(function):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_a_fit_on_blocks_of_a_tall_x_makes_no_copy_of_it(monkeypatch, solver, form):
+def test_a_fit_on_blocks_of_a_tall_x_makes_no_copy_of_it(no_copy, solver, form):
     if solver == "svd" and form is not np.asarray:
         return
-
-    def copied(self):
-        raise AssertionError("X is copied")
-
-    monkeypatch.setattr(Segments, "x", property(copied))
     X, Y, weights = rows()
-    blocks = cut(form(X), CUTS["48"])
+    blocks = cut(form(X), 48)
     model = gf.Ridge(**SOLVERS[solver]).fit(blocks, Y, weights)
     model.score(blocks, Y)
     if solver == "cholesky":
@@ -248,12 +228,12 @@ def test_blocks_that_are_not_finite_are_refused(solver, form, bad):
     X, Y, _ = rows()
     X[700, 3] = bad
     with pytest.raises(ValueError, match="Input X contains"):
-        gf.Ridge(**SOLVERS[solver]).fit(cut(form(X), CUTS["48"]), Y)
+        gf.Ridge(**SOLVERS[solver]).fit(cut(form(X), 48), Y)
 
 
 def test_a_single_target_of_blocks_is_predicted_and_scored():
     X, Y, weights = rows()
-    blocks = cut(X, CUTS["unequal"])
+    blocks = cut(X, "unequal")
     model = gf.Ridge().fit(blocks, Y[:, 0], weights)
     assert model.predict(blocks).shape == (1100,)
     assert_allclose(model.predict(blocks), model.predict(X), rtol=1e-12)

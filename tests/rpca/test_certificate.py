@@ -26,9 +26,9 @@ GIVEN = {
     "zero csr": sp.csr_array((np.zeros(3), ([0, 1, 2], [0, 1, 2])), shape=(6, 4)),
 }
 OPTIONS = [
-    {}, {"lam": 0.01}, {"lam": 0.9}, {"penalty": "l21"}, {"penalty": "l21", "lam": 0.05}, {"noise": "sqrt"},
-    {"noise": 0.05}, {"max_rank": 1}, {"tol": 1e-2}, {"max_iter": 1}, {"max_iter": 3, "noise": 0.05},
-    {"max_iter": 4, "penalty": "l21"}, {"tol": 0, "max_iter": 5},
+    {}, {"lam": 0.01}, {"lam": 0.9, "max_iter": 100}, {"penalty": "l21"}, {"penalty": "l21", "lam": 0.05},
+    {"noise": "sqrt"}, {"noise": 0.05}, {"max_rank": 1}, {"tol": 1e-2}, {"max_iter": 1},
+    {"max_iter": 3, "noise": 0.05}, {"max_iter": 4, "penalty": "l21"}, {"tol": 0, "max_iter": 5},
 ]  # fmt: skip
 
 

@@ -13,8 +13,8 @@ import gramfold as gf
 
 @parametrize_with_checks(
     [
-        gf.RobustPCA(max_iter=5000),
-        gf.RobustPCA(penalty="l21", max_iter=5000),
+        gf.RobustPCA(tol=1e-3),
+        gf.RobustPCA(penalty="l21", tol=1e-3),
         gf.RobustPCA(noise="sqrt", tol=1e-3),
     ]
 )

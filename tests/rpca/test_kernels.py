@@ -83,54 +83,57 @@ def as64(a):
     return a.astype(np.float64) if isinstance(a, np.ndarray) else a
 
 
-def check(kernels, dtype, *args, **options):
-    got = run(kernels, *args, **options)
-    expected = run(reference, *map(as64, args), **{name: as64(a) for name, a in options.items()})
-    growth = np.sqrt(sum(args[0].shape)) + 4
-    for mine, theirs in zip(got, expected, strict=True):
-        assert (mine is None) == (theirs is None)
-        if mine is not None:
-            scale = np.abs(theirs).max(initial=0)
-            assert_allclose(mine, theirs, rtol=0, atol=16 * growth * np.finfo(dtype).eps * scale)
+def check(kernels, dtype, x, *args, layouts=(np.asarray,), **options):
+    """Against the twin in double, for X and weights in each of some layouts."""
+    expected = run(reference, as64(x), *map(as64, args), **{name: as64(a) for name, a in options.items()})
+    growth, weights = np.sqrt(sum(x.shape)) + 4, options.pop("weights", None)
+    for lay in layouts:
+        got = run(kernels, lay(x), *args, weights=None if weights is None else lay(weights), **options)
+        for mine, theirs in zip(got, expected, strict=True):
+            assert (mine is None) == (theirs is None)
+            if mine is not None:
+                scale = np.abs(theirs).max(initial=0)
+                assert_allclose(mine, theirs, rtol=0, atol=16 * growth * np.finfo(dtype).eps * scale)
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_pass_is_its_twin_for_every_shape_and_rule(kernels, dtype, shape, by_row, numbers):
+def test_a_pass_is_its_twin_for_every_shape_and_rule(beside_twin, shape, by_row, numbers):
+    kernels, dtype = beside_twin
     x, z, v, weights, f = data(*shape, dtype)
     check(kernels, dtype, x, z, v, f, NUMBERS[numbers], by_row=by_row)
     if not by_row:
         check(kernels, dtype, x, z, v, f, NUMBERS[numbers], weights=weights)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_subspace_products_are_their_twins_for_every_layout(kernels, dtype, shape, layout):
+def test_subspace_products_are_their_twins_for_every_layout(beside_twin, shape):
+    kernels, dtype = beside_twin
     x, z, v, weights, f = data(*shape, dtype)
-    x, weights = LAYOUTS[layout](x), LAYOUTS[layout](weights)
-    q = v if v.shape[1] else None
-    check(kernels, dtype, x, z, v, f, NUMBERS["relaxed"], weights=weights, q=q)
+    options = {"weights": weights, "q": v if v.shape[1] else None, "layouts": LAYOUTS.values()}
+    check(kernels, dtype, x, z, v, f, NUMBERS["relaxed"], **options)
     left = np.ascontiguousarray(z @ v)
-    check(kernels, dtype, x, z, v, None, NUMBERS["relaxed"], weights=weights, q=q, left=left)
+    check(kernels, dtype, x, z, v, None, NUMBERS["relaxed"], left=left, **options)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_image_of_given_rows_is_its_twin(kernels, dtype, shape, by_row, layout):
+def test_the_image_of_given_rows_is_its_twin_for_every_layout(beside_twin, shape, by_row):
+    kernels, dtype = beside_twin
     x, z, v, _, f = data(*shape, dtype)
     left = np.ascontiguousarray(z @ v)
     for k in (1, 12, 30):
         given = np.random.default_rng(k).standard_normal((shape[0], k)).astype(dtype)
-        options = {"by_row": by_row, "given": given}
-        check(kernels, dtype, LAYOUTS[layout](x), z, v, None, NUMBERS["exact"], left=left, **options)
-        check(kernels, dtype, LAYOUTS[layout](x), z, v, f, NUMBERS["with noise"], **options)
+        options = {"by_row": by_row, "given": given, "layouts": LAYOUTS.values()}
+        check(kernels, dtype, x, z, v, None, NUMBERS["exact"], left=left, **options)
+        check(kernels, dtype, x, z, v, f, NUMBERS["with noise"], **options)
 
 
 @pytest.mark.parametrize("dual", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gram_of_input_and_multipliers_leaves_z_alone(kernels, dtype, shape, dual):
+def test_gram_of_input_and_multipliers_leaves_z_alone(beside_twin, shape, dual):
+    kernels, dtype = beside_twin
     x, z, _, weights, _ = data(*shape, dtype)
     before = z.copy()
     check(kernels, dtype, x, z, None, None, NUMBERS["with noise"], weights=weights, dual=dual)
@@ -140,7 +143,8 @@ def test_gram_of_input_and_multipliers_leaves_z_alone(kernels, dtype, shape, dua
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("by_row", [False, True], ids=["entries", "rows"])
-def test_the_sparse_pass_is_its_twin(kernels, dtype, shape, index, by_row):
+def test_the_sparse_pass_is_its_twin(beside_twin, shape, index, by_row):
+    kernels, dtype = beside_twin
     x, z, v, weights, _ = data(*shape, dtype)
     seen = ~np.isnan(x)
     s = sp.csr_array(seen)
