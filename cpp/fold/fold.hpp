@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "fold/threads.hpp"
-#include "fold/tile.hpp"
+#include "fold/vectors.hpp"
 
 // A function that is compiled once, and not again where it is called with a constant.
 #ifdef __clang__
