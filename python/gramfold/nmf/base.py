@@ -116,8 +116,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _warn_of_the_limit(self) -> None:
         """Warn that the fit ended at max_iter."""
         warn(
-            f"Maximum number of iterations {self.max_iter} reached. Increase it to improve convergence, or raise "
-            f"tol={self.tol:g}",
+            f"Maximum number of iterations {self.max_iter} reached. Increase it to improve convergence, or "
+            f"raise tol={self.tol:g}",
             ConvergenceWarning,
         )
 
@@ -149,8 +149,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.init != "custom":
             if W is not None or H is not None:
                 warn(
-                    f"When init!='custom', provided W or H are ignored, got init={self.init!r}; set init='custom' "
-                    "to start from them",
+                    f"When init!='custom', provided W or H are ignored, got init={self.init!r}; set "
+                    "init='custom' to start from them",
                     RuntimeWarning,
                 )
             k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
@@ -172,8 +172,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if factor is not None and factor.shape != shape:
                 which = "second" if factor.shape[0] == shape[0] else "first"
                 raise ValueError(
-                    f"Array with wrong {which} dimension passed to {type(self).__name__} (input {name}): {name} must "
-                    f"have shape {shape} for X of shape {(x.rows, x.cols)} and "
+                    f"Array with wrong {which} dimension passed to {type(self).__name__} (input {name}): "
+                    f"{name} must have shape {shape} for X of shape {(x.rows, x.cols)} and "
                     f"n_components={self.n_components!r}, got {factor.shape}"
                 )
 
@@ -215,8 +215,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return Frobenius(x, *penalties, len(frozen))
         if beta <= 0 and x.largest and (x.least == 0 or x.entries < x.rows * x.cols):
             raise ValueError(
-                "When beta_loss <= 0 and X contains zeros, the solver may diverge. Add small values to X, or use "
-                f"a positive beta_loss, got {self.beta_loss!r}"
+                "When beta_loss <= 0 and X contains zeros, the solver may diverge. Add small values to X, or "
+                f"use a positive beta_loss, got {self.beta_loss!r}"
             )
         return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
 

@@ -221,8 +221,8 @@ class NMF(BaseNMF):
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
             warn(
-                "The multiplicative update ('mu') solver cannot update zeros present in the initialization, as "
-                "init='nndsvd' makes them; use 'nndsvda' or 'nndsvdar'",
+                "The multiplicative update ('mu') solver cannot update zeros present in the initialization, "
+                "as init='nndsvd' makes them; use 'nndsvda' or 'nndsvdar'",
                 UserWarning,
             )
         flag(self.extrapolate, "extrapolate")
