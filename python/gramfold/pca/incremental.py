@@ -132,7 +132,9 @@ class IncrementalPCA(GaussianComponents):
         features = X.shape[1]
         self._most = min(X.shape) if self.n_components is None else whole(self.n_components, "n_components")
         if self._most > features:
-            raise ValueError(f"n_components must be at most n_features = {features}, got {self._most}")
+            raise ValueError(
+                f"n_components={self._most} invalid for n_features={features}: it must be at most that"
+            )
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
 

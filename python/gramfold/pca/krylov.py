@@ -22,7 +22,9 @@ from .rows import Rows
 Array = NDArray[Any]
 
 STEPS, OVERSAMPLES = 4, 10
+NORMALIZERS = ("auto", "QR", "LU", "none")  # taken for compatibility: blocks are always orthonormal
 ACCURACY = 1e-5  # of the residuals, where no tolerance was given
+EXACT = 1e-14  # of the residuals, where they are to be rounding
 ROOM = 1 << 26  # numbers in a basis before a restart, at least LEAST_ROOM blocks
 LEAST_ROOM = 5 * KEPT
 GROWTH = 1.3  # of the blocks between two looks at the pairs
