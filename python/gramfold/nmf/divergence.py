@@ -11,6 +11,7 @@ from ..fit.warn import warn
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..fold.stored import Stored
+from ..least_squares.converged import solve_to_convergence
 from ..least_squares.rows import Penalty
 from .beta import Multiplicative, multiplicative_rows
 from .kl import KullbackLeibler, kl_rows
@@ -57,17 +58,21 @@ class BetaDivergence:
             weights=self.weights, constant=self.constant,
         )  # fmt: skip
 
-    def encode(self, H: Array) -> Array:
-        """Rows of W for a fixed H (m, k), each to convergence and each by itself."""
+    def encode(self, H: Array, start: Array | None = None) -> Array:
+        """Rows of W for a fixed H (m, k), each to convergence and each by itself; see `Loss`."""
+        if self.beta == 2:
+            return solve_to_convergence(self.x, H, self.penalty_W).factor
         exact = self.x.dtype == np.float64
         until = None if self.max_time is None else time.perf_counter() + self.max_time
-        if self.coordinates:
-            tol = 1e-8 if exact else 1e-5
+        if self.beta == 1:
+            tol = 1e-9 if exact else 1e-5
             W, unconverged = kl_rows(
-                self.x, H, self.penalty_W, max_sweeps=MOST_SWEEPS, tol=tol, until=until, weights=self.weights
-            )
+                self.x, H, self.penalty_W, start=start, max_sweeps=MOST_SWEEPS, tol=tol, until=until,
+                weights=self.weights,
+            )  # fmt: skip
         else:
-            # Multiplicative updates are slow: a step of `tol` may leave a distance of many steps.
+            # Multiplicative updates are slow: a step of `tol` may leave a distance of many steps. They cannot
+            # move a zero, so that W is not where they start.
             W, unconverged = multiplicative_rows(
                 self.x, H, self.penalty_W, beta=self.beta, max_sweeps=MOST_SWEEPS,
                 tol=1e-6 if exact else 1e-5, until=until,
@@ -80,9 +85,9 @@ class BetaDivergence:
             )
         return W
 
-    def finish(self, H: Array) -> tuple[Array, float, float]:
+    def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """Give W for H, the root of twice the divergence, and the KKT residual of the pair."""
-        W = self.encode(H)
+        W = self.encode(H, start)
         loss, kkt = self.solver(W, H, extrapolate=False).evaluate()
         return W, float(np.sqrt(2 * max(loss, 0.0))), kkt
 
@@ -100,13 +105,13 @@ class MaskedKullbackLeibler:
         """Start at W (n, k) and H (m, k)."""
         return self._counted.solver(W, H, **options)
 
-    def encode(self, H: Array) -> Array:
+    def encode(self, H: Array, start: Array | None = None) -> Array:
         """Rows of W, each to convergence."""
-        return self._counted.encode(H)
+        return self._counted.encode(H, start)
 
-    def finish(self, H: Array) -> tuple[Array, float, float]:
+    def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """The same W, the root of twice the weighted divergence, and the KKT residual of the pair."""
-        return self._counted.finish(H)
+        return self._counted.finish(H, start)
 
     @property
     def _counted(self) -> BetaDivergence:

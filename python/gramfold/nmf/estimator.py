@@ -179,7 +179,7 @@ class NMF(BaseNMF):
         """
         with unchanged_on_error(self):
             loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
-            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H)
+            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H, W)
             self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
             W = loss.encode(H) if weighted else W
             self.components_ = np.ascontiguousarray(H.T)

@@ -208,10 +208,10 @@ def total_of(factor: Array, slope: NDArray[np.float64]) -> float:
 
 
 def kl_rows(
-    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, until: float | None = None,
-    weights: Source | None = None,
+    x: Source, H: Array, penalty: Penalty, *, max_sweeps: int, tol: float, start: Array | None = None,
+    until: float | None = None, weights: Source | None = None,
 ) -> tuple[Array, float]:  # fmt: skip
-    """Solve W for a fixed H (m, k) by coordinate descent; X is read once.
+    """Solve W for a fixed H (m, k) by coordinate descent, from `start` (n, k) if given; X is read once.
 
     A row ends when its step, the root of sum h d^2, is at most tol times the root of its sum, and depends
     neither on the other rows nor on how many there are. Returns W and the number of rows that had not
@@ -221,7 +221,7 @@ def kl_rows(
     slope = slope_of(weights, fixed.H) + fixed.penalty.l1
     one, own = (slope, None) if weights is None else (None, slope)
     pass_ = partial(descend_to_end, max_sweeps=max_sweeps, tol=tol, until=until)
-    return W, run(pass_, x, (fixed, one), {"out": W, "slope": own})
+    return W, run(pass_, x, (fixed, one), {"start": start, "out": W, "slope": own})
 
 
 def descend_to_end(
@@ -236,6 +236,7 @@ def descend_to_end(
         given = {"start": W, "out": W, "units": own.units, "slope": state["slope"]}
         return descend(rows, (fixed.H, slope), given, l2=fixed.penalty.l2, max_sweeps=n, tol=tol).unconverged
 
-    unconverged = sweep_until(sweep, own.start, max_sweeps, until)
-    own.natural(own.start, state["out"])
+    W = own.start if state["start"] is None else own.counted(state["start"])
+    unconverged = sweep_until(sweep, W, max_sweeps, until)
+    own.natural(W, state["out"])
     return unconverged

@@ -41,10 +41,10 @@ class Loss(Protocol):
     def solver(self, W: Array, H: Array, **options: Any) -> Solver:
         """Start an alternating solver at W (n, k) and H (m, k)."""
 
-    def encode(self, H: Array) -> Array:
-        """Give the best W for a fixed H (m, k)."""
+    def encode(self, H: Array, start: Array | None = None) -> Array:
+        """Give the best W for a fixed H (m, k); near `start` it may be found sooner."""
 
-    def finish(self, H: Array) -> tuple[Array, float, float]:
+    def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """Give the same W, the reconstruction error and the KKT residual of the pair."""
 
 
@@ -61,11 +61,11 @@ class Frobenius:
         """Coordinate descent on both factors."""
         return Alternating(Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen), **options)
 
-    def encode(self, H: Array) -> Array:
+    def encode(self, H: Array, start: Array | None = None) -> Array:
         """Rows of W, each to convergence."""
         return solve_to_convergence(self.x, H, self.penalty_W).factor
 
-    def finish(self, H: Array) -> tuple[Array, float, float]:
+    def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """One pass over X; where |X - WH| would cancel and X is dense, one more."""
         n_threads, norm2 = self.x.n_threads, self.x.squared_norm
         rows = solve_to_convergence(self.x, H, self.penalty_W, sums=True)

@@ -148,11 +148,11 @@ class MaskedFrobenius:
         start = Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen)
         return MaskedAlternating(start, **options)
 
-    def encode(self, H: Array) -> Array:
+    def encode(self, H: Array, start: Array | None = None) -> Array:
         """Rows of W, each to convergence."""
         return solve_observed_to_convergence(self.x, H, self.penalty_W).factor
 
-    def finish(self, H: Array) -> tuple[Array, float, float]:
+    def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """The same W, the root of sum w (X - WH)^2, and the KKT residual of the pair."""
         rows = solve_observed_to_convergence(self.x, H, self.penalty_W)
         W, norm2 = rows.factor, self.x.squared_norm

@@ -57,6 +57,10 @@ class RowUnits:
         self.start = level(np.ldexp(sums, -exponents), shared.H)
         self._exponents = (exponents - shared.exponent)[:, None]
 
+    def counted(self, W: Array) -> Array:
+        """W, given in X's and H's own scale, in these units."""
+        return shifted(W, -self._exponents)
+
     def natural(self, W: Array, out: Array) -> None:
         """Write W in X's and H's own scale."""
         np.ldexp(W, self._exponents, out=out)
