@@ -8,9 +8,6 @@ Extrapolation (Ang & Gillis 2019, with H projected): every second factor moves o
 The sums of an extrapolated `long` are linear in those at hand, so whatever happens X is read once per
 iteration; a pair whose objective is above the last accepted one is dropped, beta is cut, and the next
 iteration goes on from the accepted pair without extrapolation, which cannot raise the objective.
-
-Non-negative rows whose product is worth many sweeps are solved to their minimisers instead, see
-cpp/least_squares/exact.hpp.
 """
 
 from dataclasses import dataclass
@@ -21,15 +18,14 @@ from numpy.typing import NDArray
 from .._core import kernels
 from ..fit.monitor import Monitor
 from ..fold.source import Array
-from ..least_squares.rows import Penalty, Solved, Sweeps, solve_all, solve_free
+from ..least_squares.rows import Solved, Sweeps, solve_all, solve_free
 from .start import Start
 
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
-# An entry of CSR costs about as much as 16 of a dense block (measured at k = 20).
-SWEEP_SHARE, SWEEP_SHRINK, SPARSE_ENTRY = 0.5, 0.03, 16
+# An entry of CSR costs about as much as 16 of a dense block (measured at k = 20). More sweeps than MOST bring
+# the goal no nearer, nor do rows solved exactly (measured on planted and sparse factors, noise and images).
+SWEEP_SHARE, SWEEP_SHRINK, SPARSE_ENTRY, MOST = 0.5, 0.03, 16, 16
 TINY = 1024  # entries of an X, dense or sparse, whose product costs the way there and back
-# Non-negative rows that are worth so many sweeps come to their minimisers by solves on their supports.
-EXACT, POLISH = 8, 8
 # Ang & Gillis 2019; a bolder start and a slower growth lose a few iterations on images, counts and noise.
 BETA, BETA_CUT, BETA_GROWTH, BETA_BOUND_GROWTH = 0.3, 1.5, 1.05, 1.02
 
@@ -69,12 +65,11 @@ class Pair:
     objective: float
 
 
-def worth(entries: int, factor: Array, other: Array, penalty: Penalty, max_sweeps: int | None) -> Sweeps:
+def worth(entries: int, factor: Array, other: Array, max_sweeps: int | None) -> Sweeps:
     """Sweeps over the rows of a factor that are worth their product with X."""
     rows, k = factor.shape
-    most = int(1 + SWEEP_SHARE * (1 + (entries + other.size) / (rows * (k + 1))))
-    sweeps = most if max_sweeps is None else min(most, max_sweeps)
-    return Sweeps(sweeps, SWEEP_SHRINK, polish=POLISH if penalty.nonneg and sweeps >= EXACT else 0)
+    most = min(MOST, int(1 + SWEEP_SHARE * (1 + (entries + other.size) / (rows * (k + 1)))))
+    return Sweeps(most if max_sweeps is None else min(most, max_sweeps), SWEEP_SHRINK)
 
 
 class Alternating:
@@ -104,8 +99,8 @@ class Alternating:
         entries = start.x.rows * start.x.cols
         if start.x.sparse and entries > TINY:
             entries = start.x.entries * SPARSE_ENTRY
-        self.sweeps_long = worth(entries, self.start, self.short, self.penalty_long, max_sweeps)
-        self.sweeps_short = worth(entries, self.short, self.start, self.penalty_short, max_sweeps)
+        self.sweeps_long = worth(entries, self.start, self.short, max_sweeps)
+        self.sweeps_short = worth(entries, self.short, self.start, max_sweeps)
         self.spare: list[Array] = []
         self.pair: Pair | None = None
         self.previous: Solved | None = None
