@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from nmf.test_stored import ratings, stored
+from nmf.cases import ratings, stored
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf
