@@ -3,19 +3,21 @@
 import argparse
 import importlib
 import json
+import os
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-import scipy
-import sklearn
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bench import machine
-from bench.frame import Row, Settings, measure, table, verdict
+from bench.frame import Case, Row, Settings, measure, table, verdict
 
-FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention")
+FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans", "spams-bin",
+            "pyrpca", "pomegranate")  # fmt: skip
+SIZES = ("small", "middle", "large")
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,10 +29,18 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="draws the starts")
     parser.add_argument("--threads", type=int, default=machine.usable_cpus())
-    parser.add_argument("--filter", default="", help="only cases whose label contains this")
+    parser.add_argument("--only", default="", help="only cases whose label contains this")
+    parser.add_argument("--size", choices=SIZES, help="only cases of this size, in a family that has sizes")
     parser.add_argument("--list", action="store_true", help="print the labels of the cases")
     parser.add_argument("--json", type=Path, help="write every number to this file as well")
     return parser.parse_args()
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -43,20 +53,31 @@ def _environment(threads: int) -> dict[str, str]:
     return {
         "cpu": f"{machine.cpu_name()}, {machine.usable_cpus()} usable, {threads} threads used",
         "python": platform.python_version(),
-        "packages": f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}",
+        "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES if _is_installed(name)),
         "BLAS of the peers": "; ".join(sorted(blas)),
     }
 
 
-def _run(family: str, filter: str, settings: Settings, limits: machine.Limits, rows: list[Row]) -> None:
+def _report(environment: dict[str, str], limits: machine.Limits, rows: list[Row]) -> str:
+    """Every number as JSON, a line for each case."""
+    head = json.dumps({"environment": environment, "limits": vars(limits)})
+    lines = ",\n".join(map(json.dumps, rows))
+    return f'{head[:-1]}, "rows": [\n{lines}\n]}}\n'
+
+
+def _cases(family: str, args: argparse.Namespace) -> list[Case]:
+    cases = importlib.import_module(f"bench.{family}").cases()
+    return [case for case in cases if args.only in case.label and args.size in (None, case.size or args.size)]
+
+
+def _run(family: str, cases: list[Case], settings: Settings, limits: machine.Limits, rows: list[Row]) -> None:
     module = importlib.import_module(f"bench.{family}")
     first = len(rows)
-    cases = [case for case in module.cases() if filter in case.label]
     for group, members in groupby(cases, key=lambda case: case.group):
         start = len(rows)
         for case in members:
             print(f"  ... {case.label}", flush=True)
-            rows.append(measure(case, settings, limits))
+            rows.append({"family": family} | measure(case, settings, limits))
         print(f"\n{family}, {group}\n{table(rows[start:], module.COLUMNS)}\n", flush=True)
     print(module.LEGEND, *verdict(rows[first:]), sep="\n")
 
@@ -66,10 +87,11 @@ def main() -> int:
     args = _arguments()
     if args.list:
         for family in args.family:
-            for case in importlib.import_module(f"bench.{family}").cases():
+            for case in _cases(family, args):
                 print(f"{family}: {case.label}")
         return 0
     settings = Settings(args.threads, args.seed, args.repeat, args.peer_repeat)
+    os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # for default calls and children
     with threadpool_limits(settings.threads):
         environment = _environment(settings.threads)
         for name, value in environment.items():
@@ -79,11 +101,10 @@ def main() -> int:
         rows: list[Row] = []
         try:
             for family in args.family:
-                _run(family, args.filter, settings, limits, rows)
+                _run(family, _cases(family, args), settings, limits, rows)
         finally:  # a failing case takes no finished one with it
             if args.json:
-                report = {"environment": environment, "limits": vars(limits), "rows": rows}
-                args.json.write_text(json.dumps(report, indent=1))
+                args.json.write_text(_report(environment, limits, rows))
     return 0 if all(row["equal_quality"] for row in rows) else 1
 
 

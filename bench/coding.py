@@ -1,6 +1,5 @@
 """Coding and dictionary learning beside SPAMS, scikit-learn and scipy: seconds at equal objective."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.decomposition import sparse_encode
 
-from bench.frame import Case, Lap, Row, Settings, compare, interleave, no_worse
+from bench.frame import Case, Lap, Row, Settings, compare, interleave, no_worse, quietly
 from bench.machine import Limits
+from bench.objective import lasso
 
 ROWS = 100_000
 SKLEARN_ROWS = 2000  # scikit-learn's and scipy's loops are timed on so many rows, and their time scaled up
@@ -100,15 +100,6 @@ def cases() -> Iterator[Case]:
         yield Case("learning", "patches K=256", dtype, "learning, spams.trainDL", 2, partial(_learn, dtype))
 
 
-def _objective(X: Any, D: Any, Z: Any, alpha: float) -> float:
-    total = 0.0
-    for first in range(0, X.shape[0], 10_000):
-        rows = slice(first, first + 10_000)
-        residual = X[rows].astype(np.float64) - Z[rows] @ D.astype(np.float64)
-        total += 0.5 * float(np.vdot(residual, residual))
-    return total + alpha * float(abs(Z).sum(dtype=np.float64))
-
-
 def _data(make: Callable[[], Any], dtype: str, rows: int = ROWS) -> tuple[Any, Any]:
     X, D = make()
     return X[:rows].astype(dtype), D.astype(dtype)
@@ -125,8 +116,8 @@ def _judge(
     interleave(peer, ours)
     peer.seconds = [s * len(X) / peer_rows for s in peer.seconds]
     some = slice(0, peer_rows)
-    reached = _objective(X[some], D, ours.result[some].astype(np.float64), alpha)
-    target = _objective(X[some], D, codes(peer.result), alpha)
+    reached = lasso(X[some], D, ours.result[some].astype(np.float64), alpha)
+    target = lasso(X[some], D, codes(peer.result), alpha)
     flop = 2 * D.size * len(X)
     row = {
         "nnz/row": sp.csr_matrix(ours.result).nnz / len(X), "us/row": 1e6 * ours.median / len(X),
@@ -145,7 +136,7 @@ def _lasso(make: Callable[[], Any], dtype: str, with_spams: bool, settings: Sett
     ours = Lap(lambda: encode(X, D), settings.repeat)
     if not with_spams:
         some = X[:SKLEARN_ROWS]
-        peer = Lap(partial(_quietly, sparse_encode, some, D, algorithm="lasso_cd", alpha=ALPHA), 1)
+        peer = Lap(partial(quietly, sparse_encode, some, D, algorithm="lasso_cd", alpha=ALPHA), 1)
         return _judge(X, D, ours, peer, np.asarray, ALPHA, dtype, limits, peer_rows=SKLEARN_ROWS)
     spams = _spams()
     XF, DF = np.asfortranarray(X.T), np.asfortranarray(D.T)
@@ -153,13 +144,6 @@ def _lasso(make: Callable[[], Any], dtype: str, with_spams: bool, settings: Sett
         lambda: spams.lasso(XF, DF, lambda1=ALPHA, mode=2, numThreads=settings.threads), settings.repeat
     )
     return _judge(X, D, ours, peer, lambda A: sp.csr_matrix(A.T).astype(np.float64), ALPHA, dtype, limits)
-
-
-def _quietly(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call without the warnings of float32 rows that miss a tolerance of 1e-8."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(*arguments, **options)
 
 
 def _pursuit(
@@ -219,7 +203,7 @@ def _learn(dtype: str, settings: Settings, limits: Limits) -> Row:
 
     def cost(atoms: Any) -> float:
         Z = gf.sparse_encode(held.astype(np.float64), atoms.astype(np.float64), alpha=ALPHA, output="csr")
-        return _objective(held, atoms, Z, ALPHA)
+        return lasso(held, atoms, Z, ALPHA)
 
     reached, target = cost(ours.result), cost(np.ascontiguousarray(peer.result.T))
     row = compare(ours, peer, reached, target, dtype)

@@ -5,6 +5,7 @@ import sysconfig
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,27 @@ def patches() -> NDArray[np.float64]:
     from gramfold.datasets import image_patches
 
     return image_patches((16, 16), n_patches=100_000, dtype=np.float64, random_state=0)
+
+
+@lru_cache(maxsize=1)
+def blobs(n: int, d: int, k: int = 200, spread: float = 1.0) -> NDArray[np.float32]:
+    """Rows around k centres; at a spread of 1 clusters overlap: neither noise nor islands."""
+    rng = np.random.default_rng(0)
+    centers = spread * rng.standard_normal((k, d))
+    X = rng.standard_normal((n, d), dtype=np.float32)
+    X += centers[rng.integers(k, size=n)]
+    return X
+
+
+def decaying(n: int, m: int, dtype: str) -> NDArray[Any]:
+    """30 directions (fewer where m is less) of variance falling as 1 / i above noise, and a mean."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, m), dtype=np.float32)
+    k = min(30, m)
+    basis = np.linalg.qr(rng.standard_normal((m, k)))[0].astype(np.float32)
+    lengths = 20 / np.sqrt(np.arange(1, k + 1, dtype=np.float32))
+    X += (rng.standard_normal((n, k), dtype=np.float32) * lengths) @ basis.T
+    return (X + 1).astype(dtype)
 
 
 @cache

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import sparse
 from bench import data
 from bench.frame import Case, Lap, Row, Settings, compare, interleave
 from bench.machine import Limits
+from bench.objective import inertia
 
 ITERATIONS = 10
 # rows, columns, clusters, what the ratio should be at least
@@ -70,47 +71,23 @@ class Problem:
         """Number of clusters."""
         return len(self.start)
 
-    def objective(self, centers: Any) -> float:
-        """Sum of squared distances to the nearest of `centers`, in float64, a few rows at a time."""
-        centers = np.asarray(centers, dtype=np.float64)
-        squares = np.einsum("ij,ij->i", centers, centers)
-        total = 0.0
-        for i in range(0, self.X.shape[0], 10_000):
-            x = self.X[i : i + 10_000].astype(np.float64)
-            if sparse.issparse(x):
-                own, products = np.asarray(x.multiply(x).sum(axis=1)).ravel(), x @ centers.T
-            else:
-                own, products = np.einsum("ij,ij->i", x, x), x @ centers.T
-            total += float(np.sum(own + np.min(squares - 2 * products, axis=1)))
-        return total
-
 
 def cases() -> Iterator[Case]:
     """Every case, in the order of the tables."""
     for n, d, k, bar in DENSE:
-        yield _lloyd(f"{n}x{d} k={k}", partial(blobs, n, d), "float32", k, bar)
+        yield _lloyd(f"{n}x{d} k={k}", partial(data.blobs, n, d), "float32", k, bar)
     n, d, k = WIDE_TYPE
-    yield _lloyd(f"{n}x{d} k={k}", partial(blobs, n, d), "float64", k, 1.0)
+    yield _lloyd(f"{n}x{d} k={k}", partial(data.blobs, n, d), "float64", k, 1.0)
     yield _lloyd("corpus tf-idf k=20", data.corpus_tfidf, "float32", 20, 1.0, "csr")
     n, d, k = SEEDS
     for dtype in ("float32", "float64"):
-        run = partial(_seeds, partial(blobs, n, d), dtype, k)
+        run = partial(_seeds, partial(data.blobs, n, d), dtype, k)
         yield Case("k-means++", f"{n}x{d} k={k}", dtype, "k-means++", 5, run)
 
 
 def _lloyd(name: str, make: Callable[[], Any], dtype: str, k: int, bar: float, group: str = "lloyd") -> Case:
     criterion = f"{ITERATIONS} Lloyd iterations, {group}, {dtype}, {name}"
     return Case(group, name, dtype, criterion, bar, partial(_fit, make, dtype, k))
-
-
-@lru_cache(maxsize=1)
-def blobs(n: int, d: int) -> Any:
-    """Rows around 200 centres, so close that clusters overlap: neither noise nor islands."""
-    rng = np.random.default_rng(0)
-    centers = rng.standard_normal((200, d))
-    X = rng.standard_normal((n, d), dtype=np.float32)
-    X += centers[rng.integers(200, size=n)]
-    return X
 
 
 def _fit(make: Callable[[], Any], dtype: str, k: int, settings: Settings, limits: Limits) -> Row:
@@ -135,8 +112,7 @@ def _fit(make: Callable[[], Any], dtype: str, k: int, settings: Settings, limits
         "% FMA": 100 * 2 * reads * entries * k / ours.median / limits.peak[dtype],
         "% read": 100 * reads * size / ours.median / limits.bandwidth,
         **{name: peers[name].median if name in peers else "-" for name in PEERS},
-        **compare(ours, peers[best], problem.objective(ours.result),
-                  problem.objective(peers[best].result), dtype),
+        **compare(ours, peers[best], inertia(X, ours.result), inertia(X, peers[best].result), dtype),
     }  # fmt: skip
 
 
@@ -202,7 +178,6 @@ def _seeds(make: Callable[[], Any], dtype: str, k: int, settings: Settings, limi
     import gramfold as gf
 
     X = make().astype(dtype)
-    problem = Problem(X, X[:k], settings.threads)
     peer = Lap(lambda: sklearn.cluster.kmeans_plusplus(X, k, random_state=settings.seed)[0])
     peer.run()
     peer.repeat = settings.peer_repeats(peer.seconds[0])
@@ -211,7 +186,7 @@ def _seeds(make: Callable[[], Any], dtype: str, k: int, settings: Settings, limi
         settings.repeat,
     )
     interleave(peer, ours)
-    reached, target = problem.objective(ours.result), problem.objective(peer.result)
+    reached, target = inertia(X, ours.result), inertia(X, peer.result)
     return {
         "peer": "sklearn",
         "% read": 100 * k * X.nbytes / ours.median / limits.bandwidth,

@@ -1,18 +1,16 @@
 """Mixtures beside scikit-learn (Gaussian) and pomegranate (Poisson): as many EM steps from the same start."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from bench.frame import Case, Lap, Row, Settings, compare, interleave
+from bench.frame import Case, Lap, Row, Settings, compare, interleave, quietly
 from bench.machine import Limits
+from bench.objective import minus_log_likelihood
 
 ITERATIONS = {"gaussian": 10, "poisson": 3}  # pomegranate takes seconds for one
 DTYPES = ("float32", "float64")
@@ -155,48 +153,21 @@ class _Pomegranate:
 def _compare(
     X: Any, ours: Any, peer: Any, kind: str, dtype: str, settings: Settings, limits: Limits, name: str
 ) -> Row:
-    lap = Lap(partial(_quietly, ours, X), settings.repeat)
+    lap = Lap(partial(quietly, ours.fit, X), settings.repeat)
     row = {"peer": name}
     if peer is None:
         interleave(lap)
-        objective = _objective(X, lap.result, kind)
+        objective = minus_log_likelihood(X, lap.result, kind)
         row |= {"ours s": lap.median, "our objective": objective, "ratio": np.nan, "equal_quality": True}
     else:
-        theirs = Lap(partial(_quietly, peer, X))
+        theirs = Lap(partial(quietly, peer.fit, X))
         theirs.run()
         theirs.repeat = settings.peer_repeats(theirs.seconds[0])
         interleave(theirs, lap)
-        reached, target = (_objective(X, one.result, kind) for one in (lap, theirs))
+        reached, target = (minus_log_likelihood(X, one.result, kind) for one in (lap, theirs))
         row |= compare(lap, theirs, reached, target, dtype)
     flop = FLOP[kind] * len(X) * ours.n_components * ours.max_iter
     return row | {
         "% FMA": 100 * flop / lap.median / limits.peak[dtype],
         "% read": 100 * X.nbytes * ours.max_iter / lap.median / limits.bandwidth,
     }
-
-
-def _quietly(model: Any, X: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(X)
-
-
-def _objective(X: Any, model: Any, kind: str) -> float:
-    """Minus the mean log-likelihood of a row, in float64 by NumPy."""
-    joint = np.empty((len(X), len(model.weights_)))
-    X = X.astype(np.float64)
-    for t in range(joint.shape[1]):
-        if kind == "poisson":
-            rates = model.rates_[t].astype(np.float64)
-            joint[:, t] = X @ np.log(rates) - rates.sum()
-            continue
-        mean = model.means_[t].astype(np.float64)
-        factor = (model.precisions_cholesky_ if kind == "tied" else model.precisions_cholesky_[t]).astype(
-            np.float64
-        )
-        factor = np.eye(X.shape[1]) * factor if kind in ("diag", "spherical") else factor
-        squares = np.square((X - mean) @ factor).sum(axis=1)
-        joint[:, t] = np.log(np.diagonal(factor)).sum() - 0.5 * (squares + X.shape[1] * np.log(2 * np.pi))
-    joint += np.log(model.weights_.astype(np.float64))
-    constant = gammaln(X + 1).sum() / len(X) if kind == "poisson" else 0.0
-    return float(constant - logsumexp(joint, axis=1).mean())

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import decomposition
 
+from bench import data
 from bench.frame import Case, Lap, Row, Settings, compare, interleave
 from bench.machine import Limits
 
@@ -35,22 +36,11 @@ def cases() -> Iterator[Case]:
     for n, m, k, dtype in ((200_000, 200, 20, "float32"), (5_000, 5_000, 20, "float32"), (5_000, 5_000, 20,
     "float64"),
                            (1_000_000, 50, 10, "float32"), (1_000_000, 50, 10, "float64")):  # fmt: skip
-        make = partial(_decaying, n, m, dtype)
+        make = partial(data.decaying, n, m, dtype)
         yield Case("dense", f"{n}x{m} k={k}", dtype, "PCA, dense", 1.5, partial(_dense, make, k))
     for m, k in ((200, 5), (1000, 5), (300, 20), (1000, 20)):
         yield Case("choice", f"choice, 20000x{m} k={k}", "float32", "PCA, solver", 1, partial(_choice, m, k))
     yield Case("sparse", "500000x15000 k=20", "float64", "TruncatedSVD, sparse", 1.5, partial(_sparse, 20))
-
-
-def _decaying(n: int, m: int, dtype: str) -> Any:
-    """30 directions of variance falling as 1 / i above noise, and a mean."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, m), dtype=np.float32)
-    basis = np.linalg.qr(rng.standard_normal((m, 30)))[0].astype(np.float32)
-    X += (
-        rng.standard_normal((n, 30), dtype=np.float32) * (20 / np.sqrt(np.arange(1, 31, dtype=np.float32)))
-    ) @ basis.T
-    return (X + 1).astype(dtype)
 
 
 def _peers(k: int) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -103,7 +93,7 @@ def _choice(m: int, k: int, settings: Settings, limits: Limits) -> Row:
     """svd_solver='auto' beside the solver that it did not take."""
     import gramfold as gf
 
-    X = _decaying(20_000, m, "float32")
+    X = data.decaying(20_000, m, "float32")
     few = m > max(500, 20 * (k + 10))
     names = ("randomized", "covariance_eigh")[:: 1 if few else -1]
     ours, peer = (
@@ -125,9 +115,8 @@ def _choice(m: int, k: int, settings: Settings, limits: Limits) -> Row:
 
 def _sparse(k: int, settings: Settings, limits: Limits) -> Row:
     import gramfold as gf
-    from bench.data import zipf
 
-    X = sparse.csr_matrix(zipf(), dtype=np.float64)
+    X = sparse.csr_matrix(data.zipf(), dtype=np.float64)
     model = gf.TruncatedSVD(k, random_state=0, n_threads=settings.threads)
     ours = Lap(lambda: model.fit(X), settings.repeat)
     peers = {"randomized": {"n_iter": 5}, "arpack": {}}

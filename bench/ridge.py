@@ -1,6 +1,5 @@
 """Ridge regression beside scikit-learn's fastest solver for each problem."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
@@ -9,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from bench.frame import Case, Lap, Row, Settings, compare, interleave
+from bench.frame import Case, Lap, Row, Settings, compare, interleave, quietly
 from bench.machine import Limits
+from bench.objective import ridge
 
 DTYPES = ("float32", "float64")
 DENSE_SOLVERS = ("cholesky", "lsqr", "sparse_cg")
@@ -74,21 +73,12 @@ def _target(X: Any, rng: np.random.Generator) -> Any:
     return (y + rng.standard_normal(len(y)).astype(X.dtype) * y.std()).astype(X.dtype)
 
 
-def _objective(X: Any, y: Any, coef: Any, intercept: Any, alpha: float = 1.0) -> float:
-    total = 0.5 * alpha * float(np.sum(np.square(coef, dtype=np.float64)))
-    for first in range(0, X.shape[0], 50_000):
-        block = slice(first, first + 50_000)
-        miss = X[block].astype(np.float64) @ coef.astype(np.float64) + float(intercept) - y[block]
-        total += 0.5 * float(miss @ miss)
-    return total
-
-
 def _peer_fit(X: Any, y: Any, intercept: bool, solver: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        if solver == "intelex":
-            return import_module("sklearnex.linear_model").Ridge(fit_intercept=intercept).fit(X, y)
-        return SklearnRidge(fit_intercept=intercept, solver=solver).fit(X, y)
+    if solver == "intelex":
+        model = import_module("sklearnex.linear_model").Ridge(fit_intercept=intercept)
+    else:
+        model = SklearnRidge(fit_intercept=intercept, solver=solver)
+    return quietly(model.fit, X, y)
 
 
 def _fit(
@@ -113,7 +103,7 @@ def _fit(
         lambda: gf.Ridge(fit_intercept=intercept, n_threads=settings.threads).fit(X, y), settings.repeat
     )
     interleave(peer, ours)
-    reached, target = (_objective(X, y, m.coef_, m.intercept_) for m in (ours.result, peer.result))
+    reached, target = (ridge(X, y, m.coef_, m.intercept_) for m in (ours.result, peer.result))
     row: Row = {"solver": ours.result.solver_, "peer solver": name}
     if not sparse.issparse(X):
         row["% FMA"] = 100 * X.size * (min(X.shape) + 1) / ours.median / limits.peak[dtype]
@@ -132,6 +122,6 @@ def _path(dtype: str, settings: Settings, limits: Limits) -> Row:
     peer.repeat = settings.peer_repeats(peer.seconds[0])
     ours = Lap(lambda: gf.ridge_path(X, y, alphas, n_threads=settings.threads), settings.repeat)
     interleave(peer, ours)
-    reached = sum(_objective(X, y, b, c, a) for b, c, a in zip(*ours.result, alphas, strict=True))
-    target = sum(_objective(X, y, m.coef_, m.intercept_, a) for m, a in zip(peer.result, alphas, strict=True))
+    reached = sum(ridge(X, y, b, c, a) for b, c, a in zip(*ours.result, alphas, strict=True))
+    target = sum(ridge(X, y, m.coef_, m.intercept_, a) for m, a in zip(peer.result, alphas, strict=True))
     return {"peer solver": "cholesky"} | compare(ours, peer, reached, target, dtype)

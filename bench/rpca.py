@@ -12,6 +12,7 @@ from scipy import sparse
 
 from bench.frame import Case, Lap, Row, Settings, compare, interleave
 from bench.machine import Limits
+from bench.objective import pursuit
 
 Array = NDArray[Any]
 
@@ -95,9 +96,6 @@ def _fit(make: Callable[[], tuple[Array, Array | None]], settings: Settings, lim
     flop = 4 * X.size * (model.rank_ + 8)
     per_iteration = ours.median / model.n_iter_
 
-    def objective(L: Array) -> float:
-        return float(np.linalg.norm(L, "nuc") + lam * np.abs(X - L).sum())
-
     def error(L: Array) -> float | None:
         return None if low is None else float(np.linalg.norm(L - low) / np.linalg.norm(low))
 
@@ -107,7 +105,7 @@ def _fit(make: Callable[[], tuple[Array, Array | None]], settings: Settings, lim
         error(model.complete()), "peer err L": error(theirs), "ours s/it": per_iteration,
         "% FMA": 100 * flop / per_iteration / limits.peak["float64"],
         "% read": 100 * 6 * X.nbytes / per_iteration / limits.bandwidth,
-        **compare(ours, peer, objective(model.complete()), objective(theirs), "float64"),
+        **compare(ours, peer, *(pursuit(X, L, lam) for L in (model.complete(), theirs)), "float64"),
     }  # fmt: skip
 
 

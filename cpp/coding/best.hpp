@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "fold/tile.hpp"
+#include "fold/vectors.hpp"
 
 namespace gramfold {
 

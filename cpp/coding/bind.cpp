@@ -74,7 +74,7 @@ py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>&
         py::object codes = py::none(), squares = py::none();
         if (!sink.dense) codes = csr_parts(sink);
         if (s) squares = square(done->gram, k);
-        return result("Coded", codes, squares, done->stats.objective, done->stats.open);
+        return result("Coded", codes, squares, done->stats.objective, done->stats.unconverged);
     };
     if (p) return run_with(Known<T>(sized(*p, p->shape(0), k, "p must be rows x k"), p->shape(0), k));
     return with_source<T>(x, [&](const auto& source) {

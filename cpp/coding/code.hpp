@@ -97,7 +97,7 @@ class CodeWorker {
                 rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
             sink_.put(row, piece, rows_, done.size);
             sums.stats.objective += done.objective;
-            sums.stats.open += done.unconverged;
+            sums.stats.unconverged += done.unconverged;
             if (task_.doubtful) task_.doubtful[row] = done.unconverged || cancels(done);
             if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
         }

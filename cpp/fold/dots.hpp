@@ -7,6 +7,7 @@
 #pragma once
 
 #include "fold/tile.hpp"
+#include "fold/transpose.hpp"
 
 namespace gramfold {
 
@@ -46,8 +47,7 @@ void tile(Index depth, const T* a, Index a_row, const T* f, T* out, Index out_ro
         V square[w];
 #pragma GCC unroll 16
         for (int i = 0; i < w; ++i) square[i] = acc[s + i];
-        tile_detail::add_up<T, w, 1>(square, std::make_integer_sequence<int, w>{});
-        store(sums + s, square[0]);
+        store(sums + s, totals<T, w>(square));
     }
     for (int t = 0; t < K; ++t)
         if (out_row == 1) std::memcpy(out + t * out_component, sums + t * R, R * sizeof(T));

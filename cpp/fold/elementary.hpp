@@ -4,7 +4,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "fold/tile.hpp"
+#include "fold/vectors.hpp"
 
 namespace gramfold {
 

@@ -11,7 +11,7 @@
 #include <functional>
 #include <memory>
 
-#include "fold/tile.hpp"
+#include "fold/vectors.hpp"
 
 // A function that is compiled once, and not again where it is called with a constant.
 #ifdef __clang__

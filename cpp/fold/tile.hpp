@@ -15,61 +15,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <limits>
-#include <type_traits>
 #include <utility>
+
+#include "fold/vectors.hpp"
 
 namespace gramfold {
 
-using Index = std::int64_t;
-
-#if defined(__AVX512F__)
-inline constexpr int vector_bytes = 64, tile_rows = 12;
-#elif defined(__AVX__)
-inline constexpr int vector_bytes = 32, tile_rows = 6;
-#elif defined(__aarch64__)
-inline constexpr int vector_bytes = 16, tile_rows = 12;
-#else
-inline constexpr int vector_bytes = 16, tile_rows = 6;
-#endif
-
 inline constexpr int few_rows = tile_rows / 3;  // of a tile: so many go with four vectors
-
-template <class T>
-inline constexpr int lanes = vector_bytes / int(sizeof(T));
-
-// Factors that are read as vectors are padded with zeros to a multiple of this many components.
-template <class T>
-inline constexpr int component_pad = lanes<T> >= 4 ? lanes<T> / 4 : 1;
-
-template <class T, int W>
-struct VectorOf {
-    typedef T type __attribute__((vector_size(W * sizeof(T))));
-};
-template <class T>
-struct VectorOf<T, 1> {
-    typedef T type;
-};
-template <class T, int W = lanes<T>>
-using Vec = typename VectorOf<T, W>::type;
-
-template <class V, class T>
-inline V load(const T* p) {
-    V v;
-    std::memcpy(&v, p, sizeof(V));
-    return v;
-}
-template <class V, class T>
-inline void store(T* p, const V& v) {
-    std::memcpy(p, &v, sizeof(V));
-}
-
-template <class T>
-inline T round_up(T n, T multiple) {
-    return (n + multiple - 1) / multiple * multiple;
-}
 
 namespace tile_detail {
 
@@ -139,46 +92,6 @@ void panel(Product<T>& p, Index rows, Index fetch_tile) {
         p.fetch += fetch_tile;
         rows -= r;
     }
-}
-
-// Of two vectors of N lanes, taken in runs of S: the even runs of both in turn, and the odd ones.
-template <class T, int N, int S, int... I>
-struct Runs {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    static constexpr Vec<Bits, N> even = {Bits(I & S ? N + I - S : I)...}, odd = {Bits(I & S ? N + I : I + S)...};
-};
-
-template <class T, int N, int S, int... I>
-inline void exchange_round(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
-    using R = Runs<T, N, S, I...>;
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) {
-        if (i & S) continue;
-        const auto a = v[i], b = v[i + S];
-        v[i] = __builtin_shuffle(a, b, R::even);
-        v[i + S] = __builtin_shuffle(a, b, R::odd);
-    }
-    if constexpr (2 * S < N) exchange_round<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
-}
-
-// v[0] becomes the totals of the N vectors' lanes, by twos.
-template <class T, int N, int S, int... I>
-inline void add_up(Vec<T, N> (&v)[N], std::integer_sequence<int, I...>) {
-    using R = Runs<T, N, S, I...>;
-#pragma GCC unroll 16
-    for (int i = 0; i < N; i += 2 * S)
-        v[i] = __builtin_shuffle(v[i], v[i + S], R::even) + __builtin_shuffle(v[i], v[i + S], R::odd);
-    if constexpr (2 * S < N) add_up<T, N, 2 * S>(v, std::integer_sequence<int, I...>{});
-}
-
-template <class T, int N>
-inline void transpose_square(const T* in, Index in_row, T* out, Index out_row) {
-    Vec<T, N> v[N];
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) v[i] = load<Vec<T, N>>(in + i * in_row);
-    exchange_round<T, N, 1>(v, std::make_integer_sequence<int, N>{});
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) store(out + i * out_row, v[i]);
 }
 
 }  // namespace tile_detail
@@ -284,24 +197,5 @@ extern template void product(Index, Index, Index, const double*, Index, Index, c
                              bool, Fetch);
 extern template void pack(Index, Index, const float*, Index, Index, Index, float*);
 extern template void pack(Index, Index, const double*, Index, Index, Index, double*);
-
-// out (cols x rows, row stride out_row) = the transpose of in (rows x cols), in squares of up to N.
-template <class T, int N = lanes<T>>
-void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index out_row) {
-    if constexpr (N < 2 || 4 * N < lanes<T>) {
-        for (Index c = 0; c < cols; ++c)
-            for (Index r = 0; r < rows; ++r) out[c * out_row + r] = in[r * in_row + c];
-    } else {
-        const Index whole_rows = rows / N * N, whole_cols = cols / N * N;
-        for (Index c = 0; c < whole_cols; c += N)
-            for (Index r = 0; r < whole_rows; r += N)
-                tile_detail::transpose_square<T, N>(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
-        if (whole_cols < cols)
-            transpose<T, N / 2>(whole_rows, cols - whole_cols, in + whole_cols, in_row, out + whole_cols * out_row,
-                                out_row);
-        if (whole_rows < rows)
-            transpose<T, N / 2>(rows - whole_rows, cols, in + whole_rows * in_row, in_row, out + whole_rows, out_row);
-    }
-}
 
 }  // namespace gramfold

@@ -13,19 +13,9 @@
 #include <numeric>
 #include <vector>
 
-#include "fold/dense.hpp"
+#include "kmeans/panel.hpp"
 
 namespace gramfold {
-
-// A tile of R centroids and panel_vectors vectors of rows does R * panel_vectors FMA per R + panel_vectors loads. Few
-// centroids make short chains of comparisons behind it.
-#if defined(__AVX512F__)
-inline constexpr int panel_vectors = 3, tile_centroids = 8;
-#else
-inline constexpr int panel_vectors = 2, tile_centroids = tile_rows;
-#endif
-template <class S>
-inline constexpr int panel_rows = panel_vectors * lanes<S>;
 
 // The least two scores of each row of a panel, and the centroid of the least.
 template <class S>
@@ -40,9 +30,6 @@ struct Nearest {
         std::fill_n(index, panel_rows<S>, Id(0));
     }
 };
-
-// As many lines as a panel of numbers of the width of S has per column.
-inline constexpr int fetch_lines = (panel_vectors * vector_bytes + 63) / 64;
 
 namespace argmin_detail {
 
@@ -79,31 +66,17 @@ struct Scores {
     const S *c, *bias, *x;  // c: depth x R, x: depth x panel_rows
     Index first;            // the centroid of c's first column
     Nearest<S>* nearest;
-    const char* fetch;  // from here fetch_lines lines are prefetched per step of depth
-    Index fetch_step;   // 64 fetch_lines, or 0 for nothing new
+    Ahead ahead;
 };
 
 template <class S, int R>
 void tile(const Scores<S>& p) {
-    using V = Vec<S>;
-    constexpr int w = lanes<S>, nv = panel_vectors;
-    V acc[R][nv];
+    Vec<S> acc[R][panel_vectors];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) acc[r][v] = p.bias[r] - V{};
-    const S *c = p.c, *x = p.x;
-    const char* fetch = p.fetch;
-    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += p.fetch_step) {
-        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
-        V xv[nv];
-#pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < nv; ++v) acc[r][v] -= xv[v] * c[r];
-    }
+        for (int v = 0; v < panel_vectors; ++v) acc[r][v] = p.bias[r] - Vec<S>{};
+    over_columns<R>(acc, p.depth, p.x, p.c, p.ahead, [](Vec<S>& score, Vec<S> x, S c) { score -= x * c; });
     keep_least<S, R>(acc, p.first, p.nearest);
 }
 
@@ -189,9 +162,13 @@ class Centroids {
         const Index groups = end - begin, step = 64 * fetch_lines;
         for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
         walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tile& now, Index p) {
-            tile[std::size_t(now.size - 1)]({d_, packed_.get() + now.first * d_, bias_.get() + now.first,
-                                             x + p * d_ * panel_rows<S>, now.first,
-                                             nearest + p * groups + now.group - begin, fetch, bytes > 0 ? step : 0});
+            tile[std::size_t(now.size - 1)]({d_,
+                                             packed_.get() + now.first * d_,
+                                             bias_.get() + now.first,
+                                             x + p * d_ * panel_rows<S>,
+                                             now.first,
+                                             nearest + p * groups + now.group - begin,
+                                             {fetch, bytes > 0 ? step : 0}});
             if (bytes > 0) fetch += step * d_, bytes -= step * d_;
         });
     }

@@ -96,15 +96,15 @@ struct Groups {
         const T own_all = (lower[mine] - all.of_others(mine, label)) * below;
         const T own_rest = (lower[mine] - rest.of_others(mine, label)) * below;
         T without_far[64];
-        int open = 0;
+        int nearer = 0;
         for (Index g = 0; g < n; ++g) {
             without_far[g] = (lower[g] - moves_of_rest[g]) * below;
             lower[g] = (lower[g] - moves[g]) * below;
         }
         without_far[mine] = own_rest, lower[mine] = own_all;
-        for (Index g = 0; g < n; ++g) open += !(lower[g] > own);
+        for (Index g = 0; g < n; ++g) nearer += !(lower[g] > own);
         Near<T> near{0, 0, std::numeric_limits<T>::infinity()};
-        if (!open) return near;
+        if (!nearer) return near;
         bool far = false;
         for (Index g = 0; g < n; ++g) {
             if (!(without_far[g] > own)) near.searched |= std::uint64_t(1) << g, ++near.count;

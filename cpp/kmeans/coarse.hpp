@@ -53,8 +53,7 @@ struct Scores {
     const float *bias, *unit;
     Index first;  // the centroid of c's first column
     Nearest<float>* nearest;
-    const char* fetch;  // as in argmin.hpp
-    Index fetch_step;
+    Ahead ahead;
 };
 
 template <int R, class MultiplyAdd>
@@ -62,18 +61,7 @@ __attribute__((always_inline)) inline void tile(const Scores& p, MultiplyAdd mul
     using V = Vec<float>;
     constexpr int w = lanes<float>, nv = panel_vectors;
     Words acc[R][nv] = {};
-    const std::int32_t *c = p.c, *x = p.x;
-    const char* fetch = p.fetch;
-    for (Index q = 0; q < p.depth; ++q, c += R, x += nv * w, fetch += p.fetch_step) {
-        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
-        Words xv[nv];
-#pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) xv[v] = load<Words>(x + v * w);
-#pragma GCC unroll 16
-        for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < nv; ++v) acc[r][v] = multiply_add(acc[r][v], xv[v], Words{} + c[r]);
-    }
+    over_columns<R>(acc, p.depth, p.x, p.c, p.ahead, multiply_add);
     V scores[R][nv];
 #pragma GCC unroll 4
     for (int v = 0; v < nv; ++v) {
@@ -88,12 +76,14 @@ using Tile = void (*)(const Scores&);
 
 #if defined(__AVX512BW__)
 struct PairsThenAdd {
-    Words operator()(Words a, Words x, Words c) const { return a + (Words)_mm512_madd_epi16((__m512i)x, (__m512i)c); }
+    void operator()(Words& a, Words x, std::int32_t c) const {
+        a += (Words)_mm512_madd_epi16((__m512i)x, (__m512i)(Words{} + c));
+    }
 };
 #define GRAMFOLD_VNNI __attribute__((target("avx512vnni")))
 struct Vnni {
-    GRAMFOLD_VNNI Words operator()(Words a, Words x, Words c) const {
-        return (Words)_mm512_dpwssd_epi32((__m512i)a, (__m512i)x, (__m512i)c);
+    GRAMFOLD_VNNI void operator()(Words& a, Words x, std::int32_t c) const {
+        a = (Words)_mm512_dpwssd_epi32((__m512i)a, (__m512i)x, (__m512i)(Words{} + c));
     }
 };
 template <int R>
@@ -181,9 +171,14 @@ class CoarseCentroids {
             const Index groups = end - begin, step = 64 * fetch_lines;
             for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
             centroids_.walk(begin, end, panels, pairs() * 4, [&](const auto& now, Index p) {
-                tile[now.size - 1]({pairs(), packed_.get() + now.first * pairs(), x + p * panel,
-                                    centroids_.bias() + now.first, rows[p].unit, now.first,
-                                    nearest + p * groups + now.group - begin, fetch, bytes > 0 ? step : 0});
+                tile[now.size - 1]({pairs(),
+                                    packed_.get() + now.first * pairs(),
+                                    x + p * panel,
+                                    centroids_.bias() + now.first,
+                                    rows[p].unit,
+                                    now.first,
+                                    nearest + p * groups + now.group - begin,
+                                    {fetch, bytes > 0 ? step : 0}});
                 if (bytes > 0) fetch += step * pairs(), bytes -= step * pairs();
             });
         }

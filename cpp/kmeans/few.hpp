@@ -106,12 +106,12 @@ class FewWorker {
     template <bool Weighted>
     V panel(Index first, Index count, const T* weights, AssignSums<T>& sums) {
         Found found = find();
-        I open = {};
+        I undecided = {};
         for (int v = 0; v < across; ++v) {
-            open |= is_open(found, v);
-            if (!Weighted) open |= found.at[v] != old_labels(first + v * w);
+            undecided |= is_undecided(found, v);
+            if (!Weighted) undecided |= found.at[v] != old_labels(first + v * w);
         }
-        if (Weighted || job_.distances || any(open)) {
+        if (Weighted || job_.distances || any(undecided)) {
             Found settled = found;  // `found` itself stays in registers
             settle<Weighted>(first, count, settled, weights, sums);
             found = settled;
@@ -155,7 +155,9 @@ class FewWorker {
     }
 
     // Where the second centroid is within rounding of the first.
-    I is_open(const Found& found, int v) const { return found.second[v] <= found.first[v] * (1 + error_) + least_; }
+    I is_undecided(const Found& found, int v) const {
+        return found.second[v] <= found.first[v] * (1 + error_) + least_;
+    }
 
     I old_labels(Index first) const {
         return __builtin_convertvector(load<Vec<std::int32_t, w>>(job_.labels + first), I);
@@ -174,24 +176,24 @@ class FewWorker {
         }
     }
 
-    // Decides rows that are open by distances in double, and adds those that change their cluster to the sums.
+    // Decides rows that are undecided by distances in double, and adds those that change their cluster to the sums.
     template <bool Weighted>
     [[gnu::noinline]] void settle(Index first, Index count, Found& found, const T* weights, AssignSums<T>& sums) {
-        alignas(64) Id label[width], old[width], open[width];
+        alignas(64) Id label[width], old[width], undecided[width];
         alignas(64) T nearest[width];
         alignas(64) Byte look[width];
         for (int v = 0; v < across; ++v) store(label + v * w, found.at[v]), store(nearest + v * w, found.first[v]);
         for (Index r = 0; r < width; ++r) old[r] = r < count ? Id(job_.labels[first + r]) : label[r];
         for (int v = 0; v < across; ++v) {
-            const I unsure = is_open(found, v), differs = found.at[v] != load<I>(old + v * w);
-            store(open + v * w, unsure);
+            const I unsure = is_undecided(found, v), differs = found.at[v] != load<I>(old + v * w);
+            store(undecided + v * w, unsure);
             store(look + v * w, __builtin_convertvector(unsure | differs, Vec<Byte, w>));
         }
         Index rows[width], changed = 0;
         const Index rechecked = sums.rechecked;
         each_marked(look, [&](Index r) {
             if (r >= count) return;
-            if (open[r]) decide(r, first + r, label[r], nearest[r], sums);
+            if (undecided[r]) decide(r, first + r, label[r], nearest[r], sums);
             if (label[r] != old[r]) rows[changed++] = r, job_.labels[first + r] = std::int32_t(label[r]);
         });
         if (job_.distances) std::copy_n(nearest, count, job_.distances + first);

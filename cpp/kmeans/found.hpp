@@ -14,7 +14,7 @@ struct FoundRow {
     Index place = 0, group = 0;
 
     // Whether another centroid may be the nearest one.
-    bool is_open() const { return !(second - first > error * S(2)); }
+    bool is_undecided() const { return !(second - first > error * S(2)); }
 };
 
 // The rows of a panel: their norms, how far a score may be off, the least two scores, where the least one is, and the
@@ -31,7 +31,7 @@ struct Found {
     alignas(64) Id place[width], group[width];
 
     // x: depth x width
-    void open(const S* x, Index depth, const Centroids<S>& centroids) {
+    void begin(const S* x, Index depth, const Centroids<S>& centroids) {
         V norms[panel_vectors] = {};
         for (Index q = 0; q < depth; ++q)
 #pragma GCC unroll 4
@@ -47,7 +47,7 @@ struct Found {
         clear();
     }
 
-    void open(const S* norms, const S* errors) {
+    void begin(const S* norms, const S* errors) {
         std::copy_n(norms, width, norm);
         std::copy_n(errors, width, error);
         clear();

@@ -36,7 +36,7 @@ class ToLanes {
                 Vec<S, M> v[M];
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i) v[i] = narrow<M>((wide<M>(rows[part + i] + q) - shift) * scale_);
-                if constexpr (M > 1) tile_detail::exchange_round<S, M, 1>(v, std::make_integer_sequence<int, M>{});
+                if constexpr (M > 1) transpose_in_place<S, M>(v);
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i) store(out + (q + i) * stride + part, v[i]);
             }

@@ -49,7 +49,7 @@ class RoundedRows {
                 Words v[w];
 #pragma GCC unroll 16
                 for (int r = 0; r < w; ++r) v[r] = load<Words>(from[r] + q);
-                tile_detail::exchange_round<std::int32_t, w, 1>(v, std::make_integer_sequence<int, w>{});
+                transpose_in_place<std::int32_t, w>(v);
 #pragma GCC unroll 16
                 for (int r = 0; r < w; ++r) store(out + (q + r) * panel_rows<S> + part, v[r]);
             }
@@ -106,7 +106,7 @@ class RoundedRows {
 
     // The sums of the lanes of w vectors.
     static V added(V (&v)[w]) {
-        tile_detail::exchange_round<S, w, 1>(v, std::make_integer_sequence<int, w>{});
+        transpose_in_place<S, w>(v);
         V total = v[0];
         for (int i = 1; i < w; ++i) total += v[i];
         return total;

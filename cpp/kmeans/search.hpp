@@ -69,8 +69,8 @@ class Search {
                            nearest_.data(), fetch, bytes);
         else centroids_.search(packed_.get(), panels, begin, end, nearest_.data(), fetch, bytes);
         for (Index p = 0; p < panels; ++p) {
-            if (looks_) found_.open(rounded_rows_[std::size_t(p)].norm, rounded_rows_[std::size_t(p)].error);
-            else found_.open(packed_.get() + p * width * d_, d_, centroids_);
+            if (looks_) found_.begin(rounded_rows_[std::size_t(p)].norm, rounded_rows_[std::size_t(p)].error);
+            else found_.begin(packed_.get() + p * width * d_, d_, centroids_);
             visit(p * width, std::min(width, count_ - p * width), nearest_.data() + p * (end - begin), found_);
         }
     }

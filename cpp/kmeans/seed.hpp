@@ -68,19 +68,10 @@ void distance_tile(Index d, const T* x, const T* c, T* out, Index out_row, const
     using V = Vec<T>;
     constexpr int w = lanes<T>, nv = panel_vectors;
     V acc[R][nv] = {};
-    for (Index q = 0; q < d; ++q, x += nv * w, c += R, fetch += 64 * fetch_lines) {
-        for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(fetch + 64 * i, 0, 2);
-        V xv[nv];
-#pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) xv[v] = load<V>(x + v * w);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-            for (int v = 0; v < nv; ++v) {
-                const V a = xv[v] - c[r];
-                acc[r][v] += a * a;
-            }
-    }
+    over_columns<R>(acc, d, x, c, {fetch, 64 * fetch_lines}, [](V& square, V x, T c) {
+        const V a = x - c;
+        square += a * a;
+    });
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
@@ -106,7 +97,7 @@ class SeedWorker {
     void operator()(Index first_block, Index blocks, RowsRead& read) {
         const Index begin = first_block * seed_block, end = std::min(x_.rows, begin + blocks * seed_block);
         if (job_.sketch) {
-            read.count += panels_of_open_rows(begin, end);
+            read.count += panels_of_undecided_rows(begin, end);
         } else {
             for (Index i = begin; i < end; i += width) {
                 const Index count = std::min(width, end - i);
@@ -120,7 +111,7 @@ class SeedWorker {
 
   private:
     // Rows that the sketch cannot place beyond `closest` are read, side by side; the others stay where they are.
-    Index panels_of_open_rows(Index begin, Index end) {
+    Index panels_of_undecided_rows(Index begin, Index end) {
         for (Index l = 0; l < job_.n_candidates; ++l)
             std::copy_n(job_.closest + begin, end - begin, job_.out + l * x_.rows + begin);
         Index waiting = 0, read = 0;
@@ -133,11 +124,11 @@ class SeedWorker {
             waiting = 0;
         };
         for (Index i = begin; i < end; i += sketch_rows) {
-            unsigned char open[sketch_rows];
+            unsigned char read_on[sketch_rows];
             const Index count = std::min<Index>(sketch_rows, end - i);
-            filter_.open(job_.closest, i, count, open);
+            filter_.undecided(job_.closest, i, count, read_on);
             for (Index r = 0; r < count; ++r) {
-                at_[waiting] = i + r, waiting += open[r];
+                at_[waiting] = i + r, waiting += read_on[r];
                 if (waiting == width) go();
             }
         }

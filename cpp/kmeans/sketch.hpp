@@ -103,7 +103,7 @@ class SketchFilter {
 
     // Marks those of the rows first to first + count, of one block, that must be read.
     template <class T>
-    void open(const T* closest, Index first, Index count, unsigned char* open) const {
+    void undecided(const T* closest, Index first, Index count, unsigned char* read) const {
         const double scale = 1 / (sketch_->step * sketch_->step);
         alignas(64) float far[sketch_rows] = {}, low[sketch_rows];
         for (Index r = 0; r < count; ++r) far[r] = float(double(closest[first + r]) * scale);
@@ -112,7 +112,7 @@ class SketchFilter {
             const V t = root_above(load<V>(far + r)) * (1 + share_) + load<V>(sketch_->errors + first + r) + slack_;
             store(far + r, t * t);
         }
-        for (Index r = 0; r < sketch_rows; ++r) open[r] = !(low[r] * (1 - share_) >= far[r]);
+        for (Index r = 0; r < sketch_rows; ++r) read[r] = !(low[r] * (1 - share_) >= far[r]);
     }
 
   private:

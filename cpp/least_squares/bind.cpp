@@ -47,7 +47,7 @@ py::tuple hals(const py::object& x, const Optional<T>& p, const Strided<T>& f, c
     const RowStats& t = result->stats;
     py::object squared = py::none();
     if (squares) squared = square(result->gram, k);
-    return gramfold::result("Swept", squared, crossed, t.violation, t.step, t.objective, t.residual, t.open);
+    return gramfold::result("Swept", squared, crossed, t.violation, t.step, t.objective, t.residual, t.unconverged);
 }
 
 // w as a dense x, or None; returns violation, step, objective, residual, open, before.
@@ -78,7 +78,7 @@ py::tuple masked_hals(const py::object& x, const std::optional<Strided<T>>& w, c
             });
         }
     });
-    return result("OwnSwept", t.violation, t.step, t.objective, t.residual, t.open, t.before);
+    return result("OwnSwept", t.violation, t.step, t.objective, t.residual, t.unconverged, t.before);
 }
 
 void orthogonal_rows(const Contiguous<double>& atoms, const Contiguous<double>& y, const Contiguous<double>& codes,

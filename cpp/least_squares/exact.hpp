@@ -139,7 +139,7 @@ class Exact {
             open = bring_open_forward(open);
             if (due(s + 1)) to_face(open);
         }
-        stats.open = double(open);
+        stats.unconverged = double(open);
         for (Index r = 0; r < count; r += wide)
             rows_.template finish<prox>(z_ + r, p_ + r, stride_, first_lanes(count - r), stats);
     }

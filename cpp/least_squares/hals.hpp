@@ -181,7 +181,7 @@ class Hals {
             active = sweep<prox>(z, p, stride, active, s == 0, first, violation);
         stats.violation = sum(violation);
         stats.step = sum(first);
-        stats.open = sum(active);
+        stats.unconverged = sum(active);
         finish<prox>(z, p, stride, all, stats);
         return stats;
     }

@@ -5,7 +5,7 @@
 // Cost: n^3 / 6 + n^2 FMA per lane. Scratch: n (n + 1) / 2 + 3 n vectors.
 #pragma once
 
-#include "fold/tile.hpp"
+#include "fold/vectors.hpp"
 
 namespace gramfold {
 

@@ -206,12 +206,12 @@ class OrthogonalRow {
     std::vector<bool> barred_;
 };
 
-struct OpenRows {
-    double open = 0;
+struct UnconvergedRows {
+    double unconverged = 0;
 
-    void clear() { open = 0; }
-    OpenRows& operator+=(const OpenRows& o) {
-        open += o.open;
+    void clear() { unconverged = 0; }
+    UnconvergedRows& operator+=(const UnconvergedRows& o) {
+        unconverged += o.unconverged;
         return *this;
     }
 };
@@ -222,13 +222,13 @@ inline void run_orthogonal(const double* atoms, Index k, Index r, const double* 
     Plan by = plan(rows, (r + k) * Index(sizeof(double)), 1);
     by.work = double(rows) * double(k) * double(r) * 64;
     fold(
-        by, run, [] { return std::make_unique<OpenRows>(); },
+        by, run, [] { return std::make_unique<UnconvergedRows>(); },
         [&] {
             return [&, row = std::make_shared<OrthogonalRow>(atoms, k, r, l1, nonneg, max_rounds)](
-                       Index first, Index count, OpenRows& sums) {
+                       Index first, Index count, UnconvergedRows& sums) {
                 for (Index i = first; i < first + count; ++i) {
                     ended[i] = row->solve(y + i * r, codes + i * k);
-                    sums.open += !ended[i];
+                    sums.unconverged += !ended[i];
                 }
             };
         });

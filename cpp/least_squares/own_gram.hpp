@@ -95,7 +95,7 @@ class OwnGram {
             stats.step += double(first[r]);
             stats.residual += left<prox>(r, z, p, gram, gradient, inverse);
         }
-        stats.open = double(open());
+        stats.unconverged = double(open());
         return stats;
     }
 

@@ -6,15 +6,15 @@
 namespace gramfold {
 
 struct RowStats {
-    double violation = 0;  // sum |projected gradient| met in the first sweep (scikit-learn's measure)
-    double step = 0;       // sum G_tt d_t^2 over the first sweep
-    double objective = 0;  // sum of the row objectives at the end, without 1/2 |x|^2
-    double residual = 0;   // sum G_tt d_t^2 at the end: the steps that single coordinates could still make
-    double open = 0;       // rows that had not ended after max_sweeps
+    double violation = 0;    // sum |projected gradient| met in the first sweep (scikit-learn's measure)
+    double step = 0;         // sum G_tt d_t^2 over the first sweep
+    double objective = 0;    // sum of the row objectives at the end, without 1/2 |x|^2
+    double residual = 0;     // sum G_tt d_t^2 at the end: the steps that single coordinates could still make
+    double unconverged = 0;  // rows that had not ended after max_sweeps
 
     RowStats& operator+=(const RowStats& o) {
         violation += o.violation, step += o.step, objective += o.objective, residual += o.residual;
-        open += o.open;
+        unconverged += o.unconverged;
         return *this;
     }
 };

@@ -81,7 +81,7 @@ class BetaWorker {
                 open -= ended[r];
             }
         }
-        sums.stats.open += double(open);
+        sums.stats.unconverged += double(open);
         sums.add_total(z_.get(), kp_, count);
         for (Index r = 0; r < count; ++r) std::copy_n(z_.get() + r * kp_, k_, out_ + (first + r) * k_);
         finish(count, sums);

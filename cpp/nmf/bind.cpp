@@ -37,7 +37,7 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
             return beta_pass(source, fm, rule, from, to, nm, dn, run);
         });
         const MultiplicativeSums& s = sums->stats;
-        return result("Multiplied", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.open);
+        return result("Multiplied", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.unconverged);
     });
 }
 
@@ -65,7 +65,7 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
         });
         const KlStats& s = sums->stats;
         return result("Descended", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual_start,
-                      s.residual_end, s.open);
+                      s.residual_end, s.unconverged);
     });
 }
 

@@ -38,7 +38,7 @@ class FrobeniusWorker {
             }
             if (open || rule_.measure_at_end) denominators(count);
         }
-        sums.stats.open += double(open);
+        sums.stats.unconverged += double(open);
         sums.add_total(z_.get(), kp_, count);
         for (Index r = 0; r < count; ++r) std::copy_n(row(z_, r), k_, out_ + (first + r) * k_);
         if (sums.num.size()) block_.accumulate(z_.get(), k_, kp_, sums.num.get());

@@ -72,7 +72,7 @@ class KlWorker {
             ended = rule_.update(num_.get(), den_.get(), z, penalty);
             quotients<NV>(x);
         }
-        sums.stats.open += !ended;
+        sums.stats.unconverged += !ended;
         std::copy_n(z, k_, out_ + r * k_);
         if (sums.num.size())
             for (Index e = 0; e < x.size; ++e) axpy(kp_, q_.get()[e], z, sums.num.get() + Index(x.columns[e]) * kp_);

@@ -200,7 +200,7 @@ class KlCoordinateWorker {
             V v[w];
 #pragma GCC unroll 16
             for (Index lane = 0; lane < w; ++lane) v[lane] = load<V>(from[lane] + at);
-            tile_detail::exchange_round<T, w, 1>(v, std::make_integer_sequence<int, w>{});
+            transpose_in_place<T, w>(v);
 #pragma GCC unroll 16
             for (Index i = 0; i < w; ++i) store(f + (at + i) * f_step, v[i]);
         }

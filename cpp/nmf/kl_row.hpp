@@ -22,11 +22,11 @@ namespace gramfold {
 struct KlStats {
     double loss_start = 0, loss_end = 0;          // without sum x's share of wh: sum x log(x / wh) - x
     double residual_start = 0, residual_end = 0;  // sum |g d|, d Newton's step cut off at 0
-    double open = 0;                              // rows that had not ended after max_sweeps
+    double unconverged = 0;                       // rows that had not ended after max_sweeps
 
     KlStats& operator+=(const KlStats& o) {
         loss_start += o.loss_start, loss_end += o.loss_end;
-        residual_start += o.residual_start, residual_end += o.residual_end, open += o.open;
+        residual_start += o.residual_start, residual_end += o.residual_end, unconverged += o.unconverged;
         return *this;
     }
 };
@@ -72,7 +72,7 @@ class KlRows {
             const V limit = larger(first * (shrink * shrink), size * (tol * tol));
             open = step > limit ? open : V{};
         }
-        stats.open += double(side_by_side ? total<T>(open) : open[0]);
+        stats.unconverged += double(side_by_side ? total<T>(open) : open[0]);
         if (measure_end) measure<side_by_side>(row, active, stats.loss_end, stats.residual_end);
     }
 

@@ -17,11 +17,11 @@ struct MultiplicativeSums {
     double loss_start = 0, loss_end = 0;  // beta divergence before the first and after the last update
     double residual = 0;                  // what single updates could still gain at the end, see `measure`
     double size = 0;                      // sum of z num at the end
-    double open = 0;                      // rows that had not ended after max_sweeps
+    double unconverged = 0;               // rows that had not ended after max_sweeps
 
     MultiplicativeSums& operator+=(const MultiplicativeSums& o) {
         loss_start += o.loss_start, loss_end += o.loss_end, residual += o.residual, size += o.size;
-        open += o.open;
+        unconverged += o.unconverged;
         return *this;
     }
 };

@@ -39,6 +39,12 @@ def signed_x(shape, nonneg, k=3):
     return W @ H + 0.1 * rng.standard_normal(shape)
 
 
+def last_iterates(X, W, H, k, **options):
+    """W, H, n_iter of the last iteration, before W is solved once more."""
+    _, _, W, n_iter, H, _, _ = gf.NMF(k, **options)._factorise(X, W, H, None)
+    return W, H.T, n_iter
+
+
 def both(X, k, **options):
     """W, H, n_iter of gramfold in parity mode and of scikit-learn, from the same start.
 
@@ -47,7 +53,7 @@ def both(X, k, **options):
     size = np.sqrt(X.mean() / k)
     W, H = (size * factor for factor in random_start(X.shape, k))
     options = {"init": "custom", "solver": "cd", "random_state": 3, **options}
-    mine = gf.non_negative_factorization(X, W, H, k, **PARITY, **options)
+    mine = last_iterates(X, W, H, k, **PARITY, **options)
     theirs = decomposition.non_negative_factorization(X, W=W.copy(), H=H.copy(), n_components=k, **options)
     return mine, theirs
 

@@ -10,6 +10,7 @@ from nmf.cases import (
     FORMATS,
     SHAPES,
     fit,
+    last_iterates,
     random_start,
     random_x,
 )
@@ -91,7 +92,7 @@ def test_verbose_logs_every_iteration_and_silence_is_the_default(caplog, capsys)
 
 def test_not_converged_is_a_warning_unless_tol_is_0():
     model = gf.NMF(3, tol=1e-8, max_iter=2, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="max_iter"):
+    with pytest.warns(ConvergenceWarning, match="Maximum number of iterations 2 reached"):
         model.fit(random_x((50, 20)))
     assert not model.converged_
     assert model.n_iter_ == 2
@@ -150,6 +151,17 @@ def test_inputs_are_never_modified(form, shape):
     assert [a.tobytes() for a in arrays] == before
 
 
+def test_the_functional_form_gives_what_fit_transform_gives():
+    X = random_x((40, 20))
+    model, W = fit(X, 4, tol=1e-4)
+    found, H, n_iter = gf.non_negative_factorization(
+        X, n_components=4, tol=1e-4, max_iter=5000, random_state=0
+    )
+    assert_array_equal(found, W)
+    assert_array_equal(H, model.components_)
+    assert n_iter == model.n_iter_
+
+
 def test_the_functional_form_with_h_fixed_is_transform():
     X = random_x((40, 20))
     model, W = fit(X, 4, tol=1e-4)
@@ -170,8 +182,6 @@ def test_sparse_x_takes_the_parity_iterates_through_its_transpose(shape, density
     theirs = decomposition.non_negative_factorization(
         X, W=W.copy(), H=H.copy(), n_components=5, init="custom", tol=0, max_iter=10
     )
-    ours = gf.non_negative_factorization(
-        X, W, H, 5, init="custom", tol=0, max_iter=10, max_sweeps=1, extrapolate=False
-    )
+    ours = last_iterates(X, W, H, 5, init="custom", tol=0, max_iter=10, max_sweeps=1, extrapolate=False)
     for found, expected in zip(ours[:2], theirs[:2], strict=True):
         assert_allclose(found, expected, rtol=1e-10, atol=1e-10 * expected.max())

@@ -118,7 +118,7 @@ def test_whole_weights_are_rows_that_often_with_frozen_components():
     [
         ({}, frozen(44), r"frozen must have 45 columns, as X has, got shape \(2, 44\)"),
         ({}, frozen(45, 5), "frozen has 5 components, more than n_components=3"),
-        ({}, -frozen(45), "Negative values in data passed to NMF: frozen must be non-negative"),
+        ({}, -frozen(45), r"passed to NMF \(input frozen\)"),
         ({}, np.ones(45), "frozen must have two dimensions, got 1"),
         ({"beta_loss": 1}, frozen(45), "frozen needs beta_loss='frobenius' and solver='cd'"),
         ({"solver": "mu"}, frozen(45), "frozen needs beta_loss='frobenius' and solver='cd'"),

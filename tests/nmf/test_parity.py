@@ -5,10 +5,12 @@ import pytest
 from nmf.cases import BOTH_OR_NONE, FORMATS, PARITY, PENALTIES, SHAPES, both, planted, random_x
 from numpy.testing import assert_allclose
 from sklearn import decomposition
-from sklearn.decomposition._nmf import _initialize_nmf
+from sklearn.decomposition import _nmf
+from sklearn.utils.extmath import randomized_svd, svd_flip
 
 import gramfold as gf
 from gramfold.fold.source import Source
+from gramfold.linalg.randomized import leading
 from gramfold.nmf.start import initialize
 
 
@@ -45,18 +47,46 @@ def test_parity_mode_stops_at_sklearns_iteration(shape, penalty):
 
 @pytest.mark.parametrize("init", [None, "random", "nndsvd", "nndsvda", "nndsvdar"])
 @pytest.mark.parametrize("form", FORMATS)
-def test_starts_are_sklearns(init, form, dtype):
+def test_starts_are_sklearns_with_an_exact_svd(init, form, dtype, monkeypatch):
+    monkeypatch.setattr(_nmf, SKLEARNS_SVD, exact_svd)
     for shape, k in (((30, 20), 4), ((20, 30), 4), ((6, 5), 1), ((6, 5), 5)):
         X = FORMATS[form](random_x(shape, dtype=dtype))
         mine = initialize(Source(X, 1), k, init, 0, (True, True))
-        theirs = _initialize_nmf(X, k, init, random_state=0)
+        theirs = _nmf._initialize_nmf(X, k, init, random_state=0)
         for a, b in zip(mine, theirs, strict=True):
             assert a.dtype == dtype
-            assert_allclose(a, b, rtol=8 * np.finfo(dtype).eps, atol=0)
+            assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-11, atol=0)
+
+
+SKLEARNS_SVD = "_randomized_svd" if hasattr(_nmf, "_randomized_svd") else "randomized_svd"
+
+
+def exact_svd(X, k, **_):
+    dense = X.toarray() if hasattr(X, "toarray") else X
+    U, s, V = np.linalg.svd(dense.astype(np.float64), full_matrices=False)
+    U, V = svd_flip(U[:, :k], V[:k])
+    return U.astype(X.dtype), s[:k].astype(X.dtype), V.astype(X.dtype)
+
+
+@pytest.mark.parametrize("shape", [(3000, 300), (300, 3000)])
+@pytest.mark.parametrize("form", ["dense", "csr"])
+def test_the_svd_of_a_start_is_as_good_as_sklearns(form, shape, dtype):
+    X = FORMATS[form](planted(shape, 12).astype(dtype))
+    dense = X.toarray() if form == "csr" else X
+    for k in (1, 12, 20):
+        left = []
+        for U, s, V in (
+            leading(Source(X, 2), k, np.random.RandomState(0)),
+            randomized_svd(X, k, random_state=0),
+        ):
+            assert_allclose(U.T @ U, np.eye(k), atol=200 * np.finfo(dtype).eps)
+            assert np.all(U[np.abs(U).argmax(axis=0), np.arange(k)] > 0)
+            left.append(np.linalg.norm(dense - (U * s).astype(np.float64) @ V))
+        assert left[0] <= (1 + 1e-4) * left[1]
 
 
 def test_more_components_than_sides_start_at_random_as_sklearns_do():
     X = random_x((6, 5))
     mine = initialize(Source(X, 1), 9, None, 0, (True, True))
-    for a, b in zip(mine, _initialize_nmf(X, 9, None, random_state=0), strict=True):
+    for a, b in zip(mine, _nmf._initialize_nmf(X, 9, None, random_state=0), strict=True):
         assert_allclose(a, b, rtol=1e-14)

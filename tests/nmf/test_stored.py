@@ -129,7 +129,9 @@ def test_functional_form_and_a_custom_start_are_those_of_a_dense_x_with_gaps():
     common = {"n_components": 3, "init": "custom", "max_iter": 10, "tol": 0}
     for update_H in (True, False):
         expected, found = (
-            gf.non_negative_factorization(given, W, H, missing=missing, update_H=update_H, **common)
+            gf.non_negative_factorization(
+                given, W if update_H else None, H, missing=missing, update_H=update_H, **common
+            )
             for given, missing in ((x, "mask"), (stored(x), "unstored"))
         )
         assert_allclose(found[0], expected[0], rtol=0, atol=1e-9)

@@ -217,8 +217,11 @@ def test_results_are_the_same_bits_for_any_number_of_threads(shape, solver, dtyp
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (gf.PCA(0), "n_components"), (gf.PCA(9), "n_components must be in"), (gf.PCA(1.5), "n_components"),
-        (gf.PCA("x"), "n_components"), (gf.PCA(svd_solver="arpack"), "svd_solver"),
+        (gf.PCA(-1), "n_components"), (gf.PCA(9), "n_components=9 must be between"),
+        (gf.PCA(1.5), "n_components"), (gf.PCA("x"), "n_components"),
+        (gf.PCA(svd_solver="svd"), "svd_solver"), (gf.PCA("mle", svd_solver="arpack"), "arpack"),
+        (gf.PCA(0, svd_solver="arpack"), "between 1 and"), (gf.PCA(4, svd_solver="arpack"), "strictly less"),
+        (gf.TruncatedSVD(4, algorithm="arpack"), "less than min"),
         (gf.PCA(missing="x"), "missing"),
         (gf.TruncatedSVD(missing="x"), "missing"),
         (gf.PCA(svd_solver="randomized", n_components=0.5), "randomized"),
@@ -232,6 +235,32 @@ def test_results_are_the_same_bits_for_any_number_of_threads(shape, solver, dtyp
 def test_a_wrong_parameter_is_named(model, message):
     with pytest.raises(ValueError, match=message):
         model.fit(data(6, 4))
+
+
+def test_a_wide_x_has_no_dimension_of_largest_evidence():
+    with pytest.raises(ValueError, match="only supported if n_samples >= n_features, got X of 5 rows"):
+        gf.PCA("mle").fit(data(5, 8))
+
+
+def test_lapack_makes_no_dense_copy_of_a_sparse_x():
+    with pytest.raises(TypeError, match=r'only support sparse inputs .* while "full" was passed'):
+        gf.PCA(2, svd_solver="full").fit(sp.csr_array(data(20, 8)))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, lambda X: gf.blocks([X[:9], X[9:]])])
+@pytest.mark.parametrize("shape", [(200, 8), (8, 200), (700, 550)], ids=str)
+def test_arpack_is_exact_and_0_components_are_a_sphere(shape, form):
+    X = data(*shape)
+    few, all_of_them = gf.PCA(4, svd_solver="arpack").fit(form(X)), gf.PCA().fit(X)
+    assert_allclose(few.singular_values_, all_of_them.singular_values_[:4], rtol=1e-10)
+    assert_allclose(few.components_, all_of_them.components_[:4], rtol=1e-7, atol=1e-10)
+    svd = gf.TruncatedSVD(4, algorithm="arpack").fit(form(X))
+    assert_allclose(svd.singular_values_, np.linalg.svd(X, compute_uv=False)[:4], rtol=1e-10)
+    none = gf.PCA(0).fit(form(X))
+    assert none.transform(form(X)).shape == (shape[0], 0)
+    assert_allclose(none.get_covariance(), none.noise_variance_ * np.eye(shape[1]))
+    noise = np.var(X, axis=0, ddof=1).sum() / min(shape)
+    assert_allclose(none.noise_variance_, noise, rtol=1e-9)
 
 
 def test_weights_and_infinity_are_checked():

@@ -28,7 +28,7 @@ def test_blocks_that_do_not_continue_those_before_are_refused_by_name(data):
         ({}, (X, np.hstack([Y, Y])), "y has 4 targets, but the blocks before had 2"),
         ({}, (X[:, :2], Y), "X has 2 features, but Ridge is expecting 3"),
         ({"fit_intercept": False}, (X, Y), "fit_intercept=False, but not for the blocks before"),
-        ({"alpha": [1.0, 2.0, 3.0]}, (X, Y), "alpha must be a number or 2 numbers"),
+        ({"alpha": [1.0, 2.0, 3.0]}, (X, Y), "number of penalties do not correspond: 3 != 2"),
         ({}, (X[:5], Y), "inconsistent numbers of samples"),
     ):
         kept = model.get_params()

@@ -1,12 +1,13 @@
 """Which float other numbers are read as, and how the twins read them."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
 
 
+@cache
 def float_of(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     """The float that numbers of a dtype are read as; None of what kernels do not take.
 
@@ -17,6 +18,12 @@ def float_of(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     if dtype.kind == "b" or dtype.name in ("float16", "bfloat16"):
         return np.dtype(np.float32)
     return dtype.newbyteorder("=") if dtype.name in ("float32", "float64") else None
+
+
+@cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype, which NumPy spells anew each time."""
+    return dtype.name
 
 
 def reads_floats(kernel: Callable[..., Any]) -> Callable[..., Any]:

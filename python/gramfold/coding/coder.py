@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.arguments import choice, flag, real, whole
+from ..fit.floats import name_of
 from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale
 
@@ -43,7 +44,7 @@ class Coder:
 
     def tolerance(self, dtype: np.dtype[Any]) -> float:
         """Give `tol`, or what rounding allows."""
-        return TOLERANCES[dtype.name] if self.tol is None else self.tol
+        return TOLERANCES[name_of(dtype)] if self.tol is None else self.tol
 
 
 def make_coder(
@@ -53,7 +54,10 @@ def make_coder(
     """Check the parameters of a coder; its n_nonzero = 0 stands for the default."""
     choice(algorithm, "algorithm", ALGORITHMS)
     if flag(positive, "positive") and algorithm in ("lars", "ols"):
-        raise ValueError(f"positive=True does not go with algorithm={algorithm!r}")
+        raise ValueError(
+            f"Positive constraint not supported for {algorithm!r} coding method: positive=True does not go "
+            f"with algorithm={algorithm!r}"
+        )
     if all_atoms and algorithm not in MATCHING:
         raise ValueError(f"max_error goes with 'omp' and 'ols', not with algorithm={algorithm!r}")
     lasso = algorithm in ("lasso_cd", "lasso_lars")

@@ -56,7 +56,8 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         expected = len(dictionary) * (2 if self.split_sign else 1)
         if codes.shape[1] != expected:
             raise ValueError(
-                f"X must have {expected} columns, one for each part of a code, got {codes.shape[1]}"
+                "The number of components in the code is different from the number of components in the "
+                f"dictionary. Expected {expected}, got {codes.shape[1]}."
             )
         dtype = np.result_type(codes.dtype, dictionary.dtype)
         state = {"signals": np.empty((codes.shape[0], dictionary.shape[1]), dtype)}

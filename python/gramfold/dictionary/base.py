@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..coding.coder import MATCHING, Coder, make_coder, with_default_size
 from ..coding.sparse_coder import BaseCoder
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, seeded, whole
+from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fold.observed import Observed
@@ -121,7 +122,7 @@ class BaseDictionaryLearning(BaseCoder):
 
 def _check_scale(x: Source | Observed) -> None:
     """Refuse an X whose squares leave the range of its type."""
-    low, high = SCALES[x.dtype.name]
+    low, high = SCALES[name_of(x.dtype)]
     size = typical(x)
     if not low <= size <= high and x.largest > 0:
         wide = low < 1e-100

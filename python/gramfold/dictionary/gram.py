@@ -8,6 +8,7 @@ from sklearn.utils import gen_batches
 
 from .._core import kernels
 from ..coding.codes import Coded
+from ..fit.floats import name_of
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use
@@ -78,7 +79,7 @@ def rough_fit(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -
 def fit_of(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> float:
     """Half of |X - ZD|^2, from the rows themselves where the difference cancels."""
     fit = rough_fit(x, done, atoms, gram)
-    if fit > CANCELLED[x.dtype.name] * x.squared_norm:
+    if fit > CANCELLED[name_of(x.dtype)] * x.squared_norm:
         return fit
     return 0.5 * float(run(squared_error, x, atoms, {"codes": done.codes}))
 

@@ -9,7 +9,7 @@ from ..coding.coder import MATCHING, Coder
 from ..fit.arguments import Seed, flag, whole
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
-from ..fold.source import Source
+from ..fold.source import Array, Source
 from .atoms import AtomRule, size_of
 from .base import BaseDictionaryLearning
 from .online import Online
@@ -131,7 +131,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
             warm = bool(self.warm_start) and hasattr(self, "components_")
             x = self._source(X, reset=not warm)
             online = self._online(x, warm)
-            if not (warm and hasattr(self, "_order")):
+            if self.shuffle and not (warm and hasattr(self, "_order")):
                 self._order = online.rng.randint(np.iinfo(np.int32).max)
             batches: list[Any] = list(gen_batches(x.rows, min(self.batch_size, x.rows)))
             if self.shuffle:
@@ -177,6 +177,14 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
     def _keep(self, online: Online) -> None:
         self.components_, self._rng, self._seen = online.atoms, online.rng, online.seen
         self._sums = online.gram, online.products, online.cost
+
+    @property
+    def _A(self) -> Array:  # scikit-learn's names for the sums, read by some who carry them on
+        return np.asarray(self._sums[0], self.components_.dtype)
+
+    @property
+    def _B(self) -> Array:
+        return np.asarray(self._sums[1], self.components_.dtype)
 
     def _run(self, x: Source, batches: list[Any], online: Online, monitor: Monitor) -> bool:
         """Go round through the batches, numbers of rows, until converged or stopped."""

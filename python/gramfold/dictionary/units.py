@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..coding import masked_codes
 from ..coding.coder import Coder
 from ..coding.codes import Coded, code_rows
+from ..fit.floats import name_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.scales import Scale
@@ -29,7 +30,7 @@ def typical(x: Source | Observed) -> float:
 def unit_of(x: Source | Observed) -> Scale:
     """Give the power of two that X is to be multiplied by: 1 for most."""
     exponent = int(np.frexp(typical(x))[1])
-    return Scale(0 if abs(exponent) <= ORDINARY[x.dtype.name] else -exponent)
+    return Scale(0 if abs(exponent) <= ORDINARY[name_of(x.dtype)] else -exponent)
 
 
 def code_in_unit(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from joblib import cpu_count
 from numpy.typing import DTypeLike
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError  # a ValueError and a TypeError
 
 Seed = int | np.random.RandomState | None
 
@@ -20,23 +22,34 @@ def effective_threads(n_threads: int | None) -> int:
     """
     if n_threads is None:
         limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-        return int(limit) if limit.isdigit() and int(limit) > 0 else int(cpu_count())
+        if limit.isdigit() and int(limit) > 0:
+            return int(limit)
+        affinity = getattr(os, "sched_getaffinity", None)
+        return _usable_cpus(
+            frozenset(affinity(0)) if affinity else None, os.environ.get("LOKY_MAX_CPU_COUNT")
+        )
     if isinstance(n_threads, bool) or not isinstance(n_threads, (int, np.integer)) or n_threads < 1:
-        raise ValueError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
+        raise InvalidParameterError(f"n_threads must be None or an integer of at least 1, got {n_threads!r}")
     return int(n_threads)
 
 
-def whole(value: Any, name: str) -> int:
-    """Return `value` as an int, at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be at least 1 and whole, got {value!r}")
+@cache
+def _usable_cpus(affinity: frozenset[int] | None, limit: str | None) -> int:
+    """The CPUs that this process may use; the quota of its container takes long to read, and stays."""
+    return int(cpu_count())
+
+
+def whole(value: Any, name: str, least: int = 1) -> int:
+    """Return `value` as an int, at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InvalidParameterError(f"{name} must be at least {least} and whole, got {value!r}")
     return int(value)
 
 
 def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> float:
     """Return `value` as a finite float with low <= value <= high."""
     if not isinstance(value, Real) or not low <= float(value) <= high or np.isinf(float(value)):
-        raise ValueError(f"{name} must be finite and in [{low:g}, {high:g}], got {value!r}")
+        raise InvalidParameterError(f"{name} must be finite and in [{low:g}, {high:g}], got {value!r}")
     return float(value)
 
 
@@ -44,14 +57,14 @@ def choice(value: Any, name: str, options: Sequence[Any]) -> Any:
     """Return `value` if it is one of `options`."""
     if not any(value is o or (isinstance(value, str) and value == o) for o in options):
         names = ", ".join(repr(o) for o in options)
-        raise ValueError(f"{name} must be one of {names}, got {value!r}")
+        raise InvalidParameterError(f"{name} must be one of {names}, got {value!r}")
     return value
 
 
 def flag(value: Any, name: str) -> bool:
     """Return `value` as a bool; only True and False will do."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
+        raise InvalidParameterError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
@@ -85,9 +98,9 @@ def generator(random_state: Seed) -> np.random.Generator:
 def check_reporting(model: Any) -> None:
     """Check what every fit has for reporting and for stopping: verbose, callback, max_time, n_threads."""
     if not isinstance(model.verbose, (bool, Integral)) or model.verbose < 0:
-        raise ValueError(f"verbose must be a whole number of at least 0, got {model.verbose!r}")
+        raise InvalidParameterError(f"verbose must be a whole number of at least 0, got {model.verbose!r}")
     if model.callback is not None and not callable(model.callback):
-        raise ValueError(f"callback must be callable, got {model.callback!r}")
+        raise InvalidParameterError(f"callback must be callable, got {model.callback!r}")
     if model.max_time is not None:
         real(model.max_time, "max_time")
     effective_threads(getattr(model, "n_threads", None))

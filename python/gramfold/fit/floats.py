@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core.floats import float_of as float_of
+from .._core.floats import name_of as name_of
 
 Array = NDArray[Any]
 
@@ -117,13 +118,6 @@ class Piecewise:
     def T(self) -> "_Transposed":
         """The transpose."""
         return _Transposed(self)
-
-    @property
-    def whole(self) -> Any:
-        """X as floats where it is but one piece; else None."""
-        if (self.x.nnz if sp.issparse(self.x) else self.x.size) > PIECE:
-            return None
-        return self.x if sp.issparse(self.x) else np.asarray(self.x)
 
     def __matmul__(self, b: Array) -> Array:
         return np.concatenate([some @ b for _, some in pieces(self.x)])

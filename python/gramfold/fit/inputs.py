@@ -10,6 +10,7 @@ from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from .._core import kernels
+from . import quick
 from .arguments import effective_threads
 from .blocks import Blocks
 from .floats import Floats, as_floats, finite, float_of, plain, stored
@@ -54,6 +55,11 @@ def read_rows(
     if isinstance(X, Blocks):
         options = {"sparse": sparse, "gaps": gaps, "n_threads": n_threads, **checks}
         return _read_blocks(X, estimator, name, options, segments)
+    ordinary = {"dtype": FLOATS, **checks}
+    if gaps:
+        ordinary["ensure_all_finite"] = False
+    if quick.passes(X, estimator, ordinary):
+        return (X, checks["y"]) if "y" in checks else X
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
@@ -131,6 +137,8 @@ def _check_finite(X: Any, name: str, estimator: Any) -> None:
 
 def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check an array other than X, as `sklearn.utils.check_array` with `name` in its messages."""
+    if quick.passes(given, None, checks):
+        return np.asarray(given)
     return np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
 
 

@@ -3,50 +3,67 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from ..fit.floats import Floats, Piecewise, piecewise
+from ..fit.floats import piecewise
 from .engine import State, run
 from .observed import Observed
 from .source import Array, Source, dense_rows
+from .stored import Stored
 
 
 def filled(x: Source | Observed) -> Any:
-    """X without gaps, with `shape`, `dtype`, `T` and `@`; of several segments without a copy."""
-    if len(x.segments) > 1:
-        return Filled(x)
-    whole = x.filled
-    return Piecewise(whole) if isinstance(whole, np.ndarray | Floats) or sp.issparse(whole) else whole
+    """X without gaps, for products; without a copy of all of it."""
+    return Filled(x) if isinstance(x, Observed | Stored) else x
 
 
 class Filled:
-    """X without gaps for products by passes, F and G being dense: X @ F and X.T @ G.
+    """X without gaps for products by passes, as those of a `Source`.
 
     Parameters
     ----------
-    x : Source or Observed
+    x : Observed or Stored
     means : ndarray of shape (cols,) or None
         What gaps are filled with; by default the means of the columns.
-    flipped : bool
-        Whether this is X'.
     """
 
-    def __init__(self, x: Source | Observed, means: Array | None = None, flipped: bool = False) -> None:
-        self.x, self.means, self.flipped = x, x.column_means if means is None else means, flipped
-        self.shape = x.shape[::-1] if flipped else x.shape
-        self.dtype = x.dtype
+    def __init__(self, x: Observed | Stored, means: Array | None = None) -> None:
+        self.x, self.means = x, x.column_means if means is None else means
+        self.rows, self.cols, self.dtype, self.n_threads = x.rows, x.cols, x.dtype, x.n_threads
+        self.squared_norm = x.squared_norm  # of what is observed: its size is that of all
 
     @property
-    def T(self) -> "Filled":
+    def transposed(self) -> "Flipped":
         """The transpose."""
-        return Filled(self.x, self.means, not self.flipped)
+        return Flipped(self)
 
-    def __matmul__(self, factor: Array) -> Array:
-        if self.flipped:
-            return np.asarray(run(image_back, self.x, self.means, {"factor": factor}))
-        out = np.empty((self.x.rows, factor.shape[1]), np.result_type(self.dtype, factor))
-        run(image, self.x, (self.means, factor), {"out": out})
+    def product(self, factor: Array) -> Array:
+        """X F."""
+        out = np.empty((self.rows, factor.shape[1]), self.dtype)
+        run(image, self.x, (self.means, factor.astype(self.dtype)), {"out": out})
         return out
+
+    def gram_product(self, factor: Array) -> Array:
+        """X'X F."""
+        return self.back(self.product(factor))
+
+    def back(self, factor: Array) -> Array:
+        """X'G."""
+        return np.asarray(run(image_back, self.x, self.means, {"factor": factor.astype(self.dtype)}))
+
+
+class Flipped:
+    """Products of the transpose of a `Filled`."""
+
+    def __init__(self, x: Filled) -> None:
+        self.x, self.cols = x, x.rows
+
+    def product(self, factor: Array) -> Array:
+        """X'G."""
+        return self.x.back(factor)
+
+    def gram_product(self, factor: Array) -> Array:
+        """X X'G."""
+        return self.x.product(self.x.back(factor))
 
 
 def image(rows: Any, shared: tuple[Array | None, Array], state: State) -> None:

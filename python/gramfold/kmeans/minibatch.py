@@ -4,35 +4,17 @@ import copy
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.source import Array, Source
+from ..fold.source import Array
 from .base import BaseKMeans, Given
-from .lloyd import Assigner, Prior, mean_variance
-from .rows import Rows, beside, checked_weights, exponent_for
+from .batches import Progress, Tally, some_rows
+from .lloyd import Assigner, mean_variance
+from .rows import Rows, checked_weights, exponent_for
 from .seeding import probabilities
-
-Double = NDArray[np.float64]
-
-
-class Progress:
-    """Says when smoothed inertia has stopped to fall, as scikit-learn does."""
-
-    def __init__(self, rows: int, max_no_improvement: int | None) -> None:
-        self.rows, self.patience = rows, max_no_improvement
-        self.smooth: float | None = None
-        self.best, self.idle = np.inf, 0
-
-    def add(self, inertia: float, batch: int) -> bool:
-        """Note the inertia of a batch per row; True if there was no improvement for too long."""
-        share = min(1.0, 2.0 * batch / (self.rows + 1))
-        self.smooth = inertia if self.smooth is None else (1 - share) * self.smooth + share * inertia
-        self.best, self.idle = (self.smooth, 0) if self.smooth < self.best else (self.best, self.idle + 1)
-        return self.patience is not None and self.idle >= self.patience
 
 
 class MiniBatchKMeans(BaseKMeans):
@@ -94,6 +76,7 @@ class MiniBatchKMeans(BaseKMeans):
     """
 
     _fitted_points: Given
+    _tally: Tally
 
     def __init__(
         self, n_clusters: int = 8, *, init: Any = "k-means++", max_iter: int = 100, batch_size: int = 1024,
@@ -164,7 +147,9 @@ class MiniBatchKMeans(BaseKMeans):
                 x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
                 centers = np.ascontiguousarray(x.inside(centers))
             prior = self._prior(self._fitted_points.inside(x), mass)
-            centers = self._step(x.x, weights, mass, centers, prior, self._rng)[0]
+            self._tally, centers, _ = self._tally.step(
+                x.x, weights, mass, centers, prior, self.reassignment_ratio, self._rng
+            )
             self.n_steps_ += 1
             self._settle(x, centers, weights, mass)
         return self
@@ -190,7 +175,7 @@ class MiniBatchKMeans(BaseKMeans):
         names = ("n_clusters", "metric", "ridge", "prior_mean", "frozen")
         self._started = {name: copy.deepcopy(getattr(self, name)) for name in names}
         self._fitted_points = given.outside(x)
-        self._counts, self._since, self.n_steps_ = np.zeros(self.n_clusters), 0, 0
+        self._tally, self.n_steps_ = Tally(np.zeros(self.n_clusters)), 0
 
     def _settle(self, x: Rows, centers: Array, weights: Array | None, mass: int) -> None:
         self.cluster_centers_ = x.outside(centers)
@@ -213,7 +198,9 @@ class MiniBatchKMeans(BaseKMeans):
         for steps in range(1, max(1, self.max_iter * n // batch) + 1):
             rows = rng.choice(n, batch, p=p, replace=True)
             part = x.x.some(rows)
-            new, inertia = self._step(part, None, 0, centers, prior, rng)
+            self._tally, new, inertia = self._tally.step(
+                part, None, 0, centers, prior, self.reassignment_ratio, rng
+            )
             moved = float(np.sum(np.square(new.astype(np.float64) - centers)))
             centers = new
             stop = monitor.record(
@@ -265,42 +252,6 @@ class MiniBatchKMeans(BaseKMeans):
             x, weights = some_rows(x, weights, size, rng)
         return self._start(x, weights, given, rng)
 
-    def _step(
-        self, x: Source, weights: Array | None, mass: int, centers: Array, prior: Prior,
-        rng: np.random.RandomState,
-    ) -> tuple[Array, float]:  # fmt: skip
-        """Assign a batch and move the centroids; gives them and the inertia before."""
-        self._since += x.rows
-        due = (self._counts == 0).any() or self._since >= 10 * self.n_clusters
-        found = Assigner(x, weights)(centers)
-        assert found.sums is not None
-        before = prior.ridge + beside(self._counts, mass)
-        old = np.where((self._counts == 0)[:, None] & (prior.ridge > 0), prior.mean, centers)
-        pulled, weight = old * before[:, None] + found.sums, before + found.counts
-        new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
-        self._counts = self._counts + np.ldexp(found.counts, mass)
-        if due:
-            self._since = 0
-            self._reassign(x, weights, new, rng)
-        if prior.unit:
-            new /= np.maximum(np.linalg.norm(new, axis=1, keepdims=True), np.finfo(float).tiny)
-        new[: prior.frozen] = centers[: prior.frozen]
-        return new.astype(centers.dtype), found.inertia
-
-    def _reassign(
-        self, x: Source, weights: Array | None, centers: Double, rng: np.random.RandomState
-    ) -> None:
-        """Move centroids that were given few rows to rows of the batch; changes centers and counts."""
-        counts = self._counts
-        rows = x.rows if weights is None else np.count_nonzero(weights)
-        few = counts < self.reassignment_ratio * counts.max()
-        if few.sum() > 0.5 * rows:
-            few[np.argsort(counts)[int(0.5 * rows) :]] = False
-        if few.any():
-            p = None if weights is None else probabilities(x.rows, weights)
-            centers[few] = x.take(rng.choice(x.rows, replace=False, size=few.sum(), p=p))
-            counts[few] = counts[~few].min()
-
     def _check_parameters(self) -> None:
         super()._check_parameters()
         whole(self.batch_size, "batch_size")
@@ -309,14 +260,3 @@ class MiniBatchKMeans(BaseKMeans):
         for name in ("max_no_improvement", "init_size"):
             if getattr(self, name) is not None:
                 whole(getattr(self, name), name)
-
-
-def some_rows(
-    x: Rows, weights: Array | None, size: int, rng: np.random.RandomState
-) -> tuple[Rows, Array | None]:
-    """Give `size` rows drawn at random, and their weights; each as likely, but none of weight 0."""
-    if weights is None:
-        return x.part(rng.randint(0, x.x.rows, size)), None
-    heavy = np.flatnonzero(weights)
-    rows = heavy[rng.randint(0, len(heavy), size)]
-    return x.part(rows), weights[rows]

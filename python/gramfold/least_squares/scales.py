@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.floats import pieces
+from ..fit.floats import name_of, pieces
 from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
@@ -42,7 +42,7 @@ class Scale:
         with np.errstate(over="ignore"):
             l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
             l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
-        most = ABSURD[dtype.name]
+        most = ABSURD[name_of(dtype)]
         return Penalty(min(float(l1), most), min(float(l2), most), given.nonneg)
 
 
@@ -92,7 +92,7 @@ def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
 
 def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
-    band = BAND[x.dtype.name]
+    band = BAND[name_of(x.dtype)]
     largest = max(float(np.abs(atoms).max(initial=0)), np.ldexp(np.sqrt(l2), -band))
     weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
@@ -143,7 +143,7 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
     """Rows that are out of range under this scale, with scales of their own."""
     if x.rows < 2:
         return
-    lowest = LOWEST[x.dtype.name]
+    lowest = LOWEST[name_of(x.dtype)]
     with np.errstate(all="ignore"):
         which = np.flatnonzero(~(row_squares(x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
     if not which.size:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpocon, dpotrf
 
+from ..fit.floats import name_of
 from ..fold.source import Array
 from .from_data import Double, Rows, from_data, squares
 from .scales import put_rows, row_squares
@@ -62,9 +63,11 @@ def mend(
     if gram is not None and which.size:
         singular = rows.penalty.l2 == 0 and len(gram) > rows.x.cols
         curved = _curvature_of_pairs(gram) if singular else _curvature(gram)
-        enough = len(gram) * float(np.finfo(codes.dtype).eps) / BELIEVED[codes.dtype.name]
+        enough = len(gram) * float(np.finfo(codes.dtype).eps) / BELIEVED[name_of(codes.dtype)]
         if not (unconverged or singular) and curved >= enough:
             which = which[:0]
+    if not which.size:
+        return codes, 0.0, which
     changed, better, late = [which[:0]], [], 0
     with np.errstate(all="ignore"):
         for block in rows.blocks(which):
@@ -81,7 +84,7 @@ def mend(
 
 def penalised(rows: Rows) -> NDArray[np.bool_]:
     """Which rows of a lasso have a penalty that makes up for what rounding leaves of their conditions."""
-    norm, name = rows.norms(None).max(), rows.x.dtype.name
+    norm, name = rows.norms(None).max(), name_of(rows.x.dtype)
     return np.asarray(PENALISED[name] * norm * np.sqrt(row_squares(rows.x)) <= rows.penalty.l1)
 
 
@@ -118,17 +121,19 @@ def _curvature_of_pairs(gram: Double) -> float:
 
 
 def _scaled(gram: Double) -> Double:
-    diagonal = np.diag(gram)
+    diagonal = gram.diagonal()
     on = diagonal > 0
-    root = np.sqrt(diagonal[on])
-    return np.asarray(gram[np.ix_(on, on)] / root / root[:, None])
+    if not on.all():
+        gram, diagonal = gram[np.ix_(on, on)], diagonal[on]
+    root = np.sqrt(diagonal)
+    return np.asarray(gram / root / root[:, None])
 
 
 def _in_doubt(
     rows: Rows, block: NDArray[np.intp], codes: Array, start: Array | None, tol: float | None, curved: float
 ) -> NDArray[np.bool_]:
     """Which rows miss a condition, are worse than 0 or their start, or too near to x for a Gram matrix."""
-    name, eps, penalty = codes.dtype.name, float(np.finfo(codes.dtype).eps), rows.penalty
+    name, eps, penalty = name_of(codes.dtype), float(np.finfo(codes.dtype).eps), rows.penalty
     x, root = rows.read(block)
     codes = codes.astype(np.float64, copy=False)
     residual = rows.residual(x, root, codes)
@@ -166,7 +171,7 @@ def _best(
             continue
         bound = rows.objective(rows.residual(x, root, other), other)
         lower = ~(least <= bound)
-        done &= least <= bound + MISSED[codes.dtype.name] * 0.5 * squares(x)
+        done &= least <= bound + MISSED[name_of(codes.dtype)] * 0.5 * squares(x)
         best, least, is_new = (
             np.where(lower[:, None], other, best), np.where(lower, bound, least), is_new | lower,
         )  # fmt: skip

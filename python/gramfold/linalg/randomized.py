@@ -1,22 +1,28 @@
-"""Leading singular vectors of what is known by its products."""
+"""Leading singular vectors, as exact as a start needs."""
 
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
+
+from .._core import kernels
+from .blas import one_thread
+from .krylov import Space
+from .powers import exponent_of
+from .spectrum import eigenpairs, refine
 
 Array = NDArray[Any]
 
+BLOCKS, OVERSAMPLES = 4, 10
 
-def leading(X: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, Array]:
-    """The truncated SVD U, s, V of scikit-learn (Halko et al. 2011), whatever X is.
+
+def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, Array]:
+    """The truncated SVD U, s, V of X from a block Krylov space (Musco & Musco 2015), in five reads of X.
 
     Parameters
     ----------
-    X : ndarray, sparse matrix, or what has `shape`, `dtype`, `T` and `@`, of shape (rows, cols)
+    x : Source, or what has its `rows`, `cols`, `dtype`, `n_threads`, `squared_norm`, `transposed`, `product`
+        and `gram_product`
     k : int
     rng : RandomState
 
@@ -25,18 +31,34 @@ def leading(X: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
     ndarrays of shape (rows, k), (k,) and (k, cols)
         The largest entry of each left vector is positive.
     """
-    whole = getattr(X, "whole", X)
-    if isinstance(whole, np.ndarray) or sp.issparse(whole):
-        return randomized_svd(whole, k, random_state=rng)
-    wide = X.shape[0] < X.shape[1]
-    tall = X.T if wide else X
-    q = rng.normal(size=(tall.shape[1], k + 10)).astype(X.dtype)
-    for _ in range(7 if k < 0.1 * min(X.shape) else 4):
-        q = scipy.linalg.lu(tall @ q, permute_l=True)[0]
-        q = scipy.linalg.lu(tall.T @ q, permute_l=True)[0]
-    q = scipy.linalg.qr(tall @ q, mode="economic")[0]
-    u, s, v = scipy.linalg.svd((tall.T @ q).T, full_matrices=False)
-    left, right = (v.T, (q @ u).T) if wide else (q @ u, v)
-    left, right = left[:, :k], right[:k]
-    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(k)])
-    return left * signs, s[:k], right * signs[:, None]
+    wide = x.rows < x.cols
+    tall = x.transposed if wide else x
+    with one_thread():
+        vectors = _subspace(tall, x.squared_norm, k, rng)
+        products = tall.product(vectors)
+        s, turn, _ = refine(kernels.gram(f=products, n_threads=x.n_threads), np.eye(vectors.shape[1]))
+        s, turn = s[:k], turn[:, :k]
+        long = products @ (turn / np.where(s > 0, s, 1)).astype(x.dtype)
+        short = (vectors @ turn).astype(x.dtype)
+    left, right = (short, long) if wide else (long, short)
+    signs = np.where(left[np.abs(left).argmax(axis=0), np.arange(k)] < 0, -1, 1).astype(x.dtype)
+    return left * signs, s.astype(x.dtype), np.ascontiguousarray((right * signs).T)
+
+
+def _subspace(tall: Any, squared_norm: float, k: int, rng: np.random.RandomState) -> Array:
+    """Orthonormal columns in whose span the leading right singular vectors nearly are."""
+    side = tall.cols
+    size = min(k + OVERSAMPLES, side)
+    unit = -exponent_of(np.sqrt(squared_norm))  # so that X'X q has the size of X
+
+    def apply(q: Array) -> Array:
+        return np.asarray(tall.gram_product(np.ldexp(q, unit)))
+
+    if side <= BLOCKS * size:
+        gram = apply(np.eye(side)).astype(np.float64)
+        return np.ascontiguousarray(eigenpairs((gram + gram.T) / 2)[1][:, :size])
+    space = Space(apply, side, size, BLOCKS)
+    space.grow(rng.standard_normal((side, size)))
+    for _ in range(BLOCKS - 1):
+        space.grow()
+    return space.vectors()[1]

@@ -27,6 +27,7 @@ from .start import Start
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
 # An entry of CSR costs about as much as 16 of a dense block (measured at k = 20).
 SWEEP_SHARE, SWEEP_SHRINK, SPARSE_ENTRY = 0.5, 0.03, 16
+TINY = 1024  # entries of an X, dense or sparse, whose product costs the way there and back
 # Non-negative rows that are worth so many sweeps come to their minimisers by solves on their supports.
 EXACT, POLISH = 8, 8
 # Ang & Gillis 2019; a bolder start and a slower growth lose a few iterations on images, counts and noise.
@@ -100,7 +101,9 @@ class Alternating:
         self.n_threads, self.norm2 = start.x.n_threads, start.x.squared_norm
         self.shuffle = shuffle
         self.extrapolation = Extrapolation(extrapolate and shuffle is None)
-        entries = start.x.entries * (SPARSE_ENTRY if start.x.sparse else 1)
+        entries = start.x.rows * start.x.cols
+        if start.x.sparse and entries > TINY:
+            entries = start.x.entries * SPARSE_ENTRY
         self.sweeps_long = worth(entries, self.start, self.short, self.penalty_long, max_sweeps)
         self.sweeps_short = worth(entries, self.short, self.start, self.penalty_short, max_sweeps)
         self.spare: list[Array] = []

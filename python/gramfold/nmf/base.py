@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.floats import name_of
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
@@ -105,8 +107,20 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return np.asarray(W @ self.components_)
 
     @property
+    def _n_components(self) -> int:  # scikit-learn's name, which other packages read
+        return self.n_components_
+
+    @property
     def _n_features_out(self) -> int:
         return len(self.components_)
+
+    def _warn_of_the_limit(self) -> None:
+        """Warn that the fit ended at max_iter."""
+        warn(
+            f"Maximum number of iterations {self.max_iter} reached. Increase it to improve convergence, or "
+            f"raise tol={self.tol:g}",
+            ConvergenceWarning,
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -135,13 +149,19 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """W (n, k) and H (k, m) to start from."""
         if self.init != "custom":
             if W is not None or H is not None:
-                warn("W and H are only used with init='custom'", RuntimeWarning)
+                warn(
+                    f"When init!='custom', provided W or H are ignored, got init={self.init!r}; set "
+                    "init='custom' to start from them",
+                    RuntimeWarning,
+                )
             k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
             return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:
             raise ValueError("init='custom' needs both W and H")
         W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
         H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
+        if not H.any():
+            raise ValueError("Array passed to NMF (input H) is full of zeros, from which nothing moves")
         self._check_shapes(x, W, H)
         return W, H
 
@@ -151,7 +171,9 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         k = given.get(self.n_components, self.n_components)
         for name, factor, shape in (("W", W, (x.rows, k)), ("H", H, (k, x.cols))):
             if factor is not None and factor.shape != shape:
+                which = "second" if factor.shape[0] == shape[0] else "first"
                 raise ValueError(
+                    f"Array with wrong {which} dimension passed to {type(self).__name__} (input {name}): "
                     f"{name} must have shape {shape} for X of shape {(x.rows, x.cols)} and "
                     f"n_components={self.n_components!r}, got {factor.shape}"
                 )
@@ -171,7 +193,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"{name} must have two dimensions, got {np.ndim(factor)}")
         factor = read_array(factor, name, dtype=dtype, order="C")
         if nonneg and factor.min() < 0:
-            raise ValueError(f"Negative values in data passed to NMF: {name} must be non-negative")
+            raise ValueError(f"Negative values in data passed to NMF (input {name}): it must be non-negative")
         return factor
 
     def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS, once: bool = False) -> Loss:
@@ -193,7 +215,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if beta == 2 and self.solver != "mu":
             return Frobenius(x, *penalties, len(frozen))
         if beta <= 0 and x.largest and (x.least == 0 or x.entries < x.rows * x.cols):
-            raise ValueError("beta_loss <= 0 needs an X without zeros; add a small value to X")
+            raise ValueError(
+                "When beta_loss <= 0 and X contains zeros, the solver may diverge. Add small values to X, or "
+                f"use a positive beta_loss, got {self.beta_loss!r}"
+            )
         return BetaDivergence(x, *penalties, beta, self.solver != "mu", self.max_time)
 
     def _beta(self) -> float:
@@ -203,7 +228,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         else:
             beta = real(self.beta_loss, "beta_loss", low=-np.inf)
         if self.solver != "mu" and beta not in (1, 2):
-            raise ValueError(f"beta_loss={self.beta_loss!r} needs solver='mu'")
+            raise ValueError(
+                f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = "
+                f"{self.beta_loss!r}; use solver='mu'"
+            )
         least_squares = "needs beta_loss='frobenius' and solver='cd'"
         if (beta != 2 or self.solver == "mu") and not (self.W_nonneg and self.H_nonneg):
             raise ValueError(f"W_nonneg=False or H_nonneg=False {least_squares}")
@@ -217,7 +245,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _check_scale(x: Source | Observed) -> None:
-        low, high = SCALES[x.dtype.name]
+        low, high = SCALES[name_of(x.dtype)]
         size = np.sqrt(x.squared_norm / (x.rows * x.cols))
         if low <= size <= high or x.largest == 0:
             return

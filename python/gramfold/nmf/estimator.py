@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, choice, flag, seeded, whole
 from ..fit.monitor import Callback, Monitor
@@ -56,7 +55,8 @@ class NMF(BaseNMF):
         X may then have negative entries.
     max_sweeps : int or None
         Rounds of coordinate updates per product with X; None for as many as the product is worth
-        (Gillis & Glineur 2012).
+        (Gillis & Glineur 2012); but for a tiny X that depends on how many entries are stored, so that a dense
+        and a sparse fit that stop early differ.
     extrapolate : bool, default=True
         Whether factors move on along their last step (Ang & Gillis 2019). max_sweeps=1 without
         extrapolation makes scikit-learn's iterates.
@@ -158,7 +158,7 @@ class NMF(BaseNMF):
         X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
         W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
-            The start, with init='custom'.
+            The start, with init='custom'; turned into the dtype of X.
         mask : array-like of shape (n_samples, n_features), optional
             With missing='mask' and a dense X: True where an entry is observed, or a weight >= 0 per
             entry, 0 being unobserved.
@@ -209,12 +209,9 @@ class NMF(BaseNMF):
         )  # fmt: skip
         with monitor:
             W, H, n_iter, converged = solver.run(monitor, self.tol)
-        if not converged and self.tol > 0 and n_iter == self.max_iter:
-            warn(
-                f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
-                "raise max_iter or tol",
-                ConvergenceWarning,
-            )
+        # One iteration is the measure of later ones, whatever it reached.
+        if self.tol > 0 and n_iter == self.max_iter and (not converged or n_iter == 1):
+            self._warn_of_the_limit()
         return loss, weighted, W, n_iter, H, converged, monitor
 
     def _check_parameters(self) -> None:
@@ -224,7 +221,9 @@ class NMF(BaseNMF):
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
             warn(
-                "solver='mu' cannot move the zeros of init='nndsvd'; use 'nndsvda' or 'nndsvdar'", UserWarning
+                "The multiplicative update ('mu') solver cannot update zeros present in the initialization, "
+                "as init='nndsvd' makes them; use 'nndsvda' or 'nndsvdar'",
+                UserWarning,
             )
         flag(self.extrapolate, "extrapolate")
         if self.max_sweeps is not None:
@@ -243,8 +242,6 @@ def non_negative_factorization(
 ) -> tuple[Array, Array, int]:
     """Factorise X ~ WH; the functional form of `NMF`.
 
-    W and H are those of the last iteration, whereas `NMF.fit_transform` solves W once more for the final H.
-
     Parameters
     ----------
     X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
@@ -262,6 +259,7 @@ def non_negative_factorization(
     Returns
     -------
     W, H : ndarray of shape (n_samples, n_components), (n_components, n_features)
+        Those of `NMF.fit_transform`: W is solved for the final H.
     n_iter : int
 
     Raises
@@ -280,14 +278,15 @@ def non_negative_factorization(
     """
     model = NMF(n_components, **parameters)
     if update_H:
-        _, _, W, n_iter, H, _, _ = model._factorise(X, W, H, mask)
-        return W, np.ascontiguousarray(H.T), n_iter
+        W = model.fit_transform(X, W=W, H=H, mask=mask)
+        return W, model.components_, model.n_iter_
     model._check_parameters()
     if H is None:
         raise ValueError("update_H=False needs H")
     loss = model._loss(X, mask, reset=True)
     H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
     if W is not None:
+        warn("When update_H=False, the provided initial W is not used.", RuntimeWarning)
         W = model._check_factor(W, "W", loss.x.dtype, model.W_nonneg)
     model._check_shapes(loss.x, W, H)
     return loss.encode(np.ascontiguousarray(H.T)), H, 1

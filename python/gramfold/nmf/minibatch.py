@@ -4,14 +4,12 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import FLOATS
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
-from ..fit.warn import warn
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from .base import BaseNMF
@@ -162,10 +160,8 @@ class MiniBatchNMF(BaseNMF):
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
         steps = len(monitor.rows)
-        if not converged and self.tol > 0 and steps == monitor.max_iter:
-            warn(
-                f"Maximum number of iterations {self.max_iter} reached before convergence", ConvergenceWarning
-            )
+        if self.tol > 0 and steps == monitor.max_iter and (not converged or self.max_iter == 1):
+            self._warn_of_the_limit()
         W, self.reconstruction_err_, self.kkt_residual_ = loss.finish(H_rows)
         self._keep(H_rows)
         self._sums = sums

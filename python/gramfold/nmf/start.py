@@ -77,7 +77,7 @@ def initialize(
         return _random(x, n_components, random_state, nonneg)
     if n_components > smaller:
         raise ValueError(
-            f"init={init!r} needs n_components <= min(n_samples, n_features) = {smaller}, "
+            f"init = {init!r} can only be used when n_components <= min(n_samples, n_features) = {smaller}, "
             f"got n_components={n_components}"
         )
     if signed_x:

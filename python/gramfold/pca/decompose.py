@@ -15,7 +15,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from ..linalg.spectrum import eigenpairs
+from ..fit.floats import name_of
+from ..linalg.spectrum import eigenpairs, refine
 from .rows import Rows
 
 Array = NDArray[Any]
@@ -49,7 +50,7 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
     few = len(gram) > LARGE and 4 * wanted < len(gram)
     squares, vectors = eigenpairs(gram, wanted if few else None)
     values = np.sqrt(squares)
-    if values[wanted - 1] < TRUSTED[rows.x.dtype.name] * values[0]:
+    if values[wanted - 1] < TRUSTED[name_of(rows.x.dtype)] * values[0]:
         if few:
             vectors = eigenpairs(gram)[1]
         for _ in range(3):
@@ -57,34 +58,6 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
             if sure:
                 break
     return Found.exactly(rows, values, vectors)
-
-
-def refine(gram: Array, vectors: Array) -> tuple[Array, Array, bool]:
-    """Singular values of P = A V from its Gram matrix P'P, and V turned to their vectors.
-
-    Where columns of P are nearly orthogonal, P'P is well conditioned once they are scaled to unit length,
-    however unlike their lengths are. So its Cholesky factor has the singular values of P with all digits.
-
-    Returns
-    -------
-    values, vectors : ndarray
-    sure : bool
-        Whether columns were nearly orthogonal. If not, they will be nearer to it for the vectors given back.
-    """
-    size = np.sqrt(np.maximum(np.diag(gram), 0))
-    dead = size <= np.finfo(np.float64).eps * size.max()
-    scale = np.where(dead, 1, size)
-    unit = gram / scale / scale[:, None]
-    unit[dead], unit[:, dead] = 0, 0
-    np.fill_diagonal(unit, 1)
-    try:
-        r = scipy.linalg.cholesky(unit, check_finite=False)
-        sure = bool(np.min(np.diag(r)) > 0.1)
-    except np.linalg.LinAlgError:
-        values, inner = eigenpairs(unit)
-        r, sure = np.sqrt(values)[:, None] * inner.T, False
-    _, values, vt = scipy.linalg.svd(r * size, check_finite=False)
-    return values, vectors @ vt.T, sure
 
 
 def by_lapack(rows: Rows) -> Found:

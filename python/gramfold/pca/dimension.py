@@ -1,12 +1,44 @@
-"""How many principal components a spectrum has."""
+"""How many principal components: of those asked for, and of a spectrum."""
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from ..fit.arguments import InvalidParameterError
+
 Array = NDArray[Any]
+
+TRUNCATED = ("arpack", "randomized")  # solvers that find a given number of components
+
+
+def wanted_of(n_components: Any, solver: str, samples: int, features: int) -> int | None:
+    """How many components PCA is to find, None if that depends on the spectrum."""
+    n, most = n_components, min(samples, features)
+    if n is None:
+        return max(most - (solver == "arpack"), 1)
+    share = isinstance(n, Real) and not isinstance(n, Integral) and 0 < n < 1
+    if share or (isinstance(n, str) and n == "mle"):
+        if solver in TRUNCATED:
+            kind = "a share of the variance" if share else "a string"
+            raise ValueError(f"n_components={n!r} cannot be {kind} with svd_solver='{solver}'; take 'auto'")
+        if samples < features and not share:
+            raise ValueError(
+                f"n_components='mle' is only supported if n_samples >= n_features, got X of {samples} rows "
+                f"and {features} columns"
+            )
+        return None
+    if not isinstance(n, Integral) or isinstance(n, bool):
+        raise InvalidParameterError(f"n_components must be whole, in (0, 1), 'mle' or None, got {n!r}")
+    least, names = (1, f"'{solver}'") if solver in TRUNCATED else (0, "'full', 'covariance_eigh' or 'auto'")
+    bound = f"min(n_samples, n_features)={most} with svd_solver={names}"
+    if not least <= n <= most:
+        raise ValueError(f"n_components={n} must be between {least} and {bound}")
+    if solver == "arpack" and n == most:
+        raise ValueError(f"n_components={n} must be strictly less than {bound}; take 'auto' for all")
+    return int(n)
 
 
 def minka(variances: Array, n_samples: int) -> int:

@@ -1,26 +1,26 @@
 """Principal component analysis, dense and sparse, weighted, with missing entries."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
+from ..linalg.blas import one_thread
 from .base import GaussianComponents, largest_positive
 from .decompose import Found, by_gram, by_lapack
-from .dimension import minka
-from .krylov import ACCURACY, OVERSAMPLES, STEPS, Krylov, leading
+from .dimension import TRUNCATED, minka, wanted_of
+from .krylov import ACCURACY, EXACT, NORMALIZERS, OVERSAMPLES, STEPS, Krylov, leading
 from .missing import filled_in
 from .rows import Rows, in_range
 
 Array = NDArray[Any]
 
-SOLVERS = ("auto", "full", "covariance_eigh", "randomized")
+SOLVERS = ("auto", "full", "covariance_eigh", "arpack", "randomized")
 # An entry of X costs a Gram matrix n / 2 products, a Krylov space 2 (STEPS + 1) (k + OVERSAMPLES) or more.
 # `python -m bench pca --filter choice` measures both where 'auto' turns from one to the other.
 LEAST_SIDE = 500
@@ -33,25 +33,28 @@ class PCA(GaussianComponents):
     ----------
     n_components : int, float, 'mle' or None
         How many; a float in (0, 1) is the share of the variance to be explained; 'mle' is Minka's
-        choice; None is min(n_samples, n_features).
+        choice; None is min(n_samples, n_features), one less for 'arpack'.
     copy : bool, default=True
         Taken for compatibility: X is never modified.
     whiten : bool, default=False
-        Scale the codes to unit variance.
-    svd_solver : {'auto', 'full', 'covariance_eigh', 'randomized'}, default='auto'
+        Scale the codes to unit variance. The model stays the same: so do covariance and score, whereas
+        scikit-learn multiplies the covariance by the variances once more.
+    svd_solver : {'auto', 'full', 'covariance_eigh', 'arpack', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
         small singular values need it. 'randomized': a block Krylov space, for few components of a large X;
-        where it would not be small, the Gram matrix. 'full': LAPACK on a centred copy in float64. 'auto': the
-        Krylov space where it needs fewer multiplications than the Gram matrix, else that.
+        where it would not be small, the Gram matrix, also of a sparse X. 'arpack': the same to rounding.
+        'full': LAPACK on a centred copy in float64, so for a dense X only. 'auto': the Krylov space where it
+        needs fewer multiplications than the Gram matrix, else that.
     tol : float
-        Of a Krylov space: the largest of `residuals_`; 0 is 1e-5. Of missing='mask': the fit has converged
-        when the relative change of the filled entries is at most this; 0 is 1e-6.
+        Of a Krylov space: the largest of `residuals_`; 0 is 1e-5, and rounding for 'arpack'. Of
+        missing='mask': the fit has converged when the relative change of the filled entries is at most this;
+        0 is 1e-6.
     iterated_power : int or 'auto'
         Steps of 'randomized', each one read of X; 'auto': at least 4, and until `tol` is met. With a number,
         a `tol` of 0 asks for no more steps.
     n_oversamples : int, default=10
         More columns than components in each step.
-    power_iteration_normalizer : str
+    power_iteration_normalizer : {'auto', 'QR', 'LU', 'none'}
         Taken for compatibility.
     random_state : int, RandomState or None
         For 'randomized'.
@@ -73,6 +76,8 @@ class PCA(GaussianComponents):
         of Y. 0 where Y was decomposed as a whole.
     mean_ : ndarray of shape (n_features,)
     noise_variance_ : float
+        Where it is 0 and some direction has no variance either, rows have no density: the score is refused,
+        and not made of rounding.
     n_components_, n_samples_, n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string names.
@@ -135,13 +140,13 @@ class PCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             self._fit(X, sample_weight)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
         """Find the components and give the coordinates of X in them; see `fit` and `transform`."""
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             return self._codes(self._fit(X, sample_weight))
 
     def _fit(self, X: Any, sample_weight: Any) -> Rows:
@@ -157,7 +162,7 @@ class PCA(GaussianComponents):
                 f"sample_weight must stand for more than one row, got a sum of {np.sum(sample_weight):g} "
                 f"over {rows.x.rows} rows of weight above 0"
             )
-        wanted = self._wanted(min(rows.weights.counted, X.shape[1]))
+        wanted = wanted_of(self.n_components, self.svd_solver, rows.weights.counted, X.shape[1])
         self.n_iter_ = 1
         if gaps:
             X = self._filled(X, sample_weight, wanted)
@@ -167,22 +172,30 @@ class PCA(GaussianComponents):
         return self._rows(X, None)
 
     def _decompose(self, rows: Rows, wanted: int | None) -> Found:
-        auto = isinstance(self.iterated_power, str)
-        rule = Krylov(
-            STEPS if auto else int(self.iterated_power),
-            self.n_oversamples if self.svd_solver == "randomized" else OVERSAMPLES,
-            self.random_state,
-            (self.tol or ACCURACY) if auto else (self.tol or None),
-        )
-        solver = self.svd_solver
-        if solver == "randomized" and wanted is None:
-            raise ValueError("svd_solver='randomized' needs a whole n_components")
-        few = solver == "randomized" or (solver == "auto" and rows.sides[1] > LEAST_SIDE)
+        solver, side = self.svd_solver, rows.sides[1]
+        self._fit_svd_solver = solver  # by scikit-learn's name, for tools that read it
         if solver == "full":
+            if rows.x.sparse:
+                raise TypeError(
+                    'PCA only support sparse inputs with the "arpack" and "covariance_eigh" solvers, while '
+                    '"full" was passed, which would make X dense; "auto" and "randomized" take it as well'
+                )
             return in_range(rows, by_lapack)
-        if few and wanted is not None:
-            return in_range(rows, lambda rows: leading(rows, wanted, rule))
-        return in_range(rows, lambda rows: by_gram(rows, wanted))
+        k = None if wanted is None else max(wanted, 1)
+        if k is not None and (solver in TRUNCATED or (solver == "auto" and side >= LEAST_SIDE)):
+            rule, self._fit_svd_solver = self._rule(), "arpack" if solver == "arpack" else "randomized"
+            return in_range(rows, lambda rows: leading(rows, k, rule))
+        self._fit_svd_solver = "covariance_eigh"
+        return in_range(rows, lambda rows: by_gram(rows, k))
+
+    def _rule(self) -> Krylov:
+        """The Krylov space that is asked for."""
+        auto, solver = isinstance(self.iterated_power, str), self.svd_solver
+        tol = self.tol or (EXACT if solver == "arpack" else ACCURACY if auto else None)
+        steps = STEPS if auto or solver == "arpack" else int(self.iterated_power)
+        return Krylov(
+            steps, self.n_oversamples if solver == "randomized" else OVERSAMPLES, self.random_state, tol
+        )
 
     def _keep(self, rows: Rows, found: Found, wanted: int | None) -> None:
         """Set the attributes from all singular values, or the leading ones."""
@@ -190,8 +203,8 @@ class PCA(GaussianComponents):
         most = min(weights.counted, rows.x.cols)
         complete = len(found.values) == rows.sides[1]
         values = np.pad(found.values, (0, max(0, most - len(found.values)))) if complete else found.values
-        k = self._chosen(values[:most] ** 2, weights.counted) if wanted is None else wanted
-        components = rows.components(values[:k], found.vectors[:, :k])
+        k = self._chosen(values[:most] ** 2, rows, dtype) if wanted is None else wanted
+        components = rows.components(values[: max(k, 1)], found.vectors[:, : max(k, 1)])[:k]
         self.components_ = largest_positive(components).astype(dtype, copy=False)
         assert rows.mean is not None
         self.mean_ = np.ldexp(rows.mean, rows.exponent).astype(dtype)
@@ -203,28 +216,12 @@ class PCA(GaussianComponents):
         self.residuals_[: len(found.residuals)] = found.residuals[:k]
         self.n_components_ = k
 
-    def _chosen(self, squares: Array, samples: int) -> int:
+    def _chosen(self, squares: Array, rows: Rows, dtype: Any) -> int:
         if self.n_components == "mle":
-            return minka(squares, samples)
+            return minka(squares, rows.weights.counted)
         assert isinstance(self.n_components, Real)
-        share = np.cumsum(squares) / squares.sum() if squares.any() else np.ones(len(squares))
+        share = np.cumsum((squares / (rows.squares or 1)).astype(dtype))  # of explained_variance_ratio_
         return min(int(np.searchsorted(share, float(self.n_components), side="right")) + 1, len(squares))
-
-    def _wanted(self, most: int) -> int | None:
-        """How many components, if that does not depend on the spectrum."""
-        n = self.n_components
-        if n is None:
-            return most
-        if isinstance(n, str):
-            choice(n, "n_components", ("mle",))
-            return None
-        if isinstance(n, Integral) and not isinstance(n, bool):
-            if not 1 <= n <= most:
-                raise ValueError(f"n_components must be in [1, min(n_samples, n_features) = {most}], got {n}")
-            return int(n)
-        if not isinstance(n, Real) or not 0 < float(n) < 1:
-            raise ValueError(f"n_components must be whole, in (0, 1), 'mle' or None, got {n!r}")
-        return None
 
     def _filled(self, X: Array, sample_weight: Any, wanted: int | None) -> Array:
         """X with its gaps filled in by as many components."""
@@ -240,16 +237,19 @@ class PCA(GaussianComponents):
 
     def _check_parameters(self) -> None:
         choice(self.svd_solver, "svd_solver", SOLVERS)
+        choice(self.power_iteration_normalizer, "power_iteration_normalizer", NORMALIZERS)
         choice(self.missing, "missing", ("error", "mask"))
         flag(self.whiten, "whiten")
         real(self.tol, "tol")
-        if not isinstance(self.iterated_power, str):
-            whole(self.iterated_power, "iterated_power")
+        if isinstance(self.iterated_power, str):
+            choice(self.iterated_power, "iterated_power", ("auto",))
+        else:
+            whole(self.iterated_power, "iterated_power", least=0)
         whole(self.n_oversamples, "n_oversamples")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.missing != "mask"
+        tags.input_tags.sparse = self.missing != "mask" and self.svd_solver != "full"
         tags.input_tags.allow_nan = self.missing == "mask"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -5,13 +5,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import flag, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
 from ..fold.segments import source_of
 from ..fold.source import Source
+from ..linalg.blas import one_thread
 from ..linalg.spectrum import triangular
 from .base import GaussianComponents, largest_positive, variance_in
 from .decompose import by_gram, by_lapack, cleared
@@ -95,7 +95,7 @@ class IncrementalPCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             X = read_rows(X, self, segments=True)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
@@ -114,7 +114,7 @@ class IncrementalPCA(GaussianComponents):
         Until as many rows were seen as there are components wanted, there are as many components as rows.
         """
         first = not hasattr(self, "n_samples_seen_")
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             X = read_rows(X, self, segments=True, reset=first)
             if first:
                 self._begin(X)
@@ -132,7 +132,9 @@ class IncrementalPCA(GaussianComponents):
         features = X.shape[1]
         self._most = min(X.shape) if self.n_components is None else whole(self.n_components, "n_components")
         if self._most > features:
-            raise ValueError(f"n_components must be at most n_features = {features}, got {self._most}")
+            raise ValueError(
+                f"n_components={self._most} invalid for n_features={features}: it must be at most that"
+            )
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
 

@@ -12,17 +12,21 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, generator
+from ..fit.floats import name_of
 from ..fit.warn import warn
-from ..linalg.spectrum import eigenpairs, orthonormal
-from .decompose import TRUSTED, Found, by_gram, cleared, refine
+from ..linalg.krylov import KEPT, Space
+from ..linalg.spectrum import orthonormal, refine
+from .decompose import TRUSTED, Found, by_gram, cleared
 from .rows import Rows
 
 Array = NDArray[Any]
 
 STEPS, OVERSAMPLES = 4, 10
+NORMALIZERS = ("auto", "QR", "LU", "none")  # taken for compatibility: blocks are always orthonormal
 ACCURACY = 1e-5  # of the residuals, where no tolerance was given
-ROOM = 1 << 26  # numbers in a basis before a restart, which keeps KEPT blocks; at least LEAST_ROOM
-LEAST_ROOM, KEPT = 20, 4
+EXACT = 1e-14  # of the residuals, where they are to be rounding
+ROOM = 1 << 26  # numbers in a basis before a restart, at least LEAST_ROOM blocks
+LEAST_ROOM = 5 * KEPT
 GROWTH = 1.3  # of the blocks between two looks at the pairs
 MOST_BLOCKS = 150
 MOST_ROUNDS = 30
@@ -51,7 +55,7 @@ def leading(rows: Rows, k: int, rule: Krylov) -> Found:
     rows.measure()
     values, vectors, residuals = _iterate(rows, k, rule)
     unconverged = residuals > _goal(values, rule.tol or np.inf, rows.x.dtype)
-    lost = values[-1] < TRUSTED[rows.x.dtype.name] * values[0]
+    lost = values[-1] < TRUSTED[name_of(rows.x.dtype)] * values[0]
     if (lost or unconverged.any()) and side <= SMALL_SIDE:
         return by_gram(rows, k)
     if lost:
@@ -80,7 +84,7 @@ def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
     """
     side, size = rows.sides[1], k + rule.oversamples
     room = min(max(LEAST_ROOM, ROOM // (side * size)), side // (2 * size))
-    space = Space(rows, size, max(rule.steps + 1, room))
+    space = Space(rows.image, side, size, max(rule.steps + 1, room))
     space.grow(generator(rule.seed).standard_normal((side, size)))
     patience = MOST_BLOCKS if side > SMALL_SIDE else side // (2 * size)
     blocks, look, last = 1, rule.steps + 1, None
@@ -97,65 +101,6 @@ def _iterate(rows: Rows, k: int, rule: Krylov) -> tuple[Array, Array, Array]:
             last, look = (blocks, worst), min(int(np.ceil(GROWTH * blocks)), max(patience, blocks + 1))
         space.grow()
         blocks += 1
-
-
-class Space:
-    """An orthonormal basis that grows by the image A'A q of its last block q; images of all blocks are kept.
-
-    Parameters
-    ----------
-    rows : Rows
-    size : int
-        Columns of a block.
-    room : int
-        Blocks that there is room for.
-    """
-
-    def __init__(self, rows: Rows, size: int, room: int) -> None:
-        self.rows, self.size, self.used = rows, size, 0
-        side = rows.sides[1]
-        self.basis, self.images = (np.empty((side, room * size), order="F") for _ in range(2))
-        self.small = np.empty((room * size,) * 2)
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another block."""
-        return self.used + self.size > self.basis.shape[1]
-
-    def grow(self, block: Array | None = None) -> None:
-        """Add a block of columns, by default the images of the last one."""
-        if block is None:
-            block = self.images[:, self.used - self.size : self.used].copy()
-        if self.full:
-            self._restart()
-        before = self.basis[:, : self.used]
-        for _ in range(2 if self.used else 1):
-            block = orthonormal(block - before @ (before.T @ block))
-        now = slice(self.used, self.used + self.size)
-        self.basis[:, now], self.images[:, now] = block, self.rows.image(block)
-        self.used = now.stop
-        self.small[: self.used, now] = self.basis[:, : self.used].T @ self.images[:, now]
-        self.small[now, : now.start] = self.small[: now.start, now].T
-
-    def pairs(self, k: int) -> tuple[Array, Array, Array]:
-        """Values, vectors and residuals of k pairs by Rayleigh and Ritz; vectors as many as a block has."""
-        some = self.small[: self.used, : self.used]
-        squares, rotation = eigenpairs((some + some.T) / 2)
-        vectors = self.basis[:, : self.used] @ rotation[:, : self.size]
-        squares = squares[:k]
-        rest = self.images[:, : self.used] @ rotation[:, :k] - vectors[:, :k] * squares
-        residuals = np.linalg.norm(rest, axis=0) / np.where(squares > 0, squares, 1)
-        return np.sqrt(squares), vectors, residuals
-
-    def _restart(self) -> None:
-        """Keep the leading Ritz vectors only; the next block is the same as without a restart."""
-        kept = KEPT * self.size
-        some = self.small[: self.used, : self.used]
-        squares, rotation = eigenpairs((some + some.T) / 2)
-        for a in (self.basis, self.images):
-            a[:, :kept] = a[:, : self.used] @ rotation[:, :kept]
-        self.small[:kept, :kept] = np.diag(squares[:kept])
-        self.used = kept
 
 
 def _polish(rows: Rows, vectors: Array, k: int, tol: float) -> tuple[Array, Array, Array]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
+from ..fit.floats import name_of
 from ..fit.row_weights import RowWeights
 from ..fold.engine import run
 from ..fold.source import Source
@@ -210,7 +211,7 @@ class Rows:
         """Refuse NaN and infinities, which the sum of squares tells, and squares that leave the range."""
         if not np.isfinite(squares):
             self.x.check_finite(self.estimator)
-        low, high = SAFE[self.x.dtype.name]
+        low, high = SAFE[name_of(self.x.dtype)]
         if not low <= squares <= high and not self._scaled:
             raise OutOfRangeError
 

@@ -5,14 +5,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import Seed, choice, real, whole
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
+from ..linalg.blas import one_thread
 from .base import LinearComponents, largest_positive, unscaled, variance_in
 from .decompose import Found, by_gram
-from .krylov import Krylov, leading
+from .krylov import EXACT, NORMALIZERS, OVERSAMPLES, STEPS, Krylov, leading
 from .missing import filled_in
 from .rows import Rows, in_range
 
@@ -25,14 +25,15 @@ class TruncatedSVD(LinearComponents):
     Parameters
     ----------
     n_components : int, default=2
-    algorithm : {'randomized', 'gram'}, default='randomized'
+    algorithm : {'randomized', 'arpack', 'gram'}, default='randomized'
         'randomized': a block Krylov space of n_iter + 1 reads of X, or the Gram matrix where that is cheaper.
+        'arpack': the same, with as many steps as bring `residuals_` to `tol`, or to rounding if that is 0.
         'gram': the Gram matrix of the smaller side, with a second read where small singular values need it.
     n_iter : int, default=5
         Steps of the Krylov space; at least as many with `tol` above 0.
     n_oversamples : int, default=10
         More columns than components in each step.
-    power_iteration_normalizer : str
+    power_iteration_normalizer : {'auto', 'QR', 'LU', 'none'}
         Taken for compatibility.
     random_state : int, RandomState or None
     tol : float, default=0.0
@@ -112,7 +113,7 @@ class TruncatedSVD(LinearComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), threadpool_limits(1, user_api="blas"):
+        with unchanged_on_error(self), one_thread():
             self._check_parameters()
             gaps = self.missing == "mask"
             X = read_rows(
@@ -120,8 +121,13 @@ class TruncatedSVD(LinearComponents):
                 ensure_min_features=2, ensure_min_samples=1 + gaps,
             )  # fmt: skip
             k = whole(self.n_components, "n_components")
+            if self.algorithm == "arpack" and k >= min(X.shape):
+                raise ValueError(
+                    f"n_components must be less than min(n_samples, n_features)={min(X.shape)} with "
+                    f"algorithm='arpack', got {k}"
+                )
             if k > X.shape[1]:
-                raise ValueError(f"n_components must be at most n_features = {X.shape[1]}, got {k}")
+                raise ValueError(f"n_components({k}) must be <= n_features({X.shape[1]})")
             self.n_iter_ = 1
             if gaps:
                 X = self._filled(X, sample_weight, k)
@@ -149,8 +155,10 @@ class TruncatedSVD(LinearComponents):
         return filled
 
     def _decompose(self, rows: Rows, k: int) -> Found:
-        rule = Krylov(self.n_iter, self.n_oversamples, self.random_state, self.tol or None)
-        if self.algorithm == "randomized":
+        arpack = self.algorithm == "arpack"
+        steps, oversamples = (STEPS, OVERSAMPLES) if arpack else (self.n_iter, self.n_oversamples)
+        rule = Krylov(steps, oversamples, self.random_state, self.tol or (EXACT if arpack else None))
+        if self.algorithm != "gram":
             return in_range(rows, lambda rows: leading(rows, k, rule))
         return in_range(rows, lambda rows: by_gram(rows, k))
 
@@ -167,12 +175,12 @@ class TruncatedSVD(LinearComponents):
         self.explained_variance_ratio_ = share.astype(X.dtype)
 
     def _check_parameters(self) -> None:
-        choice(self.algorithm, "algorithm", ("randomized", "gram"))
+        choice(self.algorithm, "algorithm", ("randomized", "arpack", "gram"))
+        choice(self.power_iteration_normalizer, "power_iteration_normalizer", NORMALIZERS)
         choice(self.missing, "missing", ("error", "mask"))
         whole(self.n_oversamples, "n_oversamples")
         real(self.tol, "tol")
-        if self.n_iter != 0:
-            whole(self.n_iter, "n_iter")
+        whole(self.n_iter, "n_iter", least=0)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -16,8 +16,9 @@ from .units import Units
 
 Double = NDArray[np.float64]
 
-SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", "lsqr", "sparse_cg", "lbfgs")
-SAME = {"lsqr": "cg", "sparse_cg": "cg", "lbfgs": "cd"}
+SAME = {"lsqr": "cg", "sparse_cg": "cg", "lbfgs": "cd", "sag": "auto", "saga": "auto"}
+SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", *SAME)
+POSITIVE = ("auto", "cd", "lbfgs", "admm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,11 @@ def check_parameters(model: Any) -> None:
         if getattr(model, name) is not None and real(getattr(model, name), name) == 0:
             raise ValueError(f"{name} must be above 0")
     solver = SAME.get(model.solver, model.solver)
-    if model.positive and solver not in ("auto", "cd", "admm"):
-        raise ValueError(f"positive=True needs solver 'auto', 'cd' or 'admm', got {model.solver!r}")
+    if model.positive and model.solver not in POSITIVE:
+        raise ValueError(
+            f"solver={model.solver!r} does not support positive fitting: positive=True needs solver 'auto', "
+            "'cd' or 'admm'"
+        )
     if solver == "cd" and not model.positive:
         raise ValueError(f"solver={model.solver!r} needs positive=True")
     for name, users in (("step", ("gd", "sgd")), ("rho", ("admm",))):
@@ -77,7 +81,12 @@ def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, units: 
 def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
     """Give one penalty per target, in the unit of X'X."""
     values = np.asarray(alpha, np.float64) if np.ndim(alpha) else np.array(real(alpha, "alpha"))
-    if values.ndim > 1 or values.size not in (1, n_targets):
+    if values.ndim == 1 and values.size not in (1, n_targets):
+        raise ValueError(
+            f"Number of targets and number of penalties do not correspond: {values.size} != {n_targets}, got "
+            f"alpha={alpha!r}"
+        )
+    if values.ndim > 1:
         raise ValueError(f"alpha must be a number or {n_targets} numbers, one per target; got {alpha!r}")
     if not np.all(np.isfinite(values) & (values >= 0)):
         raise ValueError(f"alpha must be finite and at least 0, got {alpha!r}")

@@ -1,17 +1,15 @@
 """Ridge regression in one step: Cholesky or eigenvalues of X'X or XX', or the SVD of X."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any
 
 import numpy as np
 import scipy.linalg as la
 import scipy.sparse as sp
-from threadpoolctl import ThreadpoolController
 
 from .._core import kernels
 from ..fold.source import Array, Source
+from ..linalg.blas import one_thread
 from .centred_rows import CentredRows
 from .data import Double
 
@@ -48,7 +46,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
-        with blas_threads(len(matrix), SMALL_FACTOR):
+        with one_thread(len(matrix) <= SMALL_FACTOR):
             factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
@@ -58,7 +56,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        with blas_threads(len(matrix), SMALL_FACTOR):
+        with one_thread(len(matrix) <= SMALL_FACTOR):
             return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal
@@ -68,7 +66,7 @@ class Eigen:
     """The same from eigenvalues; those that are 0 to rounding count as 0, for the least norm."""
 
     def __init__(self, matrix: Double, alpha: Double) -> None:
-        with blas_threads(len(matrix)):
+        with one_thread(len(matrix) <= SMALL):
             self.values, self.vectors = la.eigh(matrix, check_finite=False)
         self.shifted = self.values[:, None] + alpha
         top = np.maximum(self.shifted.max(axis=0), 0)
@@ -100,17 +98,6 @@ def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     except Singular:
         eigen = Eigen(matrix, alpha)
         return eigen, eigen.condition
-
-
-def blas_threads(size: int, small: int = SMALL) -> AbstractContextManager[Any]:
-    """Keep BLAS to one thread while a small matrix is factorised: the others would only wait."""
-    limit: AbstractContextManager[Any] = _blas().limit(limits=1 if size <= small else None, user_api="blas")
-    return limit
-
-
-@cache
-def _blas() -> Any:
-    return ThreadpoolController()
 
 
 def singular_values(rows: CentredRows, alpha: Double) -> Double:

@@ -59,7 +59,9 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         either name, the one of the shorter side of X; 'svd' of a dense X; 'cg': conjugate gradients; 'gd':
         gradient descent;
         'sgd': stochastic gradient descent on batches of 32 rows; 'admm': alternating directions; 'cd': the
-        exact non-negative solution. scikit-learn's 'lsqr' and 'sparse_cg' are 'cg', its 'lbfgs' is 'cd'.
+        exact non-negative solution. scikit-learn's 'lsqr' and 'sparse_cg' are 'cg', its 'lbfgs' is 'cd', and
+        its 'sag' and 'saga' are 'auto', which needs no many epochs; all but 'svd' take a sparse X with an
+        intercept.
         'cg', 'gd' and 'sgd' read X once per iteration if it has more than 4096 columns. 'auto' is 'cd' with
         `positive`, else 'cholesky', 'dual' or 'cg' by the shape of X.
     positive : bool, default=False
@@ -87,7 +89,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     intercept_ : float, or ndarray of shape (n_targets,) if y has two dimensions
         0.0 without an intercept.
     solver_ : str
-        The solver that gave the solution: 'svd' or, for CSR, 'eigen' where 'cholesky' met a singular X'X.
+        The solver that gave the solution, by scikit-learn's name if that was given: 'svd' or, for CSR,
+        'eigen' where 'cholesky' met a singular X'X.
     n_iter_ : int
         1 for direct solvers.
     duality_gap_ : float or ndarray of shape (n_targets,)

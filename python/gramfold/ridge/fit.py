@@ -69,6 +69,8 @@ def solve(model: Any, data: Data, seen: Seen | None = None) -> RidgeSolution:
             problem.gaps.append(gap)
     if not solution.converged:
         _warn_unconverged(solution, model, data, name, most, found.converged and iterative)
+    if model.solver in SAME and name not in ("svd", "eigen"):
+        name = model.solver
     solution.solver, solution.history = name, monitor.history | {"gap": np.array(problem.gaps)}
     return solution
 
@@ -104,7 +106,7 @@ def choose(model: Any, data: Data, seen: Seen | None) -> str:
     name = str(SAME.get(model.solver, model.solver))
     rows, cols = data.x.rows, data.x.cols
     if name == "svd" and data.x.sparse:
-        raise ValueError("solver='svd' needs a dense X; for a sparse one use 'cholesky', 'dual' or 'cg'")
+        raise ValueError("solver='svd' does not support a sparse X; use 'cholesky', 'dual' or 'cg'")
     if name in ("cholesky", "dual") and seen is None:
         return "cholesky" if cols <= rows else "dual"
     if name != "auto":

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.inputs import FLOATS, read_array
@@ -18,6 +17,7 @@ from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.engine import run
+from ..linalg.blas import one_thread
 from ..linalg.powers import times_power
 from .least_absolute import code_rows
 from .low_rank import LowRank
@@ -171,7 +171,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self._check_parameters()
             monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
             pursuit = self._pursuit(X, mask)
-            with monitor, threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+            with monitor, one_thread(), np.errstate(over="ignore"):
                 self._solve(pursuit, monitor)
             self.lam_ = pursuit.lam if pursuit.weights is None else pursuit.weights
             self.history_ = monitor.history
@@ -200,7 +200,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         given = masked(validated(self, X, reset=False), mask)
         x, _ = looked_at(given, effective_threads(self.n_threads))
         codes = np.empty((x.rows, self.rank_), x.dtype)
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread():
             run(code_rows, x, self.components_.T.astype(np.float64), {"codes": codes})
         return codes
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from ..fit.arguments import effective_threads, real, whole
 from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
 from ..fold.source import Source
+from ..linalg.blas import one_thread
 from .first_track import first_track
 from .observed import looked_at, masked, validated
 from .pieces import pieces
@@ -137,7 +137,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with unchanged_on_error(self):
             self._check_parameters()
             x = self._observed(X, mask, reset=first)
-            with threadpool_limits(1, user_api="blas"):
+            with one_thread():
                 track, known = self._track_of(x, first=first)
                 self.low_rank_, self.sparse_ = self._split(track, x, known)
                 self.components_, energies = track.principal()
@@ -162,7 +162,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         basis, threshold = np.ascontiguousarray(self.components_.T, x.dtype), self._threshold()
         scale = self._track.scale if threshold is None else threshold / WIDE
         codes = np.empty((x.rows, basis.shape[1]), x.dtype)
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread():
             run(code_rows, x, (basis, scale), {"codes": codes})
         return codes
 

@@ -1,0 +1,110 @@
+"""`python -m bench.table`: write the README's speed section from the runs stored in bench/results/."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS, README = ROOT / "bench" / "results", ROOT / "README.md"
+BEGIN, END = "<!-- speed -->\n", "<!-- /speed -->\n"
+DTYPES = ("float32", "float64")
+WHOLE_CALLS = """\
+Whole default calls: how many times as fast as the fastest peer of equal quality, from the worst case to the
+best; \\* where in some case a peer's result is better by more than 1e-3."""
+
+Row = dict[str, Any]
+
+
+def section(runs: list[Row]) -> str:
+    """The text between the markers: whole calls first, then ratios from the same start."""
+    whole = [row for run in runs for row in run["rows"] if row["family"] == "calls"]
+    same_start = [row for run in runs for row in run["rows"] if row["family"] not in ("calls", "contention")]
+    parts = [machine(run) for run in runs[:1]]
+    if whole:
+        parts.append(whole_calls(whole))
+    if same_start:
+        parts.append(from_the_same_start(same_start))
+    return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def machine(run: Row) -> str:
+    """Where it was measured."""
+    about, peak = run["environment"], run["limits"]["peak"]
+    return (
+        f"Measured on {about['cpu']}, {about['packages']}; {peak['float32'] / 1e9:.0f} GFLOP/s in float32, "
+        f"{peak['float64'] / 1e9:.0f} in float64; {run['limits']['bandwidth'] / 1e9:.0f} GB/s read."
+    )
+
+
+def whole_calls(rows: list[Row]) -> str:
+    """One line a model: how many times the yardstick's speed, from the worst case to the best."""
+    lines = [
+        ("model", "fit, float32", "fit, float64", "asked", "transform, predict", "100 x 10", "one row"),
+        ("---",) * 7,
+    ]
+    for model, members in _grouped(rows, lambda row: row["group"]).items():
+        fits = [row for row in members if row["case"].startswith("fit") and row["size"] != "small"]
+        applied = [row for row in members if not row["case"].startswith("fit") and row["size"] != "small"]
+        one_row = [row for row in members if "one row" in row["case"]]
+        small = [row for row in members if row["size"] == "small" and row not in one_row]
+        asked = sorted({row["at_least"] for row in fits})
+        lines.append((
+            f"`{model}`", *(_times(row for row in fits if row["dtype"] == dtype) for dtype in DTYPES),
+            " to ".join(f"{bar:g}" for bar in dict.fromkeys((asked[0], asked[-1]))) if asked else "",
+            _times(applied), _times(small),
+            ", ".join(f"{1e6 * row['ours s']:.0f} us{_of_peer(row)}" for row in one_row),
+        ))  # fmt: skip
+    return f"{WHOLE_CALLS}\n\n{_markdown(lines)}"
+
+
+def from_the_same_start(rows: list[Row]) -> str:
+    """One line a group of cases."""
+    lines = [("from the same start", "cases", *DTYPES), ("---",) * 4]
+    for (family, group), members in _grouped(rows, lambda row: (row["family"], row["group"])).items():
+        ratios = (_times(row for row in members if row["dtype"] == dtype) for dtype in DTYPES)
+        lines.append((f"{family}, {group}", str(len(members)), *ratios))
+    return f"From the same start to the same objective:\n\n{_markdown(lines)}"
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _times(rows: Iterable[Row]) -> str:
+    """The range of the ratios of the cases that had a peer."""
+    members = [row for row in rows if row.get("peer s")]
+    if not members:
+        return ""
+    ratios = sorted(row["ratio"] for row in members)
+    ends = dict.fromkeys(f"{r:.2g}" if r < 100 else f"{r:.0f}" for r in (ratios[0], ratios[-1]))
+    return " to ".join(ends) + ("" if all(row["equal_quality"] for row in members) else " \\*")
+
+
+def _of_peer(row: Row) -> str:
+    return f" ({_times([row])})" if row.get("peer s") else ""
+
+
+def _markdown(lines: Iterable[Iterable[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def stored() -> list[Row]:
+    """The stored runs; ValueError if they are of different machines."""
+    runs = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    if len({run["environment"]["cpu"] for run in runs}) > 1:
+        raise ValueError(f"{RESULTS} has runs of different machines: keep those of one")
+    return runs
+
+
+def rewritten(readme: str, runs: list[Row]) -> str:
+    """The README with this section."""
+    before, _, rest = readme.partition(BEGIN)
+    return before + BEGIN + section(runs) + END + rest.partition(END)[2]
+
+
+if __name__ == "__main__":
+    README.write_text(rewritten(README.read_text(encoding="utf-8"), stored()), encoding="utf-8")

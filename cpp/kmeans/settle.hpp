@@ -1,0 +1,81 @@
+// Rows get their labels, and are added to the sums of the pass.
+#pragma once
+
+#include "kmeans/bounds.hpp"
+
+namespace gramfold {
+
+template <class T, class S>
+class Settler {
+  public:
+    using Row = SearchedRow<T, S>;
+
+    Settler(const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
+        : job_(job), centroids_(centroids), groups_(groups), bounds_(job, centroids, groups) {}
+
+    Bounds<T, S>& bounds() { return bounds_; }
+
+    // Row i keeps its label, with `squares` between it and its centroid.
+    void keep(Index i, Index label, const Squares<T>& squares, AssignSums<T>& sums) const {
+        const double square = squares.sum(), weight = double(job_.weight(i));
+        if (job_.distances) job_.distances[i] = T(square);
+        sums.counts.get()[label] += weight;
+        sums.inertia += square * weight;
+    }
+
+    // A row that has been searched; its squares go to `total`.
+    void operator()(const Row& row, Squares<T>& total, AssignSums<T>& sums) {
+        const Index old = job_.labels[row.at];
+        Index label = centroids_.at(row.found.place);
+        if (row.found.is_undecided()) label = exact(row, sums);
+        else bounds_.set_own(row);
+        bounds_.hold(row, old);
+        sums.changed += label != old;
+        job_.labels[row.at] = std::int32_t(label);
+        add(row, label, old, total, sums);
+    }
+
+  private:
+    // The nearest centroid by distances in double, among the groups that have been searched.
+    Index exact(const Row& row, AssignSums<T>& sums) {
+        double first = std::numeric_limits<double>::infinity(), second = first;
+        Index label = centroids_.at(row.found.place);  // of a row of NaN
+        ++sums.rechecked;
+        for (Index g = 0; g <= groups_.size(); ++g)
+            for (Index i = groups_.starts[std::size_t(g)];
+                 (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {
+                const Index j = groups_.order[std::size_t(i)];
+                const double a = exact_distance(row.x, job_.center(j), job_.d, second);
+                if (a < first || (a == first && j < label)) second = first, first = a, label = j;
+                else second = std::min(second, a);
+            }
+        bounds_.set_own(row, groups_.place[std::size_t(label)], std::sqrt(second));
+        return label;
+    }
+
+    void add(const Row& row, Index label, Index old, Squares<T>& total, AssignSums<T>& sums) const {
+        const T weight = job_.weight(row.at), *c = job_.center(label);
+        Squares<T> squares;
+        if (job_.with_sums && label != old) {
+            squares = add_difference(row.x, c, job_.d, weight, sums.s.get() + label * job_.d);
+            sums.moved.get()[label] += double(weight);
+            if (old >= 0) {
+                add_difference(row.x, job_.center(old), job_.d, -weight, sums.s.get() + old * job_.d);
+                sums.moved.get()[old] -= double(weight);
+            }
+        } else {
+            squares = distance(row.x, c, job_.d);
+        }
+        sums.counts.get()[label] += double(weight);
+        if (job_.distances) job_.distances[row.at] = T(squares.sum());
+        total.lanes_ += squares.lanes_ * weight;
+        total.tail += squares.tail * weight;
+    }
+
+    const Assignment<T>& job_;
+    const Centroids<S>& centroids_;
+    const Groups<T>& groups_;
+    Bounds<T, S> bounds_;
+};
+
+}  // namespace gramfold
