@@ -7,9 +7,9 @@ from gramfold import _core
 
 # What takes long to import is imported once.
 ON_MACHINES = """
-import sys, types, warnings
+import os, sys, types, warnings
 {before}
-for level in {levels}:
+for level, os.environ["GRAMFOLD_ISA"] in {machines}:
     for name in [name for name in sys.modules if name.partition(".")[0] == "gramfold"]:
         del sys.modules[name]
     sys.modules["gramfold._core._cpu"] = types.SimpleNamespace(level=lambda: level)
@@ -35,15 +35,15 @@ ExtensionFileLoader.create_module = refuse
 
 
 MACHINES = [0, 2, 3, 4]
+BY_CHOICE = (0, "numpy")
 
 
 @pytest.fixture(scope="module")
 def on_machines(run_python):
-    """What is used and loaded on machines of these levels, and what is said."""
+    """What is used and loaded on machines of some levels, given GRAMFOLD_ISA, and what is said."""
 
-    def run(levels, before="", **environment):
-        code = ON_MACHINES.format(levels=levels, before=before)
-        lines = run_python(code, **({"GRAMFOLD_ISA": ""} | environment)).splitlines()
+    def run(machines, before=""):
+        lines = run_python(ON_MACHINES.format(machines=machines, before=before)).splitlines()
         return [(*line.split(" ", 2), "")[:3] for line in lines]
 
     return run
@@ -51,7 +51,8 @@ def on_machines(run_python):
 
 @pytest.fixture(scope="module")
 def machines(on_machines):
-    return dict(zip(MACHINES, on_machines(MACHINES), strict=True))
+    every = [*((machine, "") for machine in MACHINES), BY_CHOICE]
+    return dict(zip([*MACHINES, BY_CHOICE], on_machines(every), strict=True))
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -72,13 +73,13 @@ def test_a_machine_below_the_build_is_told_why_it_is_slow_and_what_to_do(machine
 
 @pytest.mark.skipif(not _core.built(), reason="there are no compiled kernels")
 def test_kernels_that_cannot_be_loaded_are_told_with_the_reason(on_machines):
-    [(level, _, said)] = on_machines([4], BROKEN)
+    [(level, _, said)] = on_machines([(4, "")], BROKEN)
     assert level == "numpy"
     assert "cannot be loaded: libfoo.so.1 is missing" in said
 
 
-def test_numpy_by_choice_is_not_warned_of(on_machines):
-    assert on_machines([0], GRAMFOLD_ISA="numpy") == [("numpy", "none", "")]
+def test_numpy_by_choice_is_not_warned_of(machines):
+    assert machines[BY_CHOICE] == ("numpy", "none", "")
 
 
 def test_show_config_says_what_was_built_and_how_to_build_every_level():

@@ -161,13 +161,13 @@ def test_codes_that_cancel_and_rows_that_are_open_are_doubtful(kernels, dtype):
     f[:, 1] = f[:, 0]
     f[1, 1] = 1e-2 if dtype == np.float32 else 1e-4  # e_1 is a difference of two atoms, many times as long
     f /= np.linalg.norm(f, axis=0)
-    x = np.zeros((16, 20), dtype)
+    x = np.zeros((8, 20), dtype)
     x[::2, 1], x[1::4, 0], x[1::4, 2] = 1, 3, 1
     for name, options in (("omp", {"most": 3}), ("lasso", {"l1": 1e-9})):
         for dense in (True, False):
-            doubtful = np.zeros(16, bool)
+            doubtful = np.zeros(8, bool)
             run(kernels, name, x, f, doubtful=doubtful, dense=dense, **options)
-            assert_array_equal(doubtful, np.arange(16) % 2 == 0)
+            assert_array_equal(doubtful, np.arange(8) % 2 == 0)
     x, f = data(49, 20, 33, dtype)
     doubtful = np.ones(49, bool)
     for name in ("omp", "lasso"):

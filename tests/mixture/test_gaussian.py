@@ -1,14 +1,12 @@
-"""GaussianMixture beside scikit-learn's, and where it does more: weights, far data, no negative variances."""
-
-import warnings
+"""Gaussian mixtures where they do more: weights, far data, no negative variances."""
 
 import numpy as np
 import pytest
+from mixture.cases import ATTRIBUTES, KINDS, overlapping_points
+from mixture.cases import fitted_gaussian as fitted
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture as SklearnMixture
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gramfold as gf
 from gramfold.fold.source import Source
@@ -16,95 +14,13 @@ from gramfold.mixture.gaussian_model import GaussianModel
 from gramfold.mixture.gaussian_parameters import GaussianParameters, in_units, out_of_units
 from gramfold.mixture.gaussian_points import Frame, Points
 
-KINDS = ["full", "tied", "diag", "spherical"]
-INITS = ["kmeans", "k-means++", "random", "random_from_data"]
-ATTRIBUTES = ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"]
-RANDOM_START = {
-    "check_sample_weight_equivalence_on_dense_data": "k-means starts at rows drawn by their order"
-}
-
 
 @pytest.fixture
 def X():
-    """900 rows of five overlapping Gaussians with their own covariances, not at the origin."""
-    rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(180, 4)) @ rng.normal(size=(4, 4)) + 4 * rng.normal(size=4) for _ in range(5)]
-    return rng.permutation(np.vstack(parts)) + 10
+    return overlapping_points()
 
 
-def fitted(X, mixture=gf.GaussianMixture, sample_weight=None, **options):
-    """A fit of five components for as many iterations as asked for, converged or not."""
-    model = mixture(**{"n_components": 5, "random_state": 3, **options})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(X) if sample_weight is None else model.fit(X, sample_weight=sample_weight)
-
-
-@parametrize_with_checks(
-    [gf.GaussianMixture(covariance_type=kind) for kind in KINDS]
-    + [gf.GaussianMixture(2, covariance_type=kind) for kind in KINDS[1:]],
-    expected_failed_checks=lambda estimator: RANDOM_START if estimator.n_components > 1 else {},
-)
-def test_scikit_learns_checks_pass(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("init", INITS)
-def test_the_fit_is_scikit_learns(X, kind, init):
-    ours, theirs = (
-        fitted(X, mixture, covariance_type=kind, init_params=init)
-        for mixture in (gf.GaussianMixture, SklearnMixture)
-    )
-    assert ours.n_iter_ == theirs.n_iter_
-    assert ours.converged_ == theirs.converged_
-    assert_allclose(ours.lower_bound_, theirs.lower_bound_, rtol=1e-9)
-    # The first bounds of a start from single rows are those of variances that are rounding and reg_covar.
-    assert_allclose(ours.lower_bounds_[1:], theirs.lower_bounds_[1:], rtol=1e-8)
-    for name in ATTRIBUTES:
-        mine, their = getattr(ours, name), getattr(theirs, name)
-        assert_allclose(mine, their, rtol=1e-7, atol=1e-7 * np.abs(their).max(), err_msg=name)
-    assert_array_equal(ours.predict(X), theirs.predict(X))
-    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7)
-    assert_allclose(ours.score_samples(X), theirs.score_samples(X), rtol=1e-8)
-    for name in ("score", "aic", "bic"):
-        assert_allclose(getattr(ours, name)(X), getattr(theirs, name)(X), rtol=1e-9)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "known", [("means",), ("weights", "precisions"), ("weights", "means", "precisions")], ids=str
-)
-def test_a_given_start_is_taken_as_scikit_learn_takes_it(X, kind, known):
-    end = fitted(X, SklearnMixture, covariance_type=kind, max_iter=3)
-    start = {f"{name}_init": getattr(end, f"{name}_") for name in known}
-    ours, theirs = (
-        fitted(X, mixture, covariance_type=kind, init_params="random_from_data", max_iter=5, tol=0, **start)
-        for mixture in (gf.GaussianMixture, SklearnMixture)
-    )
-    bounds = np.array(theirs.lower_bounds_)
-    if known == ("means",):  # scikit-learn's first weights sum to k / n
-        bounds[0] += np.log(len(X) / 5)
-    assert_allclose(ours.lower_bounds_, bounds, rtol=1e-6)
-    assert_allclose(ours.means_, theirs.means_, rtol=1e-6)
-    assert fitted(X, covariance_type=kind, max_iter=0, **start).n_iter_ == 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_several_starts_draw_as_scikit_learn_does(X, kind):
-    options = {"covariance_type": kind, "init_params": "random", "n_init": 3, "max_iter": 15}
-    ours, theirs = (fitted(X, mixture, **options) for mixture in (gf.GaussianMixture, SklearnMixture))
-    assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)
-    assert_allclose(ours.means_, theirs.means_, rtol=1e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_samples_are_scikit_learns(X, kind):
-    ours, theirs = (
-        fitted(X, mixture, covariance_type=kind) for mixture in (gf.GaussianMixture, SklearnMixture)
-    )
-    for mine, their in zip(ours.sample(50), theirs.sample(50), strict=True):
-        assert_allclose(mine, their, rtol=1e-6)
+INITS = ["kmeans", "k-means++", "random", "random_from_data"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -255,15 +171,6 @@ def test_warm_start_goes_on_where_the_last_fit_ended(X):
     assert_allclose(parts.means_, whole.means_, rtol=1e-8)
 
 
-def test_attributes_set_by_hand_are_used(X):
-    model = gf.GaussianMixture(2, covariance_type="diag")
-    model.weights_, model.means_ = np.array([0.25, 0.75]), np.array([[10.0] * 4, [12.0] * 4])
-    model.precisions_cholesky_ = np.ones((2, 4))
-    squares = ((X[:, None] - model.means_) ** 2).sum(axis=2)
-    joint = np.log(model.weights_) - 2 * np.log(2 * np.pi) - squares / 2
-    assert_allclose(model.score_samples(X), np.logaddexp.reduce(joint, axis=1), rtol=1e-12)
-
-
 def test_callback_and_time_limit_stop_the_fit(X):
     seen = []
 
@@ -284,22 +191,3 @@ def test_callback_and_time_limit_stop_the_fit(X):
 def test_the_layout_of_x_does_not_change_the_result(X, form):
     start = {"init_params": "random_from_data", "max_iter": 4, "tol": 0}
     assert_allclose(fitted(form(X), **start).means_, fitted(X, **start).means_, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"covariance_type": "round"}, "covariance_type must be one of"),
-        ({"reg_covar": -1}, "reg_covar must be"), ({"n_components": 0}, "n_components must be"),
-        ({"init_params": "none"}, "init_params must be one of"),
-        ({"means_init": np.ones((2, 3))}, "means_init must have shape"),
-        ({"means_init": np.full((2, 2), np.nan)}, "NaN"),
-        ({"weights_init": [0.4, 0.4]}, "weights_init must sum to 1"),
-        ({"precisions_init": np.ones((2, 2))}, "precisions_init must have shape"),
-        ({"precisions_init": -np.ones((2, 2, 2))}, "precisions_init must be symmetric and positive definite"),
-        ({"precisions_init": [1, -1], "covariance_type": "spherical"}, "precisions_init must be positive"),
-    ],
-)  # fmt: skip
-def test_bad_parameters_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
-        gf.GaussianMixture(**{"n_components": 2, **options}).fit(np.random.default_rng(0).normal(size=(9, 2)))

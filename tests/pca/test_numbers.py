@@ -101,7 +101,7 @@ def test_variances_out_of_the_range_of_the_type_are_refused(power):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("small_side", [3000, 100])  # below which the Gram matrix takes over
-@pytest.mark.parametrize("shape", [(150, 100), (460, 450), (450, 460)], ids=str)
+@pytest.mark.parametrize("shape", [(150, 100), (210, 200), (200, 210)], ids=str)
 def test_truncated_svd_does_not_square_the_condition(shape, small_side, form, monkeypatch):
     monkeypatch.setattr("gramfold.pca.krylov.SMALL_SIDE", small_side)
     X = graded(*shape, 10.5, 8)

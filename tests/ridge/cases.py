@@ -65,6 +65,8 @@ DIRECT = ("auto", "svd", "dual")
 ITERATIVE = ("cg", "gd", "admm")
 WAYS = (*DIRECT, *ITERATIVE, "sgd", "positive", "positive admm", "blocks", "path")
 FORMS = [np.asarray, sp.csr_array]
+EXACT = ("cholesky", "svd", "dual")
+SOLVERS = (*EXACT, "cg", "gd", "admm")
 
 
 def fitted(way, X, y, weights=None, alpha=0.5, sgd_tol=1e-3, **options):
@@ -96,3 +98,10 @@ def far_away(where, spread, dtype, n=300):
     X[:, 1], X[:, 4] = where + spread * z[:, 1], where
     y = z @ [1, 2 * spread, 3, 4, 0] + where / 10 + 0.1 * rng.standard_normal(n)
     return X.astype(dtype), y.astype(dtype), rng.random(n)
+
+
+def problem(n, p, targets=2, seed=0, offset=3.0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p)) + offset
+    Y = X @ rng.standard_normal((p, targets)) + rng.standard_normal((n, targets)) - 7
+    return X, Y, rng.integers(0, 4, n).astype(float) + (np.arange(n) == 0)

@@ -57,24 +57,27 @@ def data(n, p, t, dtype):
     return tuple(a.astype(dtype) for a in (x, y, shift, weights))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+def of_layouts(sparse):
+    return [lay for name, lay in LAYOUTS.items() if name.startswith("csr") == sparse]
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize(("n", "p", "t"), SHAPES)
-def test_moments_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
+def test_moments_are_those_of_the_twin_for_every_layout(kernels, dtype, n, p, t, sparse):
     x, y, shift, weights = data(n, p, t, dtype)
-    given = LAYOUTS[layout](x)
-    if isinstance(given, tuple):
-        shift[:p] = 0
+    shift[:p] *= not sparse
     for s, w in ((None, None), (shift, None), (shift, weights)):
-        found = kernels.moments(x=given, y=np.asfortranarray(y), shift=s, weights=w, n_threads=2)
         tail = reference.moments(
             x=np.abs(x), y=np.abs(y), shift=None if s is None else -np.abs(s), weights=w, n_threads=1
         )
-        expected = reference.moments(x=given, y=y, shift=s, weights=w, n_threads=1)
-        assert found.dtype == np.float64
-        assert found.shape == (p + t + 1, p + t + 1)
-        # Half a rounding of the sum of the magnitudes for each of 192 additions, and a few more.
-        assert np.all(np.abs(found - expected) <= 128 * np.finfo(dtype).eps * tail)
-        assert_array_equal(found, found.T)
+        expected = reference.moments(x=x, y=y, shift=s, weights=w, n_threads=1)
+        for lay in of_layouts(sparse):
+            found = kernels.moments(x=lay(x), y=np.asfortranarray(y), shift=s, weights=w, n_threads=2)
+            assert found.dtype == np.float64
+            assert found.shape == (p + t + 1, p + t + 1)
+            # Half a rounding of the sum of the magnitudes for each of 192 additions, and a few more.
+            assert np.all(np.abs(found - expected) <= 128 * np.finfo(dtype).eps * tail)
+            assert_array_equal(found, found.T)
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "csr, 32-bit indices"])
@@ -100,24 +103,24 @@ def test_moments_of_csr_in_any_order_and_of_scaled_rows_are_those_of_dense_rows(
     assert_allclose(found, expected, rtol=0, atol=64 * np.finfo(dtype).eps * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize(("n", "p", "t"), [shape for shape in SHAPES if shape[2]])
-def test_misfits_are_those_of_the_twin(kernels, dtype, n, p, t, layout):
+def test_misfits_are_those_of_the_twin_for_every_layout(kernels, dtype, n, p, t, sparse):
     x, y, shift, weights = data(n, p, t, dtype)
-    given, y = LAYOUTS[layout](x), np.asfortranarray(y, np.float64)
+    y = np.asfortranarray(y, np.float64)
     shift, weights = shift.astype(np.float64), weights.astype(np.float64)
-    if isinstance(given, tuple):
-        shift[:p] = 0
+    shift[:p] *= not sparse
     coefs = np.random.default_rng(1).standard_normal((p, t))
     for s, w in ((None, None), (shift, None), (shift, weights)):
-        found = kernels.misfit(x=given, y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=2)
-        expected = reference.misfit(x=given, y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=1)
+        expected = reference.misfit(x=x, y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=1)
         away = None if s is None else np.concatenate([-np.abs(s[:p]), np.abs(s[p:])])
         most = reference.misfit(
             x=np.abs(x), y=-np.abs(y), shift=away, weights=w, scale=0.5, coefs=np.abs(coefs), n_threads=1
         )
-        for one, other, size in zip(found, expected, most, strict=True):
-            assert np.all(np.abs(one - other) <= 64 * np.finfo(np.float64).eps * np.abs(size))
+        for lay in of_layouts(sparse):
+            found = kernels.misfit(x=lay(x), y=y, shift=s, weights=w, scale=0.5, coefs=coefs, n_threads=2)
+            for one, other, size in zip(found, expected, most, strict=True):
+                assert np.all(np.abs(one - other) <= 64 * np.finfo(np.float64).eps * np.abs(size))
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "csr, columns falling"])
