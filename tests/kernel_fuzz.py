@@ -22,7 +22,7 @@ STUB = {f.name: {a.arg: ast.unparse(a.annotation) for a in f.args.args + f.args.
         if isinstance(f, ast.FunctionDef)}  # fmt: skip
 
 # Shapes that fit, in sides: n rows, d columns, k and q components, l candidates, g groups, t targets, e
-# stored entries, b blocks and p rows of a sketch, w its words; others are drawn at random.
+# stored entries, b blocks; of a sketch p places, w words of each, u balls; others are drawn at random.
 SHAPES = {
     "x": "nd", "p": "nk", "f": "dk", "gram": "kk", "inverse": "kk", "start": "nk", "previous": "nk", "out":
     "nk",
@@ -33,7 +33,8 @@ SHAPES = {
     "score": "n", "labels": "n", "totals": "n", "factorials": "n", "shift": "d", "centers": "kd",
     "constants": "k",
     "about": "kd", "first": "kd", "second": "kd", "factor": "kd", "lower": "ng", "order": "k", "moved": "k",
-    "distances": "n", "candidates": "ld", "closest": "n", "codes": "w", "errors": "p", "z": "nd", "v": "dk",
+    "distances": "n", "candidates": "ld", "closest": "n", "codes": "pw", "known": "3p", "balls": "2u",
+    "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
     "w": "nk", "h": "kd", "doubtful": "n",
@@ -41,7 +42,8 @@ SHAPES = {
 OWN = {
     "residual": {"weights": "nd", "out": "nd"}, "masked_atoms": {"weights": "nd"}, "masked_hals":
     {"weights": "nd"},
-    "assign": {"sums": "kd"}, "seed": {"out": "ln", "sums": "bl"},
+    "assign": {"sums": "kd"}, "seed": {"out": "ln", "sums": "bl"}, "sketch": {"order": "n"}, "sift":
+    {"order": "n"},
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "moments": {"shift": "s"},
@@ -50,7 +52,7 @@ OWN = {
 }  # fmt: skip
 FACTORS = {"full": "kdd", "tied": "dd", "diag": "kd", "spherical": "k"}
 KINDS = {"int32": np.int32, "int64": np.int64, "float32": np.float32, "_Double": np.float64,
-         "bool_": np.bool_}  # fmt: skip
+         "bool_": np.bool_, "uint16": np.uint16}  # fmt: skip
 
 
 class Case:
@@ -65,8 +67,9 @@ class Case:
             side = {c: max(1, s) for c, s in side.items()}
         side["n"] = int(rng.choice([side["n"], 97, 500]))
         side["g"] = min(side["g"], side["k"])
-        side |= {"r": side["n"] + 1, "b": -(-side["n"] // 96), "p": -(-side["n"] // 96) * 96}
-        side |= {"s": side["d"] + side["t"], "w": side["p"] * -(-side["d"] // 4)}
+        balls = -(-side["n"] // 48)
+        side |= {"r": side["n"] + 1, "b": -(-side["n"] // 96), "p": (balls - (-balls // 48)) * 48, "u": balls}
+        side |= {"s": side["d"] + side["t"], "w": -(-side["d"] // 4), "2": 2, "3": 3}
         counts = rng.integers(0, side["d"] + 1, side["n"])
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.side = side | {"e": int(self.starts[-1])}
@@ -115,7 +118,7 @@ class Case:
         dtype = next((found for word, found in KINDS.items() if word in kind), self.dtype)
         sides = tuple(self.side[c] for c in shape)
         if name == "order":
-            return self.rng.permutation(sides[0])
+            return self.rng.permutation(sides[0]).astype(dtype)
         if name == "starts":
             return self.starts.copy()
         if name == "columns":

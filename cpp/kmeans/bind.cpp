@@ -4,6 +4,7 @@
 #include "kmeans/assign_csr.hpp"
 #include "kmeans/distances.hpp"
 #include "kmeans/seed.hpp"
+#include "kmeans/sift.hpp"
 
 using namespace gramfold;
 
@@ -89,48 +90,95 @@ void distances_of(const py::object& x, const Contiguous<T>& centers, const Conti
 template <class T>
 Index seed_rows(const py::object& x, const Contiguous<T>& candidates, const Optional<T>& closest,
                 const Optional<T>& weights, const Contiguous<T>& out, const Contiguous<double>& sums,
-                const Optional<std::int32_t>& codes, const Optional<float>& errors, const Optional<T>& shift,
-                double step, int n_threads) {
+                const Optional<std::uint16_t>& marks, const Optional<std::int32_t>& bits, int n_threads) {
     require(candidates.ndim() == 2, "candidates must be n_candidates x cols");
     const Index l = candidates.shape(0), d = candidates.shape(1);
+    const std::int32_t* bit_of = sized(bits, l, "bits must have an entry for each candidate");
+    for (Index i = 0; bit_of && i < l; ++i) require(bit_of[i] >= 0 && bit_of[i] < 16, "bits must be 0 to 15");
     return with_source<T>(x, [&](const auto& source) {
         const Index n = source.rows();
         require(source.cols() == d, "candidates must have as many columns as x");
-        Seeding<T> job{l,
-                       d,
-                       candidates.data(),
-                       sized(closest, n, "closest must have an entry for each row"),
-                       sized(weights, n, "weights must have an entry for each row"),
-                       writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
-                       writable<double>(sums, (n + seed_block - 1) / seed_block, l,
-                                        "sums must be a writable blocks x n_candidates")};
-        const T* mean = sized(shift, d, "shift must have an entry for each column");
-        const Sketch sketch{sized(codes, round_up(n, seed_block) * sketch_words(d),
-                                  "codes must have an entry for each four columns of blocks of 96 rows"),
-                            sized(errors, round_up(n, seed_block), "errors must have an entry for each row of codes"),
-                            mean ? std::vector<double>(mean, mean + d) : std::vector<double>(), step};
-        if (sketch.codes) {
-            require(sketch.errors && mean && job.closest, "codes go with errors, shift and closest");
-            job.sketch = &sketch;
-        }
+        const Seeding<T> job{l,
+                             d,
+                             candidates.data(),
+                             sized(closest, n, "closest must have an entry for each row"),
+                             sized(weights, n, "weights must have an entry for each row"),
+                             writable<T>(out, l, n, "out must be a writable n_candidates x rows"),
+                             writable<double>(sums, (n + seed_block - 1) / seed_block, l,
+                                              "sums must be a writable blocks x n_candidates"),
+                             sized(marks, n, "marks must have an entry for each row"),
+                             bit_of};
+        require(!job.marks || (job.closest && bit_of), "marks go with closest and bits");
+        require(!job.marks || std::is_same_v<std::decay_t<decltype(source)>, Dense<T>>, "marks go with a dense x");
         return without_gil(n_threads, [&](const Run& run) { return seed(source, job, run); });
     });
 }
 
+// The arrays of a sketch of n rows, whose sizes are checked.
+Sketch sketch_of(Index n, Index d, double scale, const Contiguous<std::int32_t>& order,
+                 const Contiguous<std::int32_t>& codes, const Contiguous<float>& known,
+                 const Contiguous<float>& balls) {
+    require(scale > 0 && std::isfinite(scale), "scale must be above 0");
+    require(d <= Index{1} << 16, "a sketch has at most 65536 columns");
+    const std::int32_t* at = order.data();
+    require(order.ndim() == 1 && order.shape(0) == n, "order must have an entry for each row");
+    bool rows = true;
+    for (Index i = 0; i < n; ++i) rows &= at[i] >= 0 && at[i] < n;
+    require(rows, "order must be of rows");
+    const Index places = sketch_places(n), b = sketch_balls(n);
+    float* of_places = writable<float>(known, 3, places, "known must be a writable 3 x places");
+    float* of_balls = writable<float>(balls, 2, b, "balls must be a writable 2 x balls");
+    return {n,
+            d,
+            at,
+            writable<std::int32_t>(codes, places, sketch_words(d), "codes must be a writable places x words"),
+            of_places,
+            of_places + places,
+            of_places + 2 * places,
+            of_balls,
+            of_balls + b,
+            scale};
+}
+
 template <class T>
-void sketch_rows_of(const py::object& x, const Contiguous<T>& shift, double step, const Contiguous<std::int32_t>& codes,
-                    const Contiguous<float>& errors, int n_threads) {
-    const Rows<T> source = rows_of<T>(x);
-    const Index n = source.rows, d = source.cols, padded = round_up(n, seed_block);
+std::vector<double> shift_of(const Contiguous<T>& shift, Index d) {
     require(shift.ndim() == 1 && shift.shape(0) == d, "shift must have an entry for each column");
-    std::int32_t* to = writable<std::int32_t>(
-        codes, padded * sketch_words(d), "codes must be writable, an entry for each four columns of blocks of 96 rows");
-    float* bounds = writable<float>(errors, padded, "errors must be writable, an entry for each row of codes");
-    const std::vector<double> mean(shift.data(), shift.data() + d);
+    return {shift.data(), shift.data() + d};
+}
+
+template <class T>
+void sketch_rows(const py::object& x, const Contiguous<T>& shift, double scale, const Contiguous<std::int32_t>& order,
+                 const Contiguous<std::int32_t>& codes, const Contiguous<float>& known, const Contiguous<float>& balls,
+                 int n_threads) {
+    const Rows<T> source = rows_of<T>(x);
+    const Sketch to = sketch_of(source.rows, source.cols, scale, order, codes, known, balls);
+    const std::vector<double> mean = shift_of(shift, source.cols);
     without_gil(n_threads, [&](const Run& run) {
-        sketch(source, mean, step, to, bounds, run);
+        sketch(source, to, mean, run);
         return 0;
     });
+}
+
+template <class T>
+Index sift_rows(const Contiguous<T>& candidates, const Contiguous<T>& closest, const Optional<T>& weights,
+                const Contiguous<T>& shift, double scale, const Contiguous<std::int32_t>& order,
+                const Contiguous<std::int32_t>& codes, const Contiguous<float>& known, const Contiguous<float>& balls,
+                const Contiguous<std::uint16_t>& marks, const Contiguous<double>& gains, int n_threads) {
+    require(candidates.ndim() == 2 && candidates.shape(0) <= most_candidates, "candidates must be at most 16, x cols");
+    const Index l = candidates.shape(0), d = candidates.shape(1), n = order.size();
+    const Sketch from = sketch_of(n, d, scale, order, codes, known, balls);
+    const std::vector<double> mean = shift_of(shift, d);
+    require(closest.ndim() == 1 && closest.shape(0) == n, "closest must have an entry for each row");
+    const Sifting<T> job{from, closest.data(), sized(weights, n, "weights must have an entry for each row"),
+                         writable<std::uint16_t>(marks, n, "marks must be writable, an entry for each row")};
+    double* to = writable<double>(gains, 2, l, "gains must be a writable 2 x n_candidates");
+    const Gains found =
+        without_gil(n_threads, [&](const Run& run) { return sift(job, candidates.data(), l, mean, run); });
+    for (Index i = 0; i < l; ++i) {
+        to[i] = scale * scale * found.least[std::size_t(i)];
+        to[l + i] = scale * scale * found.most[std::size_t(i)];
+    }
+    return found.looked;
 }
 
 template <class T>
@@ -144,10 +192,14 @@ void bind(py::module_& m) {
           py::arg("out").noconvert(), py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(),
           py::arg("closest").noconvert(), py::arg("weights").noconvert(), py::arg("out").noconvert(),
-          py::arg("sums").noconvert(), py::arg("codes").noconvert(), py::arg("errors").noconvert(),
-          py::arg("shift").noconvert(), py::arg("step"), py::arg("n_threads"));
-    m.def("sketch", &sketch_rows_of<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("step"),
-          py::arg("codes").noconvert(), py::arg("errors").noconvert(), py::arg("n_threads"));
+          py::arg("sums").noconvert(), py::arg("marks").noconvert(), py::arg("bits").noconvert(), py::arg("n_threads"));
+    m.def("sketch", &sketch_rows<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("scale"),
+          py::arg("order").noconvert(), py::arg("codes").noconvert(), py::arg("known").noconvert(),
+          py::arg("balls").noconvert(), py::arg("n_threads"));
+    m.def("sift", &sift_rows<T>, py::kw_only(), py::arg("candidates").noconvert(), py::arg("closest").noconvert(),
+          py::arg("weights").noconvert(), py::arg("shift").noconvert(), py::arg("scale"), py::arg("order").noconvert(),
+          py::arg("codes").noconvert(), py::arg("known").noconvert(), py::arg("balls").noconvert(),
+          py::arg("marks").noconvert(), py::arg("gains").noconvert(), py::arg("n_threads"));
 }
 
 }  // namespace

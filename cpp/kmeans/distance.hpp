@@ -5,6 +5,12 @@
 
 namespace gramfold {
 
+// Of passes that add up nothing.
+struct NoSums {
+    void clear() {}
+    NoSums& operator+=(const NoSums&) { return *this; }
+};
+
 template <class V, class T>
 inline V widened(const T* p) {
     if constexpr (sizeof(V) / sizeof(double) * sizeof(T) == sizeof(V)) return load<V>(p);

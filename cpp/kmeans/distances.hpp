@@ -7,7 +7,6 @@
 #pragma once
 
 #include "kmeans/distance_csr.hpp"
-#include "kmeans/sketch.hpp"
 
 namespace gramfold {
 

@@ -24,8 +24,8 @@ struct Ahead {
 };
 
 // step(acc[r][v], rows, centroid) for all columns of a panel x (depth x panel_rows) and R centroids c (depth x R).
-template <int R, class A, class S, class Step>
-__attribute__((always_inline)) inline void over_columns(A (&acc)[R][panel_vectors], Index depth, const S* x, const S* c,
+template <int R, class A, class S, class C, class Step>
+__attribute__((always_inline)) inline void over_columns(A (&acc)[R][panel_vectors], Index depth, const S* x, const C* c,
                                                         Ahead ahead, Step step) {
     using V = Vec<S>;
     constexpr int w = lanes<S>, nv = panel_vectors;

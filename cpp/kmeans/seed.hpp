@@ -4,19 +4,22 @@
 //
 // Arthur & Vassilvitskii 2007, with greedy trials. The sums of short blocks are what the potential of a candidate and
 // the draw of the next ones need. Dense distances come from the differences, so that a row is 0 from itself.
-// With a sketch of X (sketch.hpp), rows that it shows to be no nearer to any candidate than `closest` are not read: the
-// same bits come out.
-// Cost: 2 rows cols candidates operations.
+// With marks (sift.hpp) only rows that may be nearer to some candidate than `closest` are read, and out holds what is
+// said only where the mark is set; sums have the same bits, or are NaN where no row of a block is marked.
+//
+// Cost: 2 cols candidates operations a row that is read.
 #pragma once
 
 #include "kmeans/argmin.hpp"
 #include "kmeans/distance_csr.hpp"
 #include "kmeans/lanes.hpp"
-#include "kmeans/sketch.hpp"
+#include "kmeans/marks.hpp"
 
 #include <optional>
 
 namespace gramfold {
+
+inline constexpr Index seed_block = 96;  // a multiple of every level's panels
 
 template <class T>
 struct Seeding {
@@ -24,33 +27,57 @@ struct Seeding {
     const T *candidates, *closest, *weights;  // closest, weights: null for infinity, ones
     T* out;                                   // n_candidates x rows
     double* sums;                             // blocks x n_candidates
-    const Sketch* sketch = nullptr;           // with it goes closest
+    const std::uint16_t* marks;  // rows: bit bits[l] for candidate l; or null for all; with it goes closest
+    const std::int32_t* bits;
+
+    std::uint16_t all_bits() const {
+        unsigned all = 0;
+        for (Index l = 0; l < n_candidates; ++l) all |= 1u << bits[l];
+        return std::uint16_t(all);
+    }
 
     // out has the distances of rows first to first + count; takes the minima and adds them up.
     void settle(Index first, Index count, Index rows) const {
-        using V = Vec<T>;
-        constexpr Index w = lanes<T>;
         for (Index l = 0; l < n_candidates; ++l) {
             T* at = out + l * rows + first;
-            V sums_of_lanes = {};
-            Index i = 0;
-            for (; i + w <= count; i += w) {
-                V a = load<V>(at + i);
-                if (closest) {
-                    const V c = load<V>(closest + first + i);
-                    a = a < c ? a : c;
-                    store(at + i, a);
-                }
-                sums_of_lanes += weights ? a * load<V>(weights + first + i) : a;
-            }
-            double sum = 0;
-            for (int lane = 0; lane < w; ++lane) sum += double(sums_of_lanes[lane]);
-            for (; i < count; ++i) {
-                if (closest && !(at[i] < closest[first + i])) at[i] = closest[first + i];
-                sum += double(at[i]) * (weights ? double(weights[first + i]) : 1.0);
-            }
-            sums[first / seed_block * n_candidates + l] = sum;
+            for (Index i = 0; closest && i < count; ++i)
+                at[i] = at[i] < closest[first + i] ? at[i] : closest[first + i];
+            sums[first / seed_block * n_candidates + l] = sum(at, first, count);
         }
+    }
+
+    // The same where it has those of rows that are marked: the others stay where they are. NaN stands for the sum of
+    // `closest`.
+    void settle_marked(Index first, Index count, Index rows) const {
+        unsigned any = 0;
+        for (Index i = first; i < first + count; ++i) any |= marks[i];
+        for (Index l = 0; l < n_candidates; ++l) {
+            double& to = sums[first / seed_block * n_candidates + l];
+            to = std::numeric_limits<double>::quiet_NaN();
+            if (!(any >> bits[l] & 1)) continue;
+            T least[seed_block], *at = out + l * rows + first;
+            std::copy_n(closest + first, count, least);
+            each_marked(marks + first, count, std::uint16_t(1 << bits[l]),
+                        [&](Index i) { at[i] = least[i] = at[i] < least[i] ? at[i] : least[i]; });
+            to = sum(least, first, count);
+        }
+    }
+
+  private:
+    // Weighted, of the rows from `first` on.
+    double sum(const T* of, Index first, Index count) const {
+        using V = Vec<T>;
+        constexpr Index w = lanes<T>;
+        V sums_of_lanes = {};
+        Index i = 0;
+        for (; i + w <= count; i += w) {
+            const V a = load<V>(of + i);
+            sums_of_lanes += weights ? a * load<V>(weights + first + i) : a;
+        }
+        double sum = 0;
+        for (int lane = 0; lane < w; ++lane) sum += double(sums_of_lanes[lane]);
+        for (; i < count; ++i) sum += double(of[i]) * (weights ? double(weights[first + i]) : 1.0);
+        return sum;
     }
 };
 
@@ -87,7 +114,7 @@ class SeedWorker {
     SeedWorker(const Rows<T>& x, const Seeding<T>& job)
         : x_(x), job_(job), to_lanes_(std::vector<double>(static_cast<std::size_t>(job.d), 0.0), 1.0),
           packed_(width * job.d), candidates_(job.n_candidates * job.d), found_(most * width),
-          copy_(x.has_rows() ? 0 : width * job.d), filter_(job.sketch, job.candidates, job.n_candidates, job.d) {
+          copy_(x.has_rows() ? 0 : width * job.d), wanted_(job.marks ? job.all_bits() : 0) {
         T* to = candidates_.get();
         for (Index l = 0; l < job.n_candidates; l += most)
             for (Index q = 0; q < job.d; ++q)
@@ -96,24 +123,27 @@ class SeedWorker {
 
     void operator()(Index first_block, Index blocks, RowsRead& read) {
         const Index begin = first_block * seed_block, end = std::min(x_.rows, begin + blocks * seed_block);
-        if (job_.sketch) {
-            read.count += panels_of_undecided_rows(begin, end);
-        } else {
-            for (Index i = begin; i < end; i += width) {
-                const Index count = std::min(width, end - i);
-                for (Index r = 0; r < width; ++r) at_[r] = i + std::min(r, count - 1);
-                panel(count, [&](Index l, const T* found) { std::copy_n(found, count, job_.out + l * x_.rows + i); });
-            }
-            read.count += end - begin;
+        if (job_.marks) read.count += panels_of_marked_rows(begin, end);
+        else read.count += panels_of_rows(begin, end);
+        for (Index i = begin; i < end; i += seed_block) {
+            const Index count = std::min(seed_block, end - i);
+            if (job_.marks) job_.settle_marked(i, count, x_.rows);
+            else job_.settle(i, count, x_.rows);
         }
-        for (Index i = begin; i < end; i += seed_block) job_.settle(i, std::min(seed_block, end - i), x_.rows);
     }
 
   private:
-    // Rows that the sketch cannot place beyond `closest` are read, side by side; the others stay where they are.
-    Index panels_of_undecided_rows(Index begin, Index end) {
-        for (Index l = 0; l < job_.n_candidates; ++l)
-            std::copy_n(job_.closest + begin, end - begin, job_.out + l * x_.rows + begin);
+    Index panels_of_rows(Index begin, Index end) {
+        for (Index i = begin; i < end; i += width) {
+            const Index count = std::min(width, end - i);
+            for (Index r = 0; r < width; ++r) at_[r] = i + std::min(r, count - 1);
+            panel(count, [&](Index l, const T* found) { std::copy_n(found, count, job_.out + l * x_.rows + i); });
+        }
+        return end - begin;
+    }
+
+    // Rows that are marked are read side by side, and fetched while they wait.
+    Index panels_of_marked_rows(Index begin, Index end) {
         Index waiting = 0, read = 0;
         const auto go = [&] {
             read += waiting;
@@ -123,17 +153,18 @@ class SeedWorker {
             });
             waiting = 0;
         };
-        for (Index i = begin; i < end; i += sketch_rows) {
-            unsigned char read_on[sketch_rows];
-            const Index count = std::min<Index>(sketch_rows, end - i);
-            filter_.undecided(job_.closest, i, count, read_on);
-            for (Index r = 0; r < count; ++r) {
-                at_[waiting] = i + r, waiting += read_on[r];
-                if (waiting == width) go();
-            }
-        }
+        each_marked(job_.marks + begin, end - begin, wanted_, [&](Index i) {
+            if (!copy_.size()) fetch(x_.row(begin + i));
+            at_[waiting++] = begin + i;
+            if (waiting == width) go();
+        });
         if (waiting) go();
         return read;
+    }
+
+    void fetch(const T* row) const {
+        for (Index byte = 0; byte < job_.d * Index(sizeof(T)); byte += 64)
+            __builtin_prefetch(reinterpret_cast<const char*>(row) + byte, 0, 2);
     }
 
     // Distances of the rows at_; f(candidate, distances of the rows).
@@ -168,8 +199,8 @@ class SeedWorker {
     const Seeding<T>& job_;
     ToLanes<T, T> to_lanes_;
     Buffer<T> packed_, candidates_, found_, copy_;
-    SketchFilter filter_;
-    Index at_[width + 1];  // the rows of a panel
+    std::uint16_t wanted_;  // marks of any candidate
+    Index at_[width];       // the rows of a panel
 };
 
 // Distances in double, see distance_csr.hpp, of all candidates side by side.

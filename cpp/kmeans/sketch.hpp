@@ -1,172 +1,161 @@
-// A sketch of X, one byte an entry, that tells which rows are too far from some points to be read.
+// A sketch of X: rows in bytes, and balls of rows, from which sift.hpp tells which rows a point is too far from.
 //
-//     x = shift + step (code + e),   |e| <= error_i        |x - c| >= step (|code - c'| - error_i),   c' = (c - shift)
-//     / step
+//     y = (x - shift) / scale,   |y - unit code| <= error      each row has its own unit; square = |unit code|^2
+//     |y - centre| <= radius     for the 48 rows of a ball, whose centre is unit code itself
 //
-// by the triangle inequality. Unlike the one between centroids this holds off rows in many dimensions too, where all of
-// a cluster's rows are about as far from each other. Codes lie as panels, columns x rows, four
-// columns in the bytes of an integer, ready for vectors over rows.
-// Cost: 2 cols candidates operations a row, on cols bytes.
+// Rows lie in any order that is asked for: balls of rows that are near each other are small. Codes lie as panels, four
+// columns in the unsigned bytes of a word (128 is 0), words x rows, those of the balls' centres behind those of rows.
+// Cost: some 10 d operations a row, and one read of X.
 #pragma once
 
 #include "kmeans/argmin.hpp"
+#include "kmeans/distance.hpp"
 #include "kmeans/lanes.hpp"
 
 namespace gramfold {
 
-inline constexpr Index seed_block = 96, sketch_rows = seed_block;  // a multiple of every level's panels
+inline constexpr Index ball_rows = 48;  // a multiple of every level's panels
+inline Index sketch_words(Index d) { return (d + 3) / 4; }
+inline Index sketch_balls(Index rows) { return (rows + ball_rows - 1) / ball_rows; }
+// Of rows and centres, each filled up to whole balls.
+inline Index sketch_places(Index rows) { return (sketch_balls(rows) + sketch_balls(sketch_balls(rows))) * ball_rows; }
 
 struct Sketch {
-    const std::int32_t* codes;  // null for none
-    const float* errors;
-    std::vector<double> shift;
-    double step;
-};
+    Index rows, d;
+    const std::int32_t* order;        // which row is at each place
+    std::int32_t* codes;              // places x words, in panels
+    float *units, *errors, *squares;  // places
+    float *radii, *reach;             // balls; reach: no row of it is farther from its seed, squared
+    double scale;                     // a power of two
 
-inline Index sketch_words(Index d) { return (d + 3) / 4; }  // of a row
-
-struct NoSums {
-    void clear() {}
-    NoSums& operator+=(const NoSums&) { return *this; }
+    static constexpr int width = panel_rows<float>;
+    Index balls() const { return sketch_balls(rows); }
+    Index centres() const { return balls() * ball_rows; }  // the place of the first one
+    std::int32_t* panel(Index place) const { return codes + place / width * width * sketch_words(d); }
 };
 
 template <class T>
-void sketch(const Rows<T>& x, const std::vector<double>& shift, double step, std::int32_t* codes, float* errors,
-            const Run& run) {
-    constexpr int w = lanes<float>, width = panel_rows<float>;
-    using V = Vec<float>;
-    using Words = Vec<std::int32_t>;
-    const Index d = x.cols, blocks = (x.rows + sketch_rows - 1) / sketch_rows;
-    const auto make_worker = [&] {
-        return [&, to_lanes = ToLanes<T, float>(shift, 1 / step), v = Buffer<float>(width * d),
-                copy = Buffer<T>(x.has_rows() ? 0 : width * d)](Index first, Index count, NoSums&) {
-            for (Index i = first * sketch_rows; i < (first + count) * sketch_rows; i += width) {
-                const T* rows[width];
-                for (Index r = 0; r < width; ++r) {
-                    const Index at = std::min(i + r, x.rows - 1);
-                    rows[r] = copy.size() ? copy.get() + r * d : x.row(at);
-                    if (copy.size()) x.read(at, copy.get() + r * d);
-                }
-                to_lanes.template operator()<w>(rows, d, panel_vectors, v.get());
-                for (Index part = 0; part < width; part += w) {
-                    V square = {}, off = {};
-                    Words four = {};
-                    for (Index q = 0; q < d; ++q) {
-                        const V a = load<V>(v.get() + q * width + part);
-                        V c = a < V{} - 127 ? V{} - 127 : a > V{} + 127 ? V{} + 127 : a;
-                        const auto code = __builtin_convertvector(c + 12582912.0f - 12582912.0f, Words);
-                        four |= (code & 255) << int(q % 4 * 8);
-                        if (q % 4 == 3 || q + 1 == d) {
-                            store(codes + i * sketch_words(d) + q / 4 * width + part, four);
-                            four = Words{};
-                        }
-                        c = a - __builtin_convertvector(code, V);
-                        square += a * a, off += c * c;
-                    }
-                    const float eps = std::numeric_limits<float>::epsilon(), share = 1 + float(d + 8) * eps;
-                    store(errors + i + part, root_above(off) * share + root_above(square) * (share * 2 * eps));
-                }
-            }
-        };
-    };
-    fold(
-        {blocks, std::max<Index>(1, blocks), std::max<Index>(1, blocks / 48), double(x.rows) * double(d) * 4}, run,
-        [] { return std::make_unique<NoSums>(); }, make_worker);
-}
-
-// Tells for some candidates which rows may be nearer to one of them than `closest`.
-class SketchFilter {
+class SketchWorker {
   public:
-    template <class T>
-    SketchFilter(const Sketch* sketch, const T* candidates, Index n, Index d)
-        : sketch_(sketch), n_(n), d_(d), candidates_(sketch ? n * 4 * sketch_words(d) : 0) {
-        if (!sketch) return;
-        float* to = candidates_.get();
-        double longest = 0;
-        for (Index l = 0; l < n; l += most)
-            for (Index q = 0; q < 4 * sketch_words(d); ++q)
-                for (Index i = l; i < std::min(n, l + most); ++i)
-                    *to++ = q >= d
-                                ? 0.0f
-                                : float((double(candidates[i * d + q]) - sketch->shift[std::size_t(q)]) / sketch->step);
-        for (Index i = 0; i < n; ++i) {
-            double square = 0;
-            for (Index q = 0; q < d; ++q) {
-                const double a = (double(candidates[i * d + q]) - sketch->shift[std::size_t(q)]) / sketch->step;
-                square += a * a;
-            }
-            longest = std::max(longest, std::sqrt(square));
-        }
-        share_ = float(d + 8) * std::numeric_limits<float>::epsilon();
-        slack_ = float(1e-6 + 2 * double(std::numeric_limits<float>::epsilon()) * longest);
-    }
+    SketchWorker(const Rows<T>& x, const Sketch& sketch, const std::vector<double>& shift)
+        : x_(x), to_(sketch), to_lanes_(shift, 1 / sketch.scale), y_(ball_rows * x.cols), centre_(x.cols),
+          copy_(x.has_rows() ? 0 : width * x.cols) {}
 
-    // Marks those of the rows first to first + count, of one block, that must be read.
-    template <class T>
-    void undecided(const T* closest, Index first, Index count, unsigned char* read) const {
-        const double scale = 1 / (sketch_->step * sketch_->step);
-        alignas(64) float far[sketch_rows] = {}, low[sketch_rows];
-        for (Index r = 0; r < count; ++r) far[r] = float(double(closest[first + r]) * scale);
-        for (Index r = 0; r < sketch_rows; r += width) least(sketch_->codes + (first + r) * sketch_words(d_), low + r);
-        for (Index r = 0; r < sketch_rows; r += w) {
-            const V t = root_above(load<V>(far + r)) * (1 + share_) + load<V>(sketch_->errors + first + r) + slack_;
-            store(far + r, t * t);
+    void operator()(Index first, Index count, NoSums&) {
+        for (Index b = first; b < first + count; ++b) {
+            const Index place = b * ball_rows, rows = std::min(ball_rows, to_.rows - place);
+            for (Index r = 0; r < ball_rows; r += width) read(place + r, place + rows, r);
+            for (Index r = 0; r < ball_rows; r += width) round_rows(place + r, y_.get() + r * x_.cols);
+            ball(b);
         }
-        for (Index r = 0; r < sketch_rows; ++r) read[r] = !(low[r] * (1 - share_) >= far[r]);
     }
 
   private:
-    static constexpr int most = tile_rows >= 12 ? 8 : 4, w = lanes<float>, width = panel_rows<float>;
+    static constexpr int w = lanes<float>, width = Sketch::width;
     using V = Vec<float>;
 
-    template <int R>
-    static void tile(Index words, const std::int32_t* x, const float* c, float* low) {
-        constexpr int nv = panel_vectors;
-        V acc[R][nv] = {};
-        for (Index q = 0; q < words; ++q, x += width) {
-            for (int i = 0; i < fetch_lines; ++i) __builtin_prefetch(x + 32 * width + 16 * i, 0, 2);
-#pragma GCC unroll 4
-            for (int byte = 0; byte < 4; ++byte, c += R) {
-                V xv[nv];
-#pragma GCC unroll 4
-                for (int v = 0; v < nv; ++v)
-                    xv[v] = __builtin_convertvector(load<Vec<std::int32_t>>(x + v * w) << (24 - 8 * byte) >> 24, V);
-#pragma GCC unroll 8
-                for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-                    for (int v = 0; v < nv; ++v) {
-                        const V a = xv[v] - c[r];
-                        acc[r][v] += a * a;
-                    }
+    // Rows side by side, the last one before `end` again and again from there on.
+    void read(Index place, Index end, Index r) {
+        const T* rows[width];
+        for (Index i = 0; i < width; ++i) {
+            const Index at = to_.order[std::min(place + i, end - 1)];
+            rows[i] = copy_.size() ? copy_.get() + i * x_.cols : x_.row(at);
+            if (copy_.size()) x_.read(at, copy_.get() + i * x_.cols);
+        }
+        to_lanes_.template operator()<w>(rows, x_.cols, panel_vectors, y_.get() + r * x_.cols);
+    }
+
+    void round_rows(Index place, const float* y) {
+        std::int32_t* codes = to_.panel(place);
+        for (Index part = 0; part < width; part += w) {
+            V square = {}, largest = {}, off = {};
+            for (Index q = 0; q < x_.cols; ++q) {
+                const V a = load<V>(y + q * width + part), size = a < 0 ? -a : a;
+                square += a * a, largest = size > largest ? size : largest;
             }
+            const V unit = largest > 0x1p-100f ? largest * (1 / 127.0f) : V{};
+            const V inverse = largest > 0x1p-100f ? 127 / largest : V{};
+            Words four = {}, code_square = {};
+            for (Index q = 0; q < x_.cols; ++q) {
+                const V a = load<V>(y + q * width + part), steps = whole(a * inverse), lost = a - steps * unit;
+                const Words code = __builtin_convertvector(steps, Words);
+                off += lost * lost, code_square += code * code;
+                four |= (code + 128) << int(q % 4 * 8);
+                if (q % 4 == 3 || q + 1 == x_.cols) {
+                    store(codes + q / 4 * width + part, four);
+                    four = Words{};
+                }
+            }
+            store(to_.units + place + part, unit);
+            store(to_.squares + place + part, __builtin_convertvector(code_square, V) * unit * unit);
+            store(to_.errors + place + part, (root_above(off) + root_above(square) * (8 * eps)) * share());
         }
-#pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) {
-            V least = load<V>(low + v * w);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) least = acc[r][v] < least ? acc[r][v] : least;
-            store(low + v * w, least);
+    }
+
+    // The mean of its rows, rounded, and how far they are from it.
+    void ball(Index b) {
+        const Index d = x_.cols, place = to_.centres() + b;
+        float* centre = centre_.get();
+        float largest = 0;
+        for (Index q = 0; q < d; ++q) {
+            V sum = {};
+            each_vector(q, [&](const V& y, int) { sum += y; });
+            centre[q] = sum_lanes<float>(sum) / float(ball_rows);
+            largest = std::max(largest, std::abs(centre[q]));
         }
+        const float unit = largest > 0x1p-100f ? largest / 127 : 0, inverse = unit > 0 ? 1 / unit : 0;
+        std::int32_t* codes = to_.panel(place) + place % width;
+        V apart[ball_rows / w] = {}, squares[ball_rows / w] = {};
+        double square = 0;
+        std::uint32_t four = 0;
+        for (Index q = 0; q < d; ++q) {
+            const float steps = centre[q] * inverse;
+            const int code = std::abs(steps) < 128 ? int(std::nearbyint(steps)) : 0;
+            const float c = float(code) * unit;
+            square += double(c) * double(c);
+            each_vector(q, [&](const V& y, int i) { apart[i] += (y - c) * (y - c), squares[i] += y * y; });
+            four |= std::uint32_t(code + 128) << (q % 4 * 8);
+            if (q % 4 == 3 || q + 1 == d) codes[q / 4 * width] = std::int32_t(std::exchange(four, 0));
+        }
+        float most = 0, longest = float(square);
+        for (int i = 0; i < ball_rows; ++i) {
+            most = std::max(most, apart[i / w][i % w]);
+            longest = std::max(longest, squares[i / w][i % w]);
+        }
+        to_.units[place] = unit, to_.squares[place] = float(square), to_.errors[place] = 0;
+        to_.radii[b] = (std::sqrt(most) + std::sqrt(longest) * (16 * eps)) * share();
+        to_.reach[b] = std::numeric_limits<float>::infinity();
     }
 
-    template <int... R>
-    static constexpr auto tiles_of(std::integer_sequence<int, R...>) {
-        return std::array<void (*)(Index, const std::int32_t*, const float*, float*), sizeof...(R)>{&tile<R + 1>...};
+    // f(column q of w rows of the ball, which ones)
+    template <class F>
+    void each_vector(Index q, F f) const {
+        for (int i = 0; i < ball_rows / w; ++i)
+            f(load<V>(y_.get() + i / panel_vectors * width * x_.cols + q * width + i % panel_vectors * w), i);
     }
 
-    // The squared distance, in steps, from each code of a panel to the nearest candidate.
-    void least(const std::int32_t* codes, float* low) const {
-        static constexpr auto tiles = tiles_of(std::make_integer_sequence<int, most>{});
-        std::fill_n(low, width, std::numeric_limits<float>::infinity());
-        for (Index l = 0; l < n_; l += most)
-            tiles[std::size_t(std::min<Index>(most, n_ - l) - 1)](sketch_words(d_), codes,
-                                                                  candidates_.get() + l * 4 * sketch_words(d_), low);
-    }
+    static V whole(V a) { return a + 12582912.0f - 12582912.0f; }
+    float share() const { return 1 + float(x_.cols + 8) * eps; }
+    static constexpr float eps = std::numeric_limits<float>::epsilon();
 
-    const Sketch* sketch_;
-    Index n_, d_;
-    Buffer<float> candidates_;
-    float share_ = 0, slack_ = 0;
+    Rows<T> x_;
+    const Sketch& to_;
+    ToLanes<T, float> to_lanes_;
+    Buffer<float> y_, centre_;
+    Buffer<T> copy_;
 };
+
+template <class T>
+void sketch(const Rows<T>& x, const Sketch& to, const std::vector<double>& shift, const Run& run) {
+    const Index balls = to.balls(), last = to.centres() + balls, all = sketch_places(x.rows);
+    for (Index place = last; place < all; ++place) {
+        to.units[place] = to.squares[place] = to.errors[place] = 0;
+        for (Index word = 0; word < sketch_words(x.cols); ++word)
+            to.panel(place)[word * Sketch::width + place % Sketch::width] = 0;
+    }
+    fold(
+        {balls, std::max<Index>(1, balls), std::max<Index>(1, balls / row_group), double(x.rows) * double(x.cols) * 8},
+        run, [] { return std::make_unique<NoSums>(); }, [&] { return SketchWorker<T>(x, to, shift); });
+}
 
 }  // namespace gramfold

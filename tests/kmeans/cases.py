@@ -59,12 +59,40 @@ def exact_labels(x, c):
     return squares.argmin(axis=1), squares
 
 
-def run_seed(kernels, x, candidates, closest, weights, sketch=(None, None, None, 0.0), n_threads=2):
+def run_seed(kernels, x, candidates, closest, weights, marks=None, bits=None, n_threads=2):
     rows = len(x) if isinstance(x, np.ndarray) else len(x[2]) - 1
     out = np.full((len(candidates), rows), np.nan, candidates.dtype)
     sums = np.full((-(-rows // 96), len(candidates)), np.nan)
-    read = by_name(kernels.seed, x, candidates, closest, weights, out, sums, *sketch, n_threads)
+    read = by_name(kernels.seed, x, candidates, closest, weights, out, sums, marks, bits, n_threads)
     return out, sums, read
+
+
+def make_sketch(kernels, x, order=None, n_threads=2):
+    """The arrays of a sketch of all rows, in an order."""
+    rows, cols = x.shape
+    mean = np.asarray(x, np.float64).mean(axis=0)
+    length = np.sqrt(np.square(x - mean).mean())
+    balls = -(-rows // 48)
+    places = (balls + -(-balls // 48)) * 48
+    arrays = {
+        "shift": mean.astype(x.dtype),
+        "scale": float(np.exp2(np.round(np.log2(length)))) if length > 0 else 1.0,
+        "order": np.arange(rows, dtype=np.int32) if order is None else order.astype(np.int32),
+        "codes": np.full((places, -(-cols // 4)), -1, np.int32),
+        "known": np.full((3, places), np.nan, np.float32),
+        "balls": np.full((2, balls), np.nan, np.float32),
+    }
+    kernels.sketch(x=x, **arrays, n_threads=n_threads)
+    return arrays
+
+
+def run_sift(kernels, sketch, candidates, closest, weights, n_threads=2):
+    marks, gains = np.zeros(len(closest), np.uint16), np.full((2, len(candidates)), np.nan)
+    looked = kernels.sift(
+        candidates=candidates, closest=closest, weights=weights, **sketch, marks=marks, gains=gains,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return marks, gains, looked
 
 
 def blobs(n=2000, d=6, dtype=np.float64, offset=0.0, std=2.0):

@@ -216,15 +216,6 @@ def test_a_label_depends_on_its_row_alone(compiled, dtype):
     assert_array_equal([run_assign(compiled, x[i : i + 1], c)[0][0] for i in range(50)], whole[:50])
 
 
-def make_sketch(kernels, x, shift, step, n_threads=2):
-    padded = -(-len(x) // 96) * 96
-    codes, errors = np.empty(padded * -(-x.shape[1] // 4), np.int32), np.empty(padded, np.float32)
-    kernels.sketch(
-        x=x, shift=shift.astype(x.dtype), step=step, codes=codes, errors=errors, n_threads=n_threads
-    )
-    return codes, errors, shift.astype(x.dtype), step
-
-
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (97, 5, 3), (96, 33, 8), (700, 16, 13)], ids=str)
 def test_seed_is_its_twin(kernels, dtype, shape, layout):
@@ -258,41 +249,3 @@ def test_seed_has_the_same_bits_for_any_number_of_threads(compiled, dtype, layou
         other = run_seed(compiled, laid, candidates, None, weights, n_threads=n_threads)
         assert_array_equal(other[0], out)
         assert_array_equal(other[1], sums)
-
-
-DENSE_LAYOUTS = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
-
-
-@pytest.mark.parametrize("layout", DENSE_LAYOUTS)
-@pytest.mark.parametrize("offset", [0, 3000.0])
-@pytest.mark.parametrize("step", [1e-3, 0.03, 1.0])
-@pytest.mark.parametrize("shape", [(1, 3, 2), (97, 1, 4), (2000, 40, 7), (700, 130, 9)], ids=str)
-def test_a_sketch_changes_no_bit_of_the_distances(kernels, dtype, layout, offset, step, shape):
-    rows, cols, n = shape
-    rng = np.random.default_rng(3)
-    x = rng.standard_normal((20, cols))[rng.integers(20, size=rows)] + rng.standard_normal((rows, cols))
-    laid = DENSE_LAYOUTS[layout]((x + offset).astype(dtype))
-    weights = rng.random(rows).astype(dtype)
-    seeds = np.ascontiguousarray(laid[rng.integers(rows, size=40)])
-    closest = run_seed(kernels, laid, seeds, None, None)[0].min(axis=0)
-    candidates = np.ascontiguousarray(laid[rng.integers(rows, size=n)])
-    sketch = make_sketch(kernels, laid, laid.mean(axis=0, dtype=np.float64), step)
-    for w in (None, weights):
-        plain = run_seed(kernels, laid, candidates, closest, w)
-        sketched = run_seed(kernels, laid, candidates, closest, w, sketch)
-        assert_array_equal(sketched[0], plain[0])
-        assert_array_equal(sketched[1], plain[1])
-
-
-def test_a_sketch_spares_most_rows_and_decides_none_at_the_edge(compiled, dtype):
-    x, _, _ = points(5000, 64, 1, dtype)
-    x = (4 * np.eye(64)[np.arange(5000) % 64] + x).astype(dtype)
-    sketch = make_sketch(compiled, x, x.mean(axis=0, dtype=np.float64), 0.06)
-    exact = run_seed(compiled, x, np.ascontiguousarray(x[:1]), None, None)[0][0]
-    for closest in (exact, np.nextafter(exact, dtype(np.inf)), np.nextafter(exact, dtype(0))):
-        out, sums, _ = run_seed(compiled, x, np.ascontiguousarray(x[:1]), closest, None, sketch)
-        plain = run_seed(compiled, x, np.ascontiguousarray(x[:1]), closest, None)
-        assert_array_equal(out, plain[0])
-        assert_array_equal(sums, plain[1])
-    reads = [run_seed(compiled, x, x[:1].copy(), dtype(0.8) * exact, None, sketch, t)[2] for t in (1, 3)]
-    assert reads[0] == reads[1] < len(x) / 10

@@ -1,16 +1,20 @@
 """Where k-means starts: scikit-learn's draws, in proportion to distances, and what spares reads of X."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn.cluster as peer
 from kmeans.cases import blobs, quiet
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import make_blobs
+from segment_cases import cut
+from sklearn.base import clone
 
 import gramfold as gf
 from gramfold.fold.source import Source
 from gramfold.kmeans import seeding
+from gramfold.kmeans.sieve import Sieve
 
 
 @pytest.fixture
@@ -18,18 +22,94 @@ def X():
     return blobs()
 
 
-def test_a_sketch_of_the_rows_changes_no_draw_of_kmeans_plusplus(monkeypatch):
-    X = make_blobs(20_000, 32, centers=40, cluster_std=3, random_state=0)[0]
-    shares = []
-    monkeypatch.setattr(seeding.Sketch, "learn", lambda self, share: shares.append(share))
-    drawn = [gf.kmeans_plusplus(X, 120, random_state=1, n_threads=n)[1] for n in (1, 2, 3)]
-    assert min(shares) < 0.5
-    assert len(shares) == 3 * 119
-    monkeypatch.setattr(seeding, "SKETCH_SEEDS", 10**6)
-    plain = gf.kmeans_plusplus(X, 120, random_state=1)[1]
-    assert len(shares) == 3 * 119
-    for rows in drawn:
-        assert_array_equal(rows, plain)
+def plain(X, k, monkeypatch, **options):
+    """The rows drawn where nothing is spared."""
+    with monkeypatch.context() as patched:
+        patched.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+        return gf.kmeans_plusplus(X, k, random_state=1, **options)[1]
+
+
+def _rows(kind, n=6000, d=24):
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((n, d))
+    if kind == "noise":
+        return noise
+    if kind == "far from the origin":
+        return noise + 3e4
+    if kind == "copies":
+        return noise[rng.integers(n // 20, size=n)]
+    if kind == "one row far out":
+        noise[7] *= 1e6
+        return noise
+    return noise + 4 * rng.standard_normal((40, d))[rng.integers(40, size=n)]
+
+
+KINDS = ["clusters", "noise", "copies", "far from the origin", "one row far out"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "form", [np.array, np.asfortranarray, lambda X: cut(X, 1500)], ids=["C", "F", "segments"]
+)
+def test_the_sieve_changes_no_draw(kind, form, dtype, monkeypatch):
+    X = form(_rows(kind).astype(dtype))
+    weights = np.random.default_rng(0).integers(3, size=6000).astype(float)
+    for options in ({}, {"sample_weight": weights}, {"n_local_trials": 16}):
+        expected = plain(X, 90, monkeypatch, **options)
+        for n_threads in (1, 3):
+            drawn = gf.kmeans_plusplus(X, 90, random_state=1, n_threads=n_threads, **options)[1]
+            assert_array_equal(drawn, expected)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+def test_the_sieve_changes_no_draw_at_any_scale(scale, dtype, monkeypatch):
+    X = (_rows("clusters") * scale).astype(dtype)
+    assert_array_equal(gf.kmeans_plusplus(X, 60, random_state=1)[1], plain(X, 60, monkeypatch))
+
+
+def test_the_sieve_changes_no_draw_of_as_many_seeds_as_rows(dtype, monkeypatch):
+    X = _rows("clusters", 1100, 64).astype(dtype)
+    assert_array_equal(gf.kmeans_plusplus(X, 1100, random_state=1)[1], plain(X, 1100, monkeypatch))
+
+
+def test_the_sieve_changes_no_draw_beside_frozen_seeds_and_few_rows_that_count(dtype, monkeypatch):
+    X, weights = _rows("noise").astype(dtype), np.zeros(6000)
+    weights[::90] = 1
+    models = [gf.KMeans(50, frozen=X[:12], random_state=0, max_iter=2)]
+    models.append(clone(models[0]))
+    assert_array_equal(gf.kmeans_plusplus(X, 70, random_state=1, sample_weight=weights)[1],
+                       plain(X, 70, monkeypatch, sample_weight=weights))  # fmt: skip
+    quiet(models[0], X)
+    monkeypatch.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+    assert_array_equal(quiet(models[1], X).cluster_centers_, models[0].cluster_centers_)
+
+
+@pytest.mark.parametrize("kind", ["clusters", "noise"])
+def test_the_sieve_spares_most_rows(kind, monkeypatch):
+    X = Source(_rows(kind, 12_000, 64), 2)
+    read, kernels = [], seeding.passes.kernels
+
+    def seed(**arguments):
+        read.append(kernels.seed(**arguments))
+        return read[-1]
+
+    monkeypatch.setattr(seeding.passes, "kernels", SimpleNamespace(seed=seed))
+    seeding.plus_plus(X, None, 200, np.random.RandomState(0))
+    assert len(read) == 200
+    assert sum(read) < 0.15 * 200 * X.rows
+
+
+def test_a_new_order_leaves_out_balls_of_rows(monkeypatch):
+    sieves = []
+    monkeypatch.setattr(seeding, "Sieve", type("Kept", (Sieve,), {"__init__": lambda self, *a: (
+        super(seeding.Sieve, self).__init__(*a), sieves.append(self))[0]}))  # fmt: skip
+    X = _rows("clusters", 12_000, 16) * 3
+    seeding.plus_plus(Source(X, 1), None, 300, np.random.RandomState(0))
+    (sieve,) = sieves
+    orders = [sketch.arrays["order"] for sketch in sieve._sketches]
+    assert not np.array_equal(orders[0], np.arange(12_000))
+    assert_array_equal(np.sort(orders[0]), np.arange(12_000))
+    assert sieve._looked < 0.5
 
 
 def test_kmeans_plusplus_draws_scikit_learns_rows(X):

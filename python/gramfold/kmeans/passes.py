@@ -7,6 +7,7 @@ what is named.
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._core import kernels
 from .._core.results import Assigned, Double
@@ -56,21 +57,21 @@ def distances(rows: Source, shared: Array, state: State) -> None:
 
 
 def seed(
-    rows: Source, shared: Array, state: State, *, block: int, codes: Any = None, errors: Any = None,
-    shift: Array | None = None, step: float = 0.0,
-) -> Seeded:  # fmt: skip
+    rows: Source, shared: Array, state: State, *, block: int, bits: NDArray[np.int32] | None = None
+) -> Seeded:
     """Find what the distances of rows to the nearest seed would be with each of the candidates `shared`.
 
-    `closest` are the distances so far, or None; `out` has a column for each candidate.
+    `closest` are the distances so far, or None; `out` has a column for each candidate. With `bits` only rows
+    count of whose `marks` such a bit is set: of `out` the others keep what they have.
     """
     out = state["out"]
     assert out is not None
     lines = out.T  # as the kernel writes them, where all rows are of one segment
-    room = lines if lines.flags.c_contiguous else np.empty(lines.shape, lines.dtype)
+    room = lines if lines.flags.c_contiguous else np.array(lines)
     potentials = np.empty((-(-rows.rows // block), len(shared)))
     read = kernels.seed(
         x=rows.kernel, candidates=shared, closest=state["closest"], weights=state["weights"], out=room,
-        sums=potentials, codes=codes, errors=errors, shift=shift, step=step, n_threads=rows.n_threads,
+        sums=potentials, marks=state["marks"], bits=bits, n_threads=rows.n_threads,
     )  # fmt: skip
     if room is not lines:
         lines[:] = room

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
 from ..fit.arguments import Seed, effective_threads, seeded, whole
 from ..fit.inputs import read_rows
 from ..fold.engine import run
@@ -15,53 +14,11 @@ from ..fold.source import Array, Source
 from . import passes
 from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
+from .sieve import Sieve
 
 INITS = ("k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/kmeans/seed.hpp
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
-# A sketch of X in float64 (float32 is as fast without) is made for at least so many seeds still to come and
-# columns, and rests once it spares less than SPARED.
-SKETCH_SEEDS, SKETCH_COLUMNS, SPARED = 16, 16, 0.25
-
-
-class Sketch:
-    """X in one byte an entry: which rows are too far from some points to be read; see cpp/kmeans/sketch.hpp.
-
-    Where it spares few rows it is left alone for as many seeds again.
-    """
-
-    def __init__(self, x: Source) -> None:
-        sample = x.take(slice(None, None, max(1, x.rows // 1000))).astype(np.float64)
-        self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
-        self.step = 4 * float(np.sqrt(np.mean(np.square(sample - self.shift)))) / 127
-        self.codes = self.errors = None
-        if np.isfinite(self.step) and self.step**2 > 1e12 * np.finfo(x.dtype).tiny:
-            padded = -(-x.rows // BLOCK) * BLOCK
-            self.codes, self.errors = (
-                np.empty(padded * -(-x.cols // 4), np.int32),
-                np.empty(padded, np.float32),
-            )
-            kernels.sketch(
-                x=x.kernel,
-                shift=self.shift,
-                step=self.step,
-                codes=self.codes,
-                errors=self.errors,
-                n_threads=x.n_threads,
-            )
-        self._seeds, self._rest = 0, 0
-
-    def arguments(self) -> dict[str, Any]:
-        """What the pass takes."""
-        self._seeds += 1
-        self._rest -= 1
-        use = {"codes": self.codes, "errors": self.errors} if self._rest < 0 else {}
-        return {**use, "shift": self.shift, "step": self.step}
-
-    def learn(self, share_read: float) -> None:
-        """Note how many rows the kernel read."""
-        if self._rest < 0 and share_read > 1 - SPARED:
-            self._rest = self._seeds
 
 
 class Potential:
@@ -71,7 +28,7 @@ class Potential:
         self.x, self.weights = x, weights
         self.closest: Array | None = None
         self.sums: NDArray[np.float64] = np.empty(0)
-        self.sketch: Sketch | None = None
+        self._sieve: Sieve | None = None
         self._room: list[Array] = []
         firsts = [np.arange(span.start, span.stop, BLOCK) for span in x.spans]
         self._starts = np.concatenate([*firsts, [x.rows]])  # of the blocks, and the end
@@ -81,20 +38,47 @@ class Potential:
         """Sum of w D^2 over all rows."""
         return float(self.sums.sum())
 
+    def expect(self, last: Array, seeds: int, candidates: int) -> None:
+        """Prepare for so many seeds after the `last` one, of so many candidates each."""
+        if self.closest is not None and Sieve.worth(self.x, seeds, candidates):
+            self.closest = self.closest.copy()
+            self._sieve = Sieve(self.x, self.weights, last, seeds)
+
     def reduce(self, candidates: Array) -> int:
         """Add the one of `candidates`, (n, cols), that leaves the least potential; gives its number."""
+        if self._sieve is not None:
+            return self._reduce_sifted(self._sieve, candidates)
         out = self._take(len(candidates))
-        sketch = self.sketch.arguments() if self.sketch and self.closest is not None else {}
-        read, potentials = run(
-            partial(passes.seed, block=BLOCK, **sketch), self.x, candidates,
-            {"closest": self.closest, "weights": self.weights, "out": out.T},
-        )  # fmt: skip
-        if self.sketch:
-            self.sketch.learn(read / self.x.rows)
-        sums = np.concatenate(potentials)
+        sums = self._read(candidates, out, None, None)
         best = int(np.argmin(sums.sum(axis=0)))
         self.closest, self.sums = out[best], np.ascontiguousarray(sums[:, best])
         return best
+
+    def _reduce_sifted(self, sieve: Sieve, candidates: Array) -> int:
+        """Do the same; only rows that the sieve leaves are read, and only for those that may be the best."""
+        assert self.closest is not None
+        least, most = sieve.sift(candidates, self.closest)
+        # What rounding may be of two potentials: they are added up in short blocks, and then in float64.
+        eps = np.finfo(self.x.dtype).eps, np.finfo(np.float64).eps
+        rounding = self.total * (64 * eps[0] + 4 * len(self.sums) * eps[1])
+        may_win = np.flatnonzero(most * (1 + 1e-6) + rounding >= least.max() * (1 - 1e-6))
+        out = self._take(len(may_win))
+        found = self._read(candidates[may_win], out, sieve.marks, may_win.astype(np.int32))
+        sums = np.full((len(self.sums), len(candidates)), np.inf)
+        sums[:, may_win] = np.where(np.isnan(found), self.sums[:, None], found)
+        best = int(np.argmin(sums.sum(axis=0)))
+        rows = np.flatnonzero((sieve.marks & (1 << best)) != 0)
+        distances = out[np.searchsorted(may_win, best)][rows]
+        nearer = distances < self.closest[rows]
+        self.closest[rows] = distances
+        self.sums = np.ascontiguousarray(sums[:, best])
+        sieve.learn(candidates[best], rows[nearer], self.closest)
+        return best
+
+    def _read(self, candidates: Array, out: Array, marks: Any, bits: Any) -> NDArray[np.float64]:
+        state = {"closest": self.closest, "weights": self.weights, "out": out.T, "marks": marks}
+        _, potentials = run(partial(passes.seed, block=BLOCK, bits=bits), self.x, candidates, state)
+        return np.concatenate(potentials)
 
     def _take(self, n: int) -> Array:
         """Room for n distances a row, other than where `closest` is; two such arrays serve all seeds."""
@@ -111,17 +95,19 @@ class Potential:
             return np.full(
                 len(uniform), 0 if self.weights is None else np.argmax(self.weights), dtype=np.intp
             )
-        rows = []
-        for value in uniform * running[-1]:
-            block = min(int(np.searchsorted(running, value)), len(running) - 1)
-            part = slice(int(self._starts[block]), int(self._starts[block + 1]))
-            mass = self.closest[part].astype(np.float64)
-            if self.weights is not None:
-                mass *= self.weights[part]
-            before = running[block - 1] if block else 0.0
-            at = int(np.searchsorted(np.cumsum(mass) + before, value))
-            rows.append(min(part.start + at, self.x.rows - 1))
-        return np.array(rows, dtype=np.intp)
+        values = uniform * running[-1]
+        blocks = np.minimum(np.searchsorted(running, values), len(running) - 1)
+        before = np.where(blocks > 0, running[blocks - 1], 0.0)
+        rows = self._starts[blocks, None] + np.arange(BLOCK)
+        last = self._starts[blocks + 1] - 1
+        at = np.minimum(rows, last[:, None])
+        mass = self.closest[at].astype(np.float64)
+        if self.weights is not None:
+            mass *= self.weights[at]
+        passed = np.cumsum(mass, axis=1) + before[:, None] < values[:, None]
+        return np.minimum(
+            rows[:, 0] + np.where(rows <= last[:, None], passed, False).sum(axis=1), self.x.rows - 1
+        )
 
 
 def plus_plus(
@@ -135,21 +121,20 @@ def plus_plus(
 ) -> tuple[Array, NDArray[np.intp]]:
     """Greedy k-means++ with scikit-learn's draws: k rows and their numbers, given `fixed` seeds.
 
-    One read of X for each seed, whatever the number of trials; of many seeds, a read of a sketch of X and of
-    the rows that it leaves open. Neither changes a bit.
+    One read of X for each seed, whatever the number of trials; where many seeds are to come, of what a sieve
+    leaves of it. Neither changes a bit.
     """
     n_trials = 2 + int(np.log(k)) if n_local_trials is None else n_local_trials
     potential = Potential(x, weights)
     chosen: list[int] = []
     if fixed is not None and len(fixed):
-        for seed in fixed:
-            potential.reduce(np.ascontiguousarray(seed[None]))
+        first = fixed
     else:
         chosen.append(int(rng.choice(x.rows, p=probabilities(x.rows, weights))))
-        potential.reduce(x.take(chosen))
-    long_rows = not x.sparse and len(x.segments) == 1 and x.cols >= SKETCH_COLUMNS and x.dtype == np.float64
-    if long_rows and k - len(chosen) >= SKETCH_SEEDS:
-        potential.sketch = Sketch(x)
+        first = x.take(chosen)
+    for seed in first:
+        potential.reduce(np.ascontiguousarray(seed[None]))
+    potential.expect(first[-1], k - len(chosen), n_trials)
     while len(chosen) < k:
         candidates = potential.draw(rng.uniform(size=n_trials))
         chosen.append(int(candidates[potential.reduce(x.take(candidates))]))

@@ -79,26 +79,59 @@ def distances(*, x, centers, out, n_threads):
 
 
 @reads_floats
-def seed(*, x, candidates, closest, weights, out, sums, codes, errors, shift, step, n_threads):
+def seed(*, x, candidates, closest, weights, out, sums, marks, bits, n_threads):
     """Distances of the rows to the nearer of `closest` and each candidate, and their sums by blocks.
 
-    Returns how many rows were read; with a sketch (codes, errors, shift, step) they may be fewer than all.
+    With marks, only rows with the bit of a candidate are overwritten in out, and sums without one are NaN.
+    Returns how many rows were read.
     """
-    out[:] = _distances(_dense(x), candidates.astype(np.float64)).T
-    if closest is not None:
-        np.minimum(out, closest, out=out)
-    weighted = out.astype(np.float64) * (1 if weights is None else weights)
+    distances = _distances(_dense(x), candidates.astype(np.float64)).T
     starts = np.arange(0, out.shape[1], SEED_BLOCK)
+    if marks is None:
+        out[:] = distances if closest is None else np.minimum(distances, closest)
+        nearest, marked = out, np.ones(out.shape, bool)
+    else:
+        marked = (marks >> bits[:, None] & 1).astype(bool)
+        out[marked] = np.minimum(distances, closest)[marked]
+        nearest = np.where(marked, out, closest)
+    weighted = nearest.astype(np.float64) * (1 if weights is None else weights)
     sums[:] = np.add.reduceat(weighted, starts, axis=1).T
-    return out.shape[1]
+    sums[~np.logical_or.reduceat(marked, starts, axis=1).T] = np.nan
+    return int(np.count_nonzero(marked.any(axis=0)))
 
 
 @reads_floats
-def sketch(*, x, shift, step, codes, errors, n_threads):
-    """Overwrite codes with x in steps, in the level's own order, and errors with bounds of what is lost."""
-    cols = x.shape[1]
-    steps = np.zeros((len(errors), -(-cols // 4) * 4))
-    steps[: len(x), :cols] = (x.astype(np.float64) - shift) / step
-    rounded = np.clip(np.rint(steps), -127, 127)
-    codes[:] = rounded.astype(np.int8).view(np.int32).ravel()
-    errors[:] = np.linalg.norm(steps - rounded, axis=1) * (1 + 1e-6)
+def sketch(*, x, shift, scale, order, codes, known, balls, n_threads):
+    """Overwrite codes with rows in bytes and known with units, errors and squared norms: rows, no panels."""
+    y = (x.astype(np.float64) - shift)[order] / scale
+    units = np.abs(y).max(axis=1, initial=0) / 127
+    rounded = np.rint(y / np.where(units > 0, units, 1)[:, None])
+    four = np.zeros((codes.shape[0], 4 * codes.shape[1]), np.uint8)
+    four[: len(y), : y.shape[1]] = rounded + 128
+    codes[:] = four.view(np.int32)
+    known[:] = 0
+    kept = rounded * units[:, None]
+    known[:, : len(y)] = units, np.linalg.norm(y - kept, axis=1), np.square(kept).sum(axis=1)
+    balls[:] = np.inf
+
+
+def sift(*, candidates, closest, weights, shift, scale, order, codes, known, balls, marks, gains, n_threads):
+    """Set bit l of the marks of rows that may be nearer to candidate l than `closest`, all squared.
+
+    Overwrites gains with bounds of what the candidates save, at least and at most. Returns how many balls of
+    rows were looked into.
+    """
+    units, errors, squares = (a[: len(order), None].astype(np.float64) for a in known)
+    rounded = codes[: len(order)].view(np.uint8)[:, : candidates.shape[1]] - 128.0
+    points = (candidates.astype(np.float64) - shift) / scale
+    apart = np.sqrt(_distances(rounded * units, points))
+    off = errors + 1e-6 * (np.sqrt(squares) + np.linalg.norm(points, axis=1))
+    far = closest[order, None] / np.float64(scale) ** 2
+    most = far - np.square(np.maximum(apart - off, 0))
+    least = far - np.square(apart + off)
+    marked = most > -1e-3 * far
+    marks[order] |= (marked << np.arange(len(points))).sum(axis=1).astype(np.uint16)
+    weight = 1 if weights is None else weights[order, None]
+    for gain, sums in zip((least, most + 1e-3 * far), gains, strict=True):
+        sums[:] = (np.maximum(gain, 0) * weight).sum(axis=0) * scale**2
+    return balls.shape[1]

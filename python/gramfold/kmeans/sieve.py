@@ -1,0 +1,147 @@
+"""A sieve for k-means++: which rows may be nearer to a new seed than to those so far, without reading X.
+
+Rows lie in a sketch, in bytes, see cpp/kmeans/sketch.hpp and sift.hpp. What that leaves, distances decide.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import kernels
+from ..fold.source import Array, Source
+from .bounds import neighbours
+
+BALL = 48  # rows of a ball, as in cpp/kmeans/sketch.hpp
+# Fewer seeds or entries are not worth a sketch, nor are short segments; marks have room for MOST candidates.
+SEEDS, ENTRIES, SEGMENT, MOST = 8, 2**16, 1024, 16
+# A new order costs about as much as looking at all rows for so many seeds.
+ORDER = 12
+SURPLUS = 2.0  # balls that are looked into even in a good order, for each that must be
+SAMPLE = 1000  # rows that tell what a new order spares
+
+
+class Sketch:
+    """The rows of one segment in bytes, in an order.
+
+    Parameters
+    ----------
+    x : Source
+    shift : ndarray of shape (cols,), of x's dtype
+    scale : float
+        A power of two, near the length of the entries of x - shift.
+    order : ndarray of shape (rows,), int32
+        Each row once, near ones next to each other.
+    """
+
+    def __init__(self, x: Source, shift: Array, scale: float, order: NDArray[np.int32]) -> None:
+        balls = -(-x.rows // BALL)
+        places = (balls + -(-balls // BALL)) * BALL
+        self.n_threads = x.n_threads
+        self.arrays: dict[str, Any] = {
+            "shift": shift,
+            "scale": scale,
+            "order": order,
+            "codes": np.empty((places, -(-x.cols // 4)), np.int32),
+            "known": np.empty((3, places), np.float32),
+            "balls": np.empty((2, balls), np.float32),
+        }
+        kernels.sketch(x=x.kernel, **self.arrays, n_threads=x.n_threads)
+
+    def sift(self, candidates: Array, state: dict[str, Any], gains: NDArray[np.float64]) -> int:
+        """Mark rows, see `Sieve.sift`, and overwrite the gains; gives how many balls were looked into."""
+        return kernels.sift(
+            candidates=candidates, **state, **self.arrays, gains=gains, n_threads=self.n_threads
+        )
+
+
+class Sieve:
+    """Sketches of the segments of `x`, for candidates that come one round after the other.
+
+    Parameters
+    ----------
+    x : Source
+        Dense.
+    weights : ndarray of shape (rows,), of x's dtype, or None for ones
+    seed : ndarray of shape (cols,)
+        The last one before.
+    to_come : int
+        How many are to follow.
+    """
+
+    def __init__(self, x: Source, weights: Array | None, seed: Array, to_come: int) -> None:
+        self.x, self.weights, self.to_come = x, weights, to_come
+        sample = x.take(slice(None, None, max(1, x.rows // SAMPLE))).astype(np.float64)
+        self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
+        length = float(np.sqrt(np.mean(np.square(sample - self.shift))))
+        self.scale = float(np.exp2(np.rint(np.log2(length)))) if 0 < length < np.inf else 1.0
+        self.marks = np.zeros(x.rows, np.uint16)
+        self.labels = np.zeros(x.rows, np.int32)
+        self.seeds = [seed]
+        self._look_again = SEEDS
+        self._sketch([np.arange(part.rows, dtype=np.int32) for part in x.segments])
+
+    @staticmethod
+    def worth(x: Source, seeds: int, candidates: int) -> bool:
+        """Whether so many seeds still to come, of so many candidates each, are worth a sketch."""
+        return (
+            not x.sparse
+            and seeds >= SEEDS
+            and candidates <= MOST
+            and x.cols <= 2**16
+            and x.rows * x.cols >= ENTRIES
+            and x.rows >= SEGMENT * len(x.segments)
+        )
+
+    def sift(self, candidates: Array, closest: Array) -> NDArray[np.float64]:
+        """Set bit l of the `marks` of rows that may be nearer to candidate l than `closest`, squared.
+
+        Returns
+        -------
+        ndarray of shape (2, n_candidates)
+            By how much the potential falls with each candidate, at least and at most, but for rounding.
+        """
+        self.marks[:] = 0
+        gains, looked = np.zeros((2, len(candidates))), 0
+        for span, sketch in zip(self.x.spans, self._sketches, strict=True):
+            part = np.empty_like(gains)
+            state = {"closest": closest, "weights": self.weights, "marks": self.marks}
+            own = {name: None if a is None else a[span] for name, a in state.items()}
+            looked += sketch.sift(candidates, own, part)
+            gains += part
+        self._looked = looked * BALL / self.x.rows
+        return gains
+
+    def learn(self, seed: Array, rows: NDArray[np.intp], closest: Array) -> None:
+        """Note a new seed, `rows` that it is nearest to, and how near seeds are to all rows then."""
+        self.labels[rows] = len(self.seeds)
+        self.seeds.append(seed)
+        self.to_come -= 1
+        if len(self.seeds) == self._look_again:
+            self._look_again *= 2
+            if (self._looked - SURPLUS * self._spread(closest)) * self.to_come > ORDER:
+                rank = np.empty(len(self.seeds))
+                rank[neighbours(np.array(self.seeds), max(1, len(self.seeds) // 4))] = np.arange(len(rank))
+                key = rank[self.labels] + closest / (2 * closest.max())
+                self._sketch([np.argsort(key[span]).astype(np.int32) for span in self.x.spans])
+
+    def _sketch(self, orders: Sequence[NDArray[np.int32]]) -> None:
+        self._sketches = [
+            Sketch(part, self.shift, self.scale, order)
+            for part, order in zip(self.x.segments, orders, strict=True)
+        ]
+
+    def _spread(self, closest: Array) -> float:
+        """Share of a sample of rows that some of the last seeds may be nearer to than their own.
+
+        All but these are more than twice as far from their seed as that is from the others (Raff 2021).
+        """
+        rows = np.linspace(0, self.x.rows - 1, SAMPLE).astype(np.intp)
+        seeds = np.array(self.seeds, dtype=np.float64)
+        squares = np.square(seeds).sum(axis=1)
+        last = slice(-MOST // 2, None)
+        apart = squares[last, None] + squares - 2 * np.einsum("ij,kj->ik", seeds[last], seeds)
+        return float(
+            np.mean((apart[:, self.labels[rows]] < 4 * closest[rows].astype(np.float64)).any(axis=0))
+        )

@@ -1,0 +1,170 @@
+"""The kernels behind the sieve of k-means++: what they leave out cannot be nearer, and no bit changes."""
+
+import numpy as np
+import pytest
+from kernel_cases import LAYOUTS
+from kmeans.cases import make_sketch, points, run_seed, run_sift
+from numpy.testing import assert_allclose, assert_array_equal
+
+DENSE = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
+# one row; one ball and a row; balls of several panels of centres; more candidates than a tile has
+SHAPES = [(1, 3, 2), (49, 1, 4), (2000, 40, 7), (700, 130, 9), (5000, 9, 16)]
+
+
+def grouped(rows, cols, dtype, seed=3):
+    """Rows in 20 groups, in no order."""
+    rng = np.random.default_rng(seed)
+    centres = 3 * rng.standard_normal((20, cols))
+    return (centres[rng.integers(20, size=rows)] + rng.standard_normal((rows, cols))).astype(dtype)
+
+
+def seeded(kernels, x, n, weights=None, seed=5):
+    """Squared distances from 30 seeds, candidates, and what these would make of them, by reading all rows."""
+    rng = np.random.default_rng(seed)
+    taken = np.ascontiguousarray(x[rng.integers(len(x), size=30)])
+    closest = run_seed(kernels, x, taken, None, None)[0].min(axis=0)
+    candidates = np.ascontiguousarray(x[rng.integers(len(x), size=n)])
+    return closest, candidates, *run_seed(kernels, x, candidates, closest, weights)[:2]
+
+
+def bits_of(marks, n):
+    return (marks >> np.arange(n)[:, None] & 1).astype(bool)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("offset", [0, 3000.0])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_rows_that_come_nearer_are_marked_and_gains_are_within_bounds(kernels, dtype, layout, offset, shape):
+    rows, cols, n = shape
+    x = DENSE[layout](grouped(rows, cols, dtype) + dtype(offset))
+    rng = np.random.default_rng(0)
+    sketch = make_sketch(kernels, x, rng.permutation(rows))
+    for weights in (None, rng.integers(3, size=rows).astype(dtype)):
+        closest, candidates, out, _ = seeded(kernels, x, n, weights)
+        marks, (least, most), _ = run_sift(kernels, sketch, candidates, closest, weights)
+        marked = bits_of(marks, n)
+        assert not np.any((out < closest) & ~marked)
+        saved = (closest.astype(np.float64) - out) @ (np.ones(rows) if weights is None else weights)
+        slack = 1e-5 * float(closest.sum(dtype=np.float64))
+        assert np.all(least <= saved + slack)
+        assert np.all(most >= saved - slack)
+
+
+def test_few_rows_are_marked_without_need(kernels, dtype):
+    x = grouped(4000, 64, dtype)
+    closest, candidates, out, _ = seeded(kernels, x, 8)
+    marks, (least, most), _ = run_sift(kernels, make_sketch(kernels, x), candidates, closest, None)
+    nearer = np.count_nonzero(out < closest)
+    assert nearer <= np.count_nonzero(bits_of(marks, 8)) < 1.5 * nearer
+    assert np.all(most < 8 * least)
+
+
+@pytest.mark.parametrize("layout", DENSE)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_marks_change_no_bit_of_distances_and_sums(kernels, dtype, layout, shape):
+    rows, cols, n = shape
+    x = DENSE[layout](grouped(rows, cols, dtype))
+    sketch = make_sketch(kernels, x)
+    for weights in (None, np.random.default_rng(0).random(rows).astype(dtype)):
+        closest, candidates, plain, sums = seeded(kernels, x, n, weights)
+        before = run_seed(kernels, x, candidates[:1], closest, weights, np.zeros(rows, np.uint16),
+                          np.zeros(1, np.int32))  # fmt: skip
+        assert before[2] == 0
+        assert np.all(np.isnan(before[0]))
+        assert np.all(np.isnan(before[1]))
+        marks = run_sift(kernels, sketch, candidates, closest, weights)[0]
+        some = np.arange(0, n, 2, dtype=np.int32)
+        out, found, read = run_seed(kernels, x, candidates[some], closest, weights, marks, some)
+        marked = bits_of(marks, n)[some]
+        assert read == np.count_nonzero(marked.any(axis=0))
+        assert_array_equal(out[marked], plain[some][marked])
+        assert np.all(np.isnan(out[:, ~marked.any(axis=0)]))
+        known = ~np.isnan(found)
+        assert_array_equal(known, np.logical_or.reduceat(marked, np.arange(0, rows, 96), axis=1).T)
+        assert_array_equal(found[known], sums[:, some][known])
+
+
+def test_the_number_of_threads_changes_no_bit(compiled, dtype):
+    x = grouped(15000, 21, dtype)
+    closest, candidates, *_ = seeded(compiled, x, 9)
+    results = []
+    for n in (1, 2, 3):
+        sketch = make_sketch(compiled, x, n_threads=n)
+        results.append((sketch["known"].copy(), *run_sift(compiled, sketch, candidates, closest, None, n)))
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert_array_equal(a, b)
+
+
+def test_balls_of_rows_in_the_order_of_their_groups_are_left_out(compiled, dtype):
+    x = grouped(9600, 40, dtype)
+    x[:, 0] += 400 * np.random.default_rng(1).integers(10, size=len(x))
+    closest, candidates, *_ = seeded(compiled, x, 4)
+    for order, most in ((None, 200), (np.lexsort((x[:, 1], np.round(x[:, 0] / 400))), 120)):
+        sketch = make_sketch(compiled, x, order)
+        looked = [run_sift(compiled, sketch, candidates, closest, None)[2] for _ in range(2)]
+        assert looked[0] == 200  # nothing is known yet of how far the rows are from their seeds
+        assert looked[1] <= most
+    assert looked[1] > 0
+
+
+@pytest.mark.parametrize("share", [0.999, 1.0, 1.001])
+def test_at_the_edge_nothing_is_decided_by_bounds(kernels, dtype, share):
+    x, _, _ = points(3000, 64, 1, dtype, offset=10)
+    candidate = np.ascontiguousarray(x[:1])
+    exact = run_seed(kernels, x, candidate, None, None)[0][0]
+    closest = np.nextafter(exact * dtype(share), dtype(np.inf))
+    marks = run_sift(kernels, make_sketch(kernels, x), candidate, closest, None)[0]
+    assert np.all(marks[exact < closest] == 1)
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+def test_rows_far_out_and_rows_of_no_length_are_marked_as_they_must(kernels, dtype, scale):
+    x = grouped(700, 12, np.float64) * scale
+    x[100:200] = x[:100]  # copies
+    x[300] *= 1e3
+    x[301:303] = 0
+    if dtype == np.float64:
+        x[303] *= 1e40  # beyond the range of float32
+    x = x.astype(dtype)
+    sketch = make_sketch(kernels, x)
+    sketch["shift"][:] = 0
+    kernels.sketch(x=x, **sketch, n_threads=1)
+    candidates = np.ascontiguousarray(x[[5, 105, 300, 301, 303, 600]])
+    closest = run_seed(kernels, x, np.ascontiguousarray(x[[1, 301, 650]]), None, None)[0].min(axis=0)
+    out = run_seed(kernels, x, candidates, closest, None)[0]
+    marked = bits_of(run_sift(kernels, sketch, candidates, closest, None)[0], 6)
+    assert not np.any((out < closest) & ~marked)
+    assert np.count_nonzero(marked) < 0.9 * marked.size
+
+
+def test_a_sketch_bounds_what_it_knows(kernels, dtype):
+    x = grouped(1000, 33, dtype)
+    order = np.random.default_rng(0).permutation(1000)
+    sketch = make_sketch(kernels, x, order)
+    y = (x[order].astype(np.float64) - sketch["shift"]) / sketch["scale"]
+    units, errors, squares = sketch["known"][:, :1000].astype(np.float64)
+    assert_allclose(units, np.abs(y).max(axis=1) / 127, rtol=1e-5)
+    kept = np.rint(y / units[:, None]) * units[:, None]
+    assert_allclose(squares, np.square(kept).sum(axis=1), rtol=0.01)
+    assert np.all(np.abs(np.sqrt(squares) - np.linalg.norm(y, axis=1)) <= errors)
+    assert_allclose(errors, np.linalg.norm(y - kept, axis=1), rtol=0.02)
+
+
+def test_what_would_lead_out_of_bounds_is_refused(compiled, dtype):
+    x = grouped(100, 5, dtype)
+    sketch = make_sketch(compiled, x)
+    closest, candidates, *_ = seeded(compiled, x, 3)
+    for name, wrong in {
+        "order": sketch["order"] - 1, "codes": sketch["codes"][:-1], "known": sketch["known"][:2],
+        "balls": sketch["balls"][:, :1].copy(), "scale": 0.0, "shift": sketch["shift"][:3],
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            run_sift(compiled, sketch | {name: wrong}, candidates, closest, None)
+    with pytest.raises(ValueError, match="at most 16"):
+        run_sift(compiled, sketch, np.repeat(candidates, 6, axis=0), closest, None)
+    marks, bits = np.ones(100, np.uint16), np.array([0, 1, 16], np.int32)
+    with pytest.raises(ValueError, match="bits"):
+        run_seed(compiled, x, candidates, closest, None, marks, bits)
+    with pytest.raises(ValueError, match="marks"):
+        run_seed(compiled, x, candidates, None, None, marks, bits % 4)
