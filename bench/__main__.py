@@ -91,7 +91,8 @@ def main() -> int:
                 print(f"{family}: {case.label}")
         return 0
     settings = Settings(args.threads, args.seed, args.repeat, args.peer_repeat)
-    os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # for default calls and children
+    if settings.threads != machine.usable_cpus():
+        os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # default calls and children take it from here
     with threadpool_limits(settings.threads):
         environment = _environment(settings.threads)
         for name, value in environment.items():

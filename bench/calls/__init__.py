@@ -1,13 +1,14 @@
 """Whole default calls, beside everybody who has the model: what a user waits for."""
 
 from bench.calls.cases import cases
-from bench.calls.contest import BOUND, NEAR, SLACK
+from bench.calls.contest import BOUNDS, NEAR, SLACK
 
 LEGEND = f"""\
 Whole calls of estimators that are given n_components or n_clusters and random_state alone (mixtures: the
 covariance type as well), ours and the peers' in turn. A peer more than {NEAR:g} times slower than the fastest
-is timed once; one that may not end, in a process of its own for {BOUND:g} s (">": stopped). Where a start or
-batches are drawn, each repeat takes another seed, and medians of seconds and qualities count.
+is timed once; one that may not end, in a process of its own, until it has decided the case or {BOUNDS[1]:g} s
+are over (">": stopped). Where a start or batches are drawn, each repeat takes another seed, and medians of
+seconds and qualities count.
 Columns of peers: seconds, and "worse" or "better" where the quality differs from ours by more than {SLACK:g}
 of it. peer: the yardstick, the fastest whose quality is no worse than ours; where there is none, the best.
 met: the ratio is at_least so much, or X is read at the share of the bandwidth that is asked for (PCA, Ridge:

@@ -163,7 +163,8 @@ def _dictionaries() -> Iterator[Case]:
 def _codes() -> Iterator[Case]:
     for n, size in ((2_000, "middle"), (102_400, "large")):
         make = partial(inputs.coded_details, n, 128)
-        yield from Task(models.CODES, size, f"{n}x64 k=128 details", make, (), (2, 2)).apply()
+        slow = SKLEARN if size == "large" else ()
+        yield from Task(models.CODES, size, f"{n}x64 k=128 details", make, (), (2, 2), slow=slow).apply()
 
 
 def _ridge() -> Iterator[Case]:

@@ -18,7 +18,7 @@ OURS = "gramfold"
 SLACK = 1e-3  # relative; qualities that differ by less are equal
 WARM_UP = 1.0  # seconds; a first call that is shorter is not counted
 NEAR = 3.0  # a peer that takes so many times as long as the fastest of equal quality is timed once
-BOUND = 60.0  # seconds that a slow peer may take
+BOUNDS = 60.0, 300.0  # seconds; within these a slow peer is stopped once the ratio is more than is asked for
 
 Data = tuple[Any, ...]
 Judge = Callable[[Data, Any], float]
@@ -118,14 +118,15 @@ class Entry:
 class Contest:
     """Who calls what on which data, and how the result is judged (less is better).
 
-    `work` gives the flop that the fitted model reports; `slow` peers run in a process of their own, which
-    ends after `BOUND` seconds.
+    `at_least`: the ratio that is asked for. `work` gives the flop that the fitted model reports. `slow` peers
+    run in a process of their own, which ends after a bound.
     """
 
     call: Fit | Apply
     make: Callable[[], Data]
     makers: dict[str, Maker]
     judge: Judge
+    at_least: float
     work: Judge | None = None
     slow: tuple[str, ...] = ()
     or_read: float = np.inf  # % of the read bandwidth that is enough as well
@@ -138,9 +139,10 @@ class Contest:
         laps = {OURS: Lap(prepared[OURS].call)}
         quietly(laps[OURS].run)
         entries = {OURS: Entry(laps[OURS].seconds, prepared[OURS].quality(self.judge, data))}
+        bound = float(np.clip(1.5 * self.at_least * laps[OURS].median, *BOUNDS))
         for name in [name for name in self.makers if name != OURS]:
             if name in self.slow:
-                found = timed_in_child(self, name, settings, BOUND)
+                found = timed_in_child(self, name, settings, bound)
                 if found:
                     entries[name] = Entry([found[0]], found[1])
             elif one := self._first(name, data, prepared[OURS], settings):

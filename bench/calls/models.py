@@ -71,7 +71,7 @@ MINIBATCH_KMEANS = Model("MiniBatchKMeans", *_CLUSTERS, drawn=True)
 GAUSSIANS = {kind: _gaussian(kind) for kind in ("full", "tied", "diag", "spherical")}
 POISSON = Model(
     "PoissonMixture", "", "predict", partial(judges.likelihood, "poisson"), partial(judges.chosen, "poisson"),
-    others={"pomegranate": (PEERS, "Pomegranate")}, drawn=True,
+    others={"pomegranate": (PEERS, "Pomegranate")}, drawn=True, float32_only=("pomegranate",),
 )  # fmt: skip
 PCA = Model("PCA", *_COMPONENTS, judges.gram_work, {"sklearnex": ("sklearnex.decomposition", "PCA")})
 INCREMENTAL_PCA = Model(

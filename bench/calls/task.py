@@ -53,11 +53,11 @@ class Task:
 
     def _case(self, what: str, call: Any, dtype: str, judge: Any, at_most: float = np.inf) -> Case:
         model = self.model
+        bar = self.bars[DTYPES.index(dtype)]
         contest = Contest(
-            call, partial(self.make, dtype), model.makers(dtype, *self.arguments), judge,
+            call, partial(self.make, dtype), model.makers(dtype, *self.arguments), judge, bar,
             model.work if isinstance(call, Fit) else None, self.slow, self.or_read, at_most,
         )  # fmt: skip
-        bar = self.bars[DTYPES.index(dtype)]
         return Case(
             model.title,
             f"{what} {self.name}",
