@@ -106,12 +106,12 @@ def test_attributes_set_by_hand_are_used(X):
         ({"covariance_type": "round"}, "covariance_type must be one of"),
         ({"reg_covar": -1}, "reg_covar must be"), ({"n_components": 0}, "n_components must be"),
         ({"init_params": "none"}, "init_params must be one of"),
-        ({"means_init": np.ones((2, 3))}, "means_init must have shape"),
+        ({"means_init": np.ones((2, 3))}, "'means' should have the shape"),
         ({"means_init": np.full((2, 2), np.nan)}, "NaN"),
-        ({"weights_init": [0.4, 0.4]}, "weights_init must sum to 1"),
-        ({"precisions_init": np.ones((2, 2))}, "precisions_init must have shape"),
-        ({"precisions_init": -np.ones((2, 2, 2))}, "precisions_init must be symmetric and positive definite"),
-        ({"precisions_init": [1, -1], "covariance_type": "spherical"}, "precisions_init must be positive"),
+        ({"weights_init": [0.4, 0.4]}, "'weights' should be normalized"),
+        ({"precisions_init": np.ones((2, 2))}, "precision' should have the shape"),
+        ({"precisions_init": -np.ones((2, 2, 2))}, "should be symmetric, positive-definite"),
+        ({"precisions_init": [1, -1], "covariance_type": "spherical"}, "precision' should be positive"),
     ],
 )  # fmt: skip
 def test_bad_parameters_are_named(options, message):

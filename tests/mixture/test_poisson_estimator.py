@@ -63,7 +63,7 @@ def test_more_starts_are_never_worse(data):
 
 def test_not_converged_is_a_warning_and_history_says_how_it_went(data):
     X, _ = data
-    with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=3"):
+    with pytest.warns(ConvergenceWarning, match=r"did not converge.*max_iter=3"):
         model = gf.PoissonMixture(3, max_iter=3, tol=0, random_state=0).fit(X)
     assert not model.converged_
     assert model.n_iter_ == 3
@@ -89,7 +89,7 @@ def test_callback_and_time_limit_stop_the_fit_without_a_warning(data):
 def test_verbose_logs_every_so_many_iterations(data, caplog):
     with caplog.at_level(logging.INFO, "gramfold"):
         fitted(data[0], max_iter=7, tol=0, verbose=1, verbose_interval=3, random_state=0)
-    assert [record.message.split(":")[0] for record in caplog.records] == ["iteration 3", "iteration 6"]
+    assert [record.message.split(",")[0] for record in caplog.records] == ["Iteration 3", "Iteration 6"]
 
 
 BAD_DATA = {
@@ -120,9 +120,9 @@ def test_what_is_no_count_is_refused_and_nothing_is_changed(bad):
         ({"tol": -1}, "tol must be"), ({"max_iter": -1}, "max_iter must"), ({"n_init": 0}, "n_init must be"),
         ({"init_params": "guess"}, "init_params must be one of"), ({"prior_shape": 0.5}, "prior_shape must"),
         ({"prior_rate": -1}, "prior_rate must be"), ({"accelerate": 1}, "accelerate must be"),
-        ({"weights_init": [0.5, 0.6]}, "weights_init must sum to 1"),
-        ({"weights_init": [1]}, "weights_init must have shape"),
-        ({"weights_init": [2, -1]}, r"weights_init must be in \[0, 1\]"),
+        ({"weights_init": [0.5, 0.6]}, "'weights' should be normalized"),
+        ({"weights_init": [1]}, "'weights' should have the shape"),
+        ({"weights_init": [2, -1]}, r"'weights' should be in the range \[0, 1\]"),
         ({"rates_init": [[1, 2]]}, "rates_init must have shape"),
         ({"rates_init": [[1, 2], [-1, 1]]}, "rates_init must not be negative"),
         ({"callback": 3}, "callback must be callable"), ({"max_time": -1}, "max_time must be"),

@@ -41,7 +41,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     tol : float, default=1e-8
         The fit ends when the objective falls by less than `tol` of itself, or would rise. 0: it goes on.
     fit_algorithm : str, default='lars'
-        'lars', 'cd', 'lasso_lars', 'lasso_cd' : the lasso, to its minimiser.
+        'lars', 'cd', 'lasso_lars', 'lasso_cd' : the lasso, to its minimiser; with `positive_code` too.
         'omp', 'ols' : instead of the penalties on Z at most `transform_n_nonzero_coefs` atoms a row, or as
         many as `transform_max_error` needs. 'threshold' : XD' shrunk by alpha.
         'ksvd' : approximate K-SVD, 'omp' with atoms of norm 1 that are updated along with their codes.
@@ -55,7 +55,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         Codes to start from, together with `dict_init`; without that not used, as in scikit-learn. The lasso
         reaches the same minimiser from any; 'omp' and 'ols' have no use for it.
     dict_init : array-like of shape (n_components, n_features), optional
-        Atoms to start from. Default: right singular vectors of X, then rows of X.
+        Atoms to start from, longer ones brought to norm 1. Default: right singular vectors of X, then rows.
     callback : callable, optional
         Called with an `IterationInfo` after every iteration; True stops the fit. `kkt` is the relative
         change of the atoms.

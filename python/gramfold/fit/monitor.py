@@ -1,6 +1,7 @@
 """What a fit reports while it runs: history, log lines, callback, time limit."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,14 @@ logger = logging.getLogger("gramfold")
 Callback = Callable[[IterationInfo], Any]
 
 
+class Printed(logging.Handler):
+    """Writes to what is stdout at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        print(self.format(record), file=sys.stdout)
+
+
 class Monitor:
     """Records every iteration and says when the fit must stop.
 
@@ -21,7 +30,8 @@ class Monitor:
     ----------
     max_iter : int or None
     verbose : int
-        0 is silent; else each iteration is logged to the logger "gramfold" (level INFO).
+        0 is silent; else each iteration is logged to the logger "gramfold" (level INFO), which writes to
+        stdout unless it was given a handler.
     callback : callable or None
         Called with an `IterationInfo` after every iteration; a true return value stops the fit. If it has
         a method `close`, that is called when the fit ends.
@@ -31,6 +41,8 @@ class Monitor:
         When the fit began, by `time.perf_counter`; now by default.
     every : int
         Iterations from one log line to the next.
+    objective : str
+        What the objective is called in log lines.
 
     Attributes
     ----------
@@ -40,19 +52,19 @@ class Monitor:
 
     def __init__(
         self, max_iter: int | None, verbose: int, callback: Callback | None, max_time: float | None, *,
-        begun: float | None = None, every: int = 1,
+        begun: float | None = None, every: int = 1, objective: str = "objective",
     ) -> None:  # fmt: skip
         self.max_iter = max_iter
         self.verbose = verbose
         self.callback = callback
         self.max_time = max_time
-        self.every = every
+        self.every, self.objective = every, objective
         self.begun, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []
 
     def __enter__(self) -> "Monitor":
-        if self.verbose and not logging.root.handlers and not logger.handlers:
-            logging.basicConfig(format="%(name)s: %(message)s")
+        if self.verbose and not logger.handlers:
+            logger.addHandler(Printed())
         if self.verbose and not logger.isEnabledFor(logging.INFO):
             logger.setLevel(logging.INFO)
         return self
@@ -62,13 +74,18 @@ class Monitor:
         if close is not None:
             close()
 
+    def say(self, message: str) -> None:
+        """Log a line."""
+        if self.verbose:
+            logger.info(message)
+
     def record(self, objective: float, kkt: float) -> bool:
         """Note one iteration; True if the callback or the time limit stops the fit."""
         seconds, objective = time.perf_counter() - self.begun, self.unit * objective
         self.rows.append((objective, kkt, seconds))
         iteration = len(self.rows)
-        if self.verbose and iteration % self.every == 0:
-            logger.info("iteration %d: objective %.9g, KKT residual %.2e", iteration, objective, kkt)
+        if iteration % self.every == 0:
+            self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
         stop = False
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)

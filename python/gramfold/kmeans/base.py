@@ -154,6 +154,10 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _runs(self, default: int) -> int:
         """How many starts to try: several only for those that may go wrong by chance."""
+        self._n_init = self._starts(default)  # by scikit-learn's name
+        return self._n_init
+
+    def _starts(self, default: int) -> int:
         given = not isinstance(self.init, str) and not callable(self.init)
         if self.n_init == "auto":
             return 1 if given or self.init in ("k-means++", "k-means||") else default

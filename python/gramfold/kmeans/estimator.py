@@ -34,7 +34,7 @@ class KMeans(BaseKMeans):
         The fit has converged when no label changes, or when the squared steps of the centroids add up to at
         most `tol` times the mean variance of the features.
     verbose : int, default=0
-        If not 0, logs each iteration to the logger "gramfold".
+        If not 0, prints each iteration, by the logger "gramfold".
     random_state : int, RandomState or None
         Draws are scikit-learn's: the same seed gives the same start.
     copy_x : bool, default=True
@@ -156,7 +156,11 @@ class KMeans(BaseKMeans):
         best: tuple[Clustering, Monitor] | None = None
         for _ in range(self._runs(10)):
             start = self._start(x, weights, given, rng)
-            with Monitor(self.max_iter, self.verbose, self.callback, self.max_time, begun=begun) as monitor:
+            with Monitor(
+                self.max_iter, self.verbose, self.callback, self.max_time, begun=begun,
+                objective="inertia and penalty" if prior.ridge else "inertia",
+            ) as monitor:  # fmt: skip
+                monitor.say("Initialization complete")
                 run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
             if best is None or better(run, best[0]):
                 best = run, monitor

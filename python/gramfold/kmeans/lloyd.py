@@ -177,9 +177,15 @@ def lloyd(
         kkt = np.sqrt((counts + prior.ridge) @ steps / objective) if objective > 0 else 0.0
         stopped = monitor.record(x.objective(objective, mass), float(kkt))
         if settled:
+            monitor.say(f"Converged at iteration {n_iter}: strict convergence")
             return ended(found, n_iter, True)
         centers = new
         converged = bool(steps.sum() <= tol) or found.changed == 0
+        if converged:
+            shift, allowed = (x.objective(float(size), 0) for size in (steps.sum(), tol))
+            monitor.say(
+                f"Converged at iteration {n_iter}: center shift {shift:g} within tolerance {allowed:g}"
+            )
         if converged or stopped:
             break
     return ended(assign(centers, sums=False), n_iter, converged)

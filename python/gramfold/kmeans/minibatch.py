@@ -113,7 +113,7 @@ class MiniBatchKMeans(BaseKMeans):
             X = self._read(X, reset=True)
             weights, mass = checked_weights(sample_weight, X)
             x, given = self._ready(X)
-            monitor = Monitor(None, self.verbose, self.callback, self.max_time)
+            monitor = Monitor(None, self.verbose, self.callback, self.max_time, objective="mean inertia")
             with monitor:
                 centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history
@@ -207,7 +207,10 @@ class MiniBatchKMeans(BaseKMeans):
                 x.objective(inertia / batch, 0), float(np.sqrt(moved / inertia)) if inertia else 0.0
             )
             # The first inertia is that of the start.
-            if steps > 1 and ((tol and moved <= tol) or progress.add(inertia / batch, batch)):
+            small = bool(steps > 1 and tol and moved <= tol)
+            if steps > 1 and (small or progress.add(inertia / batch, batch)):
+                why = "small centers change" if small else "lack of improvement in inertia"
+                monitor.say(f"Converged ({why}) at batch {steps}")
                 self.converged_ = True
                 break
             if stop:
@@ -242,7 +245,8 @@ class MiniBatchKMeans(BaseKMeans):
                     RuntimeWarning,
                 )
             size = 3 * self.n_clusters
-        return min(size, n)
+        self._init_size = min(size, n)  # by scikit-learn's name
+        return self._init_size
 
     def _start_from_some(
         self, x: Rows, weights: Array | None, given: Given, rng: np.random.RandomState

@@ -153,8 +153,9 @@ class BaseMixture(DensityMixin, BaseEstimator):
         self.lower_bound_, self.lower_bounds_ = best.bound, best.bounds
         if not best.converged and not best.stopped and self.max_iter > 0:
             warn(
-                f"The best of {self.n_init} starts did not converge in max_iter={self.max_iter} iterations "
-                f"to tol={self.tol:g}; raise max_iter or tol, or look for degenerate data",
+                "Best performing initialization did not converge. Try different init parameters, or increase "
+                f"max_iter, tol, or check for degenerate data: n_init={self.n_init}, "
+                f"max_iter={self.max_iter}, tol={self.tol:g}",
                 ConvergenceWarning,
             )
         return best
@@ -204,9 +205,17 @@ def check_mixing(weights: Any, k: int) -> Double | None:
         return None
     w = read_array(weights, "weights_init", dtype=np.float64, ensure_2d=False)
     if w.shape != (k,):
-        raise ValueError(f"weights_init must have shape ({k},), got {w.shape}")
+        raise ValueError(
+            f"The parameter 'weights' should have the shape of ({k},), but got {w.shape} as weights_init"
+        )
     if (w < 0).any() or (w > 1).any():
-        raise ValueError(f"weights_init must be in [0, 1], got {w.min():.5g} to {w.max():.5g}")
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got weights_init from "
+            f"{w.min():.5g} to {w.max():.5g}"
+        )
     if abs(w.sum() - 1) > 1e-6:
-        raise ValueError(f"weights_init must sum to 1, got {w.sum():.9g}")
+        raise ValueError(
+            f"The parameter 'weights' should be normalized, but got sum(weights) = {w.sum():.5f} of "
+            "weights_init"
+        )
     return w / w.sum()

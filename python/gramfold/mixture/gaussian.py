@@ -63,7 +63,7 @@ class GaussianMixture(BaseMixture):
         Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
         components and columns, with the same `covariance_type`.
     verbose : int, default=0
-        If not 0, logs iterations to the logger "gramfold".
+        If not 0, prints iterations, by the logger "gramfold".
     verbose_interval : int, default=10
         Iterations from one log line to the next.
     n_threads : int or None
@@ -182,6 +182,10 @@ class GaussianMixture(BaseMixture):
         labels : ndarray of shape (n_samples,)
         """
         check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one"
+            )
         whole(n_samples, "n_samples")
         rng = seeded(self.random_state)
         shares = self.weights_.astype(np.float64)
@@ -203,12 +207,12 @@ class GaussianMixture(BaseMixture):
     def _model(self, points: Points) -> GaussianModel:
         k, d, kind = self.n_components, points.d, self.covariance_type
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
-        precisions = given_start(self.precisions_init, "precisions_init", shape)
+        precisions = given_start(self.precisions_init, "precisions_init", shape, f"{kind} precision")
         if precisions is not None:
             check_positive(precisions, kind)
         return GaussianModel(
             points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
-            given_start(self.means_init, "means_init", (k, d)), precisions,
+            given_start(self.means_init, "means_init", (k, d), "means"), precisions,
         )  # fmt: skip
 
     @property

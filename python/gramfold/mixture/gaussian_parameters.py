@@ -182,13 +182,15 @@ def log_determinants(factors: Double, kind: str, d: int) -> Double:
     return np.log(diagonal).sum(axis=-1)
 
 
-def given_start(given: Any, name: str, shape: tuple[int, ...]) -> Double | None:
-    """Return a start as float64 of the right shape."""
+def given_start(given: Any, name: str, shape: tuple[int, ...], kind: str) -> Double | None:
+    """Return a start as float64 of the right shape; `kind` is what messages call it."""
     if given is None:
         return None
     a = read_array(given, name, dtype=np.float64, ensure_2d=False, allow_nd=True)
     if a.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {a.shape}")
+        raise ValueError(
+            f"The parameter '{kind}' should have the shape of {shape}, but got {a.shape} as {name}"
+        )
     return a
 
 
@@ -196,8 +198,12 @@ def check_positive(precisions: Double, kind: str) -> None:
     """Refuse precisions_init that are not positive definite."""
     if kind in ("diag", "spherical"):
         if not (precisions > 0).all():
-            raise ValueError(f"precisions_init must be positive, got {precisions.min():g}")
+            raise ValueError(
+                f"'{kind} precision' should be positive, but got {precisions.min():g} in precisions_init"
+            )
         return
     transposed = np.swapaxes(precisions, -1, -2)
     if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
-        raise ValueError("precisions_init must be symmetric and positive definite")
+        raise ValueError(
+            f"'{kind} precision' should be symmetric, positive-definite, but precisions_init is not"
+        )

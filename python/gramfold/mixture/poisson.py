@@ -63,7 +63,7 @@ class PoissonMixture(BaseMixture):
     max_time : float or None
         Seconds after which no further iteration begins.
     verbose : int, default=0
-        If not 0, logs iterations to the logger "gramfold".
+        If not 0, prints iterations, by the logger "gramfold".
     verbose_interval : int, default=10
         Iterations from one log line to the next.
 

@@ -47,7 +47,7 @@ class NMF(BaseNMF):
     l1_ratio : float, default=0
         Share of L1 in the penalties.
     verbose : int, default=0
-        If not 0, logs each iteration to the logger "gramfold".
+        If not 0, prints each iteration, by the logger "gramfold".
     shuffle : bool, default=False
         Whether the order of the components is drawn anew for each half iteration.
     W_nonneg, H_nonneg : bool, default=True

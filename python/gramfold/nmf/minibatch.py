@@ -135,7 +135,7 @@ class MiniBatchNMF(BaseNMF):
         X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
         y : ignored
         W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
-            The start, with init='custom'.
+            The start, with init='custom'; turned into the dtype of X, and not overwritten.
 
         Returns
         -------

@@ -29,7 +29,7 @@ class IncrementalPCA(GaussianComponents):
     Up to 4096 features the triangular factor of all centred rows is kept, and a batch is added to it exactly
     (by QR, and as Chan, Golub & LeVeque 1979 do for the mean): the components are those of one fit to all
     rows, in any batches and any order. Above that, n_components directions are carried along as scikit-learn
-    does (Ross, Lim, Lin & Yang 2008), which is not exact.
+    does (Ross, Lim, Lin & Yang 2008), which is not exact. Batches may be sparse, of `partial_fit` too.
 
     Parameters
     ----------

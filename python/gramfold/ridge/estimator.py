@@ -75,7 +75,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     rho : float, optional
         Penalty parameter of 'admm'; by default the one that converges fastest.
     verbose : int, default=0
-        If not 0, logs each iteration to the logger "gramfold".
+        If not 0, prints each iteration, by the logger "gramfold".
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None

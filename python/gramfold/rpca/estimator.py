@@ -61,7 +61,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     warm_start : bool, default=False
         Start from the last solution if X has the same shape, as along a path of lam.
     verbose : int, default=0
-        If not 0, logs each iteration to the logger "gramfold".
+        If not 0, prints each iteration, by the logger "gramfold".
     n_threads : int or None
         Default: OMP_NUM_THREADS, else the CPUs that this process may use. Results do not depend on it.
     callback : callable or None
