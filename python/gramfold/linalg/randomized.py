@@ -13,11 +13,11 @@ from .spectrum import eigenpairs, refine
 
 Array = NDArray[Any]
 
-BLOCKS, OVERSAMPLES = 3, 10
+BLOCKS, OVERSAMPLES = 4, 10
 
 
 def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, Array]:
-    """The truncated SVD U, s, V of X from a block Krylov space (Musco & Musco 2015), in four reads of X.
+    """The truncated SVD U, s, V of X from a block Krylov space (Musco & Musco 2015), in five reads of X.
 
     Parameters
     ----------
