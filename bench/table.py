@@ -11,7 +11,7 @@ BEGIN, END = "<!-- speed -->\n", "<!-- /speed -->\n"
 DTYPES = ("float32", "float64")
 WHOLE_CALLS = """\
 Whole default calls: how many times as fast as the fastest peer of equal quality, from the worst case to the
-best; \\* where in some case a peer's result is better by more than 1e-3."""
+best; > where the peer was stopped; \\* where in some case a peer's result is better by more than 1e-3."""
 
 Row = dict[str, Any]
 
@@ -79,9 +79,15 @@ def _times(rows: Iterable[Row]) -> str:
     members = [row for row in rows if row.get("peer s")]
     if not members:
         return ""
-    ratios = sorted(row["ratio"] for row in members)
-    ends = dict.fromkeys(f"{r:.2g}" if r < 100 else f"{r:.0f}" for r in (ratios[0], ratios[-1]))
+    members.sort(key=lambda row: row["ratio"])
+    ends = dict.fromkeys(_ratio(row) for row in (members[0], members[-1]))
     return " to ".join(ends) + ("" if all(row["equal_quality"] for row in members) else " \\*")
+
+
+def _ratio(row: Row) -> str:
+    ratio = row["ratio"]
+    stopped = "> " if row.get("stopped") else ""
+    return stopped + (f"{ratio:.2g}" if ratio < 100 else f"{ratio:.0f}")
 
 
 def _of_peer(row: Row) -> str:

@@ -1,9 +1,21 @@
 """What `python -m bench calls` makes of seconds and qualities."""
 
+import time
+from functools import partial
+
 import pytest
 
-from bench.calls.contest import OURS, Entry, compared
-from bench.frame import met
+from bench.calls.child import timed_in_child
+from bench.calls.contest import OURS, Contest, Entry, Fit, Maker, compared
+from bench.frame import Settings, met
+
+
+class Endless:
+    """A peer that sleeps for as long as the data say."""
+
+    def fit(self, seconds):
+        time.sleep(seconds)
+        return self
 
 
 def judged(at_least=2, ours=(1.0, 100.0), **peers):
@@ -36,9 +48,10 @@ def test_among_worse_peers_the_best_is_the_yardstick():
 
 
 def test_a_stopped_peer_counts_only_where_no_other_ended():
-    assert judged(stopped=(60.0, None))["stopped"] == "> 60"
-    assert judged(stopped=(60.0, None))["peer"] == "stopped"
-    assert judged(stopped=(60.0, None), ended=(70.0, 100.0))["peer"] == "ended"
+    row = judged(endless=(60.0, None))
+    assert (row["endless"], row["peer"], row["stopped"]) == ("> 60", "endless", True)
+    row = judged(endless=(60.0, None), ended=(70.0, 100.0))
+    assert (row["peer"], row["stopped"]) == ("ended", False)
 
 
 def test_qualities_below_zero_compare_as_others():
@@ -63,3 +76,27 @@ def test_so_much_of_the_read_bandwidth_is_enough_as_well(more, enough):
 def test_a_call_that_takes_longer_than_allowed_is_not_met():
     assert met(judged(peer=(3.0, 100.0)) | {"at_most": 2.0})
     assert not met(judged(peer=(3.0, 100.0)) | {"at_most": 0.5})
+
+
+def seven(data, model):
+    return 7.0
+
+
+def in_child(maker, seconds, bound):
+    contest = Contest(Fit(), partial(tuple, (seconds,)), {"peer": maker}, judge=seven, at_least=1)
+    return timed_in_child(contest, "peer", Settings(threads=1), bound)
+
+
+def test_a_peer_that_does_not_end_is_stopped_and_has_no_quality():
+    assert in_child(Maker("test_speed_judged", "Endless", seeded=False), 1000.0, 0.5) == (0.5, None)
+
+
+def test_a_peer_that_ends_in_its_process_is_timed_and_judged():
+    seconds, quality = in_child(Maker("test_speed_judged", "Endless", seeded=False), 0.0, 100.0)
+    assert 0 <= seconds < 100
+    assert quality == 7.0
+
+
+def test_a_peer_that_is_not_installed_is_named(capsys):
+    assert in_child(Maker("no_such_package", "Model"), 0.0, 100.0) is None
+    assert "peer is not installed" in capsys.readouterr().out

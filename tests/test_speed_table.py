@@ -34,6 +34,11 @@ def test_whole_calls_come_first_with_a_line_for_each_model_from_the_worst_case_t
     assert "200 GFLOP/s in float32, 100 in float64; 30 GB/s" in text
 
 
+def test_the_ratio_to_a_peer_that_was_stopped_is_a_bound():
+    text = table.section([run(row("fit a", 30.0, stopped=True), row("fit b", 123.4))])
+    assert "| > 30 to 123 |" in text
+
+
 def test_a_case_without_a_peer_has_no_ratio():
     text = table.section([run(row("fit a", 0.0, **{"peer s": None}))])
     assert "| `PCA` |  |  | 2 |" in text

@@ -19,7 +19,8 @@ the mean log-likelihood; dictionaries: the lasso's objective of 20,000 rows; spa
 PCA: their own. transform and predict, of a model fitted on 2,000 rows: the same squared error (NMF,
 dictionaries: all have our components), else 1 + what is missed of the best for the model's own parameters.
 % FMA: the flop of the iterations that our fit reports (KMeans 2ndk, NMF 4nmk, full Gaussians 2nkd(d+1), PCA
-and Ridge: half of the Gram matrix) at our seconds, of the measured peak. % read: one read of X, likewise."""
+and Ridge: half of the Gram matrix, products with targets) at our seconds, of the measured peak. % read: one
+read of X, likewise."""
 
 COLUMNS = {
     "case": None, "dtype": None, "ours s": None, "scikit-learn": None, "sklearnex": None, "faiss": None,

@@ -41,6 +41,18 @@ class Maker:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A call, and the results that it leaves."""
+
+    call: Callable[[], None]
+    results: dict[int, Any]
+
+    def quality(self, judge: Judge, data: Data) -> float:
+        """The median of the results' qualities."""
+        return median(quietly(judge, data, result) for result in self.results.values())
+
+
+@dataclass(frozen=True)
 class Fit:
     """`fit` of a new estimator on all the data.
 
@@ -49,7 +61,7 @@ class Fit:
 
     drawn: bool = False
 
-    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> "Prepared":
+    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> Prepared:
         """Give the call that is timed, and where it keeps the models."""
         results: dict[int, Any] = {}
         seeds = cycle(range(settings.seed, settings.seed + (settings.repeat if self.drawn else 1)))
@@ -74,10 +86,10 @@ class Apply:
     shared: tuple[str, ...] = ()
     drawn: bool = False
 
-    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> "Prepared":
+    def prepare(self, maker: Maker, settings: Settings, data: Data, ours: Any = None) -> Prepared:
         """Fit, and give the call that is timed, and where it keeps the model and what that gave."""
         model = maker(settings.seed)
-        model.fit(*(part[: self.train] for part in data))
+        quietly(model.fit, *(part[: self.train] for part in data))
         for name in self.shared if ours else ():
             setattr(model, name, getattr(ours[0], name))
         transform, X = getattr(model, self.method), data[0][: self.rows]
@@ -87,18 +99,6 @@ class Apply:
             results[0] = model, transform(X)
 
         return Prepared(call, results)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A call, and the results that it leaves."""
-
-    call: Callable[[], None]
-    results: dict[int, Any]
-
-    def quality(self, judge: Judge, data: Data) -> float:
-        """The median of the results' qualities."""
-        return median(quietly(judge, data, result) for result in self.results.values())
 
 
 @dataclass
@@ -219,6 +219,7 @@ def compared(entries: dict[str, Entry]) -> Row:
         "peer s": peer.median,
         "ratio": peer.median / ours.median,
         "target objective": peer.quality,
+        "stopped": peer.quality is None,
         "note": f"worse than {', '.join(better)}" if better else "",
     }
 

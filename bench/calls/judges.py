@@ -143,5 +143,6 @@ def full_work(data: Data, model: Any) -> float:
 
 
 def gram_work(data: Data, model: Any) -> float:
-    """Half of the Gram matrix of the shorter side."""
-    return float(_entries(data[0]) * (min(data[0].shape) + 1))
+    """Half of the Gram matrix of the shorter side, and the products with the targets, if there are any."""
+    targets = sum(y.size // len(y) for y in data[1:])
+    return float(_entries(data[0]) * (min(data[0].shape) + 1 + 2 * targets))
