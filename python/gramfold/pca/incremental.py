@@ -7,16 +7,17 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
 
 from ..fit.arguments import flag, whole
+from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
 from ..fold.segments import source_of
 from ..fold.source import Source
 from ..linalg.blas import one_thread
-from ..linalg.spectrum import triangular
+from ..linalg.spectrum import eigenpairs, triangular
 from .base import GaussianComponents, largest_positive, variance_in
-from .decompose import by_gram, by_lapack, cleared
+from .decompose import TRUSTED, Found, by_gram, by_lapack, cleared
 from .passes import PIECE
-from .rows import in_range
+from .rows import OutOfRangeError, in_range
 
 Array = NDArray[Any]
 
@@ -102,10 +103,12 @@ class IncrementalPCA(GaussianComponents):
             self._begin(X)
             if self._most > X.shape[0]:
                 raise ValueError(f"n_components must be at most the {X.shape[0]} rows of X, got {self._most}")
-            rows = source_of(X, 1)
-            for batch in gen_batches(rows.rows, size, min_batch_size=self._most):
-                self._add(rows.some(batch))
-            self._set(X.dtype)
+            found = self._at_once(X)
+            if found is None:
+                rows = source_of(X, 1)
+                for batch in gen_batches(rows.rows, size, min_batch_size=self._most):
+                    self._add(rows.some(batch))
+            self._set(X.dtype, found)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -138,6 +141,24 @@ class IncrementalPCA(GaussianComponents):
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
 
+    def _at_once(self, X: Any) -> Found | None:
+        """Learn all of X in one read, by its Gram matrix, if that is exact for the components wanted."""
+        if X.shape[1] > MOST_FEATURES or X.shape[0] < X.shape[1]:
+            return None
+        rows = self._rows(X, None, centre=True)
+        try:
+            gram = rows.gram()
+        except OutOfRangeError:
+            return None
+        squares, vectors = eigenpairs(gram)
+        values = np.sqrt(squares)
+        if values[self._most - 1] < TRUSTED[name_of(X.dtype)] * values[0]:
+            return None
+        self._factor = np.ascontiguousarray((vectors * values).T)
+        self._mean, self._squares, self.n_samples_seen_ = rows.mean, np.diag(gram).copy(), X.shape[0]
+        self._coarsest = min(self._coarsest, X.dtype)
+        return Found.exactly(rows, values, vectors)
+
     def _add(self, rows: Source) -> None:
         """Put centred rows and the step of the mean below the factor, and make it as small as before."""
         features = rows.cols
@@ -167,12 +188,12 @@ class IncrementalPCA(GaussianComponents):
         components *= np.ldexp(values, rows.exponent)[:, None]
         return components
 
-    def _set(self, dtype: Any) -> None:
-        """Decompose the factor, whose condition is that of the rows."""
+    def _set(self, dtype: Any, found: Found | None = None) -> None:
+        """Decompose the factor, whose condition is that of the rows, unless its decomposition is known."""
         seen, features = self.n_samples_seen_, len(self._mean)
         k = min(self._most, seen)
         rows = self._rows(self._factor, None, centre=False)
-        found = in_range(rows, by_lapack)
+        found = found or in_range(rows, by_lapack)
         squares = float(np.ldexp(self._squares, -2 * rows.exponent).sum())
         mean = np.ldexp(self._mean, -rows.exponent)
         size = float(np.sqrt(squares + seen * (mean @ mean)))
