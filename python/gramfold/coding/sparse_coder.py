@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 
 from ..fit.arguments import flag
+from ..fit.callbacks import CallbackSupportMixin
 from ..fit.inputs import read_atoms, read_rows
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import State, run
@@ -17,7 +18,7 @@ from ..fold.source import Array, Source
 from .sparse_encode import sparse_encode
 
 
-class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Transform and inverse of a model with a dictionary."""
 
     transform_algorithm: str

@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
+from ..fit.callbacks import CallbackSupportMixin
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
@@ -41,7 +42,9 @@ class Given:
         return Given(x.outside(self.frozen), None, x.outside(self.mean))
 
 
-class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class BaseKMeans(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, CallbackSupportMixin, BaseEstimator
+):
     """Parameters, checks, and what is done with fixed centroids."""
 
     n_clusters: int

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
+from ..fit.callbacks import CallbackSupportMixin, told
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
 from ..fit.warn import warn
@@ -29,7 +30,7 @@ class Posterior(NamedTuple):
     resp: Array | None
 
 
-class BaseMixture(DensityMixin, BaseEstimator):
+class BaseMixture(DensityMixin, CallbackSupportMixin, BaseEstimator):
     """Parameters, checks and posterior of a mixture."""
 
     n_components: int
@@ -137,7 +138,7 @@ class BaseMixture(DensityMixin, BaseEstimator):
         for _ in range(1 if warm else self.n_init):
             theta = resume() if warm else model.start(rng)
             with Monitor(
-                self.max_iter, self.verbose, self.callback, self.max_time, begun=begun,
+                self.max_iter, self.verbose, told(self), self.max_time, begun=begun,
                 every=self.verbose_interval,
             ) as monitor:  # fmt: skip
                 trace = em.run(

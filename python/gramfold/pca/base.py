@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads
+from ..fit.callbacks import CallbackSupportMixin
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.row_weights import RowWeights
 from ..fold.engine import run
@@ -20,7 +21,9 @@ from .sparse_rows import SparseRows
 Array = NDArray[Any]
 
 
-class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearComponents(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator
+):
     """Rows times the transposed components_, after the mean is taken off where there is one."""
 
     n_threads: int | None

@@ -11,10 +11,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.callbacks import CallbackSupportMixin, fit_task, told
 from ..fit.inputs import FLOATS, read_array
 from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
-from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.engine import run
 from ..linalg.blas import one_thread
@@ -31,7 +31,7 @@ from .sparse_passes import differing
 Array = NDArray[Any]
 
 
-class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
 
     Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal
@@ -167,9 +167,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             self._check_parameters()
-            monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+            monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time)
             pursuit = self._pursuit(X, mask)
             with monitor, one_thread(), np.errstate(over="ignore"):
                 self._solve(pursuit, monitor)

@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads, real, whole
+from ..fit.callbacks import CallbackSupportMixin
 from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
@@ -26,7 +27,7 @@ from .track import WIDE, Track, code_rows
 Array = NDArray[Any]
 
 
-class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Split rows that come one by one, such as frames of a video, into low rank and outliers.
 
     Unlike `RobustPCA` this is a method for streams that proves nothing: there is no common objective, no
