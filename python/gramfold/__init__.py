@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import version
 
 from . import datasets, plot
+from .accelerate import accelerate
 from .coding.bases import OrthoBasis
 from .coding.certificate import Certificate, certify
 from .coding.coherence import babel_function, coherence_report, mutual_coherence, welch_bound
@@ -54,6 +55,7 @@ __all__ = [
     "RobustPCA",
     "SparseCoder",
     "TruncatedSVD",
+    "accelerate",
     "babel_function",
     "blocks",
     "certify",
