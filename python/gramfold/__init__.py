@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from . import datasets, plot
 from .accelerate import accelerate
+from .accelerate.twins import from_sklearn
 from .coding.bases import OrthoBasis
 from .coding.certificate import Certificate, certify
 from .coding.coherence import babel_function, coherence_report, mutual_coherence, welch_bound
@@ -62,6 +63,7 @@ __all__ = [
     "coherence_report",
     "datasets",
     "encode",
+    "from_sklearn",
     "kmeans_plusplus",
     "least_norm",
     "mutual_coherence",

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import sklearn
 
-from .twins import NAMES, as_twin, ours, shared_parameters
+from .twins import NAMES, ours
 
 logger = logging.getLogger("gramfold")
 TESTED = ("1.6", "1.7", "1.8", "1.9")
@@ -39,7 +39,7 @@ def _reduced(self: Any, protocol: Any) -> Any:
     original = type(self).__dict__.get("_original")
     if original is None:
         return object.__reduce_ex__(self, protocol)
-    made = as_twin(self, original)
+    made = self.to_sklearn()
     return copyreg._reconstructor, (original, object, None), made.__getstate__()  # type: ignore[attr-defined]
 
 
@@ -81,10 +81,10 @@ def _gone_back(self: Any, name: str, original: type, arguments: Any, given: Any,
     """Let scikit-learn do it, if it can, for good."""
     kind, before = type(self), dict(vars(self))
     try:
-        parameters = shared_parameters(self, original)
+        self._parameters_of(kind.__mro__[1], original)
     except ValueError:
         raise error from None
-    for parameter in set(self.get_params(deep=False)) - set(parameters):
+    for parameter in self.get_params(deep=False).keys() - inspect.signature(original).parameters.keys():
         delattr(self, parameter)
     self.__class__ = original
     try:

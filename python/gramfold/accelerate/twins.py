@@ -1,10 +1,8 @@
-"""Which of scikit-learn's names gramfold has, and fitted models of it as scikit-learn's."""
+"""Which of scikit-learn's names gramfold has, and where."""
 
-import inspect
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
 # Of each public module of scikit-learn the names, and the modules of gramfold that have them.
@@ -30,32 +28,39 @@ def ours(module: str, name: str) -> Any:
     return getattr(import_module(f"gramfold.{NAMES[module][name]}"), name)
 
 
-def shared_parameters(model: BaseEstimator, twin: type[BaseEstimator]) -> dict[str, Any]:
-    """The parameters that both have.
+def from_sklearn(model: BaseEstimator) -> Any:
+    """Give a model of scikit-learn's as gramfold's, fitted if it is: for fast `transform`, and as a start.
+
+    What was learned is taken over, and arrays are shared; `partial_fit` needs a fit of gramfold's own.
+
+    Parameters
+    ----------
+    model : estimator
+        Of a class of scikit-learn's that gramfold has.
+
+    Returns
+    -------
+    estimator
 
     Raises
     ------
-    ValueError
-        If one that scikit-learn lacks is not at its default.
+    TypeError
+        If gramfold has no such class.
+
+    Examples
+    --------
+    >>> import gramfold as gf
+    >>> from sklearn.cluster import KMeans
+    >>> slow = KMeans(2, random_state=0, n_init=1).fit([[0.0], [1.0], [9.0]])
+    >>> gf.from_sklearn(slow).predict([[8.0]]) == slow.predict([[8.0]])
+    array([ True])
     """
-    given, defaults = model.get_params(deep=False), inspect.signature(type(model).__init__).parameters
-    known = inspect.signature(twin.__init__).parameters
-    for name, value in given.items():
-        default = defaults[name].default
-        if name not in known and name != "n_threads" and value is not default and value != default:
-            raise ValueError(f"scikit-learn's {twin.__name__} has no {name}, which is {value!r}")
-    return {name: value for name, value in given.items() if name in known}
-
-
-def as_twin(model: Any, twin: type[BaseEstimator]) -> Any:
-    """A model of scikit-learn's class that predicts and transforms as this one, fitted if it is."""
-    made = twin(**shared_parameters(model, twin))
-    learned = {name: value for name, value in vars(model).items() if name.endswith("_")}
-    vars(made).update(learned)
+    name = type(model).__name__
+    module = next((module for module, found in NAMES.items() if name in found), None)
+    if module is None or not type(model).__module__.startswith(module):
+        raise TypeError(f"gramfold has no class for {type(model).__module__}.{name}")
+    made = ours(module, name)(**model.get_params(deep=False))
+    vars(made).update({key: value for key, value in vars(model).items() if key.endswith("_")})
     if hasattr(model, "_sklearn_output_config"):
         made._sklearn_output_config = model._sklearn_output_config
-    if twin.__name__.endswith("KMeans") and learned:
-        made._n_threads, made._n_features_out = 1, len(model.cluster_centers_)
-    if twin.__name__ == "MiniBatchNMF" and learned:
-        made._check_params(np.empty((1, model.n_features_in_)))
     return made

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
-from ..fit.callbacks import CallbackSupportMixin, told
+from ..fit.callbacks import told
+from ..fit.estimator import Estimator
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
 from ..fit.warn import warn
@@ -30,7 +31,7 @@ class Posterior(NamedTuple):
     resp: Array | None
 
 
-class BaseMixture(DensityMixin, CallbackSupportMixin, BaseEstimator):
+class BaseMixture(DensityMixin, Estimator):
     """Parameters, checks and posterior of a mixture."""
 
     n_components: int
