@@ -33,12 +33,14 @@ from .ridge.least_norm import least_norm
 from .ridge.path import ridge_path
 from .rpca.estimator import RobustPCA
 from .rpca.online import OnlineRobustPCA
+from .skops_types import SKOPS_TYPES
 
 __version__ = version("gramfold")
 sys.modules.update({f"{__name__}.patches": patches, f"{__name__}.restore": restore})  # public by these names
 __all__ = [
     "NMF",
     "PCA",
+    "SKOPS_TYPES",
     "Blocks",
     "Certificate",
     "DictionaryLearning",
