@@ -130,6 +130,14 @@ def test_wrong_calls_raise_what_scikit_learn_raises_and_change_nothing(accelerat
     assert type(model) is sklearn.cluster.KMeans
 
 
+def test_a_batch_that_does_not_fit_those_before_is_refused_by_gramfold(accelerated):
+    model = sklearn.decomposition.MiniBatchNMF(2, random_state=0).partial_fit(X)
+    with pytest.raises(ValueError, match="X has 5 features, but MiniBatchNMF is expecting 6"):
+        model.partial_fit(X[:, :5])
+    assert type(model) is sklearn.decomposition.MiniBatchNMF
+    model.partial_fit(X)
+
+
 def test_pipelines_searches_and_column_transformers_run_as_they_are(accelerated, tmp_path):
     steps = make_pipeline(
         ColumnTransformer([("nmf", sklearn.decomposition.NMF(2, random_state=0, max_iter=500), slice(0, 4))],

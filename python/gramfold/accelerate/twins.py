@@ -1,31 +1,23 @@
-"""Which of scikit-learn's names gramfold has, and where."""
+"""Which of scikit-learn's names gramfold has, and models of those classes as gramfold's."""
 
 from importlib import import_module
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-# Of each public module of scikit-learn the names, and the modules of gramfold that have them.
-NAMES = {
-    "sklearn.decomposition": {
-        "NMF": "nmf.estimator", "non_negative_factorization": "nmf.estimator",
-        "MiniBatchNMF": "nmf.minibatch", "PCA": "pca.estimator", "IncrementalPCA": "pca.incremental",
-        "TruncatedSVD": "pca.truncated_svd", "DictionaryLearning": "dictionary.estimator",
-        "MiniBatchDictionaryLearning": "dictionary.minibatch", "SparseCoder": "coding.sparse_coder",
-        "sparse_encode": "coding.sparse_encode",
-    },
-    "sklearn.cluster": {
-        "KMeans": "kmeans.estimator", "MiniBatchKMeans": "kmeans.minibatch",
-        "kmeans_plusplus": "kmeans.seeding",
-    },
-    "sklearn.mixture": {"GaussianMixture": "mixture.gaussian"},
-    "sklearn.linear_model": {"Ridge": "ridge.estimator"},
-}  # fmt: skip
+from ..fit.estimator import TWINS
+
+FUNCTIONS = {
+    "non_negative_factorization": "sklearn.decomposition",
+    "sparse_encode": "sklearn.decomposition",
+    "kmeans_plusplus": "sklearn.cluster",
+}
+NAMES = TWINS | FUNCTIONS
 
 
-def ours(module: str, name: str) -> Any:
+def ours(name: str) -> Any:
     """What gramfold has by a name of scikit-learn's."""
-    return getattr(import_module(f"gramfold.{NAMES[module][name]}"), name)
+    return getattr(import_module("gramfold"), name)
 
 
 def from_sklearn(model: BaseEstimator) -> Any:
@@ -56,10 +48,9 @@ def from_sklearn(model: BaseEstimator) -> Any:
     array([ True])
     """
     name = type(model).__name__
-    module = next((module for module, found in NAMES.items() if name in found), None)
-    if module is None or not type(model).__module__.startswith(module):
+    if name not in TWINS or not type(model).__module__.startswith(TWINS[name]):
         raise TypeError(f"gramfold has no class for {type(model).__module__}.{name}")
-    made = ours(module, name)(**model.get_params(deep=False))
+    made = ours(name)(**model.get_params(deep=False))
     vars(made).update({key: value for key, value in vars(model).items() if key.endswith("_")})
     if hasattr(model, "_sklearn_output_config"):
         made._sklearn_output_config = model._sklearn_output_config
