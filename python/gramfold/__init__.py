@@ -4,6 +4,8 @@ import sys
 from importlib.metadata import version
 
 from . import datasets, plot
+from .accelerate import accelerate
+from .accelerate.twins import from_sklearn
 from .coding.bases import OrthoBasis
 from .coding.certificate import Certificate, certify
 from .coding.coherence import babel_function, coherence_report, mutual_coherence, welch_bound
@@ -31,12 +33,14 @@ from .ridge.least_norm import least_norm
 from .ridge.path import ridge_path
 from .rpca.estimator import RobustPCA
 from .rpca.online import OnlineRobustPCA
+from .skops_types import SKOPS_TYPES
 
 __version__ = version("gramfold")
 sys.modules.update({f"{__name__}.patches": patches, f"{__name__}.restore": restore})  # public by these names
 __all__ = [
     "NMF",
     "PCA",
+    "SKOPS_TYPES",
     "Blocks",
     "Certificate",
     "DictionaryLearning",
@@ -54,12 +58,14 @@ __all__ = [
     "RobustPCA",
     "SparseCoder",
     "TruncatedSVD",
+    "accelerate",
     "babel_function",
     "blocks",
     "certify",
     "coherence_report",
     "datasets",
     "encode",
+    "from_sklearn",
     "kmeans_plusplus",
     "least_norm",
     "mutual_coherence",

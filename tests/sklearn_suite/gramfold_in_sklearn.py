@@ -1,6 +1,7 @@
 """A plugin of pytest: gramfold's classes and functions stand where scikit-learn's own tests look for theirs.
 
-Run it with GRAMFOLD_OUTCOMES set to a file, which gets a line a test: its name, how it ended, and why.
+Run it with GRAMFOLD_OUTCOMES set to a file, which gets a line a test: its name, how it ended, and why. With
+GRAMFOLD_ACCELERATE set, `gramfold.accelerate` puts them there.
 """
 
 import importlib
@@ -25,10 +26,13 @@ TAKEN = {
 }  # fmt: skip
 NOT_RIDGE = {"RidgeCV", "RidgeClassifier", "RidgeClassifierCV"}
 
-for (public, private), names in TAKEN.items():
-    for module in (public, f"{public}.{private}"):
-        for name in names:
-            setattr(importlib.import_module(module), name, getattr(gf, name))
+if os.environ.get("GRAMFOLD_ACCELERATE"):
+    gf.accelerate()
+else:
+    for (public, private), names in TAKEN.items():
+        for module in (public, f"{public}.{private}"):
+            for name in names:
+                setattr(importlib.import_module(module), name, getattr(gf, name))
 
 
 def pytest_collection_modifyitems(items):

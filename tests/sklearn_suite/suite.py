@@ -30,7 +30,7 @@ ROWS = {
 SECONDS = 300
 
 
-def outcomes(module):
+def outcomes(module, **environment):
     """The name of each test of a module, how it ended, and why, from an interpreter of its own."""
     tests = f"sklearn.{MODULES[module]}.tests.{module}"
     with tempfile.TemporaryDirectory() as folder:
@@ -39,6 +39,7 @@ def outcomes(module):
             [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", folder, "--tb=line",
              "-p", "no:cacheprovider", "-p", "gramfold_in_sklearn", "--pyargs", tests],
             env={name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+            | environment
             | {"GRAMFOLD_OUTCOMES": str(path), "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
             cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip

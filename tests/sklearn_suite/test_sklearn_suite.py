@@ -24,20 +24,32 @@ def expected_failures(module):
     return found
 
 
+def entry_of(listed, name):
+    """The line of the list that a test is on."""
+    return next((test for test, pattern in listed.items() if pattern.fullmatch(name)), None)
+
+
 @pytest.mark.skipif(VERSION not in counts(), reason=f"no list of failures for scikit-learn {VERSION}")
 @pytest.mark.parametrize("module", MODULES)
 def test_scikit_learns_own_tests_pass_but_for_those_listed(module):
     found, listed = outcomes(module), expected_failures(module)
-
-    def entry(name):
-        return next((test for test, pattern in listed.items() if pattern.fullmatch(name)), None)
-
     failed = {name: why for name, outcome, why in found if outcome == "failed"}
     passed = [name for name, outcome, _ in found if outcome == "passed"]
-    assert not {name: why for name, why in failed.items() if entry(name) is None}
-    assert not [name for name in passed if entry(name)], "these pass, and are listed as failing"
-    assert set(map(entry, failed)) == set(listed), "every line of the list must be about a test"
+    assert not {name: why for name, why in failed.items() if entry_of(listed, name) is None}
+    assert not [name for name in passed if entry_of(listed, name)], "these pass, and are listed as failing"
+    assert {entry_of(listed, name) for name in failed} == set(listed), (
+        "every line of the list must be about a test"
+    )
     assert counts()[VERSION][module] == counted(found), "run tests/sklearn_suite/suite.py"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(VERSION not in counts(), reason=f"no list of failures for scikit-learn {VERSION}")
+@pytest.mark.parametrize("module", MODULES)
+def test_they_pass_as_well_by_accelerate_which_goes_back_where_gramfold_refuses(module):
+    found, listed = outcomes(module, GRAMFOLD_ACCELERATE="1"), expected_failures(module)
+    failed = {name: why for name, outcome, why in found if outcome == "failed"}
+    assert not {name: why for name, why in failed.items() if entry_of(listed, name) is None}
 
 
 def test_the_readme_says_how_much_passes():

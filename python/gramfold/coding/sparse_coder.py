@@ -5,10 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
 from ..fit.arguments import flag
+from ..fit.estimator import Estimator
 from ..fit.inputs import read_atoms, read_rows
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import State, run
@@ -17,7 +18,7 @@ from ..fold.source import Array, Source
 from .sparse_encode import sparse_encode
 
 
-class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Transform and inverse of a model with a dictionary."""
 
     transform_algorithm: str

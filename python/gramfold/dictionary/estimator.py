@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..coding.coder import Coder
 from ..fit.arguments import Seed, choice, effective_threads
+from ..fit.callbacks import fit_task, told
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
-from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.observe import observe
 from ..fold.observed import Observed
@@ -178,7 +178,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             warm = bool(self.warm_start) and hasattr(self, "components_")
             x = self._given(X, mask, reset=not warm)
             coder, rule = self._check_parameters(x.cols)
@@ -188,7 +188,7 @@ class DictionaryLearning(BaseDictionaryLearning):
                 start=self._start_codes(x, len(atoms), warm),
             )  # fmt: skip
             steps.faulty = getattr(self, "_faulty", None) if warm else None
-            with Monitor(self.max_iter, int(self.verbose), self.callback, self.max_time) as monitor:
+            with Monitor(self.max_iter, int(self.verbose), told(self), self.max_time) as monitor:
                 self.converged_ = iterate(steps, atoms, monitor, self.max_iter, float(self.tol))
             self.components_, self._rng = atoms, rng
             self._codes, self._faulty = steps.codes, steps.faulty

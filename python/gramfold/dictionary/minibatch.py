@@ -7,6 +7,7 @@ from sklearn.utils import gen_batches
 
 from ..coding.coder import MATCHING, Coder
 from ..fit.arguments import Seed, flag, whole
+from ..fit.callbacks import fit_task, told
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array, Source
@@ -127,7 +128,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the atoms; see `DictionaryLearning.fit`."""
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             warm = bool(self.warm_start) and hasattr(self, "components_")
             x = self._source(X, reset=not warm)
             online = self._online(x, warm)
@@ -138,7 +139,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
                 order = np.random.RandomState(self._order).permutation(x.rows)
                 batches = [order[batch] for batch in batches]
             with Monitor(
-                self.max_iter * len(batches), int(self.verbose), self.callback, self.max_time
+                self.max_iter * len(batches), int(self.verbose), told(self), self.max_time
             ) as monitor:
                 self.converged_ = self._run(x, batches, online, monitor)
             self._keep(online)

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
+from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.warn import warn
@@ -41,7 +42,7 @@ class Given:
         return Given(x.outside(self.frozen), None, x.outside(self.mean))
 
 
-class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Estimator):
     """Parameters, checks, and what is done with fixed centroids."""
 
     n_clusters: int

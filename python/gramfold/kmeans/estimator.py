@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, choice, flag, seeded
+from ..fit.callbacks import fit_task, told
 from ..fit.monitor import Callback, Monitor
-from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from .base import BaseKMeans
 from .lloyd import Clustering, Prior, lloyd, mean_variance
@@ -136,7 +136,7 @@ class KMeans(BaseKMeans):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             best, monitor = self._fit(X, sample_weight)
             self.cluster_centers_, self.labels_ = best.centers, best.labels
             self.inertia_, self.objective_ = best.inertia, best.objective
@@ -157,7 +157,7 @@ class KMeans(BaseKMeans):
         for _ in range(self._runs(10)):
             start = self._start(x, weights, given, rng)
             with Monitor(
-                self.max_iter, self.verbose, self.callback, self.max_time, begun=begun,
+                self.max_iter, self.verbose, told(self), self.max_time, begun=begun,
                 objective="inertia and penalty" if prior.ridge else "inertia",
             ) as monitor:  # fmt: skip
                 monitor.say("Initialization complete")

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
+from ..fit.callbacks import fit_task, told
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
@@ -108,12 +109,12 @@ class MiniBatchKMeans(BaseKMeans):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the centroids from batches drawn at random; see `KMeans.fit`."""
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             self._check_parameters()
             X = self._read(X, reset=True)
             weights, mass = checked_weights(sample_weight, X)
             x, given = self._ready(X)
-            monitor = Monitor(None, self.verbose, self.callback, self.max_time, objective="mean inertia")
+            monitor = Monitor(None, self.verbose, told(self), self.max_time, objective="mean inertia")
             with monitor:
                 centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history

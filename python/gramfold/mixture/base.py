@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
+from ..fit.callbacks import told
+from ..fit.estimator import Estimator
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
 from ..fit.warn import warn
@@ -29,7 +31,7 @@ class Posterior(NamedTuple):
     resp: Array | None
 
 
-class BaseMixture(DensityMixin, BaseEstimator):
+class BaseMixture(DensityMixin, Estimator):
     """Parameters, checks and posterior of a mixture."""
 
     n_components: int
@@ -137,7 +139,7 @@ class BaseMixture(DensityMixin, BaseEstimator):
         for _ in range(1 if warm else self.n_init):
             theta = resume() if warm else model.start(rng)
             with Monitor(
-                self.max_iter, self.verbose, self.callback, self.max_time, begun=begun,
+                self.max_iter, self.verbose, told(self), self.max_time, begun=begun,
                 every=self.verbose_interval,
             ) as monitor:  # fmt: skip
                 trace = em.run(

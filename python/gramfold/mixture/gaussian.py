@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
+from ..fit.callbacks import fit_task
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
-from ..fit.unchanged import unchanged_on_error
 from ..fold.segments import source_of
 from .base import (
     BaseMixture,
@@ -151,7 +151,7 @@ class GaussianMixture(BaseMixture):
             If a parameter or X is not as described, a covariance cannot be inverted, or a result leaves the
             range of X's type; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             self._check_parameters()
             X = read_rows(X, self, sparse=False, ensure_min_samples=2, segments=True)
             x = source_of(X, effective_threads(self.n_threads))

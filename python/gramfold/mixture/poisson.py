@@ -8,9 +8,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
+from ..fit.callbacks import fit_task
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
-from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array
 from .base import (
     BaseMixture,
@@ -145,7 +145,7 @@ class PoissonMixture(BaseMixture):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             self._check_parameters()
             counts = self._counts(X, exposure, sample_weight, reset=True)
             self._check_rows(counts.source.rows, counts.weights)

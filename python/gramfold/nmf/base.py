@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.estimator import Estimator
 from ..fit.floats import name_of
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
@@ -30,7 +31,7 @@ SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
-class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Parameters, checks and the fixed-components half of NMF."""
 
     n_components: int | str | None

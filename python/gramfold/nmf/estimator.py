@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..fit.arguments import Seed, choice, flag, seeded, whole
+from ..fit.callbacks import fit_task, told
 from ..fit.monitor import Callback, Monitor
-from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.source import Array
 from ..linalg.powers import power_of_two
@@ -145,7 +145,7 @@ class NMF(BaseNMF):
         self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
     ) -> Self:  # fmt: skip
         """Learn the components; see `fit_transform`."""
-        self.fit_transform(X, W=W, H=H, mask=mask, sample_weight=sample_weight)
+        self.fit_transform(X, y, W=W, H=H, mask=mask, sample_weight=sample_weight)
         return self
 
     def fit_transform(
@@ -177,7 +177,7 @@ class NMF(BaseNMF):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
             W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H, W)
             self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
@@ -192,7 +192,7 @@ class NMF(BaseNMF):
     ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
-        monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+        monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time)
         loss = self._loss(X, mask, reset=True)
         weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
         W, H = self._start(loss.x, W, H)

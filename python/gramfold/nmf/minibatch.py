@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from ..fit.arguments import Seed, choice, flag, real, whole
+from ..fit.callbacks import fit_task, told
 from ..fit.inputs import FLOATS
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
@@ -124,7 +125,7 @@ class MiniBatchNMF(BaseNMF):
 
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components; see `fit_transform`."""
-        self.fit_transform(X, W=W, H=H)
+        self.fit_transform(X, y, W=W, H=H)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Array:
@@ -146,7 +147,7 @@ class MiniBatchNMF(BaseNMF):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             return self._fit(X, W, H)
 
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
@@ -156,7 +157,7 @@ class MiniBatchNMF(BaseNMF):
         W, H = self._start(loss.x, W, H)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums(self._beta())
-        monitor = Monitor(self.max_iter * len(batches), self.verbose, self.callback, self.max_time)
+        monitor = Monitor(self.max_iter * len(batches), self.verbose, told(self), self.max_time)
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
         steps = len(monitor.rows)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads
+from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.row_weights import RowWeights
 from ..fold.engine import run
@@ -20,7 +21,7 @@ from .sparse_rows import SparseRows
 Array = NDArray[Any]
 
 
-class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Rows times the transposed components_, after the mean is taken off where there is one."""
 
     n_threads: int | None

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
-
-from ..fit.arguments import InvalidParameterError
+from sklearn.utils._param_validation import InvalidParameterError
 
 Array = NDArray[Any]
 
@@ -19,7 +18,7 @@ def wanted_of(n_components: Any, solver: str, samples: int, features: int) -> in
     n, most = n_components, min(samples, features)
     if n is None:
         return max(most - (solver == "arpack"), 1)
-    share = isinstance(n, Real) and not isinstance(n, Integral) and 0 < n < 1
+    share = isinstance(n, Real) and not isinstance(n, Integral) and 0 < float(n) < 1
     if share or (isinstance(n, str) and n == "mle"):
         if solver in TRUNCATED:
             kind = "a share of the variance" if share else "a string"
@@ -32,13 +31,14 @@ def wanted_of(n_components: Any, solver: str, samples: int, features: int) -> in
         return None
     if not isinstance(n, Integral) or isinstance(n, bool):
         raise InvalidParameterError(f"n_components must be whole, in (0, 1), 'mle' or None, got {n!r}")
+    k = int(n)
     least, names = (1, f"'{solver}'") if solver in TRUNCATED else (0, "'full', 'covariance_eigh' or 'auto'")
     bound = f"min(n_samples, n_features)={most} with svd_solver={names}"
-    if not least <= n <= most:
-        raise ValueError(f"n_components={n} must be between {least} and {bound}")
-    if solver == "arpack" and n == most:
-        raise ValueError(f"n_components={n} must be strictly less than {bound}; take 'auto' for all")
-    return int(n)
+    if not least <= k <= most:
+        raise ValueError(f"n_components={k} must be between {least} and {bound}")
+    if solver == "arpack" and k == most:
+        raise ValueError(f"n_components={k} must be strictly less than {bound}; take 'auto' for all")
+    return k
 
 
 def minka(variances: Array, n_samples: int) -> int:

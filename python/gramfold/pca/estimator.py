@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 
 from ..fit.arguments import Seed, choice, flag, real, whole
+from ..fit.callbacks import fit_task
 from ..fit.inputs import read_rows
-from ..fit.unchanged import unchanged_on_error
 from ..linalg.blas import one_thread
 from .base import GaussianComponents, largest_positive
 from .decompose import Found, by_gram, by_lapack
@@ -140,13 +140,13 @@ class PCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), one_thread():
+        with fit_task(self, X, y), one_thread():
             self._fit(X, sample_weight)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
         """Find the components and give the coordinates of X in them; see `fit` and `transform`."""
-        with unchanged_on_error(self), one_thread():
+        with fit_task(self, X, y), one_thread():
             return self._codes(self._fit(X, sample_weight))
 
     def _fit(self, X: Any, sample_weight: Any) -> Rows:

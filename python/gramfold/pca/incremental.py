@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches
 
 from ..fit.arguments import flag, whole
+from ..fit.callbacks import fit_task
 from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
@@ -96,7 +97,7 @@ class IncrementalPCA(GaussianComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), one_thread():
+        with fit_task(self, X, y), one_thread():
             X = read_rows(X, self, segments=True)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size

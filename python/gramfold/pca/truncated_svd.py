@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 
 from ..fit.arguments import Seed, choice, real, whole
+from ..fit.callbacks import fit_task
 from ..fit.inputs import read_rows
-from ..fit.unchanged import unchanged_on_error
 from ..linalg.blas import one_thread
 from .base import LinearComponents, largest_positive, unscaled, variance_in
 from .decompose import Found, by_gram
@@ -91,7 +91,7 @@ class TruncatedSVD(LinearComponents):
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Find the components; see `fit_transform`."""
-        self.fit_transform(X, sample_weight=sample_weight)
+        self.fit_transform(X, y, sample_weight=sample_weight)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -113,7 +113,7 @@ class TruncatedSVD(LinearComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self), one_thread():
+        with fit_task(self, X, y), one_thread():
             self._check_parameters()
             gaps = self.missing == "mask"
             X = read_rows(

@@ -3,12 +3,14 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed
+from ..fit.callbacks import fit_task
+from ..fit.estimator import Estimator
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.unchanged import unchanged_on_error
@@ -31,7 +33,7 @@ def _takes_blocks(model: "Ridge") -> bool:
     )
 
 
-class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     """Linear least squares with an L2 penalty.
 
     Minimises 1/2 sum_i w_i |y_i - B'x_i - c|^2 + 1/2 sum_t alpha_t |B_t|^2 over coefficients B and intercepts
@@ -164,7 +166,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a parameter, X, y or a weight is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             check_parameters(self)
             data = read(self, X, y, sample_weight, reset=True)
             if hasattr(self, "_moments"):

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..fit.callbacks import told
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
 from . import ways
@@ -46,7 +47,7 @@ def solve(model: Any, data: Data, seen: Seen | None = None) -> RidgeSolution:
     name = choose(model, data, seen)
     iterative = name in ITERATIONS
     most = model.max_iter or (1000 if name == "sgd" else 10_000) if iterative else 1
-    monitor = Monitor(most, model.verbose, model.callback, model.max_time)
+    monitor = Monitor(most, model.verbose, told(model), model.max_time)
     problem = RidgeProblem(model, data, penalties(model.alpha, data.y.shape[1], data.units), monitor, seen)
     if data.x.cols > min(data.x.rows, ways.MOST_COLUMNS) or name in ("svd", "sgd"):  # else moments tell
         data.x.check_finite()

@@ -5,16 +5,17 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.callbacks import fit_task, told
+from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
 from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
-from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.engine import run
 from ..linalg.blas import one_thread
@@ -31,7 +32,7 @@ from .sparse_passes import differing
 Array = NDArray[Any]
 
 
-class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
 
     Minimises |L|_* + sum of lam |S_ij| over the observed entries, subject to L + S = X there (principal
@@ -167,9 +168,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             self._check_parameters()
-            monitor = Monitor(self.max_iter, self.verbose, self.callback, self.max_time)
+            monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time)
             pursuit = self._pursuit(X, mask)
             with monitor, one_thread(), np.errstate(over="ignore"):
                 self._solve(pursuit, monitor)

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads, real, whole
+from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
@@ -26,7 +27,7 @@ from .track import WIDE, Track, code_rows
 Array = NDArray[Any]
 
 
-class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Split rows that come one by one, such as frames of a video, into low rank and outliers.
 
     Unlike `RobustPCA` this is a method for streams that proves nothing: there is no common objective, no

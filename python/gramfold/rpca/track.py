@@ -29,7 +29,7 @@ MOST, STILL = 50, 1e-5
 FAINT = 1e-8  # of the largest energy: what a direction that no row has had yet begins with
 
 
-@dataclass(slots=True)
+@dataclass
 class Track:
     """The subspace and what it remembers.
 

@@ -1,0 +1,80 @@
+"""What every estimator is: one of scikit-learn's, with its callbacks, and a way to its class of that name."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.metaestimators import available_if
+
+from .callbacks import CallbackSupportMixin
+
+TWINS = {
+    "NMF": "sklearn.decomposition", "MiniBatchNMF": "sklearn.decomposition", "PCA": "sklearn.decomposition",
+    "IncrementalPCA": "sklearn.decomposition", "TruncatedSVD": "sklearn.decomposition",
+    "DictionaryLearning": "sklearn.decomposition", "SparseCoder": "sklearn.decomposition",
+    "MiniBatchDictionaryLearning": "sklearn.decomposition", "KMeans": "sklearn.cluster",
+    "MiniBatchKMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture",
+    "Ridge": "sklearn.linear_model",
+}  # fmt: skip
+WITHOUT_EFFECT = ("n_threads", "callback", "max_time")  # on what was learned
+
+
+def of_sklearn(name: str) -> Any:
+    """scikit-learn's own class of this name, also while `accelerate` has put another in its place."""
+    module = vars(import_module(TWINS[name]))
+    replaced = module.get("_gramfold", {})
+    return replaced[name][0] if name in replaced else module[name]
+
+
+def _own_class(model: Any) -> type | None:
+    """The class of gramfold that a model is of, if scikit-learn has one of this name."""
+    own = (cls for cls in type(model).__mro__ if cls.__module__.startswith("gramfold."))
+    return next((cls for cls in own if cls.__name__ in TWINS), None)
+
+
+class Estimator(CallbackSupportMixin, BaseEstimator):
+    """An estimator of gramfold."""
+
+    @available_if(_own_class)  # type: ignore[untyped-decorator]
+    def to_sklearn(self) -> Any:
+        """Give the model as scikit-learn's class of the same name, fitted if this one is.
+
+        It predicts, transforms and scores with what was learned here, and works wherever scikit-learn's does,
+        with ONNX converters say. Arrays are shared, not copied. The values of parameters stay: one that
+        scikit-learn does not know, such as init='k-means||', is refused when it is fitted again.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        ValueError
+            If a parameter that scikit-learn lacks is set to other than its default.
+        AttributeError
+            If scikit-learn has no such class.
+        """
+        own = _own_class(self)
+        assert own is not None
+        twin = of_sklearn(own.__name__)
+        made = twin(**self._parameters_of(own, twin))
+        learned = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        vars(made).update(learned)
+        if hasattr(self, "_sklearn_output_config"):
+            made._sklearn_output_config = self._sklearn_output_config
+        if "cluster_centers_" in learned:
+            made._n_threads, made._n_features_out = 1, len(learned["cluster_centers_"])
+        if twin.__name__ == "MiniBatchNMF" and learned:
+            made._check_params(np.empty((1, learned["n_features_in_"])))
+        return made
+
+    def _parameters_of(self, own: type, twin: type[BaseEstimator]) -> dict[str, Any]:
+        """The parameters that scikit-learn's class has too; others must be at their defaults."""
+        ours, theirs = (inspect.signature(cls).parameters for cls in (own, twin))
+        for name in ours.keys() - theirs.keys() - set(WITHOUT_EFFECT):
+            value, default = getattr(self, name), ours[name].default
+            if value is not default and (np.ndim(value) or value != default):
+                raise ValueError(f"scikit-learn's {twin.__name__} has no {name}, which is {value!r}")
+        return {name: getattr(self, name) for name in ours if name in theirs and name != "callback"}

@@ -1,0 +1,27 @@
+"""What models are made of, for skops, which loads only types that it is told to trust."""
+
+SKOPS_TYPES = [
+    "gramfold.coding.sparse_coder.SparseCoder",
+    "gramfold.dictionary.estimator.DictionaryLearning",
+    "gramfold.dictionary.minibatch.MiniBatchDictionaryLearning",
+    "gramfold.kmeans.base.Given",
+    "gramfold.kmeans.batches.Tally",
+    "gramfold.kmeans.estimator.KMeans",
+    "gramfold.kmeans.minibatch.MiniBatchKMeans",
+    "gramfold.mixture.gaussian.GaussianMixture",
+    "gramfold.mixture.poisson.PoissonMixture",
+    "gramfold.nmf.batches.FadingSums",
+    "gramfold.nmf.estimator.NMF",
+    "gramfold.nmf.minibatch.MiniBatchNMF",
+    "gramfold.pca.estimator.PCA",
+    "gramfold.pca.incremental.IncrementalPCA",
+    "gramfold.pca.truncated_svd.TruncatedSVD",
+    "gramfold.ridge.estimator.Ridge",
+    "gramfold.ridge.seen.Seen",
+    "gramfold.ridge.units.Units",
+    "gramfold.rpca.estimator.RobustPCA",
+    "gramfold.rpca.low_rank.LowRank",
+    "gramfold.rpca.online.OnlineRobustPCA",
+    "gramfold.rpca.track.Track",
+    "numpy.dtype",
+]
