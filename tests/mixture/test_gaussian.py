@@ -122,7 +122,7 @@ def test_moments_are_taken_again_where_a_mean_moves_far(kind, dtype):
     factors = 1 / np.sqrt(covariances) if kind != "full" else np.stack([np.eye(3), 1e-3 * np.eye(3)])
     covariances = out_of_units(covariances, kind, 1 / frame.scale)
     factors = in_units(factors, kind, 1 / frame.scale)
-    new, _ = model.step(GaussianParameters(np.array([0.5, 0.5]), means, covariances, factors))
+    new, _ = model.step(GaussianParameters(kind, np.array([0.5, 0.5]), means, covariances, factors))
     exact = np.cov(X[200:].astype(float).T, bias=True)
     expected = {"full": exact, "diag": np.diag(exact), "spherical": np.diag(exact).mean()}[kind]
     found = out_of_units(new.covariances, kind, frame.scale)[1]

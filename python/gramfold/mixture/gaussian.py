@@ -59,6 +59,9 @@ class GaussianMixture(BaseMixture):
         The start, or what is known of it, in the shapes of `weights_`, `means_` and `precisions_`.
     random_state : int, RandomState or None
         For the start, and for `sample`.
+    accelerate : bool, default=False
+        Whether steps are extrapolated by SQUAREM: far fewer where components overlap. A step that would lower
+        the likelihood is not taken. With several maxima it may lead to another one.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
         components and columns, with the same `covariance_type`.
@@ -96,6 +99,8 @@ class GaussianMixture(BaseMixture):
     References
     ----------
     Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
+    Varadhan & Roland (2008), Simple and globally convergent methods for accelerating the convergence of
+    any EM algorithm.
 
     Examples
     --------
@@ -114,8 +119,9 @@ class GaussianMixture(BaseMixture):
         self, n_components: int = 1, *, covariance_type: str = "full", tol: float = 1e-3,
         reg_covar: float = 1e-6, max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans",
         weights_init: Any = None, means_init: Any = None, precisions_init: Any = None,
-        random_state: Seed = None, warm_start: bool = False, verbose: int = 0, verbose_interval: int = 10,
-        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+        random_state: Seed = None, accelerate: bool = False, warm_start: bool = False, verbose: int = 0,
+        verbose_interval: int = 10, n_threads: int | None = None, callback: Callback | None = None,
+        max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -128,6 +134,7 @@ class GaussianMixture(BaseMixture):
         self.means_init = means_init
         self.precisions_init = precisions_init
         self.random_state = random_state
+        self.accelerate = accelerate
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
@@ -242,7 +249,7 @@ class GaussianMixture(BaseMixture):
         factors = in_units(factors, self._kind, 1 / frame.scale)
         means = (means - frame.shift) * frame.scale
         spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
-        return GaussianParameters(weights, means, spread, factors)
+        return GaussianParameters(self._kind, weights, means, spread, factors)
 
     def _attributes(self) -> tuple[Double, Double, Double]:
         names = ("weights_", "means_", "precisions_cholesky_")
@@ -266,11 +273,11 @@ class GaussianMixture(BaseMixture):
         points, theta = Points(x, None, frame), self._fitted(frame)
         n, d = X.shape
         score, labels = np.empty(n), np.empty(n, np.int64)
-        found = points.run(theta, self._kind, resp=resp, score=score, labels=labels).resp
+        found = points.run(theta, resp=resp, score=score, labels=labels).resp
         far = np.flatnonzero(~(score > -SURE[X.dtype] * (d + 4)))
         for start in range(0, len(far), BLOCK):
             rows = far[start : start + BLOCK]
-            score[rows], shares = far_posterior(points, rows, theta, self._kind)
+            score[rows], shares = far_posterior(points, rows, theta)
             labels[rows] = shares.argmax(axis=1)
             if found is not None:
                 found[rows] = shares

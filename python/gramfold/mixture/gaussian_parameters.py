@@ -13,6 +13,7 @@ from scipy.linalg import cholesky
 from scipy.linalg.lapack import dtrtri
 
 from ..fit.inputs import read_array
+from .em import SHRINK, Degenerate
 
 Double = NDArray[np.float64]
 
@@ -24,10 +25,39 @@ SMALL = 128  # columns up to which NumPy inverts triangles as fast as LAPACK
 class GaussianParameters:
     """Shares (k,), means (k, d), covariances and factors in the units of a frame, see `gaussian_points`."""
 
+    kind: str
     weights: Double
     means: Double
     covariances: Double
     factors: Double
+
+    def vector(self) -> Double:
+        """Give weights, means and covariances; steps of EM are nearly linear in them."""
+        return np.concatenate([self.weights, self.means.ravel(), self.covariances.ravel()])
+
+    def moved(self, vector: Double) -> "GaussianParameters":
+        """Give the parameters at `vector`, no weight or variance in any direction below a tenth of these.
+
+        These themselves where a covariance at `vector` cannot be inverted.
+        """
+        k, d = self.means.shape
+        weights, means, covariances = np.split(vector, [k, k + k * d])
+        weights = np.maximum(weights, SHRINK * self.weights)
+        covariances = covariances.reshape(self.covariances.shape)
+        if self.kind in ("diag", "spherical"):
+            covariances = np.maximum(covariances, SHRINK * self.covariances)
+        else:
+            # As multiples of the variances of these.
+            least = np.linalg.eigvalsh(np.swapaxes(self.factors, -1, -2) @ covariances @ self.factors)[..., 0]
+            share = (1 - SHRINK) / (1 - np.minimum(least, SHRINK))
+            covariances = self.covariances + share[..., None, None] * (covariances - self.covariances)
+        try:
+            factors = factors_of(covariances, self.kind)
+        except Degenerate:
+            return self
+        return GaussianParameters(
+            self.kind, weights / weights.sum(), means.reshape(k, d), covariances, factors
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +130,7 @@ def factors_of(covariances: Double, kind: str) -> Double:
 
     Raises
     ------
-    ValueError
+    Degenerate
         If a covariance is not positive definite.
     """
     try:
@@ -111,7 +141,7 @@ def factors_of(covariances: Double, kind: str) -> Double:
         else:
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError:
-        raise ValueError(
+        raise Degenerate(
             "Fitting the mixture model failed because some components have ill-defined empirical covariance "
             "(for instance caused by singleton or collapsed samples). Try to decrease the number of "
             "components, increase reg_covar, or scale the input data."

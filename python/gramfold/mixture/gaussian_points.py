@@ -95,7 +95,7 @@ class Points:
         return float(self.n if self.weights is None else self.weights.sum())
 
     def run(
-        self, theta: GaussianParameters, kind: str, *, about: Double | None = None, first: bool = False,
+        self, theta: GaussianParameters, *, about: Double | None = None, first: bool = False,
         second: tuple[int, ...] | None = None, resp: bool = False, score: Double | None = None,
         labels: NDArray[np.int64] | None = None,
     ) -> Found:  # fmt: skip
@@ -103,7 +103,7 @@ class Points:
 
         Rows of float32 are read as float64 where components are far from the shift, or float32 overflows.
         """
-        constants = log_constants(theta, kind)
+        kind, constants = theta.kind, log_constants(theta)
         common = float(constants.max())
         centers = theta.means @ theta.factors if kind == "tied" else theta.means
         given = {
@@ -111,7 +111,7 @@ class Points:
             "factor": theta.factors,
             "about": theta.means if about is None else about,
         }
-        for dtype in self._types(theta, kind):
+        for dtype in self._types(theta):
             shared = {name: np.ascontiguousarray(a, dtype) for name, a in given.items()}
             shared |= self._frame(dtype) | {"constants": constants - common}
             room = np.empty((self.n, len(constants)), dtype) if resp else None
@@ -178,31 +178,31 @@ class Points:
             rows = slice(start, min(start + BLOCK, self.n))
             yield rows, np.ones((rows.stop - rows.start, 1))
 
-    def _types(self, theta: GaussianParameters, kind: str) -> list[Any]:
+    def _types(self, theta: GaussianParameters) -> list[Any]:
         if self.dtype == np.float64 or self._small_weights:
             return [np.float64]
         means, factors = np.abs(theta.means), np.abs(theta.factors)
-        if kind in ("full", "tied"):
+        if theta.kind in ("full", "tied"):
             away = np.linalg.norm((means[:, None, :] @ factors)[:, 0, :], axis=1)
         else:
-            away = np.linalg.norm(means * (factors[:, None] if kind == "spherical" else factors), axis=1)
+            away = np.linalg.norm(
+                means * (factors[:, None] if theta.kind == "spherical" else factors), axis=1
+            )
         return [np.float64] if (away[theta.weights > 0] > FAR).any() else [np.float32, np.float64]
 
     def _frame(self, dtype: Any) -> dict[str, Array]:
         return {"shift": self.frame.shift.astype(dtype), "scale": self.frame.scale.astype(dtype)}
 
 
-def log_constants(theta: GaussianParameters, kind: str) -> Double:
+def log_constants(theta: GaussianParameters) -> Double:
     """What logits have of no row: log weights and log determinants."""
     d = theta.means.shape[1]
     with np.errstate(divide="ignore"):
         shares = np.log(theta.weights)
-    return shares + (log_determinants(theta.factors, kind, d) - 0.5 * d * np.log(2 * np.pi))
+    return shares + (log_determinants(theta.factors, theta.kind, d) - 0.5 * d * np.log(2 * np.pi))
 
 
-def far_posterior(
-    points: Points, rows: NDArray[np.intp], theta: GaussianParameters, kind: str
-) -> tuple[Double, Double]:
+def far_posterior(points: Points, rows: NDArray[np.intp], theta: GaussianParameters) -> tuple[Double, Double]:
     """Scores and responsibilities of rows whose squares leave the range, or the digits, of their type.
 
     Squares are of rows divided by their size, and the least of a row is taken off before they are multiplied
@@ -215,12 +215,12 @@ def far_posterior(
         squares = np.empty((len(rows), len(theta.means)), np.longdouble)
         for t, mean in enumerate(theta.means):
             y = u / size - mean / size
-            factor = theta.factors if kind == "tied" else theta.factors[t]
-            y = y @ factor if kind in ("full", "tied") else y * factor
+            factor = theta.factors if theta.kind == "tied" else theta.factors[t]
+            y = y @ factor if theta.kind in ("full", "tied") else y * factor
             squares[:, t] = (y * y).sum(axis=1)
         possible = theta.weights > 0
         least = squares[:, possible].min(axis=1, keepdims=True)
-        logits = log_constants(theta, kind) - 0.5 * np.where(possible, squares - least, 0) * size * size
+        logits = log_constants(theta) - 0.5 * np.where(possible, squares - least, 0) * size * size
         top = logits.max(axis=1, keepdims=True)
         resp = np.exp(logits - top)
         total = resp.sum(axis=1, keepdims=True)
