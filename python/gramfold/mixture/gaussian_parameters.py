@@ -55,9 +55,8 @@ class GaussianParameters:
             factors = factors_of(covariances, self.kind)
         except Degenerate:
             return self
-        return GaussianParameters(
-            self.kind, weights / weights.sum(), means.reshape(k, d), covariances, factors
-        )
+        weights /= weights.sum()
+        return GaussianParameters(self.kind, weights, means.reshape(k, d), covariances, factors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,9 +185,8 @@ class Points:
         if theta.kind in ("full", "tied"):
             away = np.linalg.norm((means[:, None, :] @ factors)[:, 0, :], axis=1)
         else:
-            away = np.linalg.norm(
-                means * (factors[:, None] if theta.kind == "spherical" else factors), axis=1
-            )
+            factors = factors[:, None] if theta.kind == "spherical" else factors
+            away = np.linalg.norm(means * factors, axis=1)
         return [np.float64] if (away[theta.weights > 0] > FAR).any() else [np.float32, np.float64]
 
     def _frame(self, dtype: Any) -> dict[str, Array]:
