@@ -25,6 +25,7 @@ from .gaussian_parameters import (
     GaussianParameters,
     check_positive,
     covariances_of,
+    diagonals,
     given_start,
     in_units,
     out_of_units,
@@ -172,7 +173,9 @@ class GaussianMixture(BaseMixture):
             common = self.covariance_type == "spherical"
             frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
             points = Points(x, weights, frame)
-            theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
+            theta = self._run(
+                self._model(points), lambda: self._fitted(*self._attributes(), frame, covariances=True)
+            ).theta
             self._set(theta, points)
         return self
 
@@ -238,22 +241,28 @@ class GaussianMixture(BaseMixture):
         self.means_ = narrowed(means, dtype, "means_")
         attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
         for name, found in attributes.items():
-            diagonal = np.diagonal(found, axis1=-2, axis2=-1) if kind in ("full", "tied") else found
-            narrowed(diagonal, dtype, name, positive=True)
+            narrowed(diagonals(found, kind), dtype, name, positive=True)
             setattr(self, name, narrowed(found, dtype, name))
         self._fitted_kind = kind
 
-    def _fitted(self, frame: Frame, *, covariances: bool = False) -> GaussianParameters:
-        """The attributes, which may have been set by hand, in the units of a frame."""
-        weights, means, factors = self._attributes()
-        factors = in_units(factors, self._kind, 1 / frame.scale)
+    def _fitted(
+        self, weights: Double, means: Double, factors: Double, frame: Frame, *, covariances: bool = False
+    ) -> GaussianParameters:
+        """The attributes in the units of a frame."""
+        kind = self._kind
+        factors = in_units(factors, kind, 1 / frame.scale)
         means = (means - frame.shift) * frame.scale
-        spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
-        return GaussianParameters(self._kind, weights, means, spread, factors)
+        spread = covariances_of(factors, kind) if covariances else np.empty(0)
+        return GaussianParameters(kind, weights, means, spread, factors)
 
     def _attributes(self) -> tuple[Double, Double, Double]:
+        """Weights, means and factors, which may have been set by hand."""
         names = ("weights_", "means_", "precisions_cholesky_")
-        weights, means, factors = (np.asarray(getattr(self, name), np.float64) for name in names)
+        try:
+            weights, means, factors = [np.asarray(getattr(self, name), np.float64) for name in names]
+        except AttributeError:
+            check_is_fitted(self)
+            raise
         k, d = means.shape
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]
         for name, a, expected in (("weights_", weights, (k,)), ("precisions_cholesky_", factors, shape)):
@@ -265,16 +274,15 @@ class GaussianMixture(BaseMixture):
         return weights, means, factors
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
-        check_is_fitted(self)
+        weights, means, factors = self._attributes()
         X = read_rows(X, self, sparse=False, reset=False, segments=True)
-        _, means, factors = self._attributes()
         frame = Frame.of_factors(means, factors, self._kind, X.dtype)
-        x = source_of(X, effective_threads(self.n_threads))
-        points, theta = Points(x, None, frame), self._fitted(frame)
+        points = Points(source_of(X, effective_threads(self.n_threads)), None, frame)
+        theta = self._fitted(weights, means, factors, frame)
         n, d = X.shape
         score, labels = np.empty(n), np.empty(n, np.int64)
         found = points.run(theta, resp=resp, score=score, labels=labels).resp
-        far = np.flatnonzero(~(score > -SURE[X.dtype] * (d + 4)))
+        (far,) = (~(score > -SURE[X.dtype] * (d + 4))).nonzero()
         for start in range(0, len(far), BLOCK):
             rows = far[start : start + BLOCK]
             score[rows], shares = far_posterior(points, rows, theta)

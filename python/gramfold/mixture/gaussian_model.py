@@ -55,7 +55,7 @@ class GaussianModel:
         likelihood, about = 0.0, self.points.rounded(theta.means)
         shared = self._shares_scatter(theta.weights, theta.means, theta.covariances)
         for _ in range(2):
-            found = self.points.run(theta, about=about, first=True, second=None if shared else self.squares)
+            found = self.points.run(theta, about=about, second=None if shared else self.squares)
             counts, likelihood = found.counts, found.likelihood
             if not np.isfinite(likelihood):
                 raise Degenerate(

@@ -13,6 +13,7 @@ from scipy.linalg import cholesky
 from scipy.linalg.lapack import dtrtri
 
 from ..fit.inputs import read_array
+from ..fold.source import Array
 from .em import SHRINK, Degenerate
 
 Double = NDArray[np.float64]
@@ -119,8 +120,7 @@ def apart(weights: Double, means: Double, covariance: Double) -> bool:
 
 def moved_far(kind: str, moments: Moments, means: Double, covariances: Double) -> bool:
     """Whether the square of a step of a mean, which is subtracted, is many times the variance."""
-    variances = np.diagonal(covariances, axis1=-2, axis2=-1) if kind in ("full", "tied") else covariances
-    variances = variances[:, None] if kind == "spherical" else variances
+    variances = covariances[:, None] if kind == "spherical" else diagonals(covariances, kind)
     return bool(((means - moments.about) ** 2 > FAR * variances).any())
 
 
@@ -203,12 +203,16 @@ def covariances_of(factors: Double, kind: str) -> Double:
     return (product + np.swapaxes(product, -1, -2)) / 2
 
 
+def diagonals(a: Array, kind: str) -> Array:
+    """Diagonals of matrices; what has none as it is."""
+    return a.diagonal(axis1=-2, axis2=-1) if kind in ("full", "tied") else a
+
+
 def log_determinants(factors: Double, kind: str, d: int) -> Double:
     """Logarithms of det U: (k,), or one number for 'tied'."""
     if kind == "spherical":
         return d * np.log(factors)
-    diagonal = np.diagonal(factors, axis1=-2, axis2=-1) if kind in ("full", "tied") else factors
-    return np.log(diagonal).sum(axis=-1)
+    return np.log(diagonals(factors, kind)).sum(axis=-1)
 
 
 def given_start(given: Any, name: str, shape: tuple[int, ...], kind: str) -> Double | None:
