@@ -173,10 +173,9 @@ class GaussianMixture(BaseMixture):
             common = self.covariance_type == "spherical"
             frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
             points = Points(x, weights, frame)
-            theta = self._run(
-                self._model(points), lambda: self._fitted(*self._attributes(), frame, covariances=True)
-            ).theta
-            self._set(theta, points)
+            model = self._model(points)
+            found = self._run(model, lambda: self._fitted(self._attributes(), frame, covariances=True))
+            self._set(found.theta, points)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
@@ -246,10 +245,10 @@ class GaussianMixture(BaseMixture):
         self._fitted_kind = kind
 
     def _fitted(
-        self, weights: Double, means: Double, factors: Double, frame: Frame, *, covariances: bool = False
+        self, attributes: tuple[Double, Double, Double], frame: Frame, *, covariances: bool = False
     ) -> GaussianParameters:
         """The attributes in the units of a frame."""
-        kind = self._kind
+        kind, (weights, means, factors) = self._kind, attributes
         factors = in_units(factors, kind, 1 / frame.scale)
         means = (means - frame.shift) * frame.scale
         spread = covariances_of(factors, kind) if covariances else np.empty(0)
@@ -274,11 +273,11 @@ class GaussianMixture(BaseMixture):
         return weights, means, factors
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
-        weights, means, factors = self._attributes()
+        _, means, factors = attributes = self._attributes()
         X = read_rows(X, self, sparse=False, reset=False, segments=True)
         frame = Frame.of_factors(means, factors, self._kind, X.dtype)
         points = Points(source_of(X, effective_threads(self.n_threads)), None, frame)
-        theta = self._fitted(weights, means, factors, frame)
+        theta = self._fitted(attributes, frame)
         n, d = X.shape
         score, labels = np.empty(n), np.empty(n, np.int64)
         found = points.run(theta, resp=resp, score=score, labels=labels).resp
