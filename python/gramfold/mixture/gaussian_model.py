@@ -102,7 +102,7 @@ class GaussianModel:
         return Moments(found.counts, found.first, squares, about)
 
     def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
-        """Weights, means and covariances: once for the means, then about them."""
+        """Weights, means and covariances: once for the means, and about them if that was far from them."""
         points = self.points
         start = Start(points.features, self.k, self.init, rng, points.weights, points.x.n_threads)
         about, shared = np.zeros((self.k, points.d)), self.kind == "tied"
@@ -111,10 +111,16 @@ class GaussianModel:
         for _ in range(2):
             found = points.given(start.blocks(), about, None if shared else self.squares)
             counts = found.counts
-            means, covariances = estimate(self.kind, self._moments(found, about), old, self.reg_covar)
-            about = points.rounded(means)
+            moments = self._moments(found, about)
+            means, covariances = estimate(self.kind, moments, old, self.reg_covar)
             weights = counts / counts.sum()
-            shared = self._shares_scatter(weights, means, covariances) or (shared and not start.complete)
+            if shared:
+                shared = self._shares_scatter(weights, means, covariances) or not start.complete
+                if shared:
+                    break
+            elif not moved_far(self.kind, moments, means, covariances):
+                break
+            about = points.rounded(means)
         if self.kind == "tied" and not start.complete:
             # scikit-learn takes the squares of all rows, but the means of the chosen ones, about the origin.
             origin = points.frame.shift * points.frame.scale

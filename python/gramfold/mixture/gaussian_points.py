@@ -16,7 +16,7 @@ from .gaussian_parameters import Double, GaussianParameters, diagonals, log_dete
 from .passes import GaussianSums
 from .start import BLOCK, Rows
 
-SAMPLE = 4096  # rows that tell where the others lie
+SAMPLE = 1024  # rows that tell where the others lie
 FAR = 256.0  # standard deviations from the shift at which float32 keeps too few digits of a row
 LEAST = 1e-20  # weight beside the largest
 PLAIN = {np.dtype(np.float32): 30, np.dtype(np.float64): 200}  # exponents of 2 that k-means can square
@@ -136,7 +136,7 @@ class Points:
         total: GaussianSums | None = None
         for rows, resp in blocks:
             weights = None if self.weights is None else self.weights[rows]
-            state = {"weights": weights, "given": resp.astype(np.float64)}
+            state = {"weights": weights, "given": resp.astype(np.float64, copy=False)}
             found = run(moments, self.x.some(rows), shared, state)
             total = found if total is None else add(total, found)
         assert total is not None

@@ -111,7 +111,7 @@ class Counts:
         total: Any = None
         for rows, resp in blocks:
             state = {name: None if a is None else a[rows] for name, a in self._state.items()}
-            state["given"] = resp.astype(np.float64)
+            state["given"] = resp.astype(np.float64, copy=False)
             found = run(partial(passes.poisson, sums=True), self.source.some(rows), nothing, state)
             total = found if total is None else add(total, found)
         return total[1].T, total[0].counts, total[0].exposure
