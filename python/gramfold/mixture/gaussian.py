@@ -61,8 +61,8 @@ class GaussianMixture(BaseMixture):
     random_state : int, RandomState or None
         For the start, and for `sample`.
     accelerate : bool, default=False
-        Whether steps are extrapolated by SQUAREM: far fewer where components overlap. A step that would lower
-        the likelihood is not taken. With several maxima it may lead to another one.
+        Whether steps are extrapolated by SQUAREM: far fewer where components overlap. An extrapolation that
+        lowers the likelihood is not taken. Where there are several maxima it may lead to another one.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
         components and columns, with the same `covariance_type`.
