@@ -19,6 +19,7 @@ from .base import (
     narrowed,
     relative,
 )
+from .gaussian_far import mend_far_rows
 from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
@@ -31,11 +32,9 @@ from .gaussian_parameters import (
     out_of_units,
     precisions_of,
 )
-from .gaussian_points import Frame, Points, far_posterior
+from .gaussian_points import Frame, Points
 
 KINDS = ("full", "tied", "diag", "spherical")
-SURE = {np.dtype(np.float32): 5e2, np.dtype(np.float64): 1e12}  # logits a column that keep digits enough
-BLOCK = 2**12  # rows that are looked at once more together
 
 
 class GaussianMixture(BaseMixture):
@@ -278,16 +277,9 @@ class GaussianMixture(BaseMixture):
         frame = Frame.of_factors(means, factors, self._kind, X.dtype)
         points = Points(source_of(X, effective_threads(self.n_threads)), None, frame)
         theta = self._fitted(attributes, frame)
-        n, d = X.shape
-        score, labels = np.empty(n), np.empty(n, np.int64)
+        score, labels = np.empty(points.n), np.empty(points.n, np.int64)
         found = points.run(theta, resp=resp, score=score, labels=labels).resp
-        (far,) = (~(score > -SURE[X.dtype] * (d + 4))).nonzero()
-        for start in range(0, len(far), BLOCK):
-            rows = far[start : start + BLOCK]
-            score[rows], shares = far_posterior(points, rows, theta)
-            labels[rows] = shares.argmax(axis=1)
-            if found is not None:
-                found[rows] = shares
+        mend_far_rows(points, theta, score, labels, found)
         return Posterior(score, labels, None if found is None else found.astype(X.dtype, copy=False))
 
     def _n_parameters(self) -> int:

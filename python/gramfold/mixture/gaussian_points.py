@@ -114,7 +114,7 @@ class Points:
             shared = self._frame(dtype) | {"constants": constants - common}
             shared["centers"] = np.ascontiguousarray(centers, dtype)
             shared["factor"] = np.ascontiguousarray(theta.factors, dtype)
-            shared["about"] = shared["centers"] if about is None else about.astype(dtype)
+            shared["about"] = shared["centers"] if about is None else np.ascontiguousarray(about, dtype)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
             state = {"weights": self.weights, "resp": room, "score": score, "labels": labels}
             found = run(moments, self.x, shared, state)
@@ -199,29 +199,3 @@ def log_constants(theta: GaussianParameters) -> Double:
     with np.errstate(divide="ignore"):
         shares = np.log(theta.weights)
     return shares + (log_determinants(theta.factors, theta.kind, d) - 0.5 * d * LOG_2_PI)
-
-
-def far_posterior(points: Points, rows: NDArray[np.intp], theta: GaussianParameters) -> tuple[Double, Double]:
-    """Scores and responsibilities of rows whose squares leave the range, or the digits, of their type.
-
-    Squares are of rows divided by their size, and the least of a row is taken off before they are multiplied
-    by its square: what decides is their difference.
-    """
-    shift, scale = (a.astype(np.longdouble) for a in points.frame)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        u = (points.x.take(rows).astype(np.longdouble) - shift) * scale
-        size = np.maximum(np.abs(u).max(axis=1), 1)[:, None]
-        squares = np.empty((len(rows), len(theta.means)), np.longdouble)
-        for t, mean in enumerate(theta.means):
-            y = u / size - mean / size
-            factor = theta.factors if theta.kind == "tied" else theta.factors[t]
-            y = y @ factor if theta.kind in ("full", "tied") else y * factor
-            squares[:, t] = (y * y).sum(axis=1)
-        possible = theta.weights > 0
-        least = squares[:, possible].min(axis=1, keepdims=True)
-        logits = log_constants(theta) - 0.5 * np.where(possible, squares - least, 0) * size * size
-        top = logits.max(axis=1, keepdims=True)
-        resp = np.exp(logits - top)
-        total = resp.sum(axis=1, keepdims=True)
-        score = top + np.log(total) - 0.5 * least * size * size + np.log(scale).sum()
-        return score[:, 0].astype(np.float64), (resp / total).astype(np.float64)

@@ -75,7 +75,7 @@ class PoissonMixture(BaseMixture):
         Mean log-likelihood of a row; with a prior, plus its log density (not normalised) divided by the
         number of rows. Of the parameters before the last step, as in scikit-learn.
     lower_bounds_ : list of float
-        One for each iteration of the best start; it never falls.
+        One for each iteration of the best start; it never falls but by rounding.
     converged_ : bool
     n_iter_, n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
