@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 import gramfold as gf
 from gramfold.fold.source import Source
 from gramfold.mixture.gaussian_model import GaussianModel
-from gramfold.mixture.gaussian_parameters import GaussianParameters, in_units, out_of_units
+from gramfold.mixture.gaussian_parameters import GaussianParameters, factors_of, in_units, out_of_units
 from gramfold.mixture.gaussian_points import Frame, Points
 
 
@@ -96,6 +96,18 @@ def test_results_do_not_depend_on_the_threads(X, kind, dtype):
         assert other.lower_bounds_ == first.lower_bounds_
         for name in ATTRIBUTES:
             assert_array_equal(getattr(other, name), getattr(first, name))
+
+
+@pytest.mark.parametrize("k", [1, 21])
+@pytest.mark.parametrize("d", [1, 4, 70, 130])
+def test_factors_are_triangles_that_invert_the_covariances(k, d):
+    roots = np.random.default_rng(0).normal(size=(k, 2 * d, d))
+    covariances = np.swapaxes(roots, 1, 2) @ roots
+    factors = factors_of(covariances, "full")
+    assert_array_equal(factors, np.triu(factors))
+    unit = np.swapaxes(factors, 1, 2) @ covariances @ factors
+    assert_allclose(unit, np.broadcast_to(np.eye(d), unit.shape), atol=1e-12)
+    assert_allclose(factors_of(covariances[0], "tied"), factors[0], rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)

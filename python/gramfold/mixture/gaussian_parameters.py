@@ -20,6 +20,8 @@ Double = NDArray[np.float64]
 
 FAR = 64.0  # variances: the most that may be subtracted from a second moment, and what it costs is two digits
 SMALL = 128  # columns up to which NumPy inverts triangles as fast as LAPACK
+UNBLOCKED = 64  # columns up to which LAPACK inverts them in one thread
+FEW = 5  # matrices a column up to which it is faster at that than NumPy, which takes all of them together
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +147,23 @@ def factors_of(covariances: Double, kind: str) -> Double:
             "(for instance caused by singleton or collapsed samples). Try to decrease the number of "
             "components, increase reg_covar, or scale the input data."
         ) from None
-    return np.swapaxes(_inverse_of_lower(lower), -1, -2)
+    return _inverse_transposed(lower)
 
 
-def _inverse_of_lower(lower: NDArray[Any]) -> Double:
-    """Invert lower triangular matrices (..., d, d): small ones together, row by row, and wake no threads."""
+def _inverse_transposed(lower: NDArray[Any]) -> Double:
+    """Invert and transpose lower triangular matrices (..., d, d), by what is fastest and wakes no threads."""
     d = lower.shape[-1]
-    inverse = np.zeros_like(lower)
-    if d > SMALL:
+    if d > SMALL or (d <= UNBLOCKED and lower.size < FEW * d**3):
+        found = np.empty_like(lower)
         for place in np.ndindex(lower.shape[:-2]):
-            inverse[place] = dtrtri(lower[place], lower=1)[0]
-        return inverse
+            found[place] = dtrtri(lower[place].T)[0]
+        return found
+    inverse = np.zeros_like(lower)
     for i in range(d):
         inverse[..., i, i] = 1 / lower[..., i, i]
         row = lower[..., i : i + 1, :i] @ inverse[..., :i, :i]
         inverse[..., i, :i] = -row[..., 0, :] * inverse[..., i, i, None]
-    return inverse
+    return np.swapaxes(inverse, -1, -2)
 
 
 def factors_from_precisions(precisions: Double, kind: str) -> Double:
