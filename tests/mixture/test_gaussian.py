@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 import gramfold as gf
 from gramfold.fold.source import Source
 from gramfold.mixture.gaussian_model import GaussianModel
-from gramfold.mixture.gaussian_parameters import GaussianParameters, in_units, out_of_units
+from gramfold.mixture.gaussian_parameters import GaussianParameters, factors_of, in_units, out_of_units
 from gramfold.mixture.gaussian_points import Frame, Points
 
 
@@ -98,6 +98,18 @@ def test_results_do_not_depend_on_the_threads(X, kind, dtype):
             assert_array_equal(getattr(other, name), getattr(first, name))
 
 
+@pytest.mark.parametrize("k", [1, 21])
+@pytest.mark.parametrize("d", [1, 4, 70, 130])
+def test_factors_are_triangles_that_invert_the_covariances(k, d):
+    roots = np.random.default_rng(0).normal(size=(k, 2 * d, d))
+    covariances = np.swapaxes(roots, 1, 2) @ roots
+    factors = factors_of(covariances, "full")
+    assert_array_equal(factors, np.triu(factors))
+    unit = np.swapaxes(factors, 1, 2) @ covariances @ factors
+    assert_allclose(unit, np.broadcast_to(np.eye(d), unit.shape), atol=1e-12)
+    assert_allclose(factors_of(covariances[0], "tied"), factors[0], rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("offset", [1e4, 1e7])
 def test_variances_of_far_data_are_positive_and_right(X, kind, offset):
@@ -122,7 +134,7 @@ def test_moments_are_taken_again_where_a_mean_moves_far(kind, dtype):
     factors = 1 / np.sqrt(covariances) if kind != "full" else np.stack([np.eye(3), 1e-3 * np.eye(3)])
     covariances = out_of_units(covariances, kind, 1 / frame.scale)
     factors = in_units(factors, kind, 1 / frame.scale)
-    new, _ = model.step(GaussianParameters(np.array([0.5, 0.5]), means, covariances, factors))
+    new, _ = model.step(GaussianParameters(kind, np.array([0.5, 0.5]), means, covariances, factors))
     exact = np.cov(X[200:].astype(float).T, bias=True)
     expected = {"full": exact, "diag": np.diag(exact), "spherical": np.diag(exact).mean()}[kind]
     found = out_of_units(new.covariances, kind, frame.scale)[1]

@@ -104,6 +104,7 @@ def test_attributes_set_by_hand_are_used(X):
     ("options", "message"),
     [
         ({"covariance_type": "round"}, "covariance_type must be one of"),
+        ({"accelerate": None}, "accelerate must be"),
         ({"reg_covar": -1}, "reg_covar must be"), ({"n_components": 0}, "n_components must be"),
         ({"init_params": "none"}, "init_params must be one of"),
         ({"means_init": np.ones((2, 3))}, "'means' should have the shape"),

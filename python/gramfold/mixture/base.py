@@ -40,6 +40,7 @@ class BaseMixture(DensityMixin, Estimator):
     n_init: int
     init_params: str
     random_state: Seed
+    accelerate: bool
     warm_start: bool
     verbose: int
     verbose_interval: int
@@ -108,6 +109,7 @@ class BaseMixture(DensityMixin, Estimator):
         real(self.tol, "tol")
         choice(self.init_params, "init_params", INITS)
         flag(self.warm_start, "warm_start")
+        flag(self.accelerate, "accelerate")
         check_reporting(self)
 
     def _check_rows(self, n: int, weights: Double | None) -> None:
@@ -131,7 +133,7 @@ class BaseMixture(DensityMixin, Estimator):
     def _is_warm(self) -> bool:
         return self.warm_start and hasattr(self, "converged_")
 
-    def _run(self, model: Any, resume: Callable[[], Any], *, accelerate: bool = False) -> em.Trace:
+    def _run(self, model: Any, resume: Callable[[], Any]) -> em.Trace:
         """Start, iterate, and keep the best of n_init runs: its bounds, not yet its parameters."""
         warm, rng = self._is_warm, seeded(self.random_state)
         best: em.Trace | None = None
@@ -143,7 +145,7 @@ class BaseMixture(DensityMixin, Estimator):
                 every=self.verbose_interval,
             ) as monitor:  # fmt: skip
                 trace = em.run(
-                    model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=accelerate,
+                    model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=self.accelerate,
                     bound=self.lower_bound_ if warm else -np.inf,
                 )  # fmt: skip
             if best is None or trace.bound > best.bound:

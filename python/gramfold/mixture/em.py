@@ -11,6 +11,7 @@ from ..fold.source import Array
 
 GROWTH = 4.0  # of the longest step allowed when it succeeds, and the cut of one that fails
 ROUNDING = 1e-14  # of a bound
+SHRINK = 0.1  # extrapolated parameters keep at least this share of themselves
 
 
 class Parameters(Protocol):
@@ -23,11 +24,20 @@ class Parameters(Protocol):
         """Give the parameters that a vector stands for."""
 
 
+class Degenerate(ValueError):
+    """Parameters that EM cannot go on from."""
+
+
 class Model(Protocol):
     """A mixture and the data it is fitted to."""
 
     def step(self, theta: Any) -> tuple[Any, float]:
-        """Give EM's next parameters, and the lower bound at `theta`, by one read of the data."""
+        """Give EM's next parameters, and the lower bound at `theta`, by one read of the data.
+
+        Raises
+        ------
+        Degenerate
+        """
 
 
 @dataclass
@@ -91,21 +101,20 @@ def _squarem(model: Model, theta: Any) -> Iterator[tuple[Any, float, bool]]:
 
     Scheme S3 of Varadhan & Roland (2008), Simple and globally convergent methods for accelerating the
     convergence of any EM algorithm. That point itself may lie lower, as EM mends at once what a long step
-    spoils: it is given up if one step of EM from it has not reached the last bound. So the bounds that are
-    yielded never fall.
+    spoils: it is given up if one step of EM from it has not reached the last bound, or cannot be made. So
+    only EM itself can let the bounds that are yielded fall.
     """
     longest = length = np.inf
     bound, safe = -np.inf, None
     while True:
-        first, reached = model.step(theta)
+        first, reached = _tried(model, theta) if safe is not None else model.step(theta)
         if safe is not None and reached < bound - ROUNDING * abs(bound):
             longest, theta, safe = max(length / GROWTH, 1.0), safe, None
             yield theta, bound, False
             continue
-        bound = max(bound, reached)
+        bound = reached
         yield first, bound, safe is None
-        second, reached = model.step(first)
-        bound = max(bound, reached)
+        second, bound = model.step(first)
         yield second, bound, True
         start, middle, safe = theta.vector(), first.vector(), second
         step, bend = middle - start, second.vector() - 2 * middle + start
@@ -118,5 +127,13 @@ def _squarem(model: Model, theta: Any) -> Iterator[tuple[Any, float, bool]]:
         if length == 1.0:
             theta, safe = second, None
             continue
-        theta, _ = model.step(second.moved(start + 2 * length * step + length**2 * bend))
+        theta, _ = _tried(model, second.moved(start + 2 * length * step + length**2 * bend))
         yield second, bound, False
+
+
+def _tried(model: Model, theta: Any) -> tuple[Any, float]:
+    """Give a step of EM; where it cannot be made `theta` itself, and a bound below any other."""
+    try:
+        return model.step(theta)
+    except Degenerate:
+        return theta, -np.inf

@@ -19,22 +19,22 @@ from .base import (
     narrowed,
     relative,
 )
+from .gaussian_far import mend_far_rows
 from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
     GaussianParameters,
     check_positive,
     covariances_of,
+    diagonals,
     given_start,
     in_units,
     out_of_units,
     precisions_of,
 )
-from .gaussian_points import Frame, Points, far_posterior
+from .gaussian_points import Frame, Points
 
 KINDS = ("full", "tied", "diag", "spherical")
-SURE = {np.dtype(np.float32): 5e2, np.dtype(np.float64): 1e12}  # logits a column that keep digits enough
-BLOCK = 2**12  # rows that are looked at once more together
 
 
 class GaussianMixture(BaseMixture):
@@ -59,6 +59,9 @@ class GaussianMixture(BaseMixture):
         The start, or what is known of it, in the shapes of `weights_`, `means_` and `precisions_`.
     random_state : int, RandomState or None
         For the start, and for `sample`.
+    accelerate : bool, default=False
+        Whether steps are extrapolated by SQUAREM: far fewer where components overlap. An extrapolation that
+        lowers the likelihood is not taken. Where there are several maxima it may lead to another one.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
         components and columns, with the same `covariance_type`.
@@ -96,6 +99,8 @@ class GaussianMixture(BaseMixture):
     References
     ----------
     Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
+    Varadhan & Roland (2008), Simple and globally convergent methods for accelerating the convergence of
+    any EM algorithm.
 
     Examples
     --------
@@ -114,8 +119,9 @@ class GaussianMixture(BaseMixture):
         self, n_components: int = 1, *, covariance_type: str = "full", tol: float = 1e-3,
         reg_covar: float = 1e-6, max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans",
         weights_init: Any = None, means_init: Any = None, precisions_init: Any = None,
-        random_state: Seed = None, warm_start: bool = False, verbose: int = 0, verbose_interval: int = 10,
-        n_threads: int | None = None, callback: Callback | None = None, max_time: float | None = None,
+        random_state: Seed = None, accelerate: bool = False, warm_start: bool = False, verbose: int = 0,
+        verbose_interval: int = 10, n_threads: int | None = None, callback: Callback | None = None,
+        max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -128,6 +134,7 @@ class GaussianMixture(BaseMixture):
         self.means_init = means_init
         self.precisions_init = precisions_init
         self.random_state = random_state
+        self.accelerate = accelerate
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
@@ -165,8 +172,9 @@ class GaussianMixture(BaseMixture):
             common = self.covariance_type == "spherical"
             frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
             points = Points(x, weights, frame)
-            theta = self._run(self._model(points), lambda: self._fitted(frame, covariances=True)).theta
-            self._set(theta, points)
+            model = self._model(points)
+            found = self._run(model, lambda: self._fitted(self._attributes(), frame, covariances=True))
+            self._set(found.theta, points)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
@@ -231,22 +239,28 @@ class GaussianMixture(BaseMixture):
         self.means_ = narrowed(means, dtype, "means_")
         attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
         for name, found in attributes.items():
-            diagonal = np.diagonal(found, axis1=-2, axis2=-1) if kind in ("full", "tied") else found
-            narrowed(diagonal, dtype, name, positive=True)
+            narrowed(diagonals(found, kind), dtype, name, positive=True)
             setattr(self, name, narrowed(found, dtype, name))
         self._fitted_kind = kind
 
-    def _fitted(self, frame: Frame, *, covariances: bool = False) -> GaussianParameters:
-        """The attributes, which may have been set by hand, in the units of a frame."""
-        weights, means, factors = self._attributes()
-        factors = in_units(factors, self._kind, 1 / frame.scale)
+    def _fitted(
+        self, attributes: tuple[Double, Double, Double], frame: Frame, *, covariances: bool = False
+    ) -> GaussianParameters:
+        """The attributes in the units of a frame."""
+        kind, (weights, means, factors) = self._kind, attributes
+        factors = in_units(factors, kind, 1 / frame.scale)
         means = (means - frame.shift) * frame.scale
-        spread = covariances_of(factors, self._kind) if covariances else np.empty(0)
-        return GaussianParameters(weights, means, spread, factors)
+        spread = covariances_of(factors, kind) if covariances else np.empty(0)
+        return GaussianParameters(kind, weights, means, spread, factors)
 
     def _attributes(self) -> tuple[Double, Double, Double]:
+        """Weights, means and factors, which may have been set by hand."""
         names = ("weights_", "means_", "precisions_cholesky_")
-        weights, means, factors = (np.asarray(getattr(self, name), np.float64) for name in names)
+        try:
+            weights, means, factors = [np.asarray(getattr(self, name), np.float64) for name in names]
+        except AttributeError:
+            check_is_fitted(self)
+            raise
         k, d = means.shape
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]
         for name, a, expected in (("weights_", weights, (k,)), ("precisions_cholesky_", factors, shape)):
@@ -258,22 +272,14 @@ class GaussianMixture(BaseMixture):
         return weights, means, factors
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
-        check_is_fitted(self)
+        _, means, factors = attributes = self._attributes()
         X = read_rows(X, self, sparse=False, reset=False, segments=True)
-        _, means, factors = self._attributes()
         frame = Frame.of_factors(means, factors, self._kind, X.dtype)
-        x = source_of(X, effective_threads(self.n_threads))
-        points, theta = Points(x, None, frame), self._fitted(frame)
-        n, d = X.shape
-        score, labels = np.empty(n), np.empty(n, np.int64)
-        found = points.run(theta, self._kind, resp=resp, score=score, labels=labels).resp
-        far = np.flatnonzero(~(score > -SURE[X.dtype] * (d + 4)))
-        for start in range(0, len(far), BLOCK):
-            rows = far[start : start + BLOCK]
-            score[rows], shares = far_posterior(points, rows, theta, self._kind)
-            labels[rows] = shares.argmax(axis=1)
-            if found is not None:
-                found[rows] = shares
+        points = Points(source_of(X, effective_threads(self.n_threads)), None, frame)
+        theta = self._fitted(attributes, frame)
+        score, labels = np.empty(points.n), np.empty(points.n, np.int64)
+        found = points.run(theta, resp=resp, score=score, labels=labels).resp
+        mend_far_rows(points, theta, score, labels, found)
         return Posterior(score, labels, None if found is None else found.astype(X.dtype, copy=False))
 
     def _n_parameters(self) -> int:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .em import Degenerate
 from .gaussian_parameters import (
     Double,
     GaussianParameters,
@@ -54,12 +55,10 @@ class GaussianModel:
         likelihood, about = 0.0, self.points.rounded(theta.means)
         shared = self._shares_scatter(theta.weights, theta.means, theta.covariances)
         for _ in range(2):
-            found = self.points.run(
-                theta, self.kind, about=about, first=True, second=None if shared else self.squares
-            )
+            found = self.points.run(theta, about=about, second=None if shared else self.squares)
             counts, likelihood = found.counts, found.likelihood
             if not np.isfinite(likelihood):
-                raise ValueError(
+                raise Degenerate(
                     "X holds rows so far from the others that their squared distances leave the range of "
                     "float64; take such rows out"
                 )
@@ -73,24 +72,24 @@ class GaussianModel:
             elif not moved_far(self.kind, moments, means, covariances):
                 break
             about = self.points.rounded(means)
-        new = GaussianParameters(weights, means, covariances, factors_of(covariances, self.kind))
+        new = GaussianParameters(self.kind, weights, means, covariances, factors_of(covariances, self.kind))
         return new, likelihood / self.weight
 
     def start(self, rng: np.random.RandomState) -> GaussianParameters:
         """Parameters that are given, or of the responsibilities that clusters, rows or chance give."""
-        weights = self.weights
+        kind, weights = self.kind, self.weights
         means = None if self.means is None else self.points.scaled(self.means)
         factors = None
         if self.precisions is not None:
-            raw = factors_from_precisions(self.precisions, self.kind)
-            factors = in_units(raw, self.kind, 1 / self.points.frame.scale)
+            raw = factors_from_precisions(self.precisions, kind)
+            factors = in_units(raw, kind, 1 / self.points.frame.scale)
         if weights is None or means is None or factors is None:
             weights_found, means_found, covariances = self._from_responsibilities(rng)
             weights = weights_found if weights is None else weights
             means = means_found if means is None else means
             if factors is None:
-                return GaussianParameters(weights, means, covariances, factors_of(covariances, self.kind))
-        return GaussianParameters(weights, means, covariances_of(factors, self.kind), factors)
+                return GaussianParameters(kind, weights, means, covariances, factors_of(covariances, kind))
+        return GaussianParameters(kind, weights, means, covariances_of(factors, kind), factors)
 
     def _shares_scatter(self, weights: Double, means: Double, covariances: Double) -> bool:
         """Whether the covariance of all is safely that of the rows about the shift less that of the means."""
@@ -103,7 +102,7 @@ class GaussianModel:
         return Moments(found.counts, found.first, squares, about)
 
     def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
-        """Weights, means and covariances: once for the means, then about them."""
+        """Weights, means and covariances: once for the means, and about them if that was far from them."""
         points = self.points
         start = Start(points.features, self.k, self.init, rng, points.weights, points.x.n_threads)
         about, shared = np.zeros((self.k, points.d)), self.kind == "tied"
@@ -112,10 +111,16 @@ class GaussianModel:
         for _ in range(2):
             found = points.given(start.blocks(), about, None if shared else self.squares)
             counts = found.counts
-            means, covariances = estimate(self.kind, self._moments(found, about), old, self.reg_covar)
-            about = points.rounded(means)
+            moments = self._moments(found, about)
+            means, covariances = estimate(self.kind, moments, old, self.reg_covar)
             weights = counts / counts.sum()
-            shared = self._shares_scatter(weights, means, covariances) or (shared and not start.complete)
+            if shared:
+                shared = self._shares_scatter(weights, means, covariances) or not start.complete
+                if shared:
+                    break
+            elif not moved_far(self.kind, moments, means, covariances):
+                break
+            about = points.rounded(means)
         if self.kind == "tied" and not start.complete:
             # scikit-learn takes the squares of all rows, but the means of the chosen ones, about the origin.
             origin = points.frame.shift * points.frame.scale

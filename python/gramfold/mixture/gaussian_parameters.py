@@ -13,21 +13,53 @@ from scipy.linalg import cholesky
 from scipy.linalg.lapack import dtrtri
 
 from ..fit.inputs import read_array
+from ..fold.source import Array
+from .em import SHRINK, Degenerate
 
 Double = NDArray[np.float64]
 
 FAR = 64.0  # variances: the most that may be subtracted from a second moment, and what it costs is two digits
 SMALL = 128  # columns up to which NumPy inverts triangles as fast as LAPACK
+UNBLOCKED = 64  # columns up to which LAPACK inverts them in one thread
+FEW = 5  # matrices a column up to which it is faster at that than NumPy, which takes all of them together
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianParameters:
     """Shares (k,), means (k, d), covariances and factors in the units of a frame, see `gaussian_points`."""
 
+    kind: str
     weights: Double
     means: Double
     covariances: Double
     factors: Double
+
+    def vector(self) -> Double:
+        """Give weights, means and covariances; steps of EM are nearly linear in them."""
+        return np.concatenate([self.weights, self.means.ravel(), self.covariances.ravel()])
+
+    def moved(self, vector: Double) -> "GaussianParameters":
+        """Give the parameters at `vector`, no weight or variance in any direction below a tenth of these.
+
+        These themselves where a covariance at `vector` cannot be inverted.
+        """
+        k, d = self.means.shape
+        weights, means, covariances = np.split(vector, [k, k + k * d])
+        weights = np.maximum(weights, SHRINK * self.weights)
+        covariances = covariances.reshape(self.covariances.shape)
+        if self.kind in ("diag", "spherical"):
+            covariances = np.maximum(covariances, SHRINK * self.covariances)
+        else:
+            # As multiples of the variances of these.
+            least = np.linalg.eigvalsh(np.swapaxes(self.factors, -1, -2) @ covariances @ self.factors)[..., 0]
+            share = (1 - SHRINK) / (1 - np.minimum(least, SHRINK))
+            covariances = self.covariances + share[..., None, None] * (covariances - self.covariances)
+        try:
+            factors = factors_of(covariances, self.kind)
+        except Degenerate:
+            return self
+        weights /= weights.sum()
+        return GaussianParameters(self.kind, weights, means.reshape(k, d), covariances, factors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +122,7 @@ def apart(weights: Double, means: Double, covariance: Double) -> bool:
 
 def moved_far(kind: str, moments: Moments, means: Double, covariances: Double) -> bool:
     """Whether the square of a step of a mean, which is subtracted, is many times the variance."""
-    variances = np.diagonal(covariances, axis1=-2, axis2=-1) if kind in ("full", "tied") else covariances
-    variances = variances[:, None] if kind == "spherical" else variances
+    variances = covariances[:, None] if kind == "spherical" else diagonals(covariances, kind)
     return bool(((means - moments.about) ** 2 > FAR * variances).any())
 
 
@@ -100,7 +131,7 @@ def factors_of(covariances: Double, kind: str) -> Double:
 
     Raises
     ------
-    ValueError
+    Degenerate
         If a covariance is not positive definite.
     """
     try:
@@ -111,27 +142,28 @@ def factors_of(covariances: Double, kind: str) -> Double:
         else:
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError:
-        raise ValueError(
+        raise Degenerate(
             "Fitting the mixture model failed because some components have ill-defined empirical covariance "
             "(for instance caused by singleton or collapsed samples). Try to decrease the number of "
             "components, increase reg_covar, or scale the input data."
         ) from None
-    return np.swapaxes(_inverse_of_lower(lower), -1, -2)
+    return _inverse_transposed(lower)
 
 
-def _inverse_of_lower(lower: NDArray[Any]) -> Double:
-    """Invert lower triangular matrices (..., d, d): small ones together, row by row, and wake no threads."""
+def _inverse_transposed(lower: NDArray[Any]) -> Double:
+    """Invert and transpose lower triangular matrices (..., d, d), by what is fastest and wakes no threads."""
     d = lower.shape[-1]
-    inverse = np.zeros_like(lower)
-    if d > SMALL:
+    if d > SMALL or (d <= UNBLOCKED and lower.size < FEW * d**3):
+        found = np.empty_like(lower)
         for place in np.ndindex(lower.shape[:-2]):
-            inverse[place] = dtrtri(lower[place], lower=1)[0]
-        return inverse
+            found[place] = dtrtri(lower[place].T)[0]
+        return found
+    inverse = np.zeros_like(lower)
     for i in range(d):
         inverse[..., i, i] = 1 / lower[..., i, i]
         row = lower[..., i : i + 1, :i] @ inverse[..., :i, :i]
         inverse[..., i, :i] = -row[..., 0, :] * inverse[..., i, i, None]
-    return inverse
+    return np.swapaxes(inverse, -1, -2)
 
 
 def factors_from_precisions(precisions: Double, kind: str) -> Double:
@@ -174,12 +206,16 @@ def covariances_of(factors: Double, kind: str) -> Double:
     return (product + np.swapaxes(product, -1, -2)) / 2
 
 
+def diagonals(a: Array, kind: str) -> Array:
+    """Diagonals of matrices; what has none as it is."""
+    return a.diagonal(axis1=-2, axis2=-1) if kind in ("full", "tied") else a
+
+
 def log_determinants(factors: Double, kind: str, d: int) -> Double:
     """Logarithms of det U: (k,), or one number for 'tied'."""
     if kind == "spherical":
         return d * np.log(factors)
-    diagonal = np.diagonal(factors, axis1=-2, axis2=-1) if kind in ("full", "tied") else factors
-    return np.log(diagonal).sum(axis=-1)
+    return np.log(diagonals(factors, kind)).sum(axis=-1)
 
 
 def given_start(given: Any, name: str, shape: tuple[int, ...], kind: str) -> Double | None:

@@ -1,5 +1,6 @@
 """Rows as the mixtures of Gaussians read them: about a point amid them and in units of their spread."""
 
+import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -11,14 +12,15 @@ from ..fit.blocks import Blocks
 from ..fold.engine import add, run
 from ..fold.source import Array, Source
 from . import passes
-from .gaussian_parameters import Double, GaussianParameters, log_determinants
+from .gaussian_parameters import Double, GaussianParameters, diagonals, log_determinants
 from .passes import GaussianSums
 from .start import BLOCK, Rows
 
-SAMPLE = 4096  # rows that tell where the others lie
+SAMPLE = 1024  # rows that tell where the others lie
 FAR = 256.0  # standard deviations from the shift at which float32 keeps too few digits of a row
 LEAST = 1e-20  # weight beside the largest
 PLAIN = {np.dtype(np.float32): 30, np.dtype(np.float64): 200}  # exponents of 2 that k-means can square
+LOG_2_PI = math.log(2 * math.pi)
 MOST = {np.dtype(np.float32): 120, np.dtype(np.float64): 1000}  # exponents of 2 of a scale
 
 
@@ -52,17 +54,18 @@ class Frame(NamedTuple):
     def of_factors(cls, means: Double, factors: Double, kind: str, dtype: Any) -> "Frame":
         """A mean amid the others, and the narrowest component's width in each column."""
         shift = np.sort(means, axis=0)[(len(means) - 1) // 2]
-        diagonal = np.diagonal(factors, axis1=-2, axis2=-1) if kind in ("full", "tied") else factors
-        diagonal = diagonal[:, None] if kind == "spherical" else np.atleast_2d(diagonal)
-        width = 1 / np.broadcast_to(diagonal.max(axis=0), shift.shape)
-        return cls.of_spread(shift, np.full_like(width, width.max()) if kind == "spherical" else width, dtype)
+        if kind == "spherical":
+            return cls.of_spread(shift, np.full(len(shift), 1 / factors.max()), dtype)
+        diagonal = diagonals(factors, kind)
+        return cls.of_spread(shift, 1 / (diagonal if kind == "tied" else diagonal.max(axis=0)), dtype)
 
     @classmethod
     def of_spread(cls, shift: Double, spread: Double, dtype: Any) -> "Frame":
         """What the kernels can hold of a shift, and of a scale that makes `spread` about 1."""
         most = MOST[np.dtype(dtype)]
-        exponents = np.clip(-np.frexp(spread)[1], -most, most)
-        return cls(shift.astype(dtype).astype(np.float64), np.ldexp(1.0, exponents))
+        exponents = np.minimum(np.maximum(-np.frexp(spread)[1], -most), most)
+        shift = shift.astype(dtype, copy=False).astype(np.float64, copy=False)
+        return cls(shift, np.ldexp(1.0, exponents))
 
 
 class Found(NamedTuple):
@@ -95,31 +98,27 @@ class Points:
         return float(self.n if self.weights is None else self.weights.sum())
 
     def run(
-        self, theta: GaussianParameters, kind: str, *, about: Double | None = None, first: bool = False,
+        self, theta: GaussianParameters, *, about: Double | None = None,
         second: tuple[int, ...] | None = None, resp: bool = False, score: Double | None = None,
         labels: NDArray[np.int64] | None = None,
     ) -> Found:  # fmt: skip
-        """One pass with the responsibilities of `theta`; see `passes.gaussian`.
+        """One pass with the responsibilities of `theta`, and moments about `about`; see `passes.gaussian`.
 
         Rows of float32 are read as float64 where components are far from the shift, or float32 overflows.
         """
-        constants = log_constants(theta, kind)
+        kind, constants = theta.kind, log_constants(theta)
         common = float(constants.max())
         centers = theta.means @ theta.factors if kind == "tied" else theta.means
-        given = {
-            "centers": centers,
-            "factor": theta.factors,
-            "about": theta.means if about is None else about,
-        }
-        for dtype in self._types(theta, kind):
-            shared = {name: np.ascontiguousarray(a, dtype) for name, a in given.items()}
-            shared |= self._frame(dtype) | {"constants": constants - common}
+        moments = partial(passes.gaussian, kind=kind, first=about is not None, second=second)
+        for dtype in self._types(theta):
+            shared = self._frame(dtype) | {"constants": constants - common}
+            shared["centers"] = np.ascontiguousarray(centers, dtype)
+            shared["factor"] = np.ascontiguousarray(theta.factors, dtype)
+            shared["about"] = shared["centers"] if about is None else np.ascontiguousarray(about, dtype)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
-            found = run(
-                partial(passes.gaussian, kind=kind, first=first, second=second), self.x, shared,
-                {"weights": self.weights, "resp": room, "score": score, "labels": labels},
-            )  # fmt: skip
-            if np.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
+            state = {"weights": self.weights, "resp": room, "score": score, "labels": labels}
+            found = run(moments, self.x, shared, state)
+            if math.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
                 break
         common += float(np.log(self.frame.scale).sum())
         if score is not None:
@@ -137,7 +136,7 @@ class Points:
         total: GaussianSums | None = None
         for rows, resp in blocks:
             weights = None if self.weights is None else self.weights[rows]
-            state = {"weights": weights, "given": resp.astype(np.float64)}
+            state = {"weights": weights, "given": resp.astype(np.float64, copy=False)}
             found = run(moments, self.x.some(rows), shared, state)
             total = found if total is None else add(total, found)
         assert total is not None
@@ -178,51 +177,25 @@ class Points:
             rows = slice(start, min(start + BLOCK, self.n))
             yield rows, np.ones((rows.stop - rows.start, 1))
 
-    def _types(self, theta: GaussianParameters, kind: str) -> list[Any]:
+    def _types(self, theta: GaussianParameters) -> list[Any]:
         if self.dtype == np.float64 or self._small_weights:
             return [np.float64]
         means, factors = np.abs(theta.means), np.abs(theta.factors)
-        if kind in ("full", "tied"):
-            away = np.linalg.norm((means[:, None, :] @ factors)[:, 0, :], axis=1)
+        if theta.kind in ("full", "tied"):
+            away = (means[:, None, :] @ factors)[:, 0, :]
         else:
-            away = np.linalg.norm(means * (factors[:, None] if kind == "spherical" else factors), axis=1)
-        return [np.float64] if (away[theta.weights > 0] > FAR).any() else [np.float32, np.float64]
+            away = means * (factors[:, None] if theta.kind == "spherical" else factors)
+        far = (away * away).sum(axis=1) > FAR**2
+        return [np.float64] if (far & (theta.weights > 0)).any() else [np.float32, np.float64]
 
     def _frame(self, dtype: Any) -> dict[str, Array]:
-        return {"shift": self.frame.shift.astype(dtype), "scale": self.frame.scale.astype(dtype)}
+        shift, scale = (a.astype(dtype, copy=False) for a in self.frame)
+        return {"shift": shift, "scale": scale}
 
 
-def log_constants(theta: GaussianParameters, kind: str) -> Double:
+def log_constants(theta: GaussianParameters) -> Double:
     """What logits have of no row: log weights and log determinants."""
     d = theta.means.shape[1]
     with np.errstate(divide="ignore"):
         shares = np.log(theta.weights)
-    return shares + (log_determinants(theta.factors, kind, d) - 0.5 * d * np.log(2 * np.pi))
-
-
-def far_posterior(
-    points: Points, rows: NDArray[np.intp], theta: GaussianParameters, kind: str
-) -> tuple[Double, Double]:
-    """Scores and responsibilities of rows whose squares leave the range, or the digits, of their type.
-
-    Squares are of rows divided by their size, and the least of a row is taken off before they are multiplied
-    by its square: what decides is their difference.
-    """
-    shift, scale = (a.astype(np.longdouble) for a in points.frame)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        u = (points.x.take(rows).astype(np.longdouble) - shift) * scale
-        size = np.maximum(np.abs(u).max(axis=1), 1)[:, None]
-        squares = np.empty((len(rows), len(theta.means)), np.longdouble)
-        for t, mean in enumerate(theta.means):
-            y = u / size - mean / size
-            factor = theta.factors if kind == "tied" else theta.factors[t]
-            y = y @ factor if kind in ("full", "tied") else y * factor
-            squares[:, t] = (y * y).sum(axis=1)
-        possible = theta.weights > 0
-        least = squares[:, possible].min(axis=1, keepdims=True)
-        logits = log_constants(theta, kind) - 0.5 * np.where(possible, squares - least, 0) * size * size
-        top = logits.max(axis=1, keepdims=True)
-        resp = np.exp(logits - top)
-        total = resp.sum(axis=1, keepdims=True)
-        score = top + np.log(total) - 0.5 * least * size * size + np.log(scale).sum()
-        return score[:, 0].astype(np.float64), (resp / total).astype(np.float64)
+    return shares + (log_determinants(theta.factors, theta.kind, d) - 0.5 * d * LOG_2_PI)

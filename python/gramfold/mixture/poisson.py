@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
+from ..fit.arguments import Seed, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
@@ -75,7 +75,7 @@ class PoissonMixture(BaseMixture):
         Mean log-likelihood of a row; with a prior, plus its log density (not normalised) divided by the
         number of rows. Of the parameters before the last step, as in scikit-learn.
     lower_bounds_ : list of float
-        One for each iteration of the best start; it never falls.
+        One for each iteration of the best start; it never falls but by rounding.
     converged_ : bool
     n_iter_, n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -154,7 +154,7 @@ class PoissonMixture(BaseMixture):
                 now = {"n_components": self.n_components, "n_features_in_": counts.source.cols}
                 self._check_warm(now, {"n_components": k, "n_features_in_": d})
             model = self._model(counts)
-            theta = self._run(model, self._fitted, accelerate=self.accelerate).theta
+            theta = self._run(model, self._fitted).theta
             dtype = counts.source.dtype
             self.weights_ = theta.weights.astype(dtype)
             self.rates_ = narrowed(theta.rates, dtype, "rates_", "X or exposure")
@@ -252,7 +252,6 @@ class PoissonMixture(BaseMixture):
         super()._check_parameters()
         real(self.prior_shape, "prior_shape", low=1.0)
         real(self.prior_rate, "prior_rate")
-        flag(self.accelerate, "accelerate")
 
     def _counts(self, X: Any, exposure: Any, sample_weight: Any, *, reset: bool) -> Counts:
         X = read_rows(X, self, reset=reset, segments=True)

@@ -16,11 +16,11 @@ from ..fold.segments import source_of
 from ..fold.source import Array
 from . import passes
 from .base import Double, relative
+from .em import SHRINK
 from .start import Rows, Start
 
 LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
 PRIOR = 1e-3  # of what a component has on average: as much each gets of all rows at the start
-SHRINK = 0.1  # extrapolated parameters keep at least this share of themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Counts:
         total: Any = None
         for rows, resp in blocks:
             state = {name: None if a is None else a[rows] for name, a in self._state.items()}
-            state["given"] = resp.astype(np.float64)
+            state["given"] = resp.astype(np.float64, copy=False)
             found = run(partial(passes.poisson, sums=True), self.source.some(rows), nothing, state)
             total = found if total is None else add(total, found)
         return total[1].T, total[0].counts, total[0].exposure

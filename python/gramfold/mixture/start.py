@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.blocks import Blocks
 from ..fold.source import Array
 from ..kmeans.estimator import KMeans
 from ..kmeans.seeding import kmeans_plusplus
@@ -21,7 +22,7 @@ class Start:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n, d)
+    X : Blocks of shape (n, d)
         What is clustered.
     k : int
     init : {'kmeans', 'k-means++', 'random', 'random_from_data'}
@@ -32,19 +33,20 @@ class Start:
     """
 
     def __init__(
-        self, X: Any, k: int, init: str, rng: np.random.RandomState, weights: NDArray[np.float64] | None,
+        self, X: Blocks, k: int, init: str, rng: np.random.RandomState, weights: NDArray[np.float64] | None,
         n_threads: int,
     ) -> None:  # fmt: skip
         self.n, self.dtype, self.k, self.rng = X.shape[0], X.dtype, k, rng
         self.state: Any = None
         self.labels = self.chosen = None
+        rows = X.parts[0] if len(X.parts) == 1 else X  # an array is checked faster
         if init == "kmeans":
-            fit = KMeans(k, n_init=1, random_state=rng, n_threads=n_threads).fit(X, sample_weight=weights)
+            fit = KMeans(k, n_init=1, random_state=rng, n_threads=n_threads).fit(rows, sample_weight=weights)
             self.labels = fit.labels_
         elif init == "k-means++":
-            self.chosen = kmeans_plusplus(X, k, random_state=rng, sample_weight=weights, n_threads=n_threads)[
-                1
-            ]
+            _, self.chosen = kmeans_plusplus(
+                rows, k, random_state=rng, sample_weight=weights, n_threads=n_threads
+            )
         elif init == "random_from_data":
             some = np.arange(self.n) if weights is None else np.flatnonzero(weights)
             self.chosen = some[rng.choice(len(some), size=k, replace=False)]
@@ -57,7 +59,7 @@ class Start:
     def blocks(self) -> Iterator[tuple[Rows, Array]]:
         """Yield the rows of a block and their responsibilities; the same ones each time."""
         if self.chosen is not None:
-            yield self.chosen, np.eye(self.k, dtype=self.dtype)
+            yield self.chosen, np.eye(self.k)
             return
         rng = self.rng
         if self.state is not None:
@@ -70,7 +72,7 @@ class Start:
 
     def _responsibilities(self, rows: slice, rng: np.random.RandomState) -> Array:
         if self.labels is not None:
-            return np.eye(self.k, dtype=self.dtype)[self.labels[rows]]
+            return np.eye(self.k)[self.labels[rows]]
         drawn = rng.uniform(size=(rows.stop - rows.start, self.k)).astype(self.dtype)
         drawn /= drawn.sum(axis=1, keepdims=True)
         return drawn
