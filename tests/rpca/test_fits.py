@@ -8,6 +8,7 @@ from rpca.cases import dense, error, planted
 from threadpoolctl import threadpool_limits
 
 import gramfold as gf
+from gramfold.linalg import spectrum
 
 
 def objective(L, X, lam):
@@ -240,3 +241,27 @@ def test_a_warm_start_reaches_the_same_optimum_in_fewer_iterations(form):
     again = gf.RobustPCA(warm_start=True).fit(given)
     first = again.n_iter_
     assert again.fit(given).n_iter_ < first
+
+
+# Rounds of the subspace
+
+
+@pytest.mark.parametrize("form", ["csr", "dense"])
+def test_no_round_is_spent_on_what_float32_cannot_hold(form, monkeypatch):
+    X = (
+        planted(60, 40, 3, 0.05, observed=0.8, noise=0.01)[0]
+        if form == "csr"
+        else planted(300, 150, 20, 0.05)[0]
+    )
+    given, lam = (sp.csr_array(np.nan_to_num(X)), 0.9) if form == "csr" else (X, 0.06)
+    rounds = 0
+
+    def counted(*args):
+        nonlocal rounds
+        rounds += 1
+        return once(*args)
+
+    once = spectrum._filter
+    monkeypatch.setattr(spectrum, "_filter", counted)
+    gf.RobustPCA(lam=lam, tol=0, max_iter=100).fit(given.astype(np.float32))
+    assert 0 < rounds <= 2 * 100

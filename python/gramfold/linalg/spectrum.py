@@ -13,9 +13,11 @@ Array = NDArray[Any]
 # Measured at n = 200 to 1000: LAPACK's whole spectrum costs about as much as 3 filters of n / 5 columns.
 SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
 GUARD, DEGREE = 8, 6
-MOST_STEPS = 200  # then rounding is in the way
+MOST_STEPS = 200
+DOUBLE = float(np.finfo(np.float64).eps)
 WELL = 1e-6  # least over largest pivot from which two rounds of Cholesky QR are orthonormal to rounding
 PIECE = 1 << 22  # entries at a time
+DAMPED = 0.5  # least share of [0, threshold] that a filter damps; more where the guard has values above
 NEARLY = 0.5  # |gram - I|^2 of unit columns up to which one round is enough
 
 
@@ -135,7 +137,7 @@ class Leading:
     """Eigenpairs above a threshold, again and again for a matrix that changes little.
 
     Chebyshev-filtered subspace iteration (Zhou, Saad, Tiago & Chelikowsky 2006): it starts with the last
-    subspace and damps what lies in [0, threshold]. The subspace has some vectors more than are wanted, the
+    subspace and damps what lies below its last value. The subspace has some vectors more than are wanted, the
     guard: that one of them falls below the threshold tells that all above it were found. Where many are
     wanted it is LAPACK's full spectrum instead.
 
@@ -143,6 +145,8 @@ class Leading:
     ----------
     size : int
         Rows of the matrix.
+    eps : float
+        That of the numbers in which its products are made.
 
     Attributes
     ----------
@@ -152,8 +156,8 @@ class Leading:
         How many were wanted last.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, eps: float = DOUBLE) -> None:
+        self.size, self.eps = size, eps
         self.basis = np.empty((size, 0))
         self.found = 0
         self._random = np.random.default_rng(0)
@@ -166,7 +170,8 @@ class Leading:
         gram : ndarray of shape (size, size)
         threshold : float
         accuracy : float
-            The root of the sum of |residual|^2 / eigenvalue may be this large.
+            The root of the sum of |residual|^2 / eigenvalue may be this large, or larger if it is what
+            rounding leaves.
         most : int
             Not more pairs than this.
         """
@@ -190,7 +195,7 @@ class Leading:
         `degree` is that of the filter, the products between two looks at the pairs.
         """
         self.keep(self.basis, self.found)
-        basis = self.basis
+        basis, before = self.basis, np.inf
         for step in range(MOST_STEPS):
             image = apply(basis)
             values, rotation = eigenpairs(basis.T @ image)
@@ -204,13 +209,15 @@ class Leading:
                     return None
             else:
                 rest = np.linalg.norm(image[:, :wanted] - basis[:, :wanted] * values[:wanted], axis=0)
-                rounding = 8 * np.finfo(np.float64).eps * values[0] / np.sqrt(threshold)
                 size = np.sqrt(np.sum(rest**2 / np.maximum(values[:wanted], threshold)))
-                if size <= max(accuracy, rounding) or step == MOST_STEPS - 1:
+                # Rounding may be this large, and mostly is far smaller: what does not fall any more.
+                rounding = 8 * self.eps * values[0] * np.sqrt(wanted / threshold)
+                stuck = before / 2 < size <= rounding
+                if size <= accuracy or stuck or step == MOST_STEPS - 1:
                     self.keep(basis, wanted)
                     return values[:wanted], basis[:, :wanted]
-                low = max(low, float(values[min(most, len(values) - 1)]) if above > most else 0)
-            basis = orthonormal(_filter(apply, basis, low, degree))
+                before, low = size, max(float(values[-1]), DAMPED * threshold)
+            basis = orthonormal(_filter(apply, basis, low, self._sound(degree, values[0] / low)))
         return None
 
     def keep(self, basis: Array, found: int) -> None:
@@ -222,6 +229,11 @@ class Leading:
             new = self._random.standard_normal((self.size, columns - basis.shape[1]))
             basis = orthonormal(np.hstack([basis, new]))
         self.basis, self.found = basis[:, :columns], found
+
+    def _sound(self, degree: int, ratio: float) -> int:
+        """A degree at which the rounding of the largest pair does not drown the smallest."""
+        growth = np.arccosh(max(2 * ratio - 1, 1 + self.eps))
+        return max(1, min(degree, int(np.log(2 / self.eps) / growth)))
 
     def _columns(self, wanted: int) -> int:
         return min(self.size, wanted + max(GUARD, wanted // 8))

@@ -48,7 +48,7 @@ class SparseState:
             end = some.stop
         self.stored, self.entries = end, passes.EntryState(parts)
         self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
-        self._leading, self._change = Leading(self.cols), 0.0
+        self._leading, self._change = Leading(self.cols, float(np.finfo(self.dtype).eps)), 0.0
         self._nonzero = 0  # entries of E at the start
 
     def start(self, scale: float) -> None:
