@@ -33,7 +33,7 @@ SHAPES = {
     "score": "n", "labels": "n", "totals": "n", "factorials": "n", "shift": "d", "centers": "kd",
     "constants": "k",
     "about": "kd", "first": "kd", "second": "kd", "factor": "kd", "lower": "ng", "order": "k", "moved": "k",
-    "distances": "n", "candidates": "ld", "closest": "n", "codes": "pw", "known": "3p", "balls": "2u",
+    "distances": "n", "candidates": "ld", "closest": "n", "codes": "pw", "known": "4p", "balls": "2u",
     "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
@@ -69,7 +69,7 @@ class Case:
         side["g"] = min(side["g"], side["k"])
         balls = -(-side["n"] // 48)
         side |= {"r": side["n"] + 1, "b": -(-side["n"] // 96), "p": (balls - (-balls // 48)) * 48, "u": balls}
-        side |= {"s": side["d"] + side["t"], "w": -(-side["d"] // 4), "2": 2, "3": 3}
+        side |= {"s": side["d"] + side["t"], "w": -(-side["d"] // 4), "2": 2, "4": 4}
         counts = rng.integers(0, side["d"] + 1, side["n"])
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.side = side | {"e": int(self.starts[-1])}

@@ -126,7 +126,7 @@ Sketch sketch_of(Index n, Index d, double scale, const Contiguous<std::int32_t>&
     for (Index i = 0; i < n; ++i) rows &= at[i] >= 0 && at[i] < n;
     require(rows, "order must be of rows");
     const Index places = sketch_places(n), b = sketch_balls(n);
-    float* of_places = writable<float>(known, 3, places, "known must be a writable 3 x places");
+    float* of_places = writable<float>(known, 4, places, "known must be a writable 4 x places");
     float* of_balls = writable<float>(balls, 2, b, "balls must be a writable 2 x balls");
     return {n,
             d,
@@ -135,6 +135,7 @@ Sketch sketch_of(Index n, Index d, double scale, const Contiguous<std::int32_t>&
             of_places,
             of_places + places,
             of_places + 2 * places,
+            of_places + 3 * places,
             of_balls,
             of_balls + b,
             scale};

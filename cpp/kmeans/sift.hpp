@@ -4,9 +4,10 @@
 //
 // by the triangle inequality, y = (x - shift) / scale and c likewise; |y' - c'|^2 = |y'|^2 + |c'|^2 - 2 y''c' by
 // products of bytes. A row whose distance, as seed.hpp computes it, is beyond doubt at least `closest` is not marked.
-// Rows of a ball are not looked at where |centre - c| >= sqrt(reach) + radius. What a marked row may gain is bounded
-// from both sides: of most candidates it then shows that others gain more. Cost: cols candidates / 4 multiply-adds of
-// words a row that is looked at, and 1/48 of it for all.
+// Rows of a ball are not looked at where |centre - c| >= reach + radius. What a marked row may gain is bounded from
+// both sides: of most candidates it then shows that others gain more.
+//
+// Cost: cols candidates / 4 multiply-adds of words a row that is looked at, and 1/48 of it for all.
 #pragma once
 
 #include "kmeans/candidates.hpp"
@@ -48,7 +49,7 @@ class SiftWorker {
             const Index some = std::min<Index>(width, count - p);
             alignas(64) float far[width] = {};
             for (Index i = 0; i < some; ++i)
-                far[i] = (s_.radii[first + p + i] + std::sqrt(s_.reach[first + p + i])) * (1 + 0x1p-20f);
+                far[i] = (s_.radii[first + p + i] + s_.reach[first + p + i]) * (1 + 0x1p-20f);
             compare(s_.centres() + first + p, far, some, {});
             each_row([&](Index i) { balls[n++] = first + p + i; });
         }
@@ -61,21 +62,24 @@ class SiftWorker {
     using V = Vec<float>;
 
     void look_into(Index ball, Index next, Gains& gains) {
-        V reach = {};
+        if (!(s_.reach[ball] < std::numeric_limits<float>::infinity())) bring_up_to_date(ball);
         for (Index r = 0; r < ball_rows; r += width) {
             const Index place = ball * ball_rows + r, count = std::clamp<Index>(s_.rows - place, 0, width);
-            const std::int32_t* rows = s_.order + place;
-            alignas(64) T closest[width] = {};
-            alignas(64) float far[width];
-            for (Index i = 0; i < count; ++i) closest[i] = job_.closest[rows[i]];
-            for (Index v = 0; v < width; v += w) {
-                const V square = as_float(closest + v);
-                store(far + v, root_above(square) + load<V>(s_.errors + place + v));
-                reach = square > reach ? square : reach;
-            }
-            compare(place, far, count,
+            compare(place, s_.far + place, count,
                     {reinterpret_cast<const char*>(s_.panel(next * ball_rows + r)), 64 * fetch_lines});
-            each_row([&](Index i) { mark(rows[i], place + i, i, gains); });
+            each_row([&](Index i) { mark(s_.order[place + i], place + i, i, gains); });
+        }
+    }
+
+    void bring_up_to_date(Index ball) {
+        const Index first = ball * ball_rows, count = std::min(ball_rows, s_.rows - first);
+        alignas(64) T closest[ball_rows] = {};
+        for (Index i = 0; i < count; ++i) closest[i] = job_.closest[s_.order[first + i]];
+        V reach = {};
+        for (Index v = 0; v < ball_rows; v += w) {
+            const V root = root_above(as_float(closest + v));
+            store(s_.far + first + v, root + load<V>(s_.errors + first + v));
+            reach = root > reach ? root : reach;
         }
         float most = 0;
         for (int i = 0; i < w; ++i) most = std::max(most, reach[i]);

@@ -25,8 +25,9 @@ struct Sketch {
     const std::int32_t* order;        // which row is at each place
     std::int32_t* codes;              // places x words, in panels
     float *units, *errors, *squares;  // places
-    float *radii, *reach;             // balls; reach: no row of it is farther from its seed, squared
-    double scale;                     // a power of two
+    float* far;                       // places: the row's distance from its seed, and its error; sift.hpp knows it
+    float *radii, *reach;  // balls; reach: no row of it is farther from its seed; infinity: far is out of date
+    double scale;          // a power of two
 
     static constexpr int width = panel_rows<float>;
     Index balls() const { return sketch_balls(rows); }
@@ -87,6 +88,7 @@ class SketchWorker {
                 }
             }
             store(to_.units + place + part, unit);
+            store(to_.far + place + part, V{});
             store(to_.squares + place + part, __builtin_convertvector(code_square, V) * unit * unit);
             store(to_.errors + place + part, (root_above(off) + root_above(square) * (8 * eps)) * share());
         }
@@ -122,7 +124,7 @@ class SketchWorker {
             most = std::max(most, apart[i / w][i % w]);
             longest = std::max(longest, squares[i / w][i % w]);
         }
-        to_.units[place] = unit, to_.squares[place] = float(square), to_.errors[place] = 0;
+        to_.units[place] = unit, to_.squares[place] = float(square), to_.errors[place] = to_.far[place] = 0;
         to_.radii[b] = (std::sqrt(most) + std::sqrt(longest) * (16 * eps)) * share();
         to_.reach[b] = std::numeric_limits<float>::infinity();
     }
@@ -149,7 +151,7 @@ template <class T>
 void sketch(const Rows<T>& x, const Sketch& to, const std::vector<double>& shift, const Run& run) {
     const Index balls = to.balls(), last = to.centres() + balls, all = sketch_places(x.rows);
     for (Index place = last; place < all; ++place) {
-        to.units[place] = to.squares[place] = to.errors[place] = 0;
+        to.units[place] = to.squares[place] = to.errors[place] = to.far[place] = 0;
         for (Index word = 0; word < sketch_words(x.cols); ++word)
             to.panel(place)[word * Sketch::width + place % Sketch::width] = 0;
     }

@@ -79,7 +79,7 @@ def make_sketch(kernels, x, order=None, n_threads=2):
         "scale": float(np.exp2(np.round(np.log2(length)))) if length > 0 else 1.0,
         "order": np.arange(rows, dtype=np.int32) if order is None else order.astype(np.int32),
         "codes": np.full((places, -(-cols // 4)), -1, np.int32),
-        "known": np.full((3, places), np.nan, np.float32),
+        "known": np.full((4, places), np.nan, np.float32),
         "balls": np.full((2, balls), np.nan, np.float32),
     }
     kernels.sketch(x=x, **arrays, n_threads=n_threads)

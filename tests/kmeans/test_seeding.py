@@ -13,8 +13,7 @@ from sklearn.base import clone
 
 import gramfold as gf
 from gramfold.fold.source import Source
-from gramfold.kmeans import seeding
-from gramfold.kmeans.sieve import Sieve
+from gramfold.kmeans import seeding, sieve
 
 
 @pytest.fixture
@@ -44,6 +43,12 @@ def _rows(kind, n=6000, d=24):
     return noise + 4 * rng.standard_normal((40, d))[rng.integers(40, size=n)]
 
 
+@pytest.fixture
+def eager(monkeypatch):
+    """However little it spares."""
+    monkeypatch.setattr(sieve, "WORTH", 1)
+
+
 KINDS = ["clusters", "noise", "copies", "far from the origin", "one row far out"]
 
 
@@ -51,6 +56,7 @@ KINDS = ["clusters", "noise", "copies", "far from the origin", "one row far out"
 @pytest.mark.parametrize(
     "form", [np.array, np.asfortranarray, lambda X: cut(X, 1500)], ids=["C", "F", "segments"]
 )
+@pytest.mark.usefixtures("eager")
 def test_the_sieve_changes_no_draw(kind, form, dtype, monkeypatch):
     X = form(_rows(kind).astype(dtype))
     weights = np.random.default_rng(0).integers(3, size=6000).astype(float)
@@ -62,16 +68,19 @@ def test_the_sieve_changes_no_draw(kind, form, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e20])
+@pytest.mark.usefixtures("eager")
 def test_the_sieve_changes_no_draw_at_any_scale(scale, dtype, monkeypatch):
     X = (_rows("clusters") * scale).astype(dtype)
     assert_array_equal(gf.kmeans_plusplus(X, 60, random_state=1)[1], plain(X, 60, monkeypatch))
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_sieve_changes_no_draw_of_as_many_seeds_as_rows(dtype, monkeypatch):
     X = _rows("clusters", 1100, 64).astype(dtype)
     assert_array_equal(gf.kmeans_plusplus(X, 1100, random_state=1)[1], plain(X, 1100, monkeypatch))
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_sieve_changes_no_draw_beside_frozen_seeds_and_few_rows_that_count(dtype, monkeypatch):
     X, weights = _rows("noise").astype(dtype), np.zeros(6000)
     weights[::90] = 1
@@ -85,6 +94,7 @@ def test_the_sieve_changes_no_draw_beside_frozen_seeds_and_few_rows_that_count(d
 
 
 @pytest.mark.parametrize("kind", ["clusters", "noise"])
+@pytest.mark.usefixtures("eager")
 def test_the_sieve_spares_most_rows(kind, monkeypatch):
     X = Source(_rows(kind, 12_000, 64), 2)
     read, kernels = [], seeding.passes.kernels
@@ -99,17 +109,21 @@ def test_the_sieve_spares_most_rows(kind, monkeypatch):
     assert sum(read) < 0.15 * 200 * X.rows
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_new_order_leaves_out_balls_of_rows(monkeypatch):
-    sieves = []
-    monkeypatch.setattr(seeding, "Sieve", type("Kept", (Sieve,), {"__init__": lambda self, *a: (
-        super(seeding.Sieve, self).__init__(*a), sieves.append(self))[0]}))  # fmt: skip
-    X = _rows("clusters", 12_000, 16) * 3
-    seeding.plus_plus(Source(X, 1), None, 300, np.random.RandomState(0))
-    (sieve,) = sieves
-    orders = [sketch.arrays["order"] for sketch in sieve._sketches]
-    assert not np.array_equal(orders[0], np.arange(12_000))
-    assert_array_equal(np.sort(orders[0]), np.arange(12_000))
-    assert sieve._looked < 0.5
+    made = []
+
+    class Kept(sieve.Sieve):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append((self, self._sketches))
+
+    monkeypatch.setattr(seeding, "Sieve", Kept)
+    seeding.plus_plus(Source(_rows("clusters", 12_000, 16), 1), None, 300, np.random.RandomState(0))
+    ((last, at_first),) = made
+    assert last._sketches is not at_first
+    assert_array_equal(np.sort(last._sketches[0]._arguments["order"]), np.arange(12_000))
+    assert last._looked < 0.5
 
 
 def test_kmeans_plusplus_draws_scikit_learns_rows(X):

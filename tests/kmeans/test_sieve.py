@@ -143,7 +143,7 @@ def test_a_sketch_bounds_what_it_knows(kernels, dtype):
     order = np.random.default_rng(0).permutation(1000)
     sketch = make_sketch(kernels, x, order)
     y = (x[order].astype(np.float64) - sketch["shift"]) / sketch["scale"]
-    units, errors, squares = sketch["known"][:, :1000].astype(np.float64)
+    units, errors, squares = sketch["known"][:3, :1000].astype(np.float64)
     assert_allclose(units, np.abs(y).max(axis=1) / 127, rtol=1e-5)
     kept = np.rint(y / units[:, None]) * units[:, None]
     assert_allclose(squares, np.square(kept).sum(axis=1), rtol=0.01)

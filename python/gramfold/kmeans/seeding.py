@@ -32,6 +32,8 @@ class Potential:
         self._room: list[Array] = []
         firsts = [np.arange(span.start, span.stop, BLOCK) for span in x.spans]
         self._starts = np.concatenate([*firsts, [x.rows]])  # of the blocks, and the end
+        # What rounding may be of two potentials: of the sums of short blocks, and of these in float64.
+        self._rounding = float(64 * np.finfo(x.dtype).eps + 4 * len(self._starts) * np.finfo(np.float64).eps)
 
     @property
     def total(self) -> float:
@@ -42,7 +44,7 @@ class Potential:
         """Prepare for so many seeds after the `last` one, of so many candidates each."""
         if self.closest is not None and Sieve.worth(self.x, seeds, candidates):
             self.closest = self.closest.copy()
-            self._sieve = Sieve(self.x, self.weights, last, seeds)
+            self._sieve = Sieve(self.x, self.weights, self.closest, last, seeds)
 
     def reduce(self, candidates: Array) -> int:
         """Add the one of `candidates`, (n, cols), that leaves the least potential; gives its number."""
@@ -56,23 +58,18 @@ class Potential:
 
     def _reduce_sifted(self, sieve: Sieve, candidates: Array) -> int:
         """Do the same; only rows that the sieve leaves are read, and only for those that may be the best."""
-        assert self.closest is not None
-        least, most = sieve.sift(candidates, self.closest)
-        # What rounding may be of two potentials: they are added up in short blocks, and then in float64.
-        eps = np.finfo(self.x.dtype).eps, np.finfo(np.float64).eps
-        rounding = self.total * (64 * eps[0] + 4 * len(self.sums) * eps[1])
-        may_win = np.flatnonzero(most * (1 + 1e-6) + rounding >= least.max() * (1 - 1e-6))
+        least, most = sieve.sift(candidates)
+        may_win = np.flatnonzero(most * (1 + 1e-6) + self._rounding * self.total >= least.max() * (1 - 1e-6))
         out = self._take(len(may_win))
         found = self._read(candidates[may_win], out, sieve.marks, may_win.astype(np.int32))
-        sums = np.full((len(self.sums), len(candidates)), np.inf)
-        sums[:, may_win] = np.where(np.isnan(found), self.sums[:, None], found)
-        best = int(np.argmin(sums.sum(axis=0)))
-        rows = np.flatnonzero((sieve.marks & (1 << best)) != 0)
-        distances = out[np.searchsorted(may_win, best)][rows]
-        nearer = distances < self.closest[rows]
-        self.closest[rows] = distances
+        found = np.where(np.isnan(found), self.sums[:, None], found)
+        # Added up as if all candidates had been read.
+        sums = np.full((len(found), len(candidates)), np.inf)
+        sums[:, may_win] = found
+        best = int(np.argmin(sums.sum(axis=0))) if len(may_win) > 1 else int(may_win[0])
         self.sums = np.ascontiguousarray(sums[:, best])
-        sieve.learn(candidates[best], rows[nearer], self.closest)
+        rows = np.flatnonzero((sieve.marks & (1 << best)) != 0)
+        sieve.learn(candidates[best], rows, out[np.searchsorted(may_win, best)][rows])
         return best
 
     def _read(self, candidates: Array, out: Array, marks: Any, bits: Any) -> NDArray[np.float64]:
@@ -104,10 +101,9 @@ class Potential:
         mass = self.closest[at].astype(np.float64)
         if self.weights is not None:
             mass *= self.weights[at]
-        passed = np.cumsum(mass, axis=1) + before[:, None] < values[:, None]
-        return np.minimum(
-            rows[:, 0] + np.where(rows <= last[:, None], passed, False).sum(axis=1), self.x.rows - 1
-        )
+        before_value = np.cumsum(mass, axis=1) + before[:, None] < values[:, None]
+        passed = np.count_nonzero(before_value & (rows <= last[:, None]), axis=1)
+        return np.minimum(rows[:, 0] + passed, self.x.rows - 1)
 
 
 def plus_plus(
@@ -205,7 +201,8 @@ def kmeans_plusplus(
     """Draw rows of X as seeds for k-means, far from each other (greedy k-means++).
 
     Draws are scikit-learn's: the same `random_state` gives the same seeds, up to rounding. X is read once for
-    each seed.
+    each seed; where that is much, only rows are that may be nearer to it, which bounds tell. They take a byte for
+    each entry of a dense X meanwhile.
 
     Parameters
     ----------

@@ -14,8 +14,10 @@ from ..fold.source import Array, Source
 from .bounds import neighbours
 
 BALL = 48  # rows of a ball, as in cpp/kmeans/sketch.hpp
-# Fewer seeds or entries are not worth a sketch, nor are short segments; marks have room for MOST candidates.
-SEEDS, ENTRIES, SEGMENT, MOST = 8, 2**16, 1024, 16
+# Fewer seeds are not worth a sketch, nor are short segments; marks have room for MOST candidates.
+SEEDS, SEGMENT, MOST = 8, 1024, 16
+# Nor are fewer bytes, without those of the first columns: to read these costs no more than the sieve (Zen 4).
+WORTH, FIRST = 2**21, 10
 # A new order costs about as much as looking at all rows for so many seeds.
 ORDER = 12
 SURPLUS = 2.0  # balls that are looked into even in a good order, for each that must be
@@ -33,27 +35,36 @@ class Sketch:
         A power of two, near the length of the entries of x - shift.
     order : ndarray of shape (rows,), int32
         Each row once, near ones next to each other.
+    state : dict
+        Arrays closest, weights and marks of the rows.
     """
 
-    def __init__(self, x: Source, shift: Array, scale: float, order: NDArray[np.int32]) -> None:
+    def __init__(
+        self, x: Source, shift: Array, scale: float, order: NDArray[np.int32], state: dict[str, Any]
+    ) -> None:
         balls = -(-x.rows // BALL)
         places = (balls + -(-balls // BALL)) * BALL
-        self.n_threads = x.n_threads
-        self.arrays: dict[str, Any] = {
+        self._reach = np.empty((2, balls), np.float32)
+        self._balls = np.empty(x.rows, np.int32)  # the ball of each row
+        self._balls[order] = np.arange(x.rows) // BALL
+        arrays: dict[str, Any] = {
             "shift": shift,
             "scale": scale,
             "order": order,
             "codes": np.empty((places, -(-x.cols // 4)), np.int32),
-            "known": np.empty((3, places), np.float32),
-            "balls": np.empty((2, balls), np.float32),
+            "known": np.empty((4, places), np.float32),
+            "balls": self._reach,
         }
-        kernels.sketch(x=x.kernel, **self.arrays, n_threads=x.n_threads)
+        kernels.sketch(x=x.kernel, **arrays, n_threads=x.n_threads)
+        self._arguments = {**arrays, **state, "n_threads": x.n_threads}
 
-    def sift(self, candidates: Array, state: dict[str, Any], gains: NDArray[np.float64]) -> int:
+    def sift(self, candidates: Array, gains: NDArray[np.float64]) -> int:
         """Mark rows, see `Sieve.sift`, and overwrite the gains; gives how many balls were looked into."""
-        return kernels.sift(
-            candidates=candidates, **state, **self.arrays, gains=gains, n_threads=self.n_threads
-        )
+        return kernels.sift(candidates=candidates, gains=gains, **self._arguments)
+
+    def moved(self, rows: NDArray[np.intp]) -> None:
+        """Note that rows have a nearer seed."""
+        self._reach[1, self._balls[rows]] = np.inf
 
 
 class Sieve:
@@ -64,19 +75,22 @@ class Sieve:
     x : Source
         Dense.
     weights : ndarray of shape (rows,), of x's dtype, or None for ones
+    closest : ndarray of shape (rows,), of x's dtype
+        Squared distances from the seeds so far; kept, and overwritten as seeds follow.
     seed : ndarray of shape (cols,)
         The last one before.
     to_come : int
         How many are to follow.
     """
 
-    def __init__(self, x: Source, weights: Array | None, seed: Array, to_come: int) -> None:
-        self.x, self.weights, self.to_come = x, weights, to_come
+    def __init__(self, x: Source, weights: Array | None, closest: Array, seed: Array, to_come: int) -> None:
+        self.x, self.to_come, self.closest = x, to_come, closest
         sample = x.take(slice(None, None, max(1, x.rows // SAMPLE))).astype(np.float64)
         self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
         length = float(np.sqrt(np.mean(np.square(sample - self.shift))))
         self.scale = float(np.exp2(np.rint(np.log2(length)))) if 0 < length < np.inf else 1.0
         self.marks = np.zeros(x.rows, np.uint16)
+        self._state = {"closest": closest, "weights": weights, "marks": self.marks}
         self.labels = np.zeros(x.rows, np.int32)
         self.seeds = [seed]
         self._look_again = SEEDS
@@ -90,12 +104,12 @@ class Sieve:
             and seeds >= SEEDS
             and candidates <= MOST
             and x.cols <= 2**16
-            and x.rows * x.cols >= ENTRIES
+            and x.rows * (x.cols - FIRST) * x.dtype.itemsize >= WORTH
             and x.rows >= SEGMENT * len(x.segments)
         )
 
-    def sift(self, candidates: Array, closest: Array) -> NDArray[np.float64]:
-        """Set bit l of the `marks` of rows that may be nearer to candidate l than `closest`, squared.
+    def sift(self, candidates: Array) -> NDArray[np.float64]:
+        """Set bit l of the `marks` of rows that may be nearer to candidate l than to a seed.
 
         Returns
         -------
@@ -103,36 +117,41 @@ class Sieve:
             By how much the potential falls with each candidate, at least and at most, but for rounding.
         """
         self.marks[:] = 0
-        gains, looked = np.zeros((2, len(candidates))), 0
-        for span, sketch in zip(self.x.spans, self._sketches, strict=True):
-            part = np.empty_like(gains)
-            state = {"closest": closest, "weights": self.weights, "marks": self.marks}
-            own = {name: None if a is None else a[span] for name, a in state.items()}
-            looked += sketch.sift(candidates, own, part)
-            gains += part
+        gains = np.empty((len(self._sketches), 2, len(candidates)))
+        looked = sum(
+            sketch.sift(candidates, part) for sketch, part in zip(self._sketches, gains, strict=True)
+        )
         self._looked = looked * BALL / self.x.rows
-        return gains
+        return np.asarray(gains.sum(axis=0))
 
-    def learn(self, seed: Array, rows: NDArray[np.intp], closest: Array) -> None:
-        """Note a new seed, `rows` that it is nearest to, and how near seeds are to all rows then."""
+    def learn(self, seed: Array, rows: NDArray[np.intp], distances: Array) -> None:
+        """Note a new seed, and some rows' squared distances from it, if they were farther from others."""
+        nearer = distances < self.closest[rows]
+        rows = rows[nearer]
+        self.closest[rows] = distances[nearer]
         self.labels[rows] = len(self.seeds)
         self.seeds.append(seed)
         self.to_come -= 1
         if len(self.seeds) == self._look_again:
             self._look_again *= 2
-            if (self._looked - SURPLUS * self._spread(closest)) * self.to_come > ORDER:
+            if (self._looked - SURPLUS * self._spread()) * self.to_come > ORDER:
                 rank = np.empty(len(self.seeds))
                 rank[neighbours(np.array(self.seeds), max(1, len(self.seeds) // 4))] = np.arange(len(rank))
-                key = rank[self.labels] + closest / (2 * closest.max())
-                self._sketch([np.argsort(key[span]).astype(np.int32) for span in self.x.spans])
+                key = rank[self.labels] + self.closest / (2 * self.closest.max() or 1)
+                return self._sketch([np.argsort(key[span]).astype(np.int32) for span in self.x.spans])
+        for span, sketch in zip(self.x.spans, self._sketches, strict=True):
+            first, last = np.searchsorted(rows, (span.start, span.stop))
+            sketch.moved(rows[first:last] - span.start)
+        return None
 
     def _sketch(self, orders: Sequence[NDArray[np.int32]]) -> None:
         self._sketches = [
-            Sketch(part, self.shift, self.scale, order)
-            for part, order in zip(self.x.segments, orders, strict=True)
-        ]
+            Sketch(part, self.shift, self.scale, order,
+                   {name: None if a is None else a[span] for name, a in self._state.items()})
+            for part, span, order in zip(self.x.segments, self.x.spans, orders, strict=True)
+        ]  # fmt: skip
 
-    def _spread(self, closest: Array) -> float:
+    def _spread(self) -> float:
         """Share of a sample of rows that some of the last seeds may be nearer to than their own.
 
         All but these are more than twice as far from their seed as that is from the others (Raff 2021).
@@ -143,5 +162,5 @@ class Sieve:
         last = slice(-MOST // 2, None)
         apart = squares[last, None] + squares - 2 * np.einsum("ij,kj->ik", seeds[last], seeds)
         return float(
-            np.mean((apart[:, self.labels[rows]] < 4 * closest[rows].astype(np.float64)).any(axis=0))
+            np.mean((apart[:, self.labels[rows]] < 4 * self.closest[rows].astype(np.float64)).any(axis=0))
         )

@@ -111,7 +111,7 @@ def sketch(*, x, shift, scale, order, codes, known, balls, n_threads):
     codes[:] = four.view(np.int32)
     known[:] = 0
     kept = rounded * units[:, None]
-    known[:, : len(y)] = units, np.linalg.norm(y - kept, axis=1), np.square(kept).sum(axis=1)
+    known[:3, : len(y)] = units, np.linalg.norm(y - kept, axis=1), np.square(kept).sum(axis=1)
     balls[:] = np.inf
 
 
@@ -121,7 +121,7 @@ def sift(*, candidates, closest, weights, shift, scale, order, codes, known, bal
     Overwrites gains with bounds of what the candidates save, at least and at most. Returns how many balls of
     rows were looked into.
     """
-    units, errors, squares = (a[: len(order), None].astype(np.float64) for a in known)
+    units, errors, squares = (a[: len(order), None].astype(np.float64) for a in known[:3])
     rounded = codes[: len(order)].view(np.uint8)[:, : candidates.shape[1]] - 128.0
     points = (candidates.astype(np.float64) - shift) / scale
     apart = np.sqrt(_distances(rounded * units, points))
