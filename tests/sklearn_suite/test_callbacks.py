@@ -22,7 +22,9 @@ ITERATE = [
     gf.DictionaryLearning(3, max_iter=3, random_state=0),
     gf.MiniBatchDictionaryLearning(3, max_iter=2, random_state=0),
 ]  # fmt: skip
-AT_ONCE = [gf.PCA(2), gf.TruncatedSVD(2), gf.IncrementalPCA(2)]
+AT_ONCE = [
+    gf.PCA(2), gf.TruncatedSVD(2), gf.IncrementalPCA(2), gf.OnlineRobustPCA(2), gf.SparseCoder(np.eye(6)),
+]  # fmt: skip
 
 
 class Heard:

@@ -9,9 +9,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
 from ..fit.arguments import flag
+from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_atoms, read_rows
-from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import State, run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -142,7 +142,7 @@ class SparseCoder(BaseCoder):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X against the dictionary; nothing is learned."""
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             X = read_rows(X, self, segments=True)
             atoms = read_atoms(self.dictionary, "dictionary")
             if X.shape[1] != atoms.shape[1]:

@@ -33,7 +33,8 @@ class PCA(GaussianComponents):
     ----------
     n_components : int, float, 'mle' or None
         How many; a float in (0, 1) is the share of the variance to be explained; 'mle' is Minka's
-        choice; None is min(n_samples, n_features), one less for 'arpack'.
+        choice, for at least as many rows as columns; None is min(n_samples, n_features), one less for
+        'arpack'.
     copy : bool, default=True
         Taken for compatibility: X is never modified.
     whiten : bool, default=False

@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads, real, whole
+from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
 from ..fit.unchanged import unchanged_on_error
@@ -108,7 +109,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
         """Forget what was seen, and learn the rows of X in order; see `partial_fit`."""
-        with unchanged_on_error(self):
+        with fit_task(self, X, y):
             if hasattr(self, "n_samples_seen_"):
                 del self.n_samples_seen_
             self.partial_fit(X, mask=mask)
