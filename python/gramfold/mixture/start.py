@@ -61,10 +61,10 @@ class Start:
         if self.chosen is not None:
             yield self.chosen, np.eye(self.k)
             return
-        rng = None if self.labels is not None else self._fresh()
+        rng = self._fresh() if self.labels is None else None
         for first in range(0, self.n, BLOCK):
             rows = slice(first, min(first + BLOCK, self.n))
-            yield rows, np.eye(self.k)[self.labels[rows]] if rng is None else self._drawn(rows, rng)
+            yield rows, self._responsibilities(rows, rng)
 
     def _fresh(self) -> np.random.RandomState:
         """The generator, or after its first use one that draws the same once more."""
@@ -75,7 +75,10 @@ class Start:
         self.state = rng.get_state()
         return rng
 
-    def _drawn(self, rows: slice, rng: np.random.RandomState) -> Array:
+    def _responsibilities(self, rows: slice, rng: np.random.RandomState | None) -> Array:
+        if self.labels is not None:
+            return np.eye(self.k)[self.labels[rows]]
+        assert rng is not None
         drawn = rng.uniform(size=(rows.stop - rows.start, self.k)).astype(self.dtype)
         drawn /= drawn.sum(axis=1, keepdims=True)
         return drawn
