@@ -61,18 +61,24 @@ class Start:
         if self.chosen is not None:
             yield self.chosen, np.eye(self.k)
             return
+        rng = self._fresh() if self.labels is None else None
+        for first in range(0, self.n, BLOCK):
+            rows = slice(first, min(first + BLOCK, self.n))
+            yield rows, self._responsibilities(rows, rng)
+
+    def _fresh(self) -> np.random.RandomState:
+        """The generator, or after its first use one that draws the same once more."""
         rng = self.rng
         if self.state is not None:
             rng = np.random.RandomState()
             rng.set_state(self.state)
         self.state = rng.get_state()
-        for first in range(0, self.n, BLOCK):
-            rows = slice(first, min(first + BLOCK, self.n))
-            yield rows, self._responsibilities(rows, rng)
+        return rng
 
-    def _responsibilities(self, rows: slice, rng: np.random.RandomState) -> Array:
+    def _responsibilities(self, rows: slice, rng: np.random.RandomState | None) -> Array:
         if self.labels is not None:
             return np.eye(self.k)[self.labels[rows]]
+        assert rng is not None
         drawn = rng.uniform(size=(rows.stop - rows.start, self.k)).astype(self.dtype)
         drawn /= drawn.sum(axis=1, keepdims=True)
         return drawn
