@@ -243,7 +243,7 @@ def test_a_warm_start_reaches_the_same_optimum_in_fewer_iterations(form):
     assert again.fit(given).n_iter_ < first
 
 
-# Rounds of the subspace
+# Rounds and iterations
 
 
 @pytest.mark.parametrize("form", ["csr", "dense"])
@@ -265,3 +265,10 @@ def test_no_round_is_spent_on_what_float32_cannot_hold(form, monkeypatch):
     monkeypatch.setattr(spectrum, "_filter", counted)
     gf.RobustPCA(lam=lam, tol=0, max_iter=100).fit(given.astype(np.float32))
     assert 0 < rounds <= 2 * 100
+
+
+@pytest.mark.parametrize(("n", "m", "rank"), [(4000, 60, 3), (2000, 100, 5)])
+def test_an_exact_split_is_certified_in_few_iterations(n, m, rank):
+    model = gf.RobustPCA().fit(planted(n, m, rank, 0.05)[0])
+    assert model.converged_
+    assert model.n_iter_ <= 18

@@ -115,7 +115,7 @@ class Driver:
             stop = monitor.record(float(np.ldexp(objective, self.unit)), max(primal, dual))
             if converged or stop or n_iter == monitor.max_iter:
                 break
-            self.numbers = self.steps.following(numbers, primal, dual)
+            self.numbers = self.steps.following(numbers, primal, dual, (len(values), sums.outliers))
         if not np.isfinite(proof.gap):
             proof = self.certificate.measured(objective, sums)
         infeasible, spreads = self.noise.infeasible(proof.norm, sums), not converged and left > LEFT
