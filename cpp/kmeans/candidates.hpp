@@ -13,7 +13,7 @@ inline constexpr Index most_candidates = 16;  // of one pass: a bit each in the 
 // What rounding in float may be of the terms of a squared distance.
 inline constexpr double sift_share = 0x1p-18;
 
-// y_c = (c - shift) / scale = unit (code + e),   |unit e| <= error
+// y_c = Q (c - shift) / scale = unit (code + e),   |unit e| <= error
 template <class Multiply>
 struct Candidates {
     Index n, tile;  // so many, in tiles of so many
@@ -28,6 +28,7 @@ struct Candidates {
         for (Index l = 0; l < n; ++l) {
             for (Index q = 0; q < sketch.d; ++q)
                 y[std::size_t(q)] = (double(c[l * sketch.d + q]) - shift[std::size_t(q)]) / sketch.scale;
+            Rotation(sketch.d)([&](Index q) -> double& { return y[std::size_t(q)]; });
             round(l, y);
         }
     }
@@ -44,18 +45,18 @@ struct Candidates {
         const double u = double(unit[i]), inverse = u > 0 ? 1 / u : 0;
         const Index words = Index(y.size()) / 4, first = l / tile * tile, size = std::min(tile, n - first);
         double square = 0, off = 0;
-        int sum = 0;
+        start[i] = 0;
         for (Index word = 0; word < words; ++word) {
             int code[4];
             for (Index b = 0; b < 4; ++b) {
                 const double a = known ? y[std::size_t(4 * word + b)] : 0;
-                code[b] = int(std::nearbyint(std::clamp(a * inverse, -127.0, 127.0)));
+                code[b] = int(std::lrint(std::clamp(a * inverse, -127.0, 127.0)));
                 const double kept = u * code[b];
-                sum += code[b], square += kept * kept, off += (a - kept) * (a - kept);
+                square += kept * kept, off += (a - kept) * (a - kept);
             }
+            start[i] -= 128 * (code[0] + code[1] + code[2] + code[3]);
             codes[std::size_t(first * words + word * size + l - first)] = Multiply::code(code);
         }
-        start[i] = -128 * sum;
         error[i] = float(std::sqrt(off) * (1 + 0x1p-20));
         half[i] =
             known ? float((square - off) / 2 - (square + off) * sift_share) : -std::numeric_limits<float>::infinity();

@@ -88,15 +88,17 @@ class SiftWorker {
 
     // Squared distances that seed.hpp found, in units of scale^2, and a little more than they are.
     V as_float(const T* squares) const {
-        if constexpr (std::is_same_v<T, float>) return load<V>(squares) * squares_ * above_;
-        else return __builtin_convertvector(load<Vec<T, w>>(squares) * squares_ * above_, V);
+        alignas(64) float found[w];
+        for (int i = 0; i < w; ++i) found[i] = float(squares[i] * squares_ * above_);
+        return load<V>(found);
     }
 
     // Rows from `place` on with all candidates.
     void compare(Index place, const float* far, Index count, Ahead ahead) {
         constexpr float low = 0.5f - float(sift_share), high = 0.5f + float(sift_share);
         for (Index v = 0; v < width; v += w) {
-            const V square = load<V>(s_.squares + place + v), most = load<V>(far + v);
+            const V square = load<V>(s_.squares + place + v), given = load<V>(far + v);
+            const V most = given < 0x1p60f ? given : V{} + 0x1p60f;  // what is known is within that
             const auto known = square < 0x1p100f;
             store(rows_.unit + v, known ? load<V>(s_.units + place + v) : V{});
             store(rows_.far + v, known ? most : V{});

@@ -1,16 +1,18 @@
 // A sketch of X: rows in bytes, and balls of rows, from which sift.hpp tells which rows a point is too far from.
 //
-//     y = (x - shift) / scale,   |y - unit code| <= error      each row has its own unit; square = |unit code|^2
+//     y = Q (x - shift) / scale,   |y - unit code| <= error    each row has its own unit; square = |unit code|^2
 //     |y - centre| <= radius     for the 48 rows of a ball, whose centre is unit code itself
 //
-// Rows lie in any order that is asked for: balls of rows that are near each other are small. Codes lie as panels, four
-// columns in the unsigned bytes of a word (128 is 0), words x rows, those of the balls' centres behind those of rows.
-// Cost: some 10 d operations a row, and one read of X.
+// Q turns a few large entries into many of a size (rotation.hpp). Rows lie in any order: balls of near ones are small.
+// Codes lie as panels, four columns in the unsigned bytes of a word (128 is 0), words x rows, those of the balls'
+// centres behind those of rows.
+// Cost: some 2 d log d operations a row, and one read of X.
 #pragma once
 
 #include "kmeans/argmin.hpp"
 #include "kmeans/distance.hpp"
 #include "kmeans/lanes.hpp"
+#include "kmeans/rotation.hpp"
 
 namespace gramfold {
 
@@ -39,8 +41,8 @@ template <class T>
 class SketchWorker {
   public:
     SketchWorker(const Rows<T>& x, const Sketch& sketch, const std::vector<double>& shift)
-        : x_(x), to_(sketch), to_lanes_(shift, 1 / sketch.scale), y_(ball_rows * x.cols), centre_(x.cols),
-          copy_(x.has_rows() ? 0 : width * x.cols) {}
+        : x_(x), to_(sketch), to_lanes_(shift, 1 / sketch.scale), rotate_(x.cols), y_(ball_rows * x.cols),
+          centre_(x.cols), copy_(x.has_rows() ? 0 : width * x.cols) {}
 
     void operator()(Index first, Index count, NoSums&) {
         for (Index b = first; b < first + count; ++b) {
@@ -54,6 +56,7 @@ class SketchWorker {
   private:
     static constexpr int w = lanes<float>, width = Sketch::width;
     using V = Vec<float>;
+    typedef float Unaligned __attribute__((vector_size(sizeof(V)), aligned(4), may_alias));
 
     // Rows side by side, the last one before `end` again and again from there on.
     void read(Index place, Index end, Index r) {
@@ -63,7 +66,10 @@ class SketchWorker {
             rows[i] = copy_.size() ? copy_.get() + i * x_.cols : x_.row(at);
             if (copy_.size()) x_.read(at, copy_.get() + i * x_.cols);
         }
-        to_lanes_.template operator()<w>(rows, x_.cols, panel_vectors, y_.get() + r * x_.cols);
+        float* y = y_.get() + r * x_.cols;
+        to_lanes_.template operator()<w>(rows, x_.cols, panel_vectors, y);
+        for (Index part = 0; part < width; part += w)
+            rotate_([&](Index q) -> Unaligned& { return *reinterpret_cast<Unaligned*>(y + q * width + part); });
     }
 
     void round_rows(Index place, const float* y) {
@@ -90,7 +96,7 @@ class SketchWorker {
             store(to_.units + place + part, unit);
             store(to_.far + place + part, V{});
             store(to_.squares + place + part, __builtin_convertvector(code_square, V) * unit * unit);
-            store(to_.errors + place + part, (root_above(off) + root_above(square) * (8 * eps)) * share());
+            store(to_.errors + place + part, (root_above(off) + root_above(square) * (64 * eps)) * share());
         }
     }
 
@@ -125,7 +131,7 @@ class SketchWorker {
             longest = std::max(longest, squares[i / w][i % w]);
         }
         to_.units[place] = unit, to_.squares[place] = float(square), to_.errors[place] = to_.far[place] = 0;
-        to_.radii[b] = (std::sqrt(most) + std::sqrt(longest) * (16 * eps)) * share();
+        to_.radii[b] = (std::sqrt(most) + std::sqrt(longest) * (128 * eps)) * share();
         to_.reach[b] = std::numeric_limits<float>::infinity();
     }
 
@@ -143,6 +149,7 @@ class SketchWorker {
     Rows<T> x_;
     const Sketch& to_;
     ToLanes<T, float> to_lanes_;
+    Rotation rotate_;
     Buffer<float> y_, centre_;
     Buffer<T> copy_;
 };

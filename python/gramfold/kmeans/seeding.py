@@ -201,8 +201,8 @@ def kmeans_plusplus(
     """Draw rows of X as seeds for k-means, far from each other (greedy k-means++).
 
     Draws are scikit-learn's: the same `random_state` gives the same seeds, up to rounding. X is read once for
-    each seed; where that is much, only rows are that may be nearer to it, which bounds tell. They take a byte for
-    each entry of a dense X meanwhile.
+    each seed; where that is much, only rows are that may be nearer to it. The bounds that tell these take a
+    byte for each entry of a dense X meanwhile.
 
     Parameters
     ----------

@@ -18,8 +18,8 @@ BALL = 48  # rows of a ball, as in cpp/kmeans/sketch.hpp
 SEEDS, SEGMENT, MOST = 8, 1024, 16
 # Nor are fewer bytes, without those of the first columns: to read these costs no more than the sieve (Zen 4).
 WORTH, FIRST = 2**21, 10
-# A new order costs about as much as looking at all rows for so many seeds.
-ORDER = 12
+# A new order costs as much as looking at all rows for so many seeds, or less.
+ORDER = 40
 SURPLUS = 2.0  # balls that are looked into even in a good order, for each that must be
 SAMPLE = 1000  # rows that tell what a new order spares
 
