@@ -37,7 +37,8 @@ py::tuple multiplicative(const py::object& x, const Strided<T>& f, double beta, 
             return beta_pass(source, fm, rule, from, to, nm, dn, run);
         });
         const MultiplicativeSums& s = sums->stats;
-        return result("Multiplied", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size, s.unconverged);
+        return result("Multiplied", vector(sums->total.get(), k), s.loss_start, s.loss_end, s.residual, s.size,
+                      s.unconverged);
     });
 }
 
