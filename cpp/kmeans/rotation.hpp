@@ -13,8 +13,8 @@ namespace gramfold {
 
 class Rotation {
   public:
-    explicit Rotation(Index d) : d_(d) {
-        while (2 * size_ <= d) size_ *= 2;
+    explicit Rotation(Index d) : d_(d), size_(d > 0) {
+        while (d > 0 && 2 * size_ <= d) size_ *= 2;
     }
 
     // at(q): entry q, a number or the vector of some rows' entries.
@@ -42,7 +42,7 @@ class Rotation {
         for (Index q = first; q < first + size_; ++q) at(q) *= scale;
     }
 
-    Index d_, size_ = 1;
+    Index d_, size_;
 };
 
 }  // namespace gramfold
