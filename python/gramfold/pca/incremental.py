@@ -155,6 +155,7 @@ class IncrementalPCA(GaussianComponents):
         values = np.sqrt(squares)
         if values[self._most - 1] < TRUSTED[name_of(X.dtype)] * values[0]:
             return None
+        assert rows.mean is not None
         self._factor = np.ascontiguousarray((vectors * values).T)
         self._mean, self._squares, self.n_samples_seen_ = rows.mean, np.diag(gram).copy(), X.shape[0]
         self._coarsest = min(self._coarsest, X.dtype)
