@@ -160,7 +160,8 @@ ENTRIES = {
     },
     **{
         f"PCA, {solver}": fitted(
-            lambda solver=solver: gf.PCA(K, svd_solver=solver, random_state=0), (*LINEAR, *GAUSSIAN)
+            lambda solver=solver: gf.PCA(K, svd_solver=solver, random_state=0), (*LINEAR, *GAUSSIAN),
+            sparse=solver != "full",
         )
         for solver in ("auto", "covariance_eigh", "randomized", "full")
     },

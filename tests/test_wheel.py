@@ -93,8 +93,9 @@ def test_modules_are_hardened(path):
     assert re.search(r"GNU_STACK.* RW +0x", segments)
     assert "TEXTREL" not in dynamic
     imported = command("nm", "-D", "--undefined-only", str(path))
-    assert "__stack_chk_fail" in imported
-    assert re.search(r"__mem\w+_chk|__\w+printf_chk|__str\w+_chk", imported) or path.name.startswith("_cpu")
+    if not path.name.startswith("_cpu"):  # it has no buffer to guard
+        assert "__stack_chk_fail" in imported
+        assert re.search(r"__mem\w+_chk|__\w+printf_chk|__str\w+_chk", imported)
 
 
 def shipped(folder):

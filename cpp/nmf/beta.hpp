@@ -58,6 +58,7 @@ class BetaWorker {
         : cols_(x.cols()), panels_(x), f_(f), ft_(ft), slope_(slope), rule_(rule), terms_{rule.beta}, start_(start),
           out_(out), k_(f.k), kp_(f.kp), z_(row_group * kp_), num_(row_group * kp_), den_(row_group * kp_),
           q_(row_group * panel_cols), d_(row_group * panel_cols) {
+        num_.zero(), den_.zero();  // as they stay where X has no columns
         for (Index r = 0; slope && r < row_group; ++r)
             for (Index t = 0; t < kp_; ++t) den_.get()[r * kp_ + t] = T(slope[t]);
     }
