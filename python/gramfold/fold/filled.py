@@ -22,12 +22,10 @@ class Filled:
     Parameters
     ----------
     x : Observed or Stored
-    means : ndarray of shape (cols,) or None
-        What gaps are filled with; by default the means of the columns.
     """
 
-    def __init__(self, x: Observed | Stored, means: Array | None = None) -> None:
-        self.x, self.means = x, x.column_means if means is None else means
+    def __init__(self, x: Observed | Stored) -> None:
+        self.x, self.means = x, x.column_means
         self.rows, self.cols, self.dtype, self.n_threads = x.rows, x.cols, x.dtype, x.n_threads
         self.squared_norm = x.squared_norm  # of what is observed: its size is that of all
 
@@ -66,13 +64,13 @@ class Flipped:
         return self.x.product(self.x.back(factor))
 
 
-def image(rows: Any, shared: tuple[Array | None, Array], state: State) -> None:
+def image(rows: Any, shared: tuple[Array, Array], state: State) -> None:
     """A pass: X F into `out`."""
     means, factor = shared
     state["out"][:] = piecewise(rows.filled_with(means)) @ factor
 
 
-def image_back(rows: Any, shared: Array | None, state: State) -> Array:
+def image_back(rows: Any, shared: Array, state: State) -> Array:
     """A pass: X'G of the rows of `factor`."""
     return np.asarray(piecewise(rows.filled_with(shared)).T @ state["factor"])
 

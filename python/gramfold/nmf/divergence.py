@@ -59,7 +59,7 @@ class BetaDivergence:
         )  # fmt: skip
 
     def encode(self, H: Array, start: Array | None = None) -> Array:
-        """Rows of W for a fixed H (m, k), each to convergence and each by itself; see `Loss`."""
+        """Rows of W for a fixed H (m, k), each to convergence and by itself, for beta = 1 from `start`."""
         if self.beta == 2:
             return solve_to_convergence(self.x, H, self.penalty_W).factor
         exact = self.x.dtype == np.float64
@@ -105,9 +105,9 @@ class MaskedKullbackLeibler:
         """Start at W (n, k) and H (m, k)."""
         return self._counted.solver(W, H, **options)
 
-    def encode(self, H: Array, start: Array | None = None) -> Array:
+    def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
-        return self._counted.encode(H, start)
+        return self._counted.encode(H)
 
     def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
         """The same W, the root of twice the weighted divergence, and the KKT residual of the pair."""

@@ -41,11 +41,11 @@ class Loss(Protocol):
     def solver(self, W: Array, H: Array, **options: Any) -> Solver:
         """Start an alternating solver at W (n, k) and H (m, k)."""
 
-    def encode(self, H: Array, start: Array | None = None) -> Array:
-        """Give the best W for a fixed H (m, k); near `start` it may be found sooner."""
+    def encode(self, H: Array) -> Array:
+        """Give the best W for a fixed H (m, k)."""
 
     def finish(self, H: Array, start: Array | None = None) -> tuple[Array, float, float]:
-        """Give the same W, the reconstruction error and the KKT residual of the pair."""
+        """Give that W, found sooner near `start`, the reconstruction error and the pair's KKT residual."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Frobenius:
         """Coordinate descent on both factors."""
         return Alternating(Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen), **options)
 
-    def encode(self, H: Array, start: Array | None = None) -> Array:
+    def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
         return solve_to_convergence(self.x, H, self.penalty_W).factor
 

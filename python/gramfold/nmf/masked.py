@@ -148,7 +148,7 @@ class MaskedFrobenius:
         start = Start(self.x, W, H, self.penalty_W, self.penalty_H, self.frozen)
         return MaskedAlternating(start, **options)
 
-    def encode(self, H: Array, start: Array | None = None) -> Array:
+    def encode(self, H: Array) -> Array:
         """Rows of W, each to convergence."""
         return solve_observed_to_convergence(self.x, H, self.penalty_W).factor
 
