@@ -62,7 +62,7 @@ def with_column(readme):
     newest = list(counts().values())[-1]
     lines, inside = readme.splitlines(), False
     for i, line in enumerate(lines):
-        inside = line.startswith("| model |") or (inside and line.startswith("|"))
+        inside = line.startswith("| model | what it does |") or (inside and line.startswith("|"))
         if not inside:
             continue
         cells = line.strip("|").replace(r"\|", "\0").split("|")[:3]
