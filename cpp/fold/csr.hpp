@@ -1,6 +1,8 @@
 // Rows of a CSR X as a source of blocks for the fold: the two products in vectors over the components.
 #pragma once
 
+#include <cstring>
+
 #include "fold/dense.hpp"
 
 namespace gramfold {
@@ -30,8 +32,8 @@ struct Entries {
 template <class T, class I>
 class CsrReader;
 
-// Entries of T, or items of another type or in a file that become T where their rows are opened; then there are no values
-// before that, nor are there columns that lie in a file.
+// Entries of T, or items of another type or in a file that become T where their rows are opened; then there are no
+// values before that, nor are there columns that lie in a file.
 template <class T, class I>
 class Csr {
   public:
@@ -163,7 +165,8 @@ class CsrReader : public Csr<T, I> {
         if (first >= first_ && first + count <= end_) return;
         Index end = std::min(this->rows_, first + std::max(count, fold_detail::rows_to_come(first)));
         const Index begin = this->begin(first);
-        while (end > first + count && this->begin(end) - begin > together_) end = first + count + (end - first - count) / 2;
+        while (end > first + count && this->begin(end) - begin > together_)
+            end = first + count + (end - first - count) / 2;
         const Index size = this->begin(end) - begin;
         if (copy_.size() < size) {
             copy_ = Buffer<T>(size + size / 2), columns_ = Buffer<I>(size + size / 2);
@@ -172,10 +175,23 @@ class CsrReader : public Csr<T, I> {
         if (size) {
             this->file_items_.read(begin, size, bytes_.get());
             this->convert_(bytes_.get(), this->item_size_, size, copy_.get());
-            this->file_columns_.read(begin, size, reinterpret_cast<char*>(columns_.get()));
+            read_columns(begin, size);
         }
         this->data_ = copy_.get() - begin, this->indices_ = columns_.get() - begin;
         first_ = first, end_ = end;
+    }
+
+    // In a file they may be narrower than row pointers.
+    void read_columns(Index begin, Index size) {
+        auto* to = reinterpret_cast<char*>(columns_.get());
+        const bool narrow = this->file_columns_.item < Index(sizeof(I));
+        char* from = narrow ? to + size * Index(sizeof(std::int32_t)) : to;
+        this->file_columns_.read(begin, size, from);
+        for (Index e = 0; narrow && e < size; ++e) {
+            std::int32_t column;
+            std::memcpy(&column, from + e * Index(sizeof(column)), sizeof(column));
+            columns_.get()[e] = column;
+        }
     }
 
     static constexpr Index together_ = Index{1} << 15;  // entries

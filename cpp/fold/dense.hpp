@@ -49,9 +49,10 @@ struct Matrix {
     T* row(Index r) const { return data + r * row_stride; }
 };
 
-// Rows: a matrix of T, or items of another type or in a file that become T where they are opened. These have the strides
-// of an array of T that is converted from them and keeps the order of their memory, so that whatever strides decide is
-// the same as for that array; they have no `data`. What reads rows of a file keeps some: a worker has its own copy.
+// Rows: a matrix of T, or items of another type or in a file that become T where they are opened. These have the
+// strides of an array of T that is converted from them and keeps the order of their memory, so that whatever strides
+// decide is the same as for that array; they have no `data`. What reads rows of a file keeps some: a worker has its own
+// copy.
 template <class T>
 struct Rows : Matrix<const T> {
     const char* items = nullptr;

@@ -68,9 +68,7 @@ Strip& Strip::operator=(const Strip& other) {
     return *this;
 }
 
-void Strip::swap_sides() {
-    *this = Strip(file_, at_, cols_, rows_, file_col_step_, file_row_step_, item_, !by_cols_);
-}
+void Strip::swap_sides() { *this = Strip(file_, at_, cols_, rows_, file_col_step_, file_row_step_, item_, !by_cols_); }
 
 void Strip::have(Index first, Index count, Index c, Index n) {
     const Part wanted{first, count, c, n};

@@ -44,6 +44,15 @@ def stored(x: Any) -> Array:
     return np.asarray(x.data) if sp.issparse(x) else x
 
 
+def places(x: Any) -> Array:
+    """The columns of the entries of a CSR matrix, as kernels take them."""
+    if not isinstance(x, _FloatCsr):
+        return np.asarray(x.indices)
+    if not in_file(x.stored):  # other entries have been given it
+        x.places = loaded(x.places)
+    return x.places
+
+
 def finite(x: Any) -> bool:
     """Whether the dtype of x has neither NaN nor infinities."""
     return stored(x).dtype.kind in "biu"
@@ -122,7 +131,7 @@ def _some_rows(x: Any, rows: slice) -> Any:
     kind = sp.csr_array if isinstance(x, sp.sparray) else sp.csr_matrix
     part = kind((rows.stop - rows.start, x.shape[1]), dtype=x.dtype)
     part.data = stored(x)[begin:end].astype(x.dtype, copy=False)
-    part.indices = loaded(x.indices[begin:end])
+    part.indices = loaded(places(x)[begin:end])
     part.indptr = x.indptr[rows.start : rows.stop + 1] - begin
     return part
 
@@ -162,10 +171,13 @@ class _Transposed:
 
 
 class _FloatCsr:
-    """CSR whose stored numbers are read as floats: `data` is a converted copy, `stored` is what there is."""
+    """CSR whose stored numbers are read as floats: `data` is a converted copy, `stored` is what there is.
+
+    Where they lie in a file `indices` is a copy as well, and `places` what there is.
+    """
 
     stored: Array
-    indices: Array
+    places: Array
     indptr: Array
     shape: tuple[int, int]
 
@@ -176,6 +188,17 @@ class _FloatCsr:
     @data.setter
     def data(self, values: Array) -> None:
         self.stored = values
+
+    @property
+    def indices(self) -> Array:
+        read = loaded(self.places)
+        if read is not self.places:
+            read.flags.writeable = False  # what SciPy sorted in place would be lost
+        return read
+
+    @indices.setter
+    def indices(self, columns: Array) -> None:
+        self.places = columns
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -210,8 +233,8 @@ def csr_on_disk(data: Array, indices: Array, indptr: Array, shape: tuple[int, in
     """A CSR matrix whose entries and their columns lie in files, as they are."""
     found = _FloatCsrArray.__new__(_FloatCsrArray)
     found.__dict__.update(sp.csr_array(shape, dtype=np.float32).__dict__)
-    found.__dict__.pop("data")
-    found.stored, found.indices, found.indptr = data, indices, indptr
+    del found.__dict__["data"], found.__dict__["indices"]
+    found.stored, found.places, found.indptr = data, indices, indptr
     return found
 
 
@@ -219,5 +242,5 @@ def _float_csr(x: Any) -> Any:
     kind = _FloatCsrArray if isinstance(x, sp.sparray) else _FloatCsrMatrix
     found = kind.__new__(kind)
     found.__dict__.update(x.__dict__)
-    found.stored = found.__dict__.pop("data")
+    found.stored, found.places = found.__dict__.pop("data"), found.__dict__.pop("indices")
     return found

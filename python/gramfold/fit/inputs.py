@@ -15,7 +15,7 @@ from .arguments import effective_threads
 from .blocks import Blocks
 from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
 from .missing import nan_from_mask
-from .on_disk import in_file, of_map
+from .on_disk import in_file, loaded, of_map
 
 FLOATS = [np.float64, np.float32]
 
@@ -64,6 +64,7 @@ def read_rows(
     X = of_map(X) if isinstance(X, np.memmap) else X
     if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
         return _read_file(X, estimator, name, gaps, n_threads, checks)
+    X = loaded(X)
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))

@@ -1,5 +1,6 @@
 """Arrays in files: kernels read them block by block, and nothing else reads them through their map."""
 
+import errno
 import mmap
 import os
 from collections.abc import Iterator
@@ -32,14 +33,12 @@ class OpenFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.path.abspath(os.fspath(path))
+        if os.path.isdir(self.path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.path)
         self.descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            about = os.fstat(self.descriptor)
-            self.size, self.changed = about.st_size, about.st_mtime_ns
-            self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ) if self.size else b""
-        except BaseException:
-            os.close(self.descriptor)
-            raise
+        about = os.fstat(self.descriptor)
+        self.size, self.changed = about.st_size, about.st_mtime_ns
+        self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ) if self.size else b""
         self.address = np.frombuffer(self.map, np.uint8).ctypes.data
 
     def __del__(self) -> None:
@@ -53,7 +52,7 @@ class OpenFile:
         while done < size:
             got = os.preadv(self.descriptor, [view[done : done + PIECE]], at + done)
             if got == 0:
-                raise OSError(5, f"it ends there, and did not before, at byte {at + done}", self.path)
+                raise OSError(errno.EIO, f"it ends there, and did not before, at byte {at + done}", self.path)
             done += got
         return found
 
@@ -86,18 +85,30 @@ class OnDisk(np.ndarray):  # type: ignore[type-arg]
     def __getitem__(self, key: Any) -> Any:
         """Slices are views; rows that are chosen otherwise are read."""
         if self.gramfold_file is None or _is_basic(key):
-            found = super().__getitem__(key)
-            return found if isinstance(found, np.ndarray) else self.dtype.type(found)
-        if isinstance(key, tuple):
+            parts = key if isinstance(key, tuple) else (key,)
+            if (
+                self.gramfold_file is None
+                or not self.ndim
+                or len(parts) < self.ndim
+                or not all(map(_is_number, parts))
+            ):
+                return super().__getitem__(key)
+            return loaded(
+                super().__getitem__((*key, Ellipsis) if isinstance(key, tuple) else (key, Ellipsis))
+            )[()]
+        chosen = None if isinstance(key, tuple) else np.asarray(key)
+        if chosen is None or chosen.ndim != 1 or (chosen.dtype == bool and len(chosen) != len(self)):
             return loaded(self)[key]
-        return self._chosen(np.asarray(key))
+        return self._chosen(chosen)
 
     def _chosen(self, rows: Array) -> Array:
         """Some rows, by their numbers or a mask, those that follow each other in one read."""
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
-        numbers = np.where(rows < 0, rows + len(self), rows).ravel()
-        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self):
+        if not rows.size:
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        numbers = np.where(rows < 0, rows + len(self), rows)
+        if not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"rows must be at least {-len(self)} and less than {len(self)}")
         order = np.argsort(numbers, kind="stable")
         found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
@@ -106,7 +117,7 @@ class OnDisk(np.ndarray):  # type: ignore[type-arg]
             some = order[begin:end]
             first = int(numbers[some[0]])
             found[some] = loaded(self[first : int(numbers[some[-1]]) + 1])[numbers[some] - first]
-        return found.reshape(*rows.shape, *self.shape[1:])
+        return found
 
     def astype(self, dtype: Any, *args: Any, **options: Any) -> Any:
         """Read and convert."""
@@ -124,9 +135,15 @@ class OnDisk(np.ndarray):  # type: ignore[type-arg]
         return on_disk, (self.gramfold_file.path, self.dtype, self.shape, offset, self.strides)
 
 
+def _is_number(part: Any) -> bool:
+    return isinstance(part, int | np.integer)
+
+
 def _is_basic(key: Any) -> bool:
     parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts
+    )
 
 
 def _all_loaded(args: Any) -> Any:
@@ -203,8 +220,12 @@ def loaded(x: Any) -> Any:
     """Read an array that lies in a file into memory; what does not, comes back as it is."""
     if not in_file(x):
         return np.asarray(x) if isinstance(x, OnDisk) else x
+    if not x.size:
+        return np.empty(x.shape, x.dtype)
     turned = x[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in x.strides)]
-    found = np.empty(x.shape, x.dtype, "C" if turned.flags.c_contiguous or not turned.flags.f_contiguous else "F")
+    found = np.empty(
+        x.shape, x.dtype, "C" if turned.flags.c_contiguous or not turned.flags.f_contiguous else "F"
+    )
     for at in _extents(turned):
         part, file = turned[at], x.gramfold_file
         steps = [(size - 1) * stride for size, stride in zip(part.shape, part.strides, strict=True)]
@@ -216,7 +237,7 @@ def loaded(x: Any) -> Any:
 def _extents(x: Array) -> Iterator[tuple[slice, ...]]:
     """Cut an array into parts of which each is worth one read: no more than `PIECE`, and half of it wanted."""
     everything = tuple(slice(0, size) for size in x.shape)
-    if not x.ndim or not x.size:
+    if not x.ndim:
         yield everything
         return
     longest = int(np.argmax([abs(s) if n > 1 else 0 for s, n in zip(x.strides, x.shape, strict=True)]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
-from ..fit.floats import Floats, as_floats, finite, pieces, scanned, stored
+from ..fit.floats import Floats, as_floats, finite, pieces, places, scanned, stored
 from ..fit.inputs import about_nan, sound_csr
 from ..fit.on_disk import in_file
 from ..linalg.powers import times_power
@@ -93,7 +93,7 @@ class Source:
         """What crosses the seam: the array, or (data, indices, indptr, cols)."""
         if not self.sparse:
             return stored(self.x)
-        return stored(self.x), self.x.indices, self.x.indptr, self.cols
+        return stored(self.x), places(self.x), self.x.indptr, self.cols
 
     @property
     def values(self) -> Array:

@@ -1,0 +1,1 @@
+"""Files: where X lies in them, and how it is read."""
