@@ -11,7 +11,7 @@ from gramfold.fit.on_disk import on_disk
 
 
 def in_file(x, folder, form="C"):
-    """The same numbers in a file: in C or F order, in records with other fields, every other column, or reversed."""
+    """The same numbers in a file: in C or F order, in records, of wider rows, or reversed."""
     path = Path(folder) / f"{form}{len(list(Path(folder).iterdir()))}"
     if sp.issparse(x):
         parts = (in_file(part, folder) for part in (x.data, x.indices))

@@ -1,4 +1,4 @@
-"""X of other numbers than float32 and float64, or in a file: nothing is converted or read but what is taken of it.
+"""X of other numbers than float32 and float64, or in a file: only what is taken of it is converted or read.
 
 Kernels take the numbers as they are stored, and turn them into floats where they open a block of rows.
 """

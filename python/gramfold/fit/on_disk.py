@@ -13,6 +13,7 @@ Array = NDArray[Any]
 
 PIECE = 1 << 26  # bytes that are read together
 PAGE = 4096  # bytes that a disk is read by
+_BASIC = (slice, int, np.integer)  # what makes a view, beside None and an ellipsis
 
 
 class OpenFile:
@@ -84,18 +85,13 @@ class OnDisk(np.ndarray):  # type: ignore[type-arg]
 
     def __getitem__(self, key: Any) -> Any:
         """Slices are views; rows that are chosen otherwise are read."""
-        if self.gramfold_file is None or _is_basic(key):
-            parts = key if isinstance(key, tuple) else (key,)
-            if (
-                self.gramfold_file is None
-                or not self.ndim
-                or len(parts) < self.ndim
-                or not all(map(_is_number, parts))
-            ):
-                return super().__getitem__(key)
-            return loaded(
-                super().__getitem__((*key, Ellipsis) if isinstance(key, tuple) else (key, Ellipsis))
-            )[()]
+        parts = key if isinstance(key, tuple) else (key,)
+        if self.gramfold_file is None or not self.ndim:
+            return super().__getitem__(key)
+        if len(parts) == self.ndim and all(isinstance(part, int | np.integer) for part in parts):
+            return loaded(super().__getitem__((*parts, Ellipsis)))
+        if all(part is None or part is Ellipsis or isinstance(part, _BASIC) for part in parts):
+            return super().__getitem__(key)
         chosen = None if isinstance(key, tuple) else np.asarray(key)
         if chosen is None or chosen.ndim != 1 or (chosen.dtype == bool and len(chosen) != len(self)):
             return loaded(self)[key]
@@ -133,17 +129,6 @@ class OnDisk(np.ndarray):  # type: ignore[type-arg]
             return np.asarray(self).__reduce__()
         offset = self.ctypes.data - self.gramfold_file.address
         return on_disk, (self.gramfold_file.path, self.dtype, self.shape, offset, self.strides)
-
-
-def _is_number(part: Any) -> bool:
-    return isinstance(part, int | np.integer)
-
-
-def _is_basic(key: Any) -> bool:
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(
-        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts
-    )
 
 
 def _all_loaded(args: Any) -> Any:
@@ -222,6 +207,8 @@ def loaded(x: Any) -> Any:
         return np.asarray(x) if isinstance(x, OnDisk) else x
     if not x.size:
         return np.empty(x.shape, x.dtype)
+    if not x.ndim:
+        return loaded(x.reshape(1))[0]
     turned = x[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in x.strides)]
     found = np.empty(
         x.shape, x.dtype, "C" if turned.flags.c_contiguous or not turned.flags.f_contiguous else "F"
@@ -235,11 +222,8 @@ def loaded(x: Any) -> Any:
 
 
 def _extents(x: Array) -> Iterator[tuple[slice, ...]]:
-    """Cut an array into parts of which each is worth one read: no more than `PIECE`, and half of it wanted."""
+    """Cut an array into parts, each worth one read: no more than `PIECE`, and half of it wanted."""
     everything = tuple(slice(0, size) for size in x.shape)
-    if not x.ndim:
-        yield everything
-        return
     longest = int(np.argmax([abs(s) if n > 1 else 0 for s, n in zip(x.strides, x.shape, strict=True)]))
     extent = sum((n - 1) * s for n, s in zip(x.shape, x.strides, strict=True)) + x.itemsize
     if x.shape[longest] == 1 or (extent <= PIECE and extent <= 2 * x.nbytes):

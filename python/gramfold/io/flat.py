@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
@@ -120,8 +121,7 @@ def csr(data: Array, indices: Array, indptr: Array, shape: Any, name: str) -> An
             f"{name}: indptr ends at {starts[-1]}, but there are {len(data)} data and {len(indices)} indices"
         )
     if not (in_file(data) and in_file(indices)) or indices.dtype not in (np.int32, np.int64):
-        kind = as_floats_of_memory(data, indices, starts, (rows, cols))
-        return kind
+        return as_floats(sp.csr_array((loaded(data), loaded(indices), starts), shape=(rows, cols)))
     _check(indices, starts, cols, name)
     wide = indices.dtype == np.int64 or starts[-1] > np.iinfo(np.int32).max
     used = int(starts[-1])
@@ -129,13 +129,6 @@ def csr(data: Array, indices: Array, indptr: Array, shape: Any, name: str) -> An
     found = csr_on_disk(data[:used], indices[:used], starts, (rows, cols))
     found.gramfold_sound = True
     return found
-
-
-def as_floats_of_memory(data: Array, indices: Array, starts: Array, shape: tuple[int, int]) -> Any:
-    """The same of parts that are not all in files, in memory."""
-    import scipy.sparse as sp
-
-    return as_floats(sp.csr_array((loaded(data), loaded(indices), starts), shape=shape))
 
 
 def _check(indices: Array, starts: Array, cols: int, name: str) -> None:
@@ -154,6 +147,7 @@ def _check(indices: Array, starts: Array, cols: int, name: str) -> None:
             raise ValueError(f"{name}: {error}") from None
         if twice:
             raise ValueError(
-                f"{name}: a row from {first} to {behind - 1} has a column twice; sum_duplicates and save it anew"
+                f"{name}: a row from {first} to {behind - 1} has a column twice; "
+                "call sum_duplicates and save it anew"
             )
         first = behind
