@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
-from ..fit.floats import Floats, as_floats, finite, pieces, places, scanned, stored
+from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
 from ..fit.inputs import about_nan, sound_csr
-from ..fit.on_disk import in_file
 from ..linalg.powers import times_power
 
 Array = NDArray[Any]
@@ -162,9 +161,7 @@ class Source:
     @property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        values = stored(self.values)
-        some = (values,) if not in_file(values) else (part for _, part in pieces(self.values))
-        return max(max(float(np.max(a, initial=0)), -float(np.min(a, initial=0))) for a in some)
+        return largest(self.x)
 
     @property
     def least(self) -> float:

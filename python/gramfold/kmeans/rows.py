@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks
-from ..fit.floats import stored
+from ..fit.floats import largest
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
 from ..fold.source import Array
@@ -94,15 +94,10 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    values = [stored(part) for part in parts_of(given)]
-    largest = max(
-        max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
-        for a in (*values, *others)
-        if a is not None
-    )
-    exponent = math.frexp(largest)[1]
+    most = max(largest(a) for a in (*parts_of(given), *others) if a is not None)
+    exponent = math.frexp(most)[1]
     low, high = RANGE[given.dtype]
-    return 0 if largest == 0 or low <= exponent <= high else -exponent
+    return 0 if most == 0 or low <= exponent <= high else -exponent
 
 
 def parts_of(given: Any) -> tuple[Any, ...]:
