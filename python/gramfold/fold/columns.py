@@ -1,12 +1,15 @@
 """Columns of row segments as rows: what passes over the transpose run over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
+
+import numpy as np
 
 from .source import Array, Source
 
 # Entries of X that are gathered together, and the fewest columns: a cache line of each row.
 ENTRIES, FEWEST = 1 << 21, 16
+TOGETHER = 1 << 24  # entries that are gathered in one read of segments in files
 
 
 class Columns(Source):
@@ -61,10 +64,13 @@ class Columns(Source):
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X'F for F (cols, k), added up over the segments of X."""
-        parts, spans = self.origin.segments, self.origin.spans
-        image = parts[0].transposed.product(factor[spans[0]], out)
-        for part, at in zip(parts[1:], spans[1:], strict=True):
-            image += part.transposed.product(factor[at])
+        image = None
+        for part, at in zip(self.origin.segments, self.origin.spans, strict=True):
+            if image is None:
+                image = part.transposed.product(factor[at], out)
+            else:
+                image += part.transposed.product(factor[at])
+        assert image is not None
         return image
 
     def gram_product(self, factor: Array) -> Array:
@@ -87,3 +93,20 @@ class Tiles(Sequence[Any]):
     def __getitem__(self, i: slice) -> Any: ...
     def __getitem__(self, i: Any) -> Any:
         return self.origin.columns(self.spans[i])
+
+    def __iter__(self) -> Iterator[Any]:
+        tile = self.origin.rows * (self.spans[0].stop - self.spans[0].start)
+        together = 1 if self.origin.held else max(1, TOGETHER // max(1, tile))
+        for first in range(0, len(self), together):
+            spans = self.spans[first : first + together]
+            gathered = self.origin.columns(slice(spans[0].start, spans[-1].stop))
+            for at in spans:
+                yield gathered.some(slice(at.start - spans[0].start, at.stop - spans[0].start))
+
+
+def gathered_columns(origin: Any, at: slice, dtype: Any) -> Array:
+    """Some columns of all segments, below each other."""
+    out = np.empty((origin.rows, at.stop - at.start), dtype)
+    for part, rows in zip(origin.segments, origin.spans, strict=True):
+        out[rows] = part.x[:, at]
+    return out

@@ -38,10 +38,16 @@ def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None
     state = state or {}
     if len(source.segments) == 1:
         return pass_(source.segments[0], shared, state)
-    return added(
-        pass_(segment, shared, {name: None if a is None else a[at] for name, a in state.items()})
-        for segment, at in zip(source.segments, source.spans, strict=True)
-    )
+
+    def of_segment(segment: Any, at: slice) -> Any:
+        return pass_(segment, shared, state_at(state, at))
+
+    return added(map(of_segment, source.segments, source.spans))  # map lets go of a segment before the next
+
+
+def state_at(state: State, at: Any) -> State:
+    """The state of some rows."""
+    return {name: None if a is None else a[at] for name, a in state.items()}
 
 
 def added(sums: Iterable[Any]) -> Any:

@@ -45,6 +45,8 @@ class Source:
         Whether but one pass is to come, for which CSR is not worth transposing.
     """
 
+    held = True  # in memory
+
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else as_floats(x)
         self.sparse = sp.issparse(x)
@@ -110,7 +112,7 @@ class Source:
         """
         if not self.sparse or self.cols <= 1024:
             return False
-        return self.values.size < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
+        return self.entries < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -186,6 +188,10 @@ class Source:
     def columns(self, at: slice) -> "Source":
         """Some columns of a dense X as rows; views."""
         return Source(self.x[:, at].T, self.n_threads)
+
+    def each(self, change: Callable[["Source", Any], Any]) -> Any:
+        """What change(segment, at) makes of each segment, as `Blocks` takes it."""
+        return [change(self, slice(0, self.rows))]
 
     def scaled_rows(self, scale: Array) -> "Source":
         """Each row times its number of `scale` (rows,); a copy."""

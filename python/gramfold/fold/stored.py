@@ -81,16 +81,16 @@ class StoredSegments(Segments, Stored):
 
     def without(self, left: Array, right: Array) -> Stored:
         """X - left right', observed where X is."""
-        rest = [part.without(left[at], right).x for part, at in zip(self.parts, self.spans, strict=True)]
+        rest = self.each(lambda part, at: part.without(left[at], right).x)
         return StoredSegments(rest, self.n_threads)
 
     @cached_property
     def counted(self) -> Counted:
         """The entries, and ones where they are."""
-        return counted_segments(part.counted for part in self.parts)
+        return counted_segments(self.parts, self.n_threads)
 
-    @property
-    def _column_sums(self) -> tuple[Any, Any]:
+    @cached_property
+    def _column_sums(self) -> tuple[Any, Any]:  # type: ignore[override]
         return added(part._column_sums for part in self.parts)
 
 
