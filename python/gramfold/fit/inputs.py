@@ -135,7 +135,8 @@ def named_rows(at: Any, name: str = "X", estimator: Any = None) -> Iterator[None
     try:
         yield
     except (TypeError, ValueError) as error:
-        where = f"rows {at.start} to {at.stop - 1}" if isinstance(at, slice) else "some rows"
+        first, last = (at.start, at.stop - 1) if isinstance(at, slice) else (at.min(), at.max())
+        where = f"rows {first} to {last}" if isinstance(at, slice) else f"some of the rows {first} to {last}"
         raise type(error)(f"{where} of {name}: {_with_hint(str(error), estimator)}") from None
 
 

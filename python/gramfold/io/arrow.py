@@ -3,6 +3,7 @@
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..extras import require
 from .columns import common_dtype, filled, number_columns
 from .forward import Forward
+from .opening import opened
 from .reader import Reader
 
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
@@ -63,7 +65,7 @@ class Parquet(Batches):
         parquet = require("pyarrow.parquet", extra="files")
         units, nulls, first = [], False, None
         for path in paths:
-            with parquet.ParquetFile(path) as file:
+            with opened(path, "Parquet", partial(parquet.ParquetFile, path)) as file:
                 schema, about = file.schema_arrow, file.metadata
                 first = first or schema
                 _check_same(first, schema, path, paths[0])
@@ -99,7 +101,7 @@ class Ipc(Batches):
 
     def __init__(self, path: str) -> None:
         ipc = require("pyarrow.ipc", extra="files")
-        with ipc.open_file(_source(path)) as file:
+        with opened(path, "Arrow", lambda: ipc.open_file(_source(path))) as file:
             found = [file.get_batch(i) for i in range(file.num_record_batches)]
             units = [(i, batch.num_rows) for i, batch in enumerate(found)]
             nulls = any(column.null_count for batch in found for column in batch.columns)

@@ -1,10 +1,12 @@
 """Text files of numbers, as pyarrow reads them."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ..extras import require
 from .arrow import Batches
+from .opening import opened
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -26,23 +28,21 @@ class Csv(Batches):
                     raise ValueError(f"column {field.name!r} of {path} holds {field.type}, not numbers")
             names = file.schema.names
         self._types = dict.fromkeys(names, pyarrow.float64())
-        with self._open(names[:1]) as file:
-            rows = sum(batch.num_rows for batch in file)
+        rows = opened(path, "text", lambda: sum(batch.num_rows for batch in self._open(names[:1])))
         schema = pyarrow.schema(list(self._types.items()))
         super().__init__(path, schema, [(0, rows)], False, [path])
 
     def _open(self, columns: Sequence[str] = ()) -> Any:
         csv = require("pyarrow.csv", extra="files")
         tabs = self._path.removesuffix(".gz").endswith(".tsv")
-        try:
-            return csv.open_csv(
-                self._path,
-                read_options=csv.ReadOptions(autogenerate_column_names=not self._named),
-                parse_options=csv.ParseOptions(delimiter="\t" if tabs else ","),
-                convert_options=csv.ConvertOptions(column_types=self._types, include_columns=columns),
-            )
-        except ValueError as error:
-            raise ValueError(f"{self._path}: {error}") from None
+        open_ = partial(
+            csv.open_csv,
+            self._path,
+            read_options=csv.ReadOptions(autogenerate_column_names=not self._named),
+            parse_options=csv.ParseOptions(delimiter="\t" if tabs else ","),
+            convert_options=csv.ConvertOptions(column_types=self._types, include_columns=columns),
+        )
+        return opened(self._path, "text", open_)
 
     def _batches(self, unit: Any) -> Iterator[Any]:
         with self._open() as file:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..extras import require
 from .grids import reader_at
+from .opening import opened
 from .place import Place, inside
 from .reader import Reader
 
@@ -14,13 +15,7 @@ ENDINGS = (".h5", ".hdf5", ".he5", ".h5ad")
 def open_hdf5(path: str, name: str) -> Any:
     """A dataset or group; of a file with one matrix alone it needs no name."""
     h5py = require("h5py", extra="files")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise OSError(f"{path} cannot be opened as HDF5: {error}") from error
-    return inside(file, path, name, "HDF5")
+    return inside(opened(path, "HDF5", lambda: h5py.File(path, "r")), path, name)
 
 
 def from_path(path: str, name: str) -> Reader:

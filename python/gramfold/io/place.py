@@ -42,18 +42,18 @@ class Place:
         return [self.path] if os.path.exists(self.path) else []
 
 
-def inside(root: Any, path: str, name: str, kind: str) -> Any:
+def inside(root: Any, path: str, name: str) -> Any:
     """What a file holds under a name, with a message that lists what there is.
 
     Raises
     ------
-    KeyError
-        If there is nothing of that name; ValueError, if no name is given and there is not just one matrix.
+    ValueError
+        If there is nothing of that name, or no name is given and there is not just one matrix.
     """
     if name:
         if name in root:
             return root[name]
-        raise KeyError(f"{path} holds no {name!r}; {_listed(root)}")
+        raise ValueError(f"{path} holds no {name!r}; {_listed(root)}")
     found = matrices(root)
     if len(found) == 1:
         return root[found[0]]

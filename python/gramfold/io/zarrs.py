@@ -5,6 +5,7 @@ from typing import Any
 
 from ..extras import require
 from .grids import reader_at
+from .opening import opened
 from .place import Place, inside
 from .reader import Reader
 
@@ -15,13 +16,12 @@ MARKS = ("zarr.json", ".zarray", ".zgroup")
 def open_zarr(path: str, name: str) -> Any:
     """An array or group; of a group with one matrix alone it needs no name."""
     zarr = require("zarr", extra="files")
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"there is no {path}")
-    try:
-        opened = zarr.open(zarr.storage.ZipStore(path, mode="r") if path.endswith(".zip") else path, mode="r")
-    except Exception as error:
-        raise OSError(f"{path} cannot be opened as zarr: {error}") from error
-    return inside(opened, path, name, "zarr") if hasattr(opened, "keys") else opened
+
+    def open_() -> Any:
+        return zarr.open(zarr.storage.ZipStore(path, mode="r") if path.endswith(".zip") else path, mode="r")
+
+    found = opened(path, "zarr", open_)
+    return inside(found, path, name) if hasattr(found, "keys") else found
 
 
 def from_path(path: str, name: str) -> Reader:
