@@ -111,9 +111,7 @@ def test_a_name_that_a_file_lacks_is_refused_with_those_it_has(tmp_path):
     for name in ("X", "deep/X"):
         with pytest.raises(ValueError, match=f"rows.h5 holds no '{name}'.* it holds deep/counts, other"):
             gf.blocks(f"{path}::{name}")
-    with pytest.raises(
-        ValueError, match=r"which dataset of .*rows.h5 is meant.* it holds deep/counts, other"
-    ):
+    with pytest.raises(ValueError, match=r"which dataset of .*rows.h5 is meant.* it holds deep/counts, ot"):
         gf.blocks(path)
     with pytest.raises(ValueError, match=r"deep is a group, not a matrix; it holds counts"):
         gf.blocks(path, dataset="deep")
@@ -175,9 +173,7 @@ def test_what_makes_no_matrix_together_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds one matrix, so that it has no 'a'"):
         gf.blocks(files.parquet(tmp_path, X), dataset="a")
     for memory in ("much", -1, 0, "nan", True):
-        with pytest.raises(
-            ValueError, match=f"memory must be a number of bytes or a string .*got {memory!r}"
-        ):
+        with pytest.raises(ValueError, match=f"memory must be a number of bytes or .*got {memory!r}"):
             gf.blocks(path, memory=memory)
 
 
@@ -207,9 +203,7 @@ def test_iterators_that_end_once_are_refused():
         gf.blocks(x for x in [np.ones((3, 2))])
     with pytest.raises(ValueError, match="must give an iterator of blocks, got int"):
         gf.blocks(lambda: 3)
-    with pytest.raises(
-        ValueError, match=r"block 1 of .* is dense float64 of 3 columns, but block 0 dense .* 2"
-    ):
+    with pytest.raises(ValueError, match=r"block 1 of .* is dense float64 of 3 columns, but block 0 dense"):
         gf.blocks(lambda: iter([np.ones((3, 2)), np.ones((3, 3))]))
     with pytest.raises(ValueError, match="there is none"):
         gf.blocks(lambda: iter([]))

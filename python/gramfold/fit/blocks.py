@@ -110,7 +110,7 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     dataset : str, optional
         The name of the dataset in a file, in place of "path::name".
     memory : int or str, optional
-        How many bytes segments may take, such as "1.5G". Default: two segments of 64 MB.
+        How many bytes segments may take, such as "1.5G". Default: two segments of 64 MB each.
     cache : path, optional
         Of a .npy file to which the rows are written first, and from which they are then read; kept, and used
         again for the same source.

@@ -5,6 +5,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .engine import each
 from .source import Array, Source
 
 # Entries of X that are gathered together, and the fewest columns: a cache line of each row.
@@ -64,14 +65,11 @@ class Columns(Source):
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X'F for F (cols, k), added up over the segments of X."""
-        image = None
-        for part, at in zip(self.origin.segments, self.origin.spans, strict=True):
-            if image is None:
-                image = part.transposed.product(factor[at], out)
-            else:
-                image += part.transposed.product(factor[at])
-        assert image is not None
-        return image
+
+        def image(part: Any, at: slice) -> Array:
+            return part.transposed.product(factor[at], out if at.start == 0 else None)
+
+        return sum_of(each(self.origin, image))
 
     def gram_product(self, factor: Array) -> Array:
         """X X'F for F (cols, k)."""
@@ -107,6 +105,18 @@ class Tiles(Sequence[Any]):
 def gathered_columns(origin: Any, at: slice, dtype: Any) -> Array:
     """Some columns of all segments, below each other."""
     out = np.empty((origin.rows, at.stop - at.start), dtype)
-    for part, rows in zip(origin.segments, origin.spans, strict=True):
+
+    def put(part: Any, rows: slice) -> None:
         out[rows] = part.x[:, at]
+
+    for _ in each(origin, put):
+        pass
     return out
+
+
+def sum_of(images: Iterator[Array]) -> Array:
+    """Add up arrays in their order, in the first one's memory."""
+    total = next(images)
+    for image in images:
+        total += image
+    return total

@@ -9,7 +9,7 @@ with a row for each of theirs, which the pass may overwrite, or CSR to be read. 
 up over segments; it knows neither how many there are nor who computes them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,21 @@ def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None
     if len(source.segments) == 1:
         return pass_(source.segments[0], shared, state)
 
-    def of_segment(segment: Any, at: slice) -> Any:
-        return pass_(segment, shared, state_at(state, at))
+    return added(each(source, lambda segment, at: pass_(segment, shared, state_at(state, at))))
 
-    return added(map(of_segment, source.segments, source.spans))  # map lets go of a segment before the next
+
+def each(source: Any, of: Callable[[Any, slice], Any]) -> Iterator[Any]:
+    """Yield of(segment, its rows) for each segment of a source, one after the other.
+
+    No segment is held when the next one is asked for, as the variable of a loop would. Where `of` fails,
+    reading ends at once.
+    """
+    segments = iter(source.segments)
+    try:
+        yield from map(of, segments, source.spans)
+    finally:
+        if isinstance(segments, Generator):
+            segments.close()
 
 
 def state_at(state: State, at: Any) -> State:

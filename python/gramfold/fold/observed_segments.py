@@ -10,7 +10,7 @@ import numpy as np
 from ..fit.blocks import mapped
 from ..io.parts import Parts
 from .columns import Columns, gathered_columns
-from .engine import added
+from .engine import added, each
 from .observed import Counted, Observed
 from .segments import Segments
 from .source import Array
@@ -73,13 +73,19 @@ class ObservedSegments(Observed):
 
     def _gathered(self, columns: slice) -> tuple[Array, Array | None]:
         """Some columns of all segments, and their weights."""
-        x, weights = np.empty((self.rows, columns.stop - columns.start), self.dtype), None
-        for part, at in zip(self.parts, self.spans, strict=True):
+        x = np.empty((self.rows, columns.stop - columns.start), self.dtype)
+        weights: list[Array] = []
+
+        def put(part: Observed, at: slice) -> None:
             x[at] = part.x[:, columns]
             if part.weights is not None:
-                weights = np.ones_like(x) if weights is None else weights
-                weights[at] = part.weights[:, columns]
-        return x, weights
+                if not weights:
+                    weights.append(np.ones_like(x))
+                weights[0][at] = part.weights[:, columns]
+
+        for _ in each(self, put):
+            pass
+        return x, weights[0] if weights else None
 
     def some(self, rows: Any, *, once: bool = False) -> Observed:
         """Some rows, of a slice as views, of rising indices as one array."""
@@ -103,13 +109,13 @@ class ObservedSegments(Observed):
             for part, at in zip(self.parts, self.spans, strict=True)
         ]
 
-    def _each(self, change: Callable[[Observed, Any], Observed]) -> "ObservedSegments":
+    def _changed(self, change: Callable[[Observed, Any], Observed]) -> "ObservedSegments":
         """Other rows, which change(segment, at) makes; of those in files, when they are read."""
         return ObservedSegments(mapped(self.parts, self.spans, change))
 
     def scaled_rows(self, scale: Array) -> Observed:
         """Each row times its number of `scale` (rows,); a copy of x."""
-        return self._each(lambda part, at: part.scaled_rows(scale[at]))
+        return self._changed(lambda part, at: part.scaled_rows(scale[at]))
 
     @cached_property
     def mean(self) -> float:
@@ -120,21 +126,21 @@ class ObservedSegments(Observed):
     @cached_property
     def largest(self) -> float:  # type: ignore[override]
         """The largest magnitude of an observed entry."""
-        return max(part.largest for part in self.parts)
+        return max(each(self, lambda part, at: part.largest))
 
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return min(part.least for part in self.parts)
+        return min(each(self, lambda part, at: part.least))
 
     @cached_property
     def squared_norm(self) -> float:
         """Weighted sum of the squared observed entries."""
-        return sum(part.squared_norm for part in self.parts)
+        return sum(each(self, lambda part, at: part.squared_norm))
 
     def without(self, left: Array, right: Array) -> Observed:
         """X - left right', observed where X is."""
-        return self._each(lambda part, at: part.without(left[at], right))
+        return self._changed(lambda part, at: part.without(left[at], right))
 
     @cached_property
     def counted(self) -> Counted:
@@ -145,16 +151,16 @@ class ObservedSegments(Observed):
         """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""
         if not exponent and not of_weights:
             return self
-        return self._each(lambda part, at: part.times_powers(exponent, of_weights))
+        return self._changed(lambda part, at: part.times_powers(exponent, of_weights))
 
     @property
     def heaviest(self) -> float:
         """The largest weight."""
-        return max(part.heaviest for part in self.parts)
+        return max(each(self, lambda part, at: part.heaviest))
 
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:  # type: ignore[override]
-        return added(part._column_sums for part in self.parts)
+        return added(each(self, lambda part, at: part._column_sums))
 
 
 def counted_segments(parts: Any, n_threads: int) -> Counted:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..fit.blocks import Blocks, mapped
 from ..fit.inputs import named_rows
 from ..io.parts import Parts
-from .columns import Columns, gathered_columns
-from .engine import state_at
+from .columns import Columns, gathered_columns, sum_of
+from .engine import each, state_at
 from .source import Array, Source
 
 
@@ -75,7 +75,7 @@ class Segments(Source):
 
     @cached_property
     def _scans(self) -> list[tuple[float, float, float]]:
-        return [part._scan for part in self.parts]
+        return list(each(self, lambda part, at: part._scan))
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
@@ -85,28 +85,24 @@ class Segments(Source):
     @cached_property
     def largest(self) -> float:  # type: ignore[override]
         """The largest magnitude of a stored entry."""
-        return max(part.largest for part in self.parts)
+        return max(each(self, lambda part, at: part.largest))
 
     @cached_property
     def entries(self) -> int:  # type: ignore[override]
         """How many entries are stored."""
-        return sum(part.entries for part in self.parts) if self.sparse else self.rows * self.cols
+        return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         if out is None:
             out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        for part, at in zip(self.parts, self.spans, strict=True):
-            part.product(factor, out[at])
+        for _ in each(self, lambda part, at: part.product(factor, out[at])):
+            pass
         return out
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""
-        images = (part.gram_product(factor) for part in self.parts)
-        image: Array = next(images)
-        for more in images:
-            image += more
-        return image
+        return sum_of(each(self, lambda part, at: part.gram_product(factor)))
 
     def take(self, rows: Any) -> Array:
         """Some rows as a new C-ordered array, in the order of `rows`."""
@@ -171,7 +167,7 @@ class Segments(Source):
         parts = list(parts)
         return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
 
-    def each(self, change: Callable[[Source, Any], Any]) -> Any:
+    def changed(self, change: Callable[[Source, Any], Any]) -> Any:
         """What change(segment, at) makes of each segment; of those in files, when they are read."""
         return mapped(self.parts, self.spans, change)
 
@@ -179,7 +175,7 @@ class Segments(Source):
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         if exponent == 0:
             return self
-        return Segments(self.each(lambda part, at: part.times_power(exponent).x), self.n_threads)
+        return Segments(self.changed(lambda part, at: part.times_power(exponent).x), self.n_threads)
 
     def columns(self, at: slice) -> Source:
         """Some columns of dense segments as rows; a copy."""
@@ -201,14 +197,14 @@ class Segments(Source):
 
     def scaled_rows(self, scale: Array) -> Source:
         """Each row times its number of `scale` (rows,); a copy."""
-        return type(self)(self.each(lambda part, at: part.scaled_rows(scale[at]).x), self.n_threads)
+        return type(self)(self.changed(lambda part, at: part.scaled_rows(scale[at]).x), self.n_threads)
 
     def mapped(
         self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
     ) -> Source:  # fmt: skip
         """Other rows, which a picklable function makes of those of each segment and of their state."""
         state = state or {}
-        return Segments(self.each(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+        return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
 
 
 def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:

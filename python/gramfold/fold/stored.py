@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..fit.blocks import Blocks
-from .engine import added
+from .engine import added, each
 from .observed import Counted
 from .observed_segments import counted_segments
 from .segments import Segments
@@ -81,7 +81,7 @@ class StoredSegments(Segments, Stored):
 
     def without(self, left: Array, right: Array) -> Stored:
         """X - left right', observed where X is."""
-        rest = self.each(lambda part, at: part.without(left[at], right).x)
+        rest = self.changed(lambda part, at: part.without(left[at], right).x)
         return StoredSegments(rest, self.n_threads)
 
     @cached_property
@@ -91,7 +91,7 @@ class StoredSegments(Segments, Stored):
 
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:  # type: ignore[override]
-        return added(part._column_sums for part in self.parts)
+        return added(each(self, lambda part, at: part._column_sums))
 
 
 def stored_of(x: Any, n_threads: int) -> Stored:

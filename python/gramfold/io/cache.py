@@ -82,6 +82,4 @@ def _write(parts: Parts, path: str, mark: bytes) -> None:
 def _check_room(path: str, needed: int) -> None:
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
     if needed > free:
-        raise OSError(
-            errno.ENOSPC, f"cache={path!r} takes {needed / 1e6:,.0f} MB, but {free / 1e6:,.0f} MB are free"
-        )
+        raise OSError(errno.ENOSPC, f"cache={path!r} takes {needed:,} bytes, but {free:,} are free")

@@ -129,36 +129,35 @@ class _Later:
 
 
 class _Ahead:
-    """Reads one after the other, each by a thread of its own that ends with it.
-
-    No thread is kept, so that none is left of a pass that was given up.
-    """
+    """Reads one after the other, by a thread that is one ahead and ends with the last."""
 
     def __init__(self, read: Callable[[int], Any], count: int) -> None:
-        self._read, self._count, self._next = read, count, 0
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._found: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        self._start()
-
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, args=(self._next,), name="gramfold-read")
+        self._thread = threading.Thread(target=self._run, args=(read, count), name="gramfold-read")
+        self._wanted.put(True)
         self._thread.start()
 
-    def _run(self, i: int) -> None:
-        try:
-            self._found.put((self._read(i), None))
-        except BaseException as error:
-            self._found.put((None, error))
+    def _run(self, read: Callable[[int], Any], count: int) -> None:
+        for i in range(count):
+            if not self._wanted.get():
+                return
+            try:
+                self._found.put((read(i), None))
+            except BaseException as error:
+                self._found.put((None, error))
+                return
 
     def next(self) -> Any:
         """Wait for the next, and begin with the one after it."""
         rows, error = self._found.get()
         if error is not None:
             raise error
-        self._next += 1
-        if self._next < self._count:
-            self._start()
+        self._wanted.put(True)
         return rows
 
     def close(self) -> None:
-        """Wait until nothing is being read."""
-        self._thread.join()
+        """End the thread, when nothing is being read."""
+        self._wanted.put(False)
+        if self._thread is not threading.current_thread():  # where a collector comes by
+            self._thread.join()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-SEGMENT = 64 << 20  # bytes of a segment
+SEGMENT = 64 << 20  # bytes of a segment: so large that an allocator gives them back to the system
 SHARE = 8  # of `memory`: two segments lie there, and what is made of one
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 

@@ -94,12 +94,13 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
+
+    def size(a: Any) -> float:
+        values = stored(a)
+        return max(float(np.max(values, initial=0)), -float(np.min(values, initial=0)))
+
     parts = given.parts if isinstance(given, Blocks) else (given,)
-    largest = max(
-        max(float(np.max(a, initial=0)), -float(np.min(a, initial=0)))
-        for a in chain(map(stored, parts), others)
-        if a is not None
-    )
+    largest = max(map(size, chain(parts, (a for a in others if a is not None))))
     exponent = math.frexp(largest)[1]
     low, high = RANGE[given.dtype]
     return 0 if largest == 0 or low <= exponent <= high else -exponent

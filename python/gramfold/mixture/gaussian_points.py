@@ -157,7 +157,7 @@ class Points:
         exponent = int(np.frexp(self.frame.scale.min())[1]) - 1
         if abs(exponent) <= PLAIN[self.dtype]:
             exponent = 0
-        return Blocks(self.x.each(lambda part, at: times_power(part.x, exponent)))
+        return Blocks(self.x.changed(lambda part, at: times_power(part.x, exponent)))
 
     def scaled(self, means: Double) -> Double:
         """Means in the units of the frame."""

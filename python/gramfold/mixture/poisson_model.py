@@ -199,4 +199,4 @@ class PoissonModel:
             found.data = np.sqrt(np.ldexp(x.data, -exponent))
             return found
 
-        return Blocks(self.counts.source.each(lambda part, at: roots(part.x)))
+        return Blocks(self.counts.source.changed(lambda part, at: roots(part.x)))
