@@ -94,7 +94,7 @@ def test_a_disk_without_room_is_refused_with_the_numbers_before_anything_is_writ
 def test_what_no_cache_can_be_made_of_is_refused(tmp_path):
     import scipy.sparse as sp
 
-    with pytest.raises(ValueError, match="cache must be the path of a .npy file, got 'a.bin'"):
+    with pytest.raises(ValueError, match=r"cache must be the path of a .npy file, got 'a.bin'"):
         gf.blocks(Kept(files.rows()), cache="a.bin")
     with pytest.raises(ValueError, match="cache holds dense rows, but these are sparse"):
         gf.blocks(sp.csr_array(files.rows()), cache=tmp_path / "c.npy")
