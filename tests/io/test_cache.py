@@ -4,10 +4,10 @@ import errno
 import os
 import shutil
 
-import file_cases as files
+import format_cases as files
 import numpy as np
 import pytest
-from file_cases import DENSE, small, whole
+from format_cases import DENSE, small, whole
 from segment_cases import Kept
 
 import gramfold as gf

@@ -4,10 +4,10 @@ import os
 import threading
 import time
 
-import file_cases as files
+import format_cases as files
 import numpy as np
 import pytest
-from file_cases import COLS, DENSE, ROWS, small, whole
+from format_cases import COLS, DENSE, ROWS, small, whole
 from segment_cases import Kept, read
 
 import gramfold as gf

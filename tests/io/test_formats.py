@@ -1,10 +1,10 @@
 """Rows are read as they were written, from every kind of file, and each library's open objects."""
 
-import file_cases as files
+import format_cases as files
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from file_cases import COLS, DENSE, NAMES, ROWS, small, whole
+from format_cases import COLS, DENSE, NAMES, ROWS, small, whole
 
 import gramfold as gf
 from gramfold.fold.segments import source_of

@@ -4,11 +4,11 @@ import threading
 import time
 import weakref
 
-import file_cases as files
+import format_cases as files
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from file_cases import COLS, DENSE, ROWS, small
+from format_cases import COLS, DENSE, ROWS, small
 from segment_cases import Kept, cut, read
 
 import gramfold as gf
