@@ -106,7 +106,7 @@ def h5ad(folder, X):
     adata = anndata.AnnData(sp.csr_matrix(X * (X > 50)))
     adata.layers["dense"] = X
     adata.var_names = NAMES
-    adata.write_h5ad(path)
+    adata.write_h5ad(path, compression="gzip")
     return path
 
 

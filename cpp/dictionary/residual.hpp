@@ -47,11 +47,11 @@ Plan row_plan(Index rows, Index m) {
     return p;
 }
 
-// f(row, sums) for each of `rows` rows.
+// f(row, sums) for each of `rows` rows; each worker has a copy of f.
 template <class MakeSums, class F>
-auto fold_rows(const Plan& plan, const Run& run, MakeSums make_sums, F f) {
+auto fold_rows(const Plan& plan, const Run& run, MakeSums make_sums, const F& worker) {
     return fold(plan, run, make_sums, [&] {
-        return [&](Index first, Index count, auto& sums) {
+        return [f = worker](Index first, Index count, auto& sums) mutable {
             for (Index r = first; r < first + count; ++r) f(r, sums);
         };
     });
@@ -64,7 +64,7 @@ void residual(const Rows<T>& x, const T* w, const Compressed<T>& z, const T* d, 
     const Index m = x.cols;
     fold_rows(
         row_plan<T>(x.rows, m), run, [] { return std::make_unique<Nothing>(); },
-        [&](Index r, Nothing&) {
+        [=, x = x](Index r, Nothing&) mutable {
             T* to = out + r * m;
             x.read(r, to);
             for (Index e = z.starts[r]; e < z.starts[r + 1]; ++e) {

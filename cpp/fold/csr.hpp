@@ -1,6 +1,8 @@
 // Rows of a CSR X as a source of blocks for the fold: the two products in vectors over the components.
 #pragma once
 
+#include <cstring>
+
 #include "fold/dense.hpp"
 
 namespace gramfold {
@@ -30,8 +32,8 @@ struct Entries {
 template <class T, class I>
 class CsrReader;
 
-// Entries of T, or items of another type that become T where their rows are opened; then there are no values before
-// that.
+// Entries of T, or items of another type or in a file that become T where their rows are opened; then there are no
+// values before that, nor are there columns that lie in a file.
 template <class T, class I>
 class Csr {
   public:
@@ -43,6 +45,11 @@ class Csr {
         Index cols)
         : Csr(nullptr, indices, indptr, rows, cols) {
         items_ = items, item_size_ = item_size, convert_ = convert;
+    }
+    // Both in files.
+    Csr(FileItems items, Convert<T> convert, FileItems columns, const I* indptr, Index rows, Index cols)
+        : Csr(nullptr, items.item, convert, nullptr, indptr, rows, cols) {
+        file_items_ = std::move(items), file_columns_ = std::move(columns);
     }
 
     Index rows() const { return rows_; }
@@ -134,6 +141,7 @@ class Csr {
     const char* items_ = nullptr;
     Index item_size_ = 0;
     Convert<T> convert_ = nullptr;
+    FileItems file_items_, file_columns_;
 };
 
 // What a worker reads of a CSR matrix: the last rows that it has opened; entries of T are open as they are.
@@ -144,6 +152,7 @@ class CsrReader : public Csr<T, I> {
 
     void open(Index first, Index count) {
         if (!this->convert_) return;
+        if (this->file_items_) return read(first, count);
         const Index begin = this->begin(first), size = this->begin(first + count) - begin;
         if (copy_.size() < size) copy_ = Buffer<T>(size + size / 2);
         this->convert_(this->items_ + begin * this->item_size_, this->item_size_, size, copy_.get());
@@ -151,7 +160,45 @@ class CsrReader : public Csr<T, I> {
     }
 
   private:
+    // With the rows that come behind them in the chunk, as every read is a call of the system.
+    void read(Index first, Index count) {
+        if (first >= first_ && first + count <= end_) return;
+        Index end = std::min(this->rows_, first + std::max(count, fold_detail::rows_to_come(first)));
+        const Index begin = this->begin(first);
+        while (end > first + count && this->begin(end) - begin > together_)
+            end = first + count + (end - first - count) / 2;
+        const Index size = this->begin(end) - begin;
+        if (copy_.size() < size) {
+            copy_ = Buffer<T>(size + size / 2), columns_ = Buffer<I>(size + size / 2);
+            bytes_ = Buffer<char>(copy_.size() * this->item_size_);
+        }
+        if (size) {
+            this->file_items_.read(begin, size, bytes_.get());
+            this->convert_(bytes_.get(), this->item_size_, size, copy_.get());
+            read_columns(begin, size);
+        }
+        this->data_ = copy_.get() - begin, this->indices_ = columns_.get() - begin;
+        first_ = first, end_ = end;
+    }
+
+    // In a file they may be narrower than row pointers.
+    void read_columns(Index begin, Index size) {
+        auto* to = reinterpret_cast<char*>(columns_.get());
+        const bool narrow = this->file_columns_.item < Index(sizeof(I));
+        char* from = narrow ? to + size * Index(sizeof(std::int32_t)) : to;
+        this->file_columns_.read(begin, size, from);
+        for (Index e = 0; narrow && e < size; ++e) {
+            std::int32_t column;
+            std::memcpy(&column, from + e * Index(sizeof(column)), sizeof(column));
+            columns_.get()[e] = column;
+        }
+    }
+
+    static constexpr Index together_ = Index{1} << 15;  // entries
     Buffer<T> copy_;
+    Buffer<I> columns_;
+    Buffer<char> bytes_;
+    Index first_ = 0, end_ = 0;
 };
 
 // Products that are known already, P (rows x k): what is left of a pass when a factor's sums are at hand.

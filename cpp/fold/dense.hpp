@@ -3,8 +3,8 @@
 
 #include <cstdlib>
 
-#include "fold/convert.hpp"
 #include "fold/dots.hpp"
+#include "fold/file.hpp"
 #include "fold/fold.hpp"
 
 namespace gramfold {
@@ -49,14 +49,17 @@ struct Matrix {
     T* row(Index r) const { return data + r * row_stride; }
 };
 
-// Rows in memory: a matrix of T, or items of another type that become T where they are opened. These have the strides
-// of an array of T that is converted from them and keeps the order of their memory, so that whatever strides decide is
-// the same as for that array; they have no `data`.
+// Rows: a matrix of T, or items of another type or in a file that become T where they are opened. These have the
+// strides of an array of T that is converted from them and keeps the order of their memory, so that whatever strides
+// decide is the same as for that array; they have no `data`. What reads rows of a file keeps some: a worker has its own
+// copy.
 template <class T>
 struct Rows : Matrix<const T> {
     const char* items = nullptr;
     Index row_step = 0, col_step = 0;  // in bytes
     Convert<T> convert = nullptr;      // null for a matrix of T
+    Strip strip;                       // of a file
+    bool same = false;                 // its items are T as they lie
 
     Rows(Matrix<const T> x) : Matrix<const T>(x) {}
     Rows(const char* items, Index rows, Index cols, Index row_step, Index col_step, Convert<T> convert)
@@ -65,17 +68,34 @@ struct Rows : Matrix<const T> {
         if (rows > 1 && cols > 1 && std::abs(row_step) < std::abs(col_step))
             this->row_stride = 1, this->col_stride = rows;
     }
+    // Rows of a file, of items of so many bytes.
+    Rows(std::shared_ptr<File> file, Index at, Index item, bool same, Index rows, Index cols, Index row_step,
+         Index col_step, Convert<T> convert)
+        : Rows(nullptr, rows, cols, row_step, col_step, convert) {
+        strip = Strip(std::move(file), at, rows, cols, row_step, col_step, item, by_cols()), this->same = same;
+    }
+
+    void transpose() {
+        std::swap(this->rows, this->cols), std::swap(this->row_stride, this->col_stride);
+        std::swap(row_step, col_step);
+        if (strip) strip.swap_sides();
+    }
 
     bool given() const { return this->data || convert; }
     bool by_cols() const { return this->col_stride != 1 && this->row_stride == 1; }
     bool has_rows() const { return this->col_stride == 1 && !convert; }  // contiguous ones, which can be read in place
 
     // to = columns c to c + n of row r.
-    void read(Index r, Index c, Index n, T* to) const { line(r, c, n, false, to); }
-    void read(Index r, T* to) const { read(r, 0, this->cols, to); }
+    void read(Index r, Index c, Index n, T* to) { line(r, c, n, false, to); }
+    void read(Index r, T* to) { read(r, 0, this->cols, to); }
 
     // to = columns c to c + n of rows first to first + count, the lines that are near in memory `stride` apart.
-    void read(Index first, Index count, Index c, Index n, T* to, Index stride) const {
+    void read(Index first, Index count, Index c, Index n, T* to, Index stride) {
+        if (strip && count > 0 && n > 0) {
+            const bool straight = same && n == this->cols && stride == n;
+            if (straight && strip.read_straight(first, count, reinterpret_cast<char*>(to))) return;
+            strip.have(first, count, c, n);
+        }
         if (by_cols())
             for (Index i = 0; i < n; ++i) line(first, c + i, count, true, to + i * stride);
         else
@@ -83,7 +103,12 @@ struct Rows : Matrix<const T> {
     }
 
   private:
-    void line(Index r, Index c, Index n, bool down, T* to) const {
+    void line(Index r, Index c, Index n, bool down, T* to) {
+        if (strip) {
+            if (n <= 0) return;
+            strip.have(r, down ? n : 1, c, down ? 1 : n);
+            return convert(strip.item(r, c), down ? strip.row_step() : strip.col_step(), n, to);
+        }
         if (convert) return convert(items + r * row_step + c * col_step, down ? row_step : col_step, n, to);
         const T* from = &(*this)(r, c);
         const Index step = down ? this->row_stride : this->col_stride;
@@ -126,6 +151,7 @@ class Dense {
         const Index stride = by_cols_ ? x.col_stride : x.row_stride;
         const bool crowded = x.cols >= 64 && stride * Index(sizeof(T)) % 4096 == 0;
         in_place_ = (by_cols_ || x.col_stride == 1) && !crowded && !x.convert;
+        packed_ = !by_cols_ && !crowded;
     }
 
     Index rows() const { return x_.rows; }
@@ -149,7 +175,7 @@ class Dense {
 
     class Block {
       public:
-        explicit Block(const Dense& x) : x_(x.x_), by_cols_(x.by_cols_), in_place_(x.in_place_) {}
+        explicit Block(const Dense& x) : x_(x.x_), by_cols_(x.by_cols_), in_place_(x.in_place_), packed_(x.packed_) {}
 
         void open(Index first, Index count) {
             count_ = count;
@@ -158,7 +184,7 @@ class Dense {
                 data_ = x_.row(first), stride_ = by_cols_ ? x_.col_stride : x_.row_stride;
                 return;
             }
-            stride_ = round_up<Index>(by_cols_ ? count : x_.cols, 16) + 16;
+            stride_ = packed_ && x_.same ? x_.cols : round_up<Index>(by_cols_ ? count : x_.cols, 16) + 16;
             const Index size = (by_cols_ ? x_.cols : count) * stride_;
             if (copy_.size() < size) copy_ = Buffer<T>(size);
             x_.read(first, count, 0, x_.cols, copy_.get(), stride_);
@@ -185,7 +211,7 @@ class Dense {
 
       private:
         Rows<T> x_;
-        bool by_cols_, in_place_, near_ = false;
+        bool by_cols_, in_place_, packed_, near_ = false;
         Index count_ = 0, stride_ = 0;
         const T* data_ = nullptr;
         Buffer<T> copy_;
@@ -193,7 +219,7 @@ class Dense {
 
   private:
     Rows<T> x_;
-    bool by_cols_, in_place_;
+    bool by_cols_, in_place_, packed_;  // packed_: copied rows may lie one behind the other
 };
 
 // How many numbers a source keeps the sums Z'X of k components in.

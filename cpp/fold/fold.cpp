@@ -74,7 +74,11 @@ class Tree {
     std::mutex mutex_;
 };
 
+thread_local Index chunk_begin = 0, chunk_end = 0;
+
 }  // namespace
+
+Index fold_detail::rows_to_come(Index row) { return row >= chunk_begin ? std::max<Index>(0, chunk_end - row) : 0; }
 
 void* fold_detail::fold(const Plan& plan, const Run& run, const Job& job) {
     Tree tree(plan.chunks, job);
@@ -90,8 +94,9 @@ void* fold_detail::fold(const Plan& plan, const Run& run, const Job& job) {
             auto polled = Clock::now();
             for (Index c; !stop && (c = next++) < plan.chunks;) {
                 Sums sums = tree.take();
-                const Index end = plan.first(c + 1);
-                for (Index first = plan.first(c); first < end && !stop; first += plan.block) {
+                const Index begin = plan.first(c), end = plan.first(c + 1);
+                chunk_begin = begin, chunk_end = end;
+                for (Index first = begin; first < end && !stop; first += plan.block) {
                     job.block(worker.get(), first, std::min(plan.block, end - first), sums.get());
                     if (caller && run.poll && Clock::now() - polled > std::chrono::milliseconds(50)) {
                         if (run.poll()) throw Cancelled();

@@ -78,6 +78,9 @@ struct Job {
 // The sums of the whole, which the caller deletes.
 void* fold(const Plan& plan, const Run& run, const Job& job);
 
+// How many rows from this one on the calling thread is about to have in its chunk.
+Index rows_to_come(Index row);
+
 }  // namespace fold_detail
 
 // make_sums() -> unique_ptr<Sums>, with Sums::clear() and +=; make_worker() -> a callable with its own scratch,

@@ -44,15 +44,14 @@ struct Scan {
 // Sum, sum of squares and least entry, in one read.
 template <class T>
 Scan scan(Rows<T> x, const Run& run) {
-    if (x.by_cols())
-        std::swap(x.rows, x.cols), std::swap(x.row_stride, x.col_stride), std::swap(x.row_step, x.col_step);
+    if (x.by_cols()) x.transpose();
     const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
     const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
     const auto sums = fold(
         plan(rows, flat ? piece * Index(sizeof(T)) : x.cols * Index(sizeof(T))), run,
         [] { return std::make_unique<Scan>(); },
         [&] {
-            return [&, copy = Buffer<T>(x.convert ? piece : 0)](Index first, Index count, Scan& total) {
+            return [&, x, copy = Buffer<T>(x.convert ? piece : 0)](Index first, Index count, Scan& total) mutable {
                 for (Index r = first; r < first + count; ++r) {
                     const Index begin = flat ? r * piece : 0, end = flat ? std::min(x.cols, begin + piece) : x.cols;
                     for (Index c = begin; c < end; c += piece) {

@@ -4,8 +4,11 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <stdexcept>
@@ -37,6 +40,11 @@ inline void require(bool condition, const char* message) {
     if (!condition) throw std::invalid_argument(message);
 }
 
+[[noreturn]] inline void throw_os_error(int code, const std::string& said, const std::string& path) {
+    PyErr_SetObject(PyExc_OSError, py::make_tuple(code, said, path).ptr());
+    throw py::error_already_set();
+}
+
 // Releases the GIL around f(run); signals are looked at now and then, and a KeyboardInterrupt cancels the fold.
 template <class F>
 auto without_gil(int n_threads, F f) {
@@ -52,6 +60,9 @@ auto without_gil(int n_threads, F f) {
     } catch (const Cancelled&) {
         if (interrupted) throw py::error_already_set();
         throw;
+    } catch (const FileError& error) {
+        const std::string said = error.code ? std::strerror(error.code) : "it ends there, and did not before";
+        throw_os_error(error.code ? error.code : EIO, said + ", at byte " + std::to_string(error.at), error.path);
     }
 }
 
@@ -104,6 +115,34 @@ Matrix<const T> strided(const Strided<T>& x) {
     return {x.data(), x.shape(0), x.shape(1), x.strides(0) / Index(sizeof(T)), x.strides(1) / Index(sizeof(T))};
 }
 
+// An array that is the view of a map of a file, of which nothing is read through that map.
+class InFile {
+  public:
+    explicit InFile(const py::array& x) {
+        if (Py_TYPE(x.ptr()) == py::detail::npy_api::get().PyArray_Type_) return;
+        const py::object file = py::getattr(x, "gramfold_file", py::none());
+        if (file.is_none()) return;
+        const auto begin = file.attr("address").cast<std::uintptr_t>(), at = reinterpret_cast<std::uintptr_t>(x.data());
+        if (at < begin || at >= begin + file.attr("size").cast<std::uintptr_t>()) return;  // a copy in memory
+        at_ = Index(at - begin);
+        struct stat now;
+        const int descriptor = file.attr("descriptor").cast<int>();
+        const bool found = fstat(descriptor, &now) == 0;
+        const auto changed = std::int64_t(now.st_mtim.tv_sec) * 1000000000 + now.st_mtim.tv_nsec;
+        if (!found || now.st_size != file.attr("size").cast<off_t>() ||
+            changed != file.attr("changed").cast<std::int64_t>())
+            throw_os_error(EIO, "it has been changed since it was opened", file.attr("path").cast<std::string>());
+        file_ = std::make_shared<File>(descriptor, file.attr("path").cast<std::string>());
+    }
+    explicit operator bool() const { return bool(file_); }
+    const std::shared_ptr<File>& file() const { return file_; }
+    Index at() const { return at_; }
+
+  private:
+    std::shared_ptr<File> file_;
+    Index at_ = 0;
+};
+
 // The rows of an array of T or of items that are read as T, in any order and at any address.
 template <class T>
 Rows<T> rows_of(const py::handle& h) {
@@ -111,6 +150,9 @@ Rows<T> rows_of(const py::handle& h) {
     const auto x = py::reinterpret_borrow<py::array>(h);
     require(x.ndim() == 2, "x must have two dimensions");
     const bool whole = x.strides(0) % Index(sizeof(T)) == 0 && x.strides(1) % Index(sizeof(T)) == 0;
+    if (const InFile in(x); in && x.size())
+        return {in.file(),    in.at(),      x.itemsize(),      whole && Strided<T>::check_(x), x.shape(0), x.shape(1),
+                x.strides(0), x.strides(1), converter_of<T>(x)};
     if (whole && Strided<T>::check_(x)) return strided(py::reinterpret_borrow<Strided<T>>(x));
     return {static_cast<const char*>(x.data()), x.shape(0), x.shape(1), x.strides(0), x.strides(1), converter_of<T>(x)};
 }
@@ -157,8 +199,8 @@ inline py::array_t<double> square(const Buffer<double>& from, Index k) {
 template <class T, class I>
 Csr<T, I> csr(const py::tuple& x) {
     const auto data = py::reinterpret_borrow<py::array>(x[0]);
-    const auto indices = py::reinterpret_borrow<Contiguous<I>>(x[1]),
-               indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
+    const auto indices = py::reinterpret_borrow<py::array>(x[1]);
+    const auto indptr = py::reinterpret_borrow<Contiguous<I>>(x[2]);
     require(indptr.ndim() == 1 && indptr.size() > 0, "indptr must have rows + 1 entries");
     const Index rows = indptr.size() - 1, cols = x[3].cast<Index>();
     const I* at = indptr.data();
@@ -166,9 +208,20 @@ Csr<T, I> csr(const py::tuple& x) {
     for (Index r = 0; r < rows; ++r) rises &= at[r] <= at[r + 1];
     require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
     require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
-    if (Contiguous<T>::check_(data)) return {static_cast<const T*>(data.data()), indices.data(), at, rows, cols};
-    return {
-        static_cast<const char*>(data.data()), data.itemsize(), converter_of<T>(data), indices.data(), at, rows, cols};
+    if (const InFile in(data); in && data.size()) {
+        const InFile columns(indices);
+        require(bool(columns), "indices must lie in a file if data do");
+        return {{in.file(), in.at(), data.itemsize()},
+                converter_of<T>(data),
+                {columns.file(), columns.at(), indices.itemsize()},
+                at,
+                rows,
+                cols};
+    }
+    require(indices.itemsize() == Index(sizeof(I)), "indices and indptr must both be int32 or int64");
+    const auto* columns = static_cast<const I*>(indices.data());
+    if (Contiguous<T>::check_(data)) return {static_cast<const T*>(data.data()), columns, at, rows, cols};
+    return {static_cast<const char*>(data.data()), data.itemsize(), converter_of<T>(data), columns, at, rows, cols};
 }
 
 // x is an array, or a tuple (data, indices, indptr, cols) with 32- or 64-bit indices.
@@ -183,7 +236,8 @@ auto with_source(const py::object& x, F f) {
         return Contiguous<I>::check_(parts[1]) && Contiguous<I>::check_(parts[2]);
     };
     if (both(std::int32_t{})) return f(csr<T, std::int32_t>(parts));
-    require(both(std::int64_t{}), "indices and indptr must both be int32 or int64");
+    const bool narrow = Contiguous<std::int32_t>::check_(parts[1]) && Contiguous<std::int64_t>::check_(parts[2]);
+    require(narrow || both(std::int64_t{}), "indices and indptr must both be int32 or int64");
     return f(csr<T, std::int64_t>(parts));
 }
 

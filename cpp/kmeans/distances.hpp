@@ -21,9 +21,9 @@ struct Distances {
 
 template <class T>
 void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) {
-    const Rows<T>& x = source.matrix();
     const auto worker = [&] {
-        return [&, copy = Buffer<T>(x.has_rows() ? 0 : job.d)](Index first, Index count, NoSums&) {
+        return [&, x = source.matrix(), copy = Buffer<T>(source.matrix().has_rows() ? 0 : job.d)](
+                   Index first, Index count, NoSums&) mutable {
             for (Index i = first; i < first + count; ++i) {
                 if (copy.size()) x.read(i, copy.get());
                 const T* row = copy.size() ? copy.get() : x.row(i);
@@ -33,8 +33,8 @@ void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) 
             }
         };
     };
-    Plan plan = gramfold::plan(x.rows, job.d * Index(sizeof(T)));
-    plan.work = job.work(x.rows);
+    Plan plan = gramfold::plan(source.rows(), job.d * Index(sizeof(T)));
+    plan.work = job.work(source.rows());
     fold(plan, run, [] { return std::make_unique<NoSums>(); }, worker);
 }
 

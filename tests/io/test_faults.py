@@ -133,7 +133,7 @@ def test_paths_that_lead_to_no_rows_are_refused(tmp_path):
     for name, error, message in (
         ("none.h5", FileNotFoundError, "there is no .*none.h5"),
         ("none.csv", FileNotFoundError, "there is no .*none.csv"),
-        ("empty", ValueError, "empty is a folder that is no zarr and holds no file of .parquet"),
+        ("empty", ValueError, "empty is a folder that is no zarr, and holds neither"),
         ("empty.zarr", OSError, "empty.zarr cannot be opened as zarr"),
         ("rows.xyz", ValueError, "rows.xyz: gf.blocks tells files by their ending, which must be one of .h5"),
         ("rows.h5", OSError, "rows.h5 cannot be opened as HDF5"),
@@ -164,9 +164,9 @@ def test_a_link_is_followed(tmp_path):
 def test_what_makes_no_matrix_together_is_refused(tmp_path):
     X = files.rows()
     path = files.hdf5(tmp_path, X)
-    with pytest.raises(ValueError, match=r"block 1, .*rows.h5, has 6 columns, but block 0 has 5"):
+    with pytest.raises(ValueError, match=r"block 1, .*rows.h5::X, has 6 columns, but block 0 has 5"):
         gf.blocks([X[:, :5], path])
-    with pytest.raises(ValueError, match=r"block 1, .*rows.h5, is float32, block 0 float64"):
+    with pytest.raises(ValueError, match=r"block 1, .*rows.h5::X, is float32, block 0 float64"):
         gf.blocks([X.astype(float), path])
     with pytest.raises(ValueError, match=r"dataset='a' goes with a path, not with ndarray"):
         gf.blocks(X, dataset="a")

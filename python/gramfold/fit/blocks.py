@@ -143,19 +143,25 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     if not found:
         raise ValueError("blocks needs at least one block")
     _check_alike(found)
+    return _made(found, segment_bytes(memory), None if cache is None else os.fspath(cache))
+
+
+def opened(source: Any) -> Any:
+    """What a path, or an object of a library of files, stands for: an array, a CSR matrix or Blocks."""
+    found = rows_of(source)
+    return _made([found], segment_bytes(None)) if isinstance(found, Reader) else found
+
+
+def _made(found: list[Any], most: float, cache: str | None = None) -> Blocks:
+    """Blocks of arrays and readers, in segments of about so many bytes."""
     header = getattr(found[0], "header", None)
-    most = segment_bytes(memory)
-    if cache is not None:
-        return Blocks([cached(_lazy(found, most), os.fspath(cache))], header)
-    if not any(isinstance(part, Reader) for part in found):
+    if cache is None and not any(isinstance(part, Reader) for part in found):
         return Blocks(found, header)
-    parts = _lazy(found, most)
-    return Blocks(list(parts) if len(parts) == 1 else parts, header)
-
-
-def _lazy(found: list[Any], most: float) -> Parts:
     readers = [part if isinstance(part, Reader) else Held(part) for part in found]
-    return Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(most)])
+    parts = Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(most)])
+    if cache is not None:
+        return Blocks([cached(parts, cache)], header)
+    return Blocks(parts if len(parts) > 1 else list(parts), header)
 
 
 def _check_alike(found: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""X of other numbers than float32 and float64, read as floats: nothing is converted but what is taken of it.
+"""X of other numbers than float32 and float64, or in a file: only what is taken of it is converted or read.
 
 Kernels take the numbers as they are stored, and turn them into floats where they open a block of rows.
 """
@@ -10,8 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._core import kernels
 from .._core.floats import float_of as float_of
 from .._core.floats import name_of as name_of
+from .on_disk import in_file, loaded
 
 Array = NDArray[Any]
 
@@ -20,6 +22,8 @@ PIECE = 1 << 20  # entries of X that are converted together
 
 def plain(x: Array) -> bool:
     """Whether x is of float32 or float64 that any code can read where it is."""
+    if in_file(x):
+        return False
     whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
     return whole and x.dtype.isnative and x.dtype in (np.float32, np.float64)
 
@@ -40,9 +44,29 @@ def stored(x: Any) -> Array:
     return np.asarray(x.data) if sp.issparse(x) else x
 
 
+def places(x: Any) -> Array:
+    """The columns of the entries of a CSR matrix, as kernels take them."""
+    if not isinstance(x, _FloatCsr):
+        return np.asarray(x.indices)
+    if not in_file(x.stored):  # other entries have been given it
+        x.places = loaded(x.places)
+    return x.places
+
+
 def finite(x: Any) -> bool:
     """Whether the dtype of x has neither NaN nor infinities."""
     return stored(x).dtype.kind in "biu"
+
+
+def scanned(x: Any, n_threads: int) -> Any:
+    """Sum, squares and least of the stored entries; of what lies in a file they are kept with it."""
+    kept = getattr(x, "gramfold_scan", None)
+    if kept is None:
+        numbers = stored(x)
+        kept = kernels.scan(x=numbers if numbers.ndim == 2 else numbers.reshape(1, -1), n_threads=n_threads)
+        if in_file(stored(x)):
+            x.gramfold_scan = kept
+    return kept
 
 
 def missing(x: Any) -> int:
@@ -52,6 +76,8 @@ def missing(x: Any) -> int:
 
 class Floats(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of numbers that is read as floats, as are some of its rows and columns; entries are converted.
+
+    Or an array that lies in a file, of which no more is read than what is taken.
 
     It acts as the array `stored.astype(dtype)`, which is made for what has not been taught otherwise.
     """
@@ -70,10 +96,11 @@ class Floats(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Any:
         found = self.stored[key]
-        return Floats(found) if found.ndim == self.ndim else found.astype(self.dtype)
+        return as_floats(found) if found.ndim == self.ndim else found.astype(self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return self.stored.astype(self.dtype).astype(self.dtype if dtype is None else dtype, copy=False)
+        read = self.stored.astype(self.dtype, copy=not in_file(self.stored))
+        return read.astype(self.dtype if dtype is None else dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         given = (np.asarray(a) if isinstance(a, Floats) else a for a in inputs)
@@ -104,7 +131,8 @@ def _some_rows(x: Any, rows: slice) -> Any:
     kind = sp.csr_array if isinstance(x, sp.sparray) else sp.csr_matrix
     part = kind((rows.stop - rows.start, x.shape[1]), dtype=x.dtype)
     part.data = stored(x)[begin:end].astype(x.dtype, copy=False)
-    part.indices, part.indptr = x.indices[begin:end], x.indptr[rows.start : rows.stop + 1] - begin
+    part.indices = loaded(places(x)[begin:end])
+    part.indptr = x.indptr[rows.start : rows.stop + 1] - begin
     return part
 
 
@@ -143,10 +171,13 @@ class _Transposed:
 
 
 class _FloatCsr:
-    """CSR whose stored numbers are read as floats: `data` is a converted copy, `stored` is what there is."""
+    """CSR whose stored numbers are read as floats: `data` is a converted copy, `stored` is what there is.
+
+    Where they lie in a file `indices` is a copy as well, and `places` what there is.
+    """
 
     stored: Array
-    indices: Array
+    places: Array
     indptr: Array
     shape: tuple[int, int]
 
@@ -159,11 +190,24 @@ class _FloatCsr:
         self.stored = values
 
     @property
+    def indices(self) -> Array:
+        read = loaded(self.places)
+        if read is not self.places:
+            read.flags.writeable = False  # what SciPy sorted in place would be lost
+        return read
+
+    @indices.setter
+    def indices(self, columns: Array) -> None:
+        self.places = columns
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         return float_of(self.stored.dtype) or self.stored.dtype
 
     def __getitem__(self, key: Any) -> Any:
         kind = sp.csr_array if isinstance(self, sp.sparray) else sp.csr_matrix
+        if in_file(self.stored):
+            return _chosen_rows(self, key)
         numbers = self.stored if finite(self) else self.data  # SciPy takes no other numbers
         found = kind((numbers, self.indices, self.indptr), self.shape)[key]
         return as_floats(found) if sp.issparse(found) else found.astype(self.dtype)
@@ -177,9 +221,26 @@ class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):
     pass
 
 
+def _chosen_rows(x: Any, key: Any) -> Any:
+    """Some rows of a CSR matrix in a file, read run by run."""
+    rows = np.arange(x.shape[0])[key]
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if rows.size else []
+    parts = [_some_rows(x, slice(int(run[0]), int(run[-1]) + 1)) for run in runs]
+    return parts[0] if len(parts) == 1 else sp.vstack([_some_rows(x, slice(0, 0)), *parts], format="csr")
+
+
+def csr_on_disk(data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:
+    """A CSR matrix whose entries and their columns lie in files, as they are."""
+    found = _FloatCsrArray.__new__(_FloatCsrArray)
+    found.__dict__.update(sp.csr_array(shape, dtype=np.float32).__dict__)
+    del found.__dict__["data"], found.__dict__["indices"]
+    found.stored, found.places, found.indptr = data, indices, indptr
+    return found
+
+
 def _float_csr(x: Any) -> Any:
     kind = _FloatCsrArray if isinstance(x, sp.sparray) else _FloatCsrMatrix
     found = kind.__new__(kind)
     found.__dict__.update(x.__dict__)
-    found.stored = found.__dict__.pop("data")
+    found.stored, found.places = found.__dict__.pop("data"), found.__dict__.pop("indices")
     return found

@@ -15,9 +15,10 @@ from .._core import kernels
 from ..io.recognise import is_file
 from . import quick
 from .arguments import effective_threads
-from .blocks import Blocks, blocks
-from .floats import Floats, as_floats, finite, float_of, plain, stored
+from .blocks import Blocks, opened
+from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
 from .missing import nan_from_mask
+from .on_disk import in_file, loaded, of_map
 
 FLOATS = [np.float64, np.float32]
 
@@ -65,7 +66,11 @@ def read_rows(
         return (X, checks["y"]) if "y" in checks else X
     if is_file(X):
         more = {"name": name, "sparse": sparse, "gaps": gaps, "segments": segments, "n_threads": n_threads}
-        return read_rows(blocks(X), estimator, **more, **checks)
+        return read_rows(opened(X), estimator, **more, **checks)
+    X = of_map(X) if isinstance(X, np.memmap) else X
+    if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
+        return _read_file(X, estimator, name, gaps, n_threads, checks)
+    X = loaded(X)
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
@@ -162,20 +167,47 @@ class _Checked:
         return found
 
 
+def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:
+    """Whether X lies in a file and is read as a float that is wanted; else it is read into memory."""
+    lies = in_file(stored(X)) if isinstance(X, Floats) or sp.issparse(X) else in_file(X)
+    return lies and X.ndim == 2 and float_of(X.dtype) in _wanted(checks["dtype"]) and not checks.get("order")
+
+
+def _read_file(
+    X: Any, estimator: Any, name: str, gaps: bool, n_threads: int | None, checks: dict[str, Any]
+) -> Any:  # fmt: skip
+    """Check X that lies in a file, of which no more is read than one scan."""
+    look = checks.pop("ensure_all_finite", True) and not gaps
+    checks |= {"dtype": None, "ensure_all_finite": False}
+    outline: Any = np.broadcast_to(np.zeros((), float_of(X.dtype)), X.shape)
+    if estimator is None:
+        given = check_array(outline, input_name=name, **checks)
+    else:
+        given = validate_data(estimator, outline, **checks)
+    X = as_floats(X)
+    if look:
+        _check_finite(X, name, estimator, n_threads or getattr(estimator, "n_threads", None))
+    return (X, *given[1:]) if isinstance(given, tuple) else X
+
+
+def _wanted(dtype: Any) -> list[Any]:
+    return dtype if isinstance(dtype, list) else [np.dtype(dtype)]
+
+
 def _is_kept(X: Any, dtype: Any) -> bool:
     """Whether X is an array of other numbers than floats that kernels read as a float that is wanted."""
     if not isinstance(X, np.ndarray) or plain(X):
         return False
-    return float_of(X.dtype) in (dtype if isinstance(dtype, list) else [np.dtype(dtype)])
+    return float_of(X.dtype) in _wanted(dtype)
 
 
-def _check_finite(X: Any, name: str, estimator: Any) -> None:
+def _check_finite(X: Any, name: str, estimator: Any, n_threads: int | None = 1) -> None:
     """Refuse NaN and infinities in an array that is read as floats."""
-    if finite(X) or np.isfinite(kernels.scan(x=stored(X), n_threads=1).squares):
+    if finite(X) or np.isfinite(scanned(X, effective_threads(n_threads)).squares):
         return
-    assert_all_finite(
-        np.asarray(X), estimator_name=None if estimator is None else type(estimator).__name__, input_name=name
-    )
+    about = {"estimator_name": None if estimator is None else type(estimator).__name__, "input_name": name}
+    for _, some in pieces(X):
+        assert_all_finite(some, **about)
 
 
 def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:

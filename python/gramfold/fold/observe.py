@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks, blocks, gathered, mapped
+from ..fit.blocks import Blocks, gathered, mapped, opened
 from ..fit.floats import Floats, finite
 from ..fit.missing import nan_from_mask
 from ..io.recognise import is_file
@@ -53,7 +53,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
            [ True, False]])
     """
     mask = gathered(mask)
-    X = blocks(X) if is_file(X) else X
+    X = opened(X) if is_file(X) else X
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
-from ..fit.floats import Floats, as_floats, finite, stored
+from ..fit.floats import Floats, as_floats, finite, pieces, places, scanned, stored
 from ..fit.inputs import about_nan, sound_csr
+from ..fit.on_disk import in_file
 from ..linalg.powers import times_power
 
 Array = NDArray[Any]
@@ -94,7 +95,7 @@ class Source:
         """What crosses the seam: the array, or (data, indices, indptr, cols)."""
         if not self.sparse:
             return stored(self.x)
-        return stored(self.x), self.x.indices, self.x.indptr, self.cols
+        return stored(self.x), places(self.x), self.x.indptr, self.cols
 
     @property
     def values(self) -> Array:
@@ -139,7 +140,7 @@ class Source:
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
-        return kernels.scan(x=stored(self.values), n_threads=self.n_threads)
+        return scanned(self.x, self.n_threads)
 
     @property
     def mean(self) -> float:
@@ -164,7 +165,8 @@ class Source:
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
         values = stored(self.values)
-        return max(float(np.max(values, initial=0)), -float(np.min(values, initial=0)))
+        some = (values,) if not in_file(values) else (part for _, part in pieces(self.values))
+        return max(max(float(np.max(a, initial=0)), -float(np.min(a, initial=0))) for a in some)
 
     @property
     def least(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .flat import flat
+from .flat import npy
 from .parts import Parts
 
 MARK = b"gramfold cache "  # behind the numbers, and after it the digest of the source's fingerprint
@@ -37,7 +37,7 @@ def cached(parts: Parts, path: str) -> Any:
             )
     else:
         _write(parts, path, MARK + (digest or b"0" * 64))
-    return flat(path)
+    return npy(path)
 
 
 def _digest(parts: Parts) -> bytes | None:

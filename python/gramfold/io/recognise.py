@@ -10,8 +10,7 @@ import scipy.sparse as sp
 from .arrow import IPC, PARQUET, Ipc, Parquet, Table, from_dataset
 from .csv import ENDINGS as CSV
 from .csv import Csv
-from .flat import ENDINGS as FLAT
-from .flat import flat
+from .flat import folder, npy, npz
 from .forward import Calls
 from .hdf5 import ENDINGS as HDF5
 from .hdf5 import from_open as from_hdf5
@@ -21,6 +20,8 @@ from .zarrs import ENDINGS as ZARR
 from .zarrs import MARKS
 from .zarrs import from_open as from_zarr
 from .zarrs import from_path as zarr_path
+
+FLAT = (".npy", ".npz")
 
 
 def is_file(given: Any) -> bool:
@@ -94,11 +95,15 @@ def _by_path(path: str, dataset: str | None) -> Any:
         return hdf5_path(path, name)
     if ending in ZARR:
         return zarr_path(path, name)
+    if ending == ".npz":
+        return npz(path, name or None)
     if name:
         raise ValueError(f"{path} holds one matrix, so that it has no {name!r}")
-    if ending in FLAT:
-        return flat(path)
+    if ending == ".npy":
+        return npy(path)
     if os.path.isdir(path):
+        if os.path.exists(os.path.join(path, "indptr.npy")):
+            return folder(path)
         return Parquet(path, _parquet_files(path))
     for endings, make in ((PARQUET, lambda path: Parquet(path, [path])), (IPC, Ipc), (CSV, Csv)):
         if ending in endings:
@@ -123,5 +128,7 @@ def _parquet_files(folder: str) -> list[str]:
         if name.endswith(PARQUET) and not name.startswith(("_", "."))
     ]
     if not found:
-        raise ValueError(f"{folder} is a folder that is no zarr and holds no file of {' or '.join(PARQUET)}")
+        raise ValueError(
+            f"{folder} is a folder that is no zarr, and holds neither a CSR matrix in .npy files nor Parquet"
+        )
     return sorted(found)

@@ -38,7 +38,11 @@ def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
         products = tall.product(vectors)
         s, turn, _ = refine(kernels.gram(f=products, n_threads=x.n_threads), np.eye(vectors.shape[1]))
         s, turn = s[:k], turn[:, :k]
-        long = products @ (turn / np.where(s > 0, s, 1)).astype(x.dtype)
+        scaled = turn / np.where(s > 0, s, 1)
+        if x.dtype == np.float64:  # columns of small values are not yet orthogonal to the last digits
+            within = kernels.gram(f=products @ scaled, n_threads=x.n_threads)
+            scaled = scaled @ (3 * np.eye(k) - within) / 2  # a step of Newton's method
+        long = products @ scaled.astype(x.dtype)
         short = (vectors @ turn).astype(x.dtype)
     left, right = (short, long) if wide else (long, short)
     signs = np.where(left[np.abs(left).argmax(axis=0), np.arange(k)] < 0, -1, 1).astype(x.dtype)
