@@ -15,7 +15,7 @@ def rows(dtype=np.float32, seed=0):
 
 def small(path, **options):
     """Blocks of a file in some segments."""
-    return gf.blocks(path, memory="4K", **options)
+    return gf.blocks(path, memory="8K", **options)
 
 
 def whole(blocks):

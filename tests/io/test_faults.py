@@ -11,6 +11,7 @@ from format_cases import COLS, DENSE, ROWS, small, whole
 from segment_cases import Kept, read
 
 import gramfold as gf
+from gramfold.fold.engine import run
 from gramfold.fold.segments import source_of
 
 
@@ -53,6 +54,17 @@ def test_an_error_of_a_reader_arrives_with_its_rows_and_leaves_the_model_as_it_w
     assert vars(model) == before
     with pytest.raises(OSError, match="rows 200 to 200 of the Broken"):
         source_of(broken, 1).take([3, 200])
+
+
+def test_reading_ends_at_once_with_a_pass_that_fails():
+    def interrupted(segment, shared, state):
+        if segment.take([0])[0, 0] == X[100, 0]:
+            raise KeyboardInterrupt
+
+    X = files.rows()
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted, source_of(read(X, 50), 1))
+    assert not reading()
 
 
 def test_ctrl_c_while_a_segment_is_read_ends_the_fit():
@@ -152,6 +164,13 @@ def test_a_file_that_may_not_be_read_is_refused_by_name(kind, tmp_path):
     path.chmod(0)
     with pytest.raises(PermissionError, match=path.name):
         gf.blocks(path)
+
+
+def test_memory_that_two_chunks_do_not_fit_into_is_refused_with_the_numbers(tmp_path):
+    path = files.hdf5(tmp_path, files.rows())
+    assert len(gf.blocks(path, memory=2400).parts) == 5
+    with pytest.raises(ValueError, match=r"memory=2000 bytes is too little: .*h5::X .* 50 rows, 1200 bytes"):
+        gf.blocks(path, memory=2000)
 
 
 def test_a_link_is_followed(tmp_path):

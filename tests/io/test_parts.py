@@ -99,7 +99,7 @@ def test_numbers_are_looked_at_in_the_first_pass_and_cost_none_of_their_own():
 def test_segments_are_whole_chunks(tmp_path):
     spans = [(at.start, at.stop) for at in small(files.hdf5(tmp_path, files.rows(), chunks=(8, 2))).spans]
     assert {start % 8 for start, _ in spans} == {0}
-    assert max(stop - start for start, stop in spans) == 4096 // 8 // (COLS * 4) // 8 * 8
+    assert max(stop - start for start, stop in spans) == 8192 // 8 // (COLS * 4) // 8 * 8
     path = DENSE["zarr, sharded"](tmp_path, files.rows())
     assert {at.start % 50 for at in small(path).spans} == {0}
 

@@ -11,7 +11,7 @@ from ..io.cache import cached
 from ..io.parts import Parts, Piece
 from ..io.reader import Held, Reader
 from ..io.recognise import rows_of
-from ..io.sizes import segment_bytes
+from ..io.sizes import SEGMENT, SHARE, segment_bytes
 
 
 class Blocks:
@@ -159,9 +159,21 @@ def _made(found: list[Any], most: float, cache: str | None = None) -> Blocks:
         return Blocks(found, header)
     readers = [part if isinstance(part, Reader) else Held(part) for part in found]
     parts = Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(most)])
+    _check_chunks(parts, most)
     if cache is not None:
         return Blocks([cached(parts, cache)], header)
     return Blocks(parts if len(parts) > 1 else list(parts), header)
+
+
+def _check_chunks(parts: Parts, most: float) -> None:
+    """Refuse chunks of which two take more than there may be in memory."""
+    for reader, start, stop in parts.pieces:
+        size = (stop - start) * reader.row_bytes
+        if most < SEGMENT and stop - start == reader.chunk_rows > 1 and size > SHARE / 2 * most:
+            raise ValueError(
+                f"memory={SHARE * most:.0f} bytes is too little: {reader.name} is stored in chunks of "
+                f"{reader.chunk_rows} rows, {size:.0f} bytes, and two are in memory; give {2 * size:.0f}"
+            )
 
 
 def _check_alike(found: list[Any]) -> None:

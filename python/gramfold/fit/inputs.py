@@ -65,8 +65,10 @@ def read_rows(
     if quick.passes(X, estimator, ordinary):
         return (X, checks["y"]) if "y" in checks else X
     if is_file(X):
-        more = {"name": name, "sparse": sparse, "gaps": gaps, "segments": segments, "n_threads": n_threads}
-        return read_rows(opened(X), estimator, **more, **checks)
+        return read_rows(
+            opened(X), estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, n_threads=n_threads,
+            **checks,
+        )  # fmt: skip
     X = of_map(X) if isinstance(X, np.memmap) else X
     if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
         return _read_file(X, estimator, name, gaps, n_threads, checks)

@@ -124,7 +124,7 @@ class ObservedSegments(Observed):
         return float(sums.sum() / total.sum())
 
     @cached_property
-    def largest(self) -> float:  # type: ignore[override]
+    def largest(self) -> float:
         """The largest magnitude of an observed entry."""
         return max(each(self, lambda part, at: part.largest))
 
@@ -159,7 +159,7 @@ class ObservedSegments(Observed):
         return max(each(self, lambda part, at: part.heaviest))
 
     @cached_property
-    def _column_sums(self) -> tuple[Any, Any]:  # type: ignore[override]
+    def _column_sums(self) -> tuple[Any, Any]:
         return added(each(self, lambda part, at: part._column_sums))
 
 

@@ -54,7 +54,7 @@ class Segments(Source):
         return self.parts
 
     @property
-    def held(self) -> bool:
+    def held(self) -> bool:  # type: ignore[override]
         """Whether the segments are in memory."""
         return not isinstance(self.parts, Parts)
 
@@ -83,12 +83,12 @@ class Segments(Source):
         return float(scans[:, 0].sum()), float(scans[:, 1].sum()), float(scans[:, 2].min())
 
     @cached_property
-    def largest(self) -> float:  # type: ignore[override]
+    def largest(self) -> float:
         """The largest magnitude of a stored entry."""
         return max(each(self, lambda part, at: part.largest))
 
     @cached_property
-    def entries(self) -> int:  # type: ignore[override]
+    def entries(self) -> int:
         """How many entries are stored."""
         return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
 
@@ -167,7 +167,7 @@ class Segments(Source):
         parts = list(parts)
         return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
 
-    def changed(self, change: Callable[[Source, Any], Any]) -> Any:
+    def changed(self, change: Callable[[Any, Any], Any]) -> Any:
         """What change(segment, at) makes of each segment; of those in files, when they are read."""
         return mapped(self.parts, self.spans, change)
 

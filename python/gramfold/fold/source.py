@@ -191,7 +191,7 @@ class Source:
         """Some columns of a dense X as rows; views."""
         return Source(self.x[:, at].T, self.n_threads)
 
-    def changed(self, change: Callable[["Source", Any], Any]) -> Any:
+    def changed(self, change: Callable[[Any, Any], Any]) -> Any:
         """What change(segment, at) makes of each segment, as `Blocks` takes it."""
         return [change(self, slice(0, self.rows))]
 

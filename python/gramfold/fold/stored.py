@@ -90,7 +90,7 @@ class StoredSegments(Segments, Stored):
         return counted_segments(self.parts, self.n_threads)
 
     @cached_property
-    def _column_sums(self) -> tuple[Any, Any]:  # type: ignore[override]
+    def _column_sums(self) -> tuple[Any, Any]:
         return added(each(self, lambda part, at: part._column_sums))
 
 

@@ -17,6 +17,8 @@ class Forward(Reader):
     """
 
     _blocks: Iterator[Any] | None = None
+    _row: int = 0
+    _rest: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_blocks": None}
