@@ -73,13 +73,13 @@ def test_the_next_segment_is_read_while_one_is_worked_on():
     assert run(wait, source) == len(STEPS)
 
 
-def test_a_pass_reads_every_row_once_and_what_fits_into_a_segment_is_read_but_once():
+def test_a_pass_reads_every_row_once_every_second_one_from_the_end_and_what_fits_into_a_segment_never_again():
     rows = Kept(files.rows())
     blocks = gf.blocks(rows, memory=8 * 50 * COLS * 4)
     rows.reads.clear()
-    for _ in range(2):
+    for _ in range(3):
         run(lambda segment, shared, state: segment.rows, source_of(blocks, 1))
-    assert rows.reads == 2 * STEPS
+    assert rows.reads == STEPS + STEPS[::-1] + STEPS
     rows.reads.clear()
     blocks = gf.blocks(rows)
     gf.NMF(2, max_iter=5, tol=0).fit(blocks)

@@ -160,7 +160,7 @@ class ObservedSegments(Observed):
 
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
-        return added(each(self, lambda part, at: part._column_sums))
+        return added(each(self, lambda part, at: part._column_sums), len(self.segments))
 
 
 def counted_segments(parts: Any, n_threads: int) -> Counted:

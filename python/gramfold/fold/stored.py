@@ -91,7 +91,7 @@ class StoredSegments(Segments, Stored):
 
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
-        return added(each(self, lambda part, at: part._column_sums))
+        return added(each(self, lambda part, at: part._column_sums), len(self.segments))
 
 
 def stored_of(x: Any, n_threads: int) -> Stored:

@@ -16,6 +16,7 @@ class Forward(Reader):
     A format overrides `_begin`, and where it applies `_unit` and `_filled`.
     """
 
+    forward = True
     _blocks: Iterator[Any] | None = None
     _row: int = 0
     _rest: Any = None

@@ -89,14 +89,33 @@ class Parts:
         return self._changed(self._read(i), self.spans[i])
 
     def __iter__(self) -> Iterator[Any]:
+        return self._in(range(len(self)))
+
+    def __reversed__(self) -> Iterator[Any]:
+        return self._in(range(len(self))[::-1])
+
+    @property
+    def backwards(self) -> bool:
+        """Whether a pass should begin with the last rows: those read last may still be cached."""
+        reader, _, stop = self.pieces[-1]
+        return reader.last == stop and not any(piece.reader.forward for piece in self.pieces)
+
+    def _in(self, order: Sequence[int]) -> Iterator[Any]:
+        """Yield segments in some order."""
+
+        def read(i: int) -> Any:
+            rows = self._read(i)
+            if i == order[-1]:
+                self.check()
+            return rows
+
         self.check()
-        ahead = _Ahead(self._read, len(self))
+        ahead, spans = _Ahead(read, order), self.spans
         try:
-            for at in self.spans:
-                yield self._changed(ahead.next(), at)
+            for i in order:
+                yield self._changed(ahead.next(), spans[i])
         finally:
             ahead.close()
-        self.check()
 
     def _read(self, i: int) -> Any:
         piece = self.pieces[i]
@@ -131,15 +150,15 @@ class _Later:
 class _Ahead:
     """Reads one after the other, by a thread that is one ahead and ends with the last."""
 
-    def __init__(self, read: Callable[[int], Any], count: int) -> None:
+    def __init__(self, read: Callable[[int], Any], order: Sequence[int]) -> None:
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._found: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, args=(read, count), name="gramfold-read")
+        self._thread = threading.Thread(target=self._run, args=(read, order), name="gramfold-read")
         self._wanted.put(True)
         self._thread.start()
 
-    def _run(self, read: Callable[[int], Any], count: int) -> None:
-        for i in range(count):
+    def _run(self, read: Callable[[int], Any], order: Sequence[int]) -> None:
+        for i in order:
             if not self._wanted.get():
                 return
             try:

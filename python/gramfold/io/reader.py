@@ -16,7 +16,8 @@ NEAR = 1 << 16  # bytes between two rows that are rather read than left out
 class Reader:
     """Rows of a matrix, read some at a time, in any order and as often as asked.
 
-    A format overrides `_read`. Pickled, or in a process that was forked, a reader opens its file anew.
+    A format overrides `_read`; `forward` says that what lies behind is dear to come by. Pickled, or in a process
+    that was forked, a reader opens its file anew.
 
     Parameters
     ----------
@@ -34,6 +35,9 @@ class Reader:
     header : object, optional
         An empty data frame with the names of the columns.
     """
+
+    forward = False
+    last = 0  # the row behind the last one that was read
 
     def __init__(
         self, name: str, shape: tuple[int, ...], dtype: Any, *, sparse: bool = False, chunk_rows: int = 1,
@@ -78,7 +82,7 @@ class Reader:
         where = f"rows {start} to {stop - 1} of {self.name}"
         try:
             with self._lock:
-                found = self._read(start, stop)
+                found, self.last = self._read(start, stop), stop
         except MemoryError:
             raise
         except Exception as error:
