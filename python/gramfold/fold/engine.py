@@ -65,7 +65,7 @@ def state_at(state: State, at: Any) -> State:
 
 
 def added(sums: Iterator[Any], count: int, backwards: bool = False) -> Any:
-    """Add up so many sums up a fixed binary tree, in their order: also if they come from the last to the first."""
+    """Add up so many sums in their order, up a fixed binary tree; also if the last one comes first."""
     if count == 1:
         return next(sums)
     left = 1 << (count - 1).bit_length() - 1

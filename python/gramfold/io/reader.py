@@ -16,8 +16,8 @@ NEAR = 1 << 16  # bytes between two rows that are rather read than left out
 class Reader:
     """Rows of a matrix, read some at a time, in any order and as often as asked.
 
-    A format overrides `_read`; `forward` says that what lies behind is dear to come by. Pickled, or in a process
-    that was forked, a reader opens its file anew.
+    A format overrides `_read`; `forward` says that what lies behind is dear to come by. Pickled, or in a
+    process that was forked, a reader opens its file anew.
 
     Parameters
     ----------
