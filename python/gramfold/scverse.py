@@ -2,8 +2,8 @@
 
 Each function fits a model to the rows of `adata.X`, or of a layer, dense or sparse, and gives it back. What
 was learned of the cells goes to `obsm` or `obs`, of the genes to `varm`, and the rest to `uns`, under the
-names that scanpy uses where it has the model. A backed matrix is read into memory. anndata itself is not
-imported.
+names that scanpy uses where it has the model. A backed matrix is read segment by segment. anndata itself is
+not imported.
 """
 
 from typing import Any
@@ -110,10 +110,7 @@ def kmeans(
 
 
 def _cells(adata: Any, layer: str | None) -> Any:
-    rows = adata.X if layer is None else adata.layers[layer]
-    if hasattr(rows, "to_memory"):
-        return rows.to_memory()
-    return rows[:] if type(rows).__module__.startswith("h5py") else rows
+    return adata.X if layer is None else adata.layers[layer]
 
 
 def _said(count: int, layer: str | None, parameters: Parameters) -> Parameters:

@@ -41,7 +41,8 @@ def test_sums_are_added_up_a_fixed_binary_tree(n):
             return Word(f"({self.text}{other.text})")
 
     letters = [chr(97 + i) for i in range(n)]
-    assert added(Word(letter) for letter in letters).text == tree(letters)
+    assert added(map(Word, letters), n).text == tree(letters)
+    assert added(map(Word, letters[::-1]), n, backwards=True).text == tree(letters)
 
 
 def test_a_pass_gets_the_rows_of_each_segment_and_their_own_arrays():

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fit.extras import require
+from ..extras import require
 from ..fold.source import Array
 
 ORTHONORMAL = 1e-10  # a wavelet's filters may be off by this before they are corrected

@@ -5,8 +5,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..extras import require
 from ..fit.arguments import Seed, floating, generator, seeded, whole
-from ..fit.extras import require
 from ..images.patches import corners, extract
 
 Array = NDArray[Any]

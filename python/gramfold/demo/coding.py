@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .. import plot
 from ..datasets.photographs import PHOTOGRAPHS, grey
 from ..dictionary.minibatch import MiniBatchDictionaryLearning
-from ..fit.extras import require
+from ..extras import require
 from ..images.patches import extract
 from ..images.restore import denoise, inpaint
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans as PeerKMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from ..fit.extras import require
+from ..extras import require
 from ..kmeans.estimator import KMeans
 
 Array = NDArray[Any]

@@ -10,7 +10,7 @@ from scipy.stats import poisson
 from sklearn.exceptions import ConvergenceWarning
 
 from ..datasets import times_deaths
-from ..fit.extras import require
+from ..extras import require
 from ..mixture.poisson import PoissonMixture
 
 Array = NDArray[Any]

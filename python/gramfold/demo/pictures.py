@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import plot
 from ..coding.encode import encode
-from ..fit.extras import require
+from ..extras import require
 from ..images.patches import average, extract
 from .fits import PENALTIES, PLAIN, SIGNS, Comparison, Fit
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from .. import datasets
+from ..extras import require
 from ..fit.arguments import effective_threads
-from ..fit.extras import require
 from . import coding as demo_coding
 from . import colours as demo_colours
 from . import counts as demo_counts

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..datasets import faces, make_video
-from ..fit.extras import require
+from ..extras import require
 from ..rpca.estimator import RobustPCA
 from ..rpca.online import OnlineRobustPCA
 

@@ -1,10 +1,17 @@
 """Rows that do not lie in one array: blocks of them, one after the other."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from ..io.cache import cached
+from ..io.parts import Parts, Piece
+from ..io.reader import Held, Reader
+from ..io.recognise import rows_of
+from ..io.sizes import SEGMENT, SHARE, segment_bytes
 
 
 class Blocks:
@@ -12,8 +19,8 @@ class Blocks:
 
     Attributes
     ----------
-    parts : tuple
-        The blocks, of any sizes.
+    parts : tuple, or Parts
+        The blocks, of any sizes; of what lies in files, segments that are read each time they are come to.
     shape : tuple of int
         (n_samples, n_features) of all together.
     dtype : dtype
@@ -30,15 +37,30 @@ class Blocks:
 
     ndim = 2
 
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self.parts = tuple(parts)
-        self.shape = (sum(part.shape[0] for part in self.parts), self.parts[0].shape[1])
-        self.dtype = self.parts[0].dtype
-        self.sparse = sp.issparse(self.parts[0])
+    def __init__(self, parts: Iterable[Any], header: Any = None) -> None:
+        self.parts = parts if isinstance(parts, Parts) else tuple(parts)
+        first = parts.empty if isinstance(parts, Parts) else self.parts[0]
+        self.shape = (sum(at.stop - at.start for at in self.spans), first.shape[1])
+        self.dtype, self.sparse, self.header = first.dtype, sp.issparse(first), header
+
+    @property
+    def spans(self) -> list[slice]:
+        """Which rows each block has."""
+        if isinstance(self.parts, Parts):
+            return self.parts.spans
+        ends = np.cumsum([part.shape[0] for part in self.parts])
+        return [slice(int(end) - part.shape[0], int(end)) for part, end in zip(self.parts, ends, strict=True)]
+
+    def map(self, change: Callable[[Any, Any], Any]) -> "Blocks":
+        """What change(block, at) makes of each block: of those in files when they are read.
+
+        `at` is which rows it has: a slice, or of those in files also indices, of some rows alone.
+        """
+        return Blocks(mapped(self.parts, self.spans, change), self.header)
 
     def astype(self, dtype: Any, copy: bool = True) -> "Blocks":
         """The same rows in another dtype, as `ndarray.astype`."""
-        return Blocks([part.astype(dtype, copy=copy) for part in self.parts])
+        return self.map(lambda part, at: part.astype(dtype, copy=copy))
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -48,22 +70,50 @@ class Blocks:
         return f"<{len(self.parts)} {kind} blocks of {self.shape[0]} x {self.shape[1]} {self.dtype}>"
 
 
+def mapped(parts: Any, spans: list[slice], change: Callable[[Any, Any], Any]) -> Any:
+    """What change(part, at) makes of parts: a list, or of those in files Parts."""
+    if isinstance(parts, Parts):
+        return parts.map(change)
+    return [change(part, at) for part, at in zip(parts, spans, strict=True)]
+
+
+def each_part(given: Any, change: Callable[[Any, Any], Any]) -> Any:
+    """What change(rows, at) makes of an array or CSR matrix, or of each block of Blocks."""
+    return given.map(change) if isinstance(given, Blocks) else change(given, slice(0, given.shape[0]))
+
+
 def gathered(given: Any) -> Any:
     """Dense Blocks as one array, a copy; what is none, itself."""
-    return np.concatenate(given.parts) if isinstance(given, Blocks) and not given.sparse else given
+    return np.concatenate(list(given.parts)) if isinstance(given, Blocks) and not given.sparse else given
 
 
-def blocks(parts: Iterable[Any]) -> Blocks:
-    """Take blocks of rows for one matrix.
+def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache: Any = None) -> Blocks:
+    """Take blocks of rows for one matrix, in memory or in files.
 
     Every estimator fits, transforms and predicts on it, those of tall X as a rule without copying the blocks
     together. What comes back is what the whole would give, but for rounding: sums are added block by block,
-    in their order.
+    in their order. Of files a segment is in memory at a time, while the next one is read; every pass over X
+    reads them again. A matrix that fits into one segment is read at once and kept.
 
     Parameters
     ----------
-    parts : iterable of array-like or sparse matrix of shape (n_rows, n_features)
-        Each with any number of rows, 0 too; all dense or all sparse, of as many columns, and of one dtype.
+    source : object, or list of such
+        - an array or sparse matrix;
+        - a path: of HDF5 and zarr with the name of the dataset as "path::name", unless there is only one; of
+          .h5ad that of X, or "path::layers/name"; of Parquet a file or a folder of them; .arrow, .feather;
+          .csv and .tsv, also gzipped, whose numbers become float64; .npy;
+        - an h5py.Dataset, a zarr.Array, a backed X or layer of AnnData, a Table or Dataset of pyarrow;
+        - an object with `shape`, `dtype` and `x[a:b]`;
+        - a callable that gives a fresh iterator of blocks each time; it is called once to count the rows.
+
+        All dense or all sparse, of as many columns, and of one dtype. A null is NaN.
+    dataset : str, optional
+        The name of the dataset in a file, in place of "path::name".
+    memory : int or str, optional
+        How many bytes segments may take, such as "1.5G". Default: two segments of 64 MB each.
+    cache : path, optional
+        Of a .npy file to which the rows are written first, and from which they are then read; kept, and used
+        again for the same source.
 
     Returns
     -------
@@ -74,6 +124,8 @@ def blocks(parts: Iterable[Any]) -> Blocks:
     ------
     ValueError
         If there is no block, or blocks do not fit together.
+    OSError
+        If a file cannot be read, or is another one than at first.
 
     Examples
     --------
@@ -86,19 +138,58 @@ def blocks(parts: Iterable[Any]) -> Blocks:
     >>> np.allclose(model.components_, gf.PCA(2).fit(X).components_)
     True
     """
-    if sp.issparse(parts) or isinstance(parts, np.ndarray) or not hasattr(parts, "__iter__"):
-        raise ValueError(f"blocks takes a list of blocks of rows, got {type(parts).__name__}: pass [X]")
-    found = [part if sp.issparse(part) else np.asanyarray(part) for part in parts]
+    several = isinstance(source, list | tuple)
+    found = [rows_of(part, dataset) for part in (source if several else [source])]
     if not found:
         raise ValueError("blocks needs at least one block")
+    _check_alike(found)
+    return _made(found, segment_bytes(memory), None if cache is None else os.fspath(cache))
+
+
+def opened(source: Any) -> Any:
+    """What a path, or an object of a library of files, stands for: an array, a CSR matrix or Blocks."""
+    found = rows_of(source)
+    return _made([found], segment_bytes(None)) if isinstance(found, Reader) else found
+
+
+def _made(found: list[Any], most: float, cache: str | None = None) -> Blocks:
+    """Blocks of arrays and readers, in segments of about so many bytes."""
+    header = getattr(found[0], "header", None)
+    if cache is None and not any(isinstance(part, Reader) for part in found):
+        return Blocks(found, header)
+    readers = [part if isinstance(part, Reader) else Held(part) for part in found]
+    parts = Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(most)])
+    _check_chunks(parts, most)
+    if cache is not None:
+        return Blocks([cached(parts, cache)], header)
+    return Blocks(parts if len(parts) > 1 else list(parts), header)
+
+
+def _check_chunks(parts: Parts, most: float) -> None:
+    """Refuse chunks of which two take more than there may be in memory."""
+    for reader, start, stop in parts.pieces:
+        size = (stop - start) * reader.row_bytes
+        if most < SEGMENT and stop - start == reader.chunk_rows > 1 and size > SHARE / 2 * most:
+            raise ValueError(
+                f"memory={SHARE * most:.0f} bytes is too little: {reader.name} is stored in chunks of "
+                f"{reader.chunk_rows} rows, {size:.0f} bytes, and two are in memory; give {2 * size:.0f}"
+            )
+
+
+def _check_alike(found: list[Any]) -> None:
+    """Refuse blocks that do not make one matrix."""
     first = found[0]
     for i, part in enumerate(found):
-        if part.ndim != 2:
-            raise ValueError(f"block {i} must have two dimensions, got {part.ndim}")
+        name = f"block {i}" if not isinstance(part, Reader) else f"block {i}, {part.name},"
+        if len(part.shape) != 2:
+            raise ValueError(f"{name} must have two dimensions, got {len(part.shape)}")
         if part.shape[1] != first.shape[1]:
-            raise ValueError(f"block {i} has {part.shape[1]} columns, but block 0 has {first.shape[1]}")
-        if sp.issparse(part) != sp.issparse(first):
-            raise ValueError(f"blocks must be all dense or all sparse: block {i} is not as block 0")
+            raise ValueError(f"{name} has {part.shape[1]} columns, but block 0 has {first.shape[1]}")
+        if _is_sparse(part) != _is_sparse(first):
+            raise ValueError(f"blocks must be all dense or all sparse: {name} is not as block 0")
         if part.dtype != first.dtype:
-            raise ValueError(f"blocks must have one dtype: block {i} is {part.dtype}, block 0 {first.dtype}")
-    return Blocks(found)
+            raise ValueError(f"blocks must have one dtype: {name} is {part.dtype}, block 0 {first.dtype}")
+
+
+def _is_sparse(part: Any) -> bool:
+    return part.sparse if isinstance(part, Reader) else sp.issparse(part)

@@ -1,6 +1,8 @@
 """The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,10 @@ from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from .._core import kernels
+from ..io.recognise import is_file
 from . import quick
 from .arguments import effective_threads
-from .blocks import Blocks
+from .blocks import Blocks, opened
 from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
 from .missing import nan_from_mask
 from .on_disk import in_file, loaded, of_map
@@ -61,6 +64,11 @@ def read_rows(
         ordinary["ensure_all_finite"] = False
     if quick.passes(X, estimator, ordinary):
         return (X, checks["y"]) if "y" in checks else X
+    if is_file(X):
+        return read_rows(
+            opened(X), estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, n_threads=n_threads,
+            **checks,
+        )  # fmt: skip
     X = of_map(X) if isinstance(X, np.memmap) else X
     if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
         return _read_file(X, estimator, name, gaps, n_threads, checks)
@@ -103,25 +111,62 @@ def _read_blocks(X: Blocks, estimator: Any, name: str, options: dict[str, Any], 
             f"Found array with {X.shape[0]} sample(s) while a minimum of {least} is required: {X}"
         )
     if estimator is not None:
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        named = X if X.header is None else X.header
+        validate_data(estimator, named, reset=reset, skip_check_array=True)
     about = {key: options.pop(key) for key in ("multi_output", "y_numeric") if key in options}
     if "n_threads" in options and options["n_threads"] is None:
         options["n_threads"] = getattr(estimator, "n_threads", None)
-    parts = []
-    for i, part in enumerate(X.parts):
-        try:
-            parts.append(read_rows(part, name=name, ensure_min_samples=0, **options))
-        except (TypeError, ValueError) as error:
-            hint = about_nan(estimator)
-            said = f"Input contains NaN: {hint}" if hint and "contains NaN" in str(error) else str(error)
-            raise type(error)(f"block {i} of {name}: {said}") from None
-    found: Any = Blocks(parts)
+    if isinstance(X.parts, tuple):
+        parts = []
+        for i, part in enumerate(X.parts):
+            try:
+                parts.append(read_rows(part, name=name, ensure_min_samples=0, **options))
+            except (TypeError, ValueError) as error:
+                said = _with_hint(str(error), estimator)
+                raise type(error)(f"block {i} of {name}: {said}") from None
+        found: Any = Blocks(parts)
+    else:
+        found = X.map(_Checked(options, name, estimator))
     if not segments:
+        parts = list(found.parts)
         found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
     if y is None:
         return found
     nothing = np.zeros((X.shape[0], 1))
     return found, check_X_y(nothing, y, estimator=estimator, **about)[1]
+
+
+@contextmanager
+def named_rows(at: Any, name: str = "X", estimator: Any = None) -> Iterator[None]:
+    """Say of which rows an error is."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        first, last = (at.start, at.stop - 1) if isinstance(at, slice) else (at.min(), at.max())
+        where = f"rows {first} to {last}" if isinstance(at, slice) else f"some of the rows {first} to {last}"
+        raise type(error)(f"{where} of {name}: {_with_hint(str(error), estimator)}") from None
+
+
+def _with_hint(said: str, estimator: Any) -> str:
+    hint = about_nan(estimator)
+    return f"Input contains NaN: {hint}" if hint and "contains NaN" in said else said
+
+
+class _Checked:
+    """What `read_rows` makes of segments whenever they are read; numbers are looked at once."""
+
+    def __init__(self, options: dict[str, Any], name: str, estimator: Any) -> None:
+        self._options, self._name, self._estimator = options, name, estimator
+        self._seen: set[tuple[int, int]] = set()
+
+    def __call__(self, rows: Any, at: Any) -> Any:
+        span = (at.start, at.stop) if isinstance(at, slice) else None
+        options = self._options | ({"ensure_all_finite": False} if span in self._seen else {})
+        with named_rows(at, self._name, self._estimator):
+            found = read_rows(rows, name=self._name, ensure_min_samples=0, **options)
+        if span is not None:
+            self._seen.add(span)
+        return found
 
 
 def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:

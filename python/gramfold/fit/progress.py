@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .extras import require
+from ..extras import require
 
 
 @dataclass(frozen=True, slots=True)

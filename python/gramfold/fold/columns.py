@@ -1,12 +1,16 @@
 """Columns of row segments as rows: what passes over the transpose run over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
+import numpy as np
+
+from .engine import each
 from .source import Array, Source
 
 # Entries of X that are gathered together, and the fewest columns: a cache line of each row.
 ENTRIES, FEWEST = 1 << 21, 16
+TOGETHER = 1 << 24  # entries that are gathered in one read of segments in files
 
 
 class Columns(Source):
@@ -61,11 +65,11 @@ class Columns(Source):
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X'F for F (cols, k), added up over the segments of X."""
-        parts, spans = self.origin.segments, self.origin.spans
-        image = parts[0].transposed.product(factor[spans[0]], out)
-        for part, at in zip(parts[1:], spans[1:], strict=True):
-            image += part.transposed.product(factor[at])
-        return image
+
+        def image(part: Any, at: slice) -> Array:
+            return part.transposed.product(factor[at], out if at.start == 0 else None)
+
+        return sum_of(each(self.origin, image))
 
     def gram_product(self, factor: Array) -> Array:
         """X X'F for F (cols, k)."""
@@ -87,3 +91,32 @@ class Tiles(Sequence[Any]):
     def __getitem__(self, i: slice) -> Any: ...
     def __getitem__(self, i: Any) -> Any:
         return self.origin.columns(self.spans[i])
+
+    def __iter__(self) -> Iterator[Any]:
+        tile = self.origin.rows * (self.spans[0].stop - self.spans[0].start)
+        together = 1 if self.origin.held else max(1, TOGETHER // max(1, tile))
+        for first in range(0, len(self), together):
+            spans = self.spans[first : first + together]
+            gathered = self.origin.columns(slice(spans[0].start, spans[-1].stop))
+            for at in spans:
+                yield gathered.some(slice(at.start - spans[0].start, at.stop - spans[0].start))
+
+
+def gathered_columns(origin: Any, at: slice, dtype: Any) -> Array:
+    """Some columns of all segments, below each other."""
+    out = np.empty((origin.rows, at.stop - at.start), dtype)
+
+    def put(part: Any, rows: slice) -> None:
+        out[rows] = part.x[:, at]
+
+    for _ in each(origin, put):
+        pass
+    return out
+
+
+def sum_of(images: Iterator[Array]) -> Array:
+    """Add up arrays in their order, in the first one's memory."""
+    total = next(images)
+    for image in images:
+        total += image
+    return total

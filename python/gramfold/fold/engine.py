@@ -9,7 +9,7 @@ with a row for each of theirs, which the pass may overwrite, or CSR to be read. 
 up over segments; it knows neither how many there are nor who computes them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,29 +38,42 @@ def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None
     state = state or {}
     if len(source.segments) == 1:
         return pass_(source.segments[0], shared, state)
-    return added(
-        pass_(segment, shared, {name: None if a is None else a[at] for name, a in state.items()})
-        for segment, at in zip(source.segments, source.spans, strict=True)
-    )
+
+    backwards = bool(getattr(source.segments, "backwards", False))
+    sums = each(source, lambda segment, at: pass_(segment, shared, state_at(state, at)), backwards)
+    return added(sums, len(source.segments), backwards)
 
 
-def added(sums: Iterable[Any]) -> Any:
-    """Add up sums in their order, up a fixed binary tree."""
-    levels: list[Any] = []
-    for one in sums:
-        carried = (one,)
-        for level, other in enumerate(levels):
-            if other is None:
-                levels[level] = carried
-                break
-            carried, levels[level] = (add(other[0], carried[0]),), None
-        else:
-            levels.append(carried)
-    rest = [level[0] for level in levels if level is not None]
-    total = rest[0]
-    for one in rest[1:]:
-        total = add(one, total)
-    return total
+def each(source: Any, of: Callable[[Any, slice], Any], backwards: bool = False) -> Iterator[Any]:
+    """Yield of(segment, its rows) for each segment of a source, from the first to the last or backwards.
+
+    No segment is held when the next one is asked for, as the variable of a loop would. Where `of` fails,
+    reading ends at once.
+    """
+    turn: Any = reversed if backwards else iter
+    segments = turn(source.segments)
+    try:
+        yield from map(of, segments, turn(source.spans))
+    finally:
+        if isinstance(segments, Generator):
+            segments.close()
+
+
+def state_at(state: State, at: Any) -> State:
+    """The state of some rows."""
+    return {name: None if a is None else a[at] for name, a in state.items()}
+
+
+def added(sums: Iterator[Any], count: int, backwards: bool = False) -> Any:
+    """Add up so many sums in their order, up a fixed binary tree; also if the last one comes first."""
+    if count == 1:
+        return next(sums)
+    left = 1 << (count - 1).bit_length() - 1
+    if backwards:
+        other = added(sums, count - left, backwards)
+        return add(added(sums, left, backwards), other)
+    one = added(sums, left)
+    return add(one, added(sums, count - left))
 
 
 def add(one: Any, other: Any) -> Any:

@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks, gathered
+from ..fit.blocks import Blocks, gathered, mapped, opened
 from ..fit.floats import Floats, finite
 from ..fit.missing import nan_from_mask
+from ..io.recognise import is_file
 from .observed import Observed
 from .observed_segments import ObservedSegments
 from .source import Array
@@ -52,6 +53,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
            [ True, False]])
     """
     mask = gathered(mask)
+    X = opened(X) if is_file(X) else X
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):
             raise TypeError(f"missing='mask' and mask= need dense arrays, but {name} is sparse")
@@ -75,12 +77,14 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
 
 
 def _observe_blocks(X: Blocks, mask: Any, n_threads: int, some: bool) -> Observed:
-    masks: list[Any] = [None] * len(X.parts)
     if mask is not None:
         mask = np.asarray(mask)
         _check_shape(mask, X.shape)
-        masks = np.split(mask, np.cumsum([len(part) for part in X.parts[:-1]]))
-    parts = [observe(*pair, n_threads=n_threads, some=False) for pair in zip(X.parts, masks, strict=True)]
+
+    def seen(part: Any, at: Any) -> Observed:
+        return observe(part, None if mask is None else mask[at], n_threads=n_threads, some=False)
+
+    parts: Any = mapped(X.parts, X.spans, seen)
     if some and not any(part.seen.any() for part in parts):
         raise ValueError(NOTHING)
     return ObservedSegments(parts)

@@ -47,6 +47,7 @@ class Observed:
     """
 
     sparse = once = False
+    held = True
     x: Array
     weights: Array | None
 

@@ -1,13 +1,16 @@
 """Segments of rows of which something is observed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .columns import Columns
-from .engine import added
+from ..fit.blocks import mapped
+from ..io.parts import Parts
+from .columns import Columns, gathered_columns
+from .engine import added, each
 from .observed import Counted, Observed
 from .segments import Segments
 from .source import Array
@@ -20,35 +23,43 @@ class ObservedSegments(Observed):
 
     Parameters
     ----------
-    parts : sequence of Observed
+    parts : sequence of Observed, or Parts of such
     """
 
     def __init__(self, parts: Any) -> None:
-        self.parts: list[Observed] = [part for part in parts if part.rows] or list(parts[:1])
-        first = self.parts[0]
+        self.parts: Any
+        if isinstance(parts, Parts):
+            self.parts, self.starts, first = parts, parts.starts, parts.empty
+        else:
+            self.parts = [part for part in parts if part.rows] or list(parts[:1])
+            self.starts, first = np.cumsum([0, *(part.rows for part in self.parts)]), self.parts[0]
         self.cols, self.dtype, self.n_threads = first.cols, first.dtype, first.n_threads
-        self.starts = np.cumsum([0, *(part.rows for part in self.parts)])
         self.rows = int(self.starts[-1])
 
     @property
-    def segments(self) -> list[Observed]:
+    def held(self) -> bool:  # type: ignore[override]
+        """Whether the segments are in memory."""
+        return not isinstance(self.parts, Parts)
+
+    @property
+    def segments(self) -> Any:
         """What a pass runs over one after the other."""
         return self.parts
 
     @property
     def spans(self) -> list[slice]:
         """Which rows each segment has."""
-        return [slice(int(a), int(b)) for a, b in zip(self.starts, self.starts[1:], strict=False)]
+        return [slice(int(a), int(b)) for a, b in pairwise(self.starts)]
 
     @cached_property
     def x(self) -> Array:  # type: ignore[override]
         """All rows in one array: a copy."""
-        return np.concatenate([part.x for part in self.parts])
+        return gathered_columns(self, slice(0, self.cols), self.dtype)
 
     @cached_property
     def weights(self) -> Array | None:  # type: ignore[override]
-        """The weights of all rows: a copy."""
-        return _stacked_weights(self.parts, slice(None))
+        """The weights of all rows: a copy; None if all are 1."""
+        return self._gathered(slice(0, self.cols))[1]
 
     @property
     def transposed(self) -> Columns:
@@ -57,33 +68,54 @@ class ObservedSegments(Observed):
 
     def columns(self, at: slice) -> Observed:
         """Some columns as rows; a copy."""
-        weights = _stacked_weights(self.parts, at)
-        x = np.concatenate([part.x[:, at] for part in self.parts])
+        x, weights = self._gathered(at)
         return Observed(x.T, None if weights is None else weights.T, self.n_threads)
+
+    def _gathered(self, columns: slice) -> tuple[Array, Array | None]:
+        """Some columns of all segments, and their weights."""
+        x = np.empty((self.rows, columns.stop - columns.start), self.dtype)
+        weights: list[Array] = []
+
+        def put(part: Observed, at: slice) -> None:
+            x[at] = part.x[:, columns]
+            if part.weights is not None:
+                if not weights:
+                    weights.append(np.ones_like(x))
+                weights[0][at] = part.weights[:, columns]
+
+        for _ in each(self, put):
+            pass
+        return x, weights[0] if weights else None
 
     def some(self, rows: Any, *, once: bool = False) -> Observed:
         """Some rows, of a slice as views, of rising indices as one array."""
-        rows = np.arange(self.rows)[rows] if not isinstance(rows, slice) else rows
-
-        def inside(at: slice) -> Any:
-            if isinstance(rows, slice):
-                start, stop, _ = rows.indices(self.rows)
-                return slice(max(0, start - at.start), max(0, stop - at.start))
-            return rows[(rows >= at.start) & (rows < at.stop)] - at.start
-
-        some = ObservedSegments(
-            [part.some(inside(at)) for part, at in zip(self.parts, self.spans, strict=True)]
-        )
         if isinstance(rows, slice):
-            return some
-        x = np.concatenate([part.x for part in some.parts])
-        return Observed(x, _stacked_weights(some.parts, slice(None)), self.n_threads)
+            start, stop, _ = rows.indices(self.rows)
+            return ObservedSegments(self._cut(start, max(start, stop)))
+        index = np.arange(self.rows)[rows]
+        if self.held:
+            inside = (index[(index >= at.start) & (index < at.stop)] - at.start for at in self.spans)
+            some = [part.some(rows) for part, rows in zip(self.parts, inside, strict=True)]
+        else:
+            some = [part for _, part in self.parts.some(index)] or [self.parts.empty]
+        gathered = ObservedSegments(some)
+        return Observed(gathered.x, gathered.weights, self.n_threads)
+
+    def _cut(self, start: int, stop: int) -> Any:
+        if isinstance(self.parts, Parts):
+            return self.parts.cut(start, stop)
+        return [
+            part.some(slice(max(0, start - at.start), max(0, stop - at.start)))
+            for part, at in zip(self.parts, self.spans, strict=True)
+        ]
+
+    def _changed(self, change: Callable[[Observed, Any], Observed]) -> "ObservedSegments":
+        """Other rows, which change(segment, at) makes; of those in files, when they are read."""
+        return ObservedSegments(mapped(self.parts, self.spans, change))
 
     def scaled_rows(self, scale: Array) -> Observed:
         """Each row times its number of `scale` (rows,); a copy of x."""
-        return ObservedSegments(
-            [part.scaled_rows(scale[at]) for part, at in zip(self.parts, self.spans, strict=True)]
-        )
+        return self._changed(lambda part, at: part.scaled_rows(scale[at]))
 
     @cached_property
     def mean(self) -> float:
@@ -91,66 +123,63 @@ class ObservedSegments(Observed):
         sums, total = self._column_sums
         return float(sums.sum() / total.sum())
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(part.largest for part in self.parts)
+        return max(each(self, lambda part, at: part.largest))
 
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return min(part.least for part in self.parts)
+        return min(each(self, lambda part, at: part.least))
 
     @cached_property
     def squared_norm(self) -> float:
         """Weighted sum of the squared observed entries."""
-        return sum(part.squared_norm for part in self.parts)
+        return sum(each(self, lambda part, at: part.squared_norm))
 
     def without(self, left: Array, right: Array) -> Observed:
         """X - left right', observed where X is."""
-        return ObservedSegments(
-            [part.without(left[at], right) for part, at in zip(self.parts, self.spans, strict=True)]
-        )
+        return self._changed(lambda part, at: part.without(left[at], right))
 
     @cached_property
     def counted(self) -> Counted:
         """Copies in which what is not observed is 0."""
-        return counted_segments(part.counted for part in self.parts)
+        return counted_segments(self.parts, self.n_threads)
 
     def times_powers(self, exponent: int, of_weights: int) -> Observed:
         """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""
         if not exponent and not of_weights:
             return self
-        return ObservedSegments([part.times_powers(exponent, of_weights) for part in self.parts])
+        return self._changed(lambda part, at: part.times_powers(exponent, of_weights))
 
     @property
     def heaviest(self) -> float:
         """The largest weight."""
-        return max(part.heaviest for part in self.parts)
+        return max(each(self, lambda part, at: part.heaviest))
 
-    @property
+    @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
-        return added(part._column_sums for part in self.parts)
+        return added(each(self, lambda part, at: part._column_sums), len(self.segments))
 
 
-def _stacked_weights(parts: list[Observed], columns: slice) -> Array | None:
-    """The weights of all segments, of some columns; None if all are 1."""
-    if all(part.weights is None for part in parts):
-        return None
-    return np.concatenate(
-        [
-            np.ones_like(part.x[:, columns]) if part.weights is None else part.weights[:, columns]
-            for part in parts
-        ]
-    )
-
-
-def counted_segments(parts: Iterable[Counted]) -> Counted:
+def counted_segments(parts: Any, n_threads: int) -> Counted:
     """Segments of counted entries as one."""
-    x, weights, constants = zip(*((part.x, part.weights, part.constant) for part in parts), strict=True)
-    n_threads = x[0].n_threads
+    if isinstance(parts, Parts):
+        x, weights = (parts.map(part_of) for part_of in (_counted_x, _counted_weights))
+        constant = sum(part.counted.constant for part in parts)
+        return Counted(Segments(x, n_threads), Segments(weights, n_threads), constant)
+    counted = [part.counted for part in parts]
     return Counted(
-        Segments([part.x for part in x], n_threads),
-        Segments([part.x for part in weights], n_threads),
-        sum(constants),
+        Segments([part.x.x for part in counted], n_threads),
+        Segments([part.weights.x for part in counted], n_threads),
+        sum(part.constant for part in counted),
     )
+
+
+def _counted_x(part: Any, at: Any) -> Any:
+    return part.counted.x.x
+
+
+def _counted_weights(part: Any, at: Any) -> Any:
+    return part.counted.weights.x

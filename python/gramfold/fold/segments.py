@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,8 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks
-from .columns import Columns
+from ..fit.blocks import Blocks, mapped
+from ..fit.inputs import named_rows
+from ..io.parts import Parts
+from .columns import Columns, gathered_columns, sum_of
+from .engine import each, state_at
 from .source import Array, Source
 
 
@@ -22,7 +25,8 @@ class Segments(Source):
 
     Parameters
     ----------
-    parts : sequence of ndarray or of sparse matrices, all with as many columns and of one dtype
+    parts : sequence of ndarray or of sparse matrices, all with as many columns and of one dtype; or Parts
+        Those of `Parts` are read each time they are come to, and never held.
     n_threads : int
     once : bool
         As in `Source`.
@@ -31,19 +35,28 @@ class Segments(Source):
     kind = Source
 
     def __init__(self, parts: Any, n_threads: int, *, once: bool = False) -> None:
-        rows = [part for part in parts if part.shape[0]] or parts[:1]
-        self.parts: list[Any] = [self.kind(part, n_threads, once=once) for part in rows]
-        first = self.parts[0]
+        self.parts: Any
+        if isinstance(parts, Parts):
+            self.parts = parts.map(partial(_source, kind=self.kind, n_threads=n_threads, once=once))
+            first, self.starts = self.parts.empty, parts.starts
+        else:
+            rows = [part for part in parts if part.shape[0]] or parts[:1]
+            self.parts = [self.kind(part, n_threads, once=once) for part in rows]
+            first, self.starts = self.parts[0], np.cumsum([0, *(part.rows for part in self.parts)])
         self.sparse, self.cols, self.dtype, self.n_threads = first.sparse, first.cols, first.dtype, n_threads
-        self.starts = np.cumsum([0, *(part.rows for part in self.parts)])
         self.rows = int(self.starts[-1])
         self.once = once
         self._transposed, self._origin = None, None
 
     @property
-    def segments(self) -> list[Source]:
+    def segments(self) -> Any:
         """The sources that a pass runs over one after the other."""
         return self.parts
+
+    @property
+    def held(self) -> bool:  # type: ignore[override]
+        """Whether the segments are in memory."""
+        return not isinstance(self.parts, Parts)
 
     @property
     def spans(self) -> list[slice]:
@@ -53,48 +66,50 @@ class Segments(Source):
     @cached_property
     def x(self) -> Any:
         """All rows in one matrix: a copy."""
-        parts = [part.x for part in self.parts]
-        if not self.sparse:
+        if self.sparse:
+            return Source(self._stacked(sp.csr_array(part.x) for part in self.parts), self.n_threads).x
+        if self.held:
+            parts = [part.x for part in self.parts]
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return Source(sp.vstack([sp.csr_array(part) for part in parts], format="csr"), self.n_threads).x
+        return self.take(slice(None))
+
+    @cached_property
+    def _scans(self) -> list[tuple[float, float, float]]:
+        return list(each(self, lambda part, at: part._scan))
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
-        scans = np.array([part._scan for part in self.parts])
+        scans = np.array(self._scans)
         return float(scans[:, 0].sum()), float(scans[:, 1].sum()), float(scans[:, 2].min())
 
-    @property
+    @cached_property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        return max(part.largest for part in self.parts)
+        return max(each(self, lambda part, at: part.largest))
 
-    @property
+    @cached_property
     def entries(self) -> int:
         """How many entries are stored."""
-        return sum(part.entries for part in self.parts)
+        return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         if out is None:
             out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        for part, at in zip(self.parts, self.spans, strict=True):
-            part.product(factor, out[at])
+        for _ in each(self, lambda part, at: part.product(factor, out[at])):
+            pass
         return out
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""
-        image = self.parts[0].gram_product(factor)
-        for part in self.parts[1:]:
-            image += part.gram_product(factor)
-        return image
+        return sum_of(each(self, lambda part, at: part.gram_product(factor)))
 
     def take(self, rows: Any) -> Array:
         """Some rows as a new C-ordered array, in the order of `rows`."""
-        index = np.arange(self.rows)[rows] if isinstance(rows, slice) else np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index
+        index = self._index(rows)
         found = np.empty((len(index), self.cols), self.dtype)
-        for at, part, inside in self._where(index):
-            found[at] = part.take(inside)
+        for at, some in self._some(index):
+            found[at] = some.take(slice(None))
         return found
 
     def some(self, rows: Any, *, once: bool = False) -> Source:
@@ -102,46 +117,69 @@ class Segments(Source):
         if isinstance(rows, slice):
             start, stop, step = rows.indices(self.rows)
             if step == 1:
-                parts = [
-                    part.x[max(0, start - at.start) : max(0, stop - at.start)]
-                    for part, at in zip(self.parts, self.spans, strict=True)
-                ]
-                return type(self)(parts, self.n_threads, once=once)
-            rows = np.arange(start, stop, step)
+                return type(self)(self._cut(start, max(start, stop)), self.n_threads, once=once)
         if not self.sparse:
             return self.kind(self.take(rows), self.n_threads, once=once)
-        index = np.asarray(rows)
-        index = np.flatnonzero(index) if index.dtype == bool else index
         order, parts = [], []
-        for at, part, inside in self._where(index):
+        for at, some in self._some(self._index(rows)):
             order.append(at)
-            parts.append(sp.csr_array(part.x[inside]))
-        stacked = sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
-        stacked = stacked[np.argsort(np.concatenate([*order, []]).astype(np.intp))]
+            parts.append(sp.csr_array(some.x))
+        stacked = self._stacked(parts)[np.argsort(np.concatenate([*order, []]).astype(np.intp))]
         return self.kind(stacked, self.n_threads, once=once)
 
     def check_finite(self, estimator: Any = None) -> None:
         """Refuse NaN and infinities, segment by segment."""
-        for part in self.parts:
-            part.check_finite(estimator)
+        if self.held:
+            for part in self.parts:
+                part.check_finite(estimator)
+            return
+        for i, (_, squares, _) in enumerate(self._scans):
+            if not np.isfinite(squares):
+                with named_rows(self.spans[i]):
+                    self.parts[i].check_finite(estimator)
 
-    def _where(self, index: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], Source, NDArray[np.intp]]]:
-        """For each segment that has some of the rows: where in `index`, the segment, and where in it."""
-        index = np.where(index < 0, index + self.rows, index)
+    def _cut(self, start: int, stop: int) -> Any:
+        if not self.held:
+            return self.parts.map(_x_of).cut(start, stop)
+        return [
+            part.x[max(0, start - at.start) : max(0, stop - at.start)]
+            for part, at in zip(self.parts, self.spans, strict=True)
+        ]
+
+    def _index(self, rows: Any) -> NDArray[np.intp]:
+        """Rows by their numbers."""
+        index = np.arange(self.rows)[rows] if isinstance(rows, slice) else np.asarray(rows)
+        if index.dtype == bool:
+            return np.flatnonzero(index)
+        return np.where(index < 0, index + self.rows, index).astype(np.intp)
+
+    def _some(self, index: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Source]]:
+        """For each segment that has some of the rows: where in `index`, and a source of them."""
+        if not self.held:
+            yield from self.parts.some(index)
+            return
         which = np.searchsorted(self.starts, index, side="right") - 1
         for i in np.unique(which):
             at = np.flatnonzero(which == i)
-            yield at, self.parts[i], index[at] - self.starts[i]
+            yield at, self.parts[i].some(index[at] - self.starts[i])
+
+    def _stacked(self, parts: Any) -> Any:
+        parts = list(parts)
+        return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
+
+    def changed(self, change: Callable[[Any, Any], Any]) -> Any:
+        """What change(segment, at) makes of each segment; of those in files, when they are read."""
+        return mapped(self.parts, self.spans, change)
 
     def times_power(self, exponent: int) -> Source:
         """The same rows times 2^exponent: a copy, but for 0 this itself."""
         if exponent == 0:
             return self
-        return Segments([part.times_power(exponent).x for part in self.parts], self.n_threads)
+        return Segments(self.changed(lambda part, at: part.times_power(exponent).x), self.n_threads)
 
     def columns(self, at: slice) -> Source:
         """Some columns of dense segments as rows; a copy."""
-        return Source(np.concatenate([part.x[:, at] for part in self.parts]).T, self.n_threads)
+        return Source(gathered_columns(self, at, self.dtype).T, self.n_threads)
 
     @property
     def transposed(self) -> Any:
@@ -159,19 +197,22 @@ class Segments(Source):
 
     def scaled_rows(self, scale: Array) -> Source:
         """Each row times its number of `scale` (rows,); a copy."""
-        scaled = [part.scaled_rows(scale[at]).x for part, at in zip(self.parts, self.spans, strict=True)]
-        return type(self)(scaled, self.n_threads)
+        return type(self)(self.changed(lambda part, at: part.scaled_rows(scale[at]).x), self.n_threads)
 
     def mapped(
         self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
     ) -> Source:  # fmt: skip
         """Other rows, which a picklable function makes of those of each segment and of their state."""
         state = state or {}
-        parts = [
-            change(part.x, {name: None if a is None else a[at] for name, a in state.items()})
-            for part, at in zip(self.parts, self.spans, strict=True)
-        ]
-        return Segments(parts, self.n_threads)
+        return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+
+
+def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:
+    return kind(rows, n_threads, once=once)
+
+
+def _x_of(part: Source, at: Any) -> Any:
+    return part.x
 
 
 def source_of(x: Any, n_threads: int, *, once: bool = False) -> Source:

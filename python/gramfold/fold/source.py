@@ -13,6 +13,7 @@ from sklearn.utils import assert_all_finite
 from .._core import kernels
 from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
 from ..fit.inputs import about_nan, sound_csr
+from ..fit.on_disk import in_file
 from ..linalg.powers import times_power
 
 Array = NDArray[Any]
@@ -50,6 +51,7 @@ class Source:
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
+        self.held = not in_file(stored(self.x))  # in memory
         self.dtype = self.x.dtype
         self.once = once
         self._transposed: Source | None = None
@@ -110,7 +112,7 @@ class Source:
         """
         if not self.sparse or self.cols <= 1024:
             return False
-        return self.values.size < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
+        return self.entries < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -185,6 +187,10 @@ class Source:
     def columns(self, at: slice) -> "Source":
         """Some columns of a dense X as rows; views."""
         return Source(self.x[:, at].T, self.n_threads)
+
+    def changed(self, change: Callable[[Any, Any], Any]) -> Any:
+        """What change(segment, at) makes of each segment, as `Blocks` takes it."""
+        return [change(self, slice(0, self.rows))]
 
     def scaled_rows(self, scale: Array) -> "Source":
         """Each row times its number of `scale` (rows,); a copy."""

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..fit.blocks import Blocks
-from .engine import added
+from .engine import added, each
 from .observed import Counted
 from .observed_segments import counted_segments
 from .segments import Segments
@@ -81,17 +81,17 @@ class StoredSegments(Segments, Stored):
 
     def without(self, left: Array, right: Array) -> Stored:
         """X - left right', observed where X is."""
-        rest = [part.without(left[at], right).x for part, at in zip(self.parts, self.spans, strict=True)]
+        rest = self.changed(lambda part, at: part.without(left[at], right).x)
         return StoredSegments(rest, self.n_threads)
 
     @cached_property
     def counted(self) -> Counted:
         """The entries, and ones where they are."""
-        return counted_segments(part.counted for part in self.parts)
+        return counted_segments(self.parts, self.n_threads)
 
-    @property
+    @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
-        return added(part._column_sums for part in self.parts)
+        return added(each(self, lambda part, at: part._column_sums), len(self.segments))
 
 
 def stored_of(x: Any, n_threads: int) -> Stored:

@@ -1,1 +1,1 @@
-"""Files: where X lies in them, and how it is read."""
+"""Rows that lie in files or elsewhere outside an array: a reader a format, and segments read one ahead."""

@@ -1,13 +1,14 @@
 """Rows and weights as k-means takes them: in a range that its arithmetic holds, or of norm 1."""
 
 import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks
+from ..fit.blocks import Blocks, each_part
 from ..fit.floats import largest
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
@@ -39,8 +40,7 @@ class Rows:
 
     def __init__(self, given: Any, n_threads: int, exponent: int = 0) -> None:
         self.given, self.exponent = given, exponent
-        scaled = Blocks([times_power(part, exponent) for part in parts_of(given)])
-        self.x = source_of(scaled if isinstance(given, Blocks) else scaled.parts[0], n_threads)
+        self.x = source_of(each_part(given, lambda part, at: times_power(part, exponent)), n_threads)
         self.dtype = self.x.dtype
 
     def part(self, rows: Any) -> "Rows":
@@ -94,15 +94,11 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    most = max(largest(a) for a in (*parts_of(given), *others) if a is not None)
+    parts = given.parts if isinstance(given, Blocks) else (given,)
+    most = max(map(largest, chain(parts, (a for a in others if a is not None))))
     exponent = math.frexp(most)[1]
     low, high = RANGE[given.dtype]
     return 0 if most == 0 or low <= exponent <= high else -exponent
-
-
-def parts_of(given: Any) -> tuple[Any, ...]:
-    """The matrices that rows were given in."""
-    return given.parts if isinstance(given, Blocks) else (given,)
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
@@ -131,7 +127,7 @@ def beside(weight: Any, mass: int) -> Any:
 def unit_rows(x: Any) -> Any:
     """A copy of x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
     if isinstance(x, Blocks):
-        return Blocks([unit_rows(part) for part in x.parts])
+        return x.map(lambda part, at: unit_rows(part))
     if not sp.issparse(x):
         out = np.empty(x.shape, x.dtype)
         rows = max(1, BLOCK // x.shape[1])

@@ -20,6 +20,7 @@ SEEDS, SEGMENT, MOST = 8, 1024, 16
 WORTH, FIRST = 2**21, 10
 # A new order costs as much as looking at all rows for so many seeds, or less.
 ORDER = 40
+FITS = 2**26  # bytes of a sketch beside segments that are in files
 SURPLUS = 2.0  # balls that are looked into even in a good order, for each that must be
 SAMPLE = 1000  # rows that tell what a new order spares
 
@@ -101,6 +102,7 @@ class Sieve:
         """Whether so many seeds still to come, of so many candidates each, are worth a sketch."""
         return (
             not x.sparse
+            and (x.held or x.rows * x.cols <= FITS)
             and seeds >= SEEDS
             and candidates <= MOST
             and x.cols <= 2**16

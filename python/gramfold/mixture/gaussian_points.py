@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..fit.blocks import Blocks
 from ..fold.engine import add, run
 from ..fold.source import Array, Source
+from ..linalg.powers import times_power
 from . import passes
 from .gaussian_parameters import Double, GaussianParameters, diagonals, log_determinants
 from .passes import GaussianSums
@@ -154,10 +155,9 @@ class Points:
     def features(self) -> Blocks:
         """X for k-means, which squares it: a multiple if that would leave the range of its type."""
         exponent = int(np.frexp(self.frame.scale.min())[1]) - 1
-        parts = [part.x for part in self.x.segments]
         if abs(exponent) <= PLAIN[self.dtype]:
-            return Blocks(parts)
-        return Blocks([np.ldexp(part, exponent) for part in parts])
+            exponent = 0
+        return Blocks(self.x.changed(lambda part, at: times_power(part.x, exponent)))
 
     def scaled(self, means: Double) -> Double:
         """Means in the units of the frame."""

@@ -199,4 +199,4 @@ class PoissonModel:
             found.data = np.sqrt(np.ldexp(x.data, -exponent))
             return found
 
-        return Blocks([roots(part.x) for part in self.counts.source.segments])
+        return Blocks(self.counts.source.changed(lambda part, at: roots(part.x)))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from .._core import kernels
-from ..fold.engine import State, added
+from ..fold.engine import State, added, state_at
 from ..fold.source import Source
 
 Array = NDArray[Any]
@@ -57,13 +57,15 @@ def centred(
     """
     if not exact or rows.dtype == np.float64:
         return _centred(rows.kernel, rows.dtype, *shared, state, wanted, rows.n_threads)
-    return added(
+    pieces = list(gen_batches(rows.rows, max(1, PIECE // rows.cols)))
+    sums = (
         _centred(
-            rows.take(part).astype(np.float64), np.float64, *shared,
-            {name: None if a is None else a[part] for name, a in state.items()}, wanted, rows.n_threads,
+            rows.take(part).astype(np.float64), np.float64, *shared, state_at(state, part), wanted,
+            rows.n_threads,
         )
-        for part in gen_batches(rows.rows, max(1, PIECE // rows.cols))
+        for part in pieces
     )  # fmt: skip
+    return added(sums, len(pieces))
 
 
 def _centred(

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..extras import require
 from ..fit.arguments import whole
-from ..fit.extras import require
 from .convex import basis_comparison, penalty_contours
 
 __all__ = ["atoms", "basis_comparison", "convergence", "penalty_contours"]

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..coding.bases import OrthoBasis
 from ..coding.encode import encode
+from ..extras import require
 from ..fit.arguments import real, whole
-from ..fit.extras import require
 from ..ridge.path import ridge_path
 
 Array = NDArray[Any]

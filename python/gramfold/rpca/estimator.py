@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.blocks import each_part
 from ..fit.callbacks import fit_task, told
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
@@ -22,7 +23,7 @@ from ..linalg.blas import one_thread
 from ..linalg.powers import times_power
 from .least_absolute import code_rows
 from .low_rank import LowRank
-from .observed import check_enough, each_part, looked_at, masked, validated
+from .observed import check_enough, looked_at, masked, validated
 from .parts import nothing, split
 from .prices import priced
 from .pursuit import Pursuit
@@ -266,7 +267,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         check_enough(seen, x.sparse)
         lam, weights = priced(x, seen, self.lam, by_row)
         if weights is not None and not weights.all():
-            x, seen = looked_at(each_part(given, weights > 0, nan_from_mask), threads)
+            heavy = weights > 0
+            given = each_part(given, lambda part, at: nan_from_mask(part, heavy[at]))
+            x, seen = looked_at(given, threads)
             if not seen.observed:
                 raise ValueError("lam is 0 wherever X is observed")
             weights = np.where(weights > 0, weights, 1)

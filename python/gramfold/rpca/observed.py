@@ -1,13 +1,12 @@
 """What is observed of X: read and checked, and one look at all of it."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fit.blocks import Blocks, gathered
+from ..fit.blocks import Blocks, each_part, gathered
 from ..fit.inputs import read_rows, refuse_mask
 from ..fit.warn import warn
 from ..fold.engine import run
@@ -61,14 +60,6 @@ def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:
     return read_rows(X, model, sparse=sparse, gaps=True, segments=True, reset=reset)
 
 
-def each_part(X: Any, whole: Array, of: Callable[[Any, Array], Any]) -> Any:
-    """Apply `of` to X and an array with a row for each of its rows: to each block, if X is blocks."""
-    if not isinstance(X, Blocks):
-        return of(X, whole)
-    ends = np.cumsum([part.shape[0] for part in X.parts])
-    return Blocks([of(x, whole[end - x.shape[0] : end]) for x, end in zip(X.parts, ends, strict=True)])
-
-
 def masked(X: Any, mask: Any) -> Any:
     """Give X with NaN where `mask` hides it, a copy; X itself without a mask."""
     if mask is None:
@@ -78,7 +69,7 @@ def masked(X: Any, mask: Any) -> Any:
     given = np.asarray(refuse_mask(gathered(mask), "mask"))
     if given.shape != X.shape:
         raise ValueError(f"mask must have the shape of X, {X.shape}, got {given.shape}")
-    return each_part(X, given, _without_hidden)
+    return each_part(X, lambda x, at: _without_hidden(x, given[at]))
 
 
 def _without_hidden(x: Array, mask: Array) -> Array:

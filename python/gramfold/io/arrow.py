@@ -1,0 +1,159 @@
+"""Parquet and Arrow files, and tables and datasets of pyarrow."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..extras import require
+from .columns import common_dtype, filled, number_columns
+from .forward import Forward
+from .opening import opened
+from .reader import Reader
+
+PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
+BATCH = 1 << 16  # rows that are decoded together
+BUFFER = 1 << 20  # bytes of each column that are read together
+
+
+class Batches(Forward):
+    """Rows of record batches that lie in units, which are begun with anywhere.
+
+    Parameters
+    ----------
+    name : str
+    schema : pyarrow.Schema
+    units : sequence of (object, int)
+        What a format reads a unit by, and its rows.
+    nulls : bool
+        Whether columns of integers may hold nulls.
+    paths : list of str
+    """
+
+    def __init__(
+        self, name: str, schema: Any, units: Sequence[tuple[Any, int]], nulls: bool, paths: list[str]
+    ) -> None:
+        self._columns = number_columns(schema, name)
+        self._units = [unit for unit, rows in units if rows]
+        self._starts = np.cumsum([0, *(rows for _, rows in units if rows)]).tolist()
+        super().__init__(
+            name, (self._starts[-1], len(self._columns)), common_dtype(schema, self._columns, nulls),
+            paths=paths, header=_header(schema, self._columns),
+        )  # fmt: skip
+
+    def _unit(self, row: int) -> int:
+        return int(self._starts[max(0, bisect_right(self._starts[:-1], row) - 1)])
+
+    def _begin(self, unit: int) -> Iterator[Any]:
+        for one in self._units[self._starts.index(unit) :]:
+            yield from self._batches(one)
+
+    def _batches(self, unit: Any) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def _filled(self, pieces: list[Any]) -> Any:
+        return filled(pieces, self._columns, self.dtype)
+
+
+class Parquet(Batches):
+    """Files of Parquet, a row group a unit."""
+
+    def __init__(self, name: str, paths: list[str]) -> None:
+        parquet = require("pyarrow.parquet", extra="files")
+        units, nulls, first = [], False, None
+        for path in paths:
+            with opened(path, "Parquet", partial(parquet.ParquetFile, path)) as file:
+                schema, about = file.schema_arrow, file.metadata
+                first = first or schema
+                _check_same(first, schema, path, paths[0])
+                units += [((path, i), about.row_group(i).num_rows) for i in range(about.num_row_groups)]
+                nulls = nulls or _has_nulls(about)
+        super().__init__(name, first, units, nulls, paths)
+
+    def _batches(self, unit: Any) -> Iterator[Any]:
+        path, group = unit
+        parquet = require("pyarrow.parquet", extra="files")
+        with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
+            yield from file.iter_batches(BATCH, row_groups=[group], columns=self._columns)
+
+
+def _check_same(first: Any, schema: Any, path: str, before: str) -> None:
+    if [(field.name, field.type) for field in schema] != [(field.name, field.type) for field in first]:
+        raise ValueError(f"{path} has other columns, or of other types, than {before}")
+
+
+def _has_nulls(about: Any) -> bool:
+    """Whether a file may hold nulls, as far as its statistics tell."""
+    for i in range(about.num_row_groups):
+        group = about.row_group(i)
+        for j in range(group.num_columns):
+            statistics = group.column(j).statistics
+            if statistics is None or not statistics.has_null_count or statistics.null_count:
+                return True
+    return False
+
+
+class Ipc(Batches):
+    """A file of Arrow's own format, a record batch a unit."""
+
+    def __init__(self, path: str) -> None:
+        ipc = require("pyarrow.ipc", extra="files")
+        with opened(path, "Arrow", lambda: ipc.open_file(_source(path))) as file:
+            found = [file.get_batch(i) for i in range(file.num_record_batches)]
+            units = [(i, batch.num_rows) for i, batch in enumerate(found)]
+            nulls = any(column.null_count for batch in found for column in batch.columns)
+            schema = file.schema
+        self._path = path
+        super().__init__(path, schema, units, nulls, [path])
+
+    def _batches(self, unit: Any) -> Iterator[Any]:
+        ipc = require("pyarrow.ipc", extra="files")
+        with ipc.open_file(_source(self._path)) as file:
+            yield file.get_batch(unit)
+
+
+def _source(path: str) -> Any:
+    return require("pyarrow", extra="files").OSFile(path)
+
+
+class Table(Batches):
+    """A table of pyarrow in memory: columns that become rows where they are read."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table.combine_chunks()
+        nulls = any(column.null_count for column in table.columns)
+        super().__init__("the pyarrow Table", table.schema, [(0, table.num_rows)], nulls, [])
+
+    def _batches(self, unit: Any) -> Iterator[Any]:
+        yield self._table
+
+
+class Dataset(Batches):
+    """A dataset of pyarrow, whatever its format: scanned from its beginning."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        paths = [path for path in getattr(dataset, "files", []) if os.path.exists(path)]
+        super().__init__("the pyarrow Dataset", dataset.schema, [(0, dataset.count_rows())], True, paths)
+
+    def _batches(self, unit: Any) -> Iterator[Any]:
+        yield from self._dataset.to_batches(columns=self._columns, batch_readahead=1, fragment_readahead=0)
+
+
+def from_dataset(dataset: Any) -> Reader:
+    """A reader of a dataset; one of local Parquet files alone is read by row groups."""
+    files = getattr(dataset, "files", [])
+    plain = all(os.path.isfile(path) for path in files) and files
+    if plain and type(dataset.format).__name__ == "ParquetFileFormat":
+        found = Parquet("the pyarrow Dataset", list(files))
+        if found.header.schema.names == dataset.schema.names:
+            return found
+    return Dataset(dataset)
+
+
+def _header(schema: Any, columns: list[str]) -> Any:
+    pyarrow = require("pyarrow", extra="files")
+    return pyarrow.schema([schema.field(name) for name in columns]).empty_table()

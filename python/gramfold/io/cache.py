@@ -1,0 +1,85 @@
+"""A flat copy of rows that are slow to read, made once."""
+
+import errno
+import os
+import shutil
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from .flat import npy
+from .parts import Parts
+
+MARK = b"gramfold cache "  # behind the numbers, and after it the digest of the source's fingerprint
+
+
+def cached(parts: Parts, path: str) -> Any:
+    """The rows of a .npy file, which is written now unless it is there already.
+
+    Raises
+    ------
+    ValueError
+        If the file is there and is not of this source.
+    OSError
+        If there is no room; what was there stays.
+    """
+    if not path.endswith(".npy"):
+        raise ValueError(f"cache must be the path of a .npy file, got {path!r}")
+    if not isinstance(parts.empty, np.ndarray):
+        raise ValueError("cache holds dense rows, but these are sparse")
+    digest = _digest(parts)
+    if os.path.exists(path):
+        if digest is None or _mark_of(path) != MARK + digest:
+            raise ValueError(
+                f"cache={path!r} is there, but is not known to hold this source as it is now: delete it, or "
+                "give another name"
+            )
+    else:
+        _write(parts, path, MARK + (digest or b"0" * 64))
+    return npy(path)
+
+
+def _digest(parts: Parts) -> bytes | None:
+    """What the source is known by; None if it can change without a sign."""
+    said = []
+    for piece in parts.pieces:
+        if not piece.reader.paths:
+            return None
+        said.append(f"{piece.reader.name} {piece.reader.fingerprint()} {piece.reader.shape}")
+    said.append(str(parts.empty.dtype))
+    return sha256("\n".join(dict.fromkeys(said)).encode()).hexdigest().encode()
+
+
+def _mark_of(path: str) -> bytes:
+    size = len(MARK) + 64
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - size))
+        return file.read()
+
+
+def _write(parts: Parts, path: str, mark: bytes) -> None:
+    """Write all rows under another name, and give the file its own when it is whole."""
+    shape, dtype = (int(parts.starts[-1]), parts.empty.shape[1]), parts.empty.dtype
+    _check_room(path, shape[0] * shape[1] * dtype.itemsize)
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        with open(unfinished, "xb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, header)
+            for rows in parts:
+                file.write(np.ascontiguousarray(rows).data)
+            file.write(mark)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+        raise
+
+
+def _check_room(path: str, needed: int) -> None:
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"cache={path!r} takes {needed:,} bytes, but {free:,} are free")

@@ -1,0 +1,58 @@
+"""Columns of Arrow as rows of one dtype."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._core.floats import float_of
+
+
+def number_columns(schema: Any, name: str) -> list[str]:
+    """The names of a schema's columns but those of pandas' index; all must hold numbers."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    found = [field for field in schema if field.name not in [i for i in index if isinstance(i, str)]]
+    for field in found:
+        if _dtype(field.type) is None:
+            raise ValueError(
+                f"column {field.name!r} of {name} holds {field.type}, not numbers: leave it out, as with "
+                "pyarrow.dataset or read_table(columns=...)"
+            )
+    if not found:
+        raise ValueError(f"{name} has no columns")
+    return [field.name for field in found]
+
+
+def common_dtype(schema: Any, columns: Sequence[str], nulls: bool) -> np.dtype[Any]:
+    """The dtype that holds all columns, and NaN where there may be nulls."""
+    dtype = np.result_type(*(_dtype(schema.field(name).type) for name in columns))
+    return float_of(dtype) or dtype if nulls and dtype.kind in "biu" else dtype
+
+
+def _dtype(kind: Any) -> np.dtype[Any] | None:
+    """NumPy's dtype of a type of Arrow; None if that is no number."""
+    try:
+        dtype = np.dtype(kind.to_pandas_dtype())
+    except (NotImplementedError, TypeError):
+        return None
+    return dtype if float_of(dtype) is not None and not str(kind).startswith("decimal") else None
+
+
+def filled(batches: Sequence[Any], columns: Sequence[str], dtype: np.dtype[Any]) -> Any:
+    """Batches as rows: an array whose columns are contiguous, NaN where there is a null."""
+    rows = sum(batch.num_rows for batch in batches)
+    out = np.empty((len(columns), rows), dtype)
+    start = 0
+    for batch in batches:
+        stop = start + batch.num_rows
+        for j, name in enumerate(columns):
+            column = batch.column(name)
+            out[j, start:stop] = _numbers(column)
+        start = stop
+    return out.T
+
+
+def _numbers(column: Any) -> Any:
+    if str(column.type) == "bool":
+        column = column.cast("uint8")
+    return column.to_numpy(**({} if hasattr(column, "chunks") else {"zero_copy_only": False}))

@@ -1,0 +1,66 @@
+"""Datasets that lie in chunks: dense ones, and CSR in AnnData's layout."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from .place import Place, is_csr, matrices
+from .reader import Reader
+
+
+def reader_at(place: Place) -> Reader:
+    """The reader of what is there."""
+    found = place.opened
+    if hasattr(found, "keys"):
+        if is_csr(found):
+            return Csr(place)
+        kind = found.attrs.get("encoding-type")
+        if kind == "csc_matrix":
+            raise ValueError(f"{place} is CSC, whose rows do not lie together: convert it to CSR")
+        raise ValueError(f"{place} is a group, not a matrix; it holds {', '.join(matrices(found))}")
+    return Grid(place)
+
+
+class Grid(Reader):
+    """A dense dataset of HDF5 or zarr."""
+
+    def __init__(self, place: Place) -> None:
+        data = place.opened
+        chunks = getattr(data, "shards", None) or data.chunks or (1,)
+        self._place = place
+        super().__init__(str(place), data.shape, data.dtype, chunk_rows=chunks[0], paths=place.paths)
+
+    def _read(self, start: int, stop: int) -> Any:
+        return np.asarray(self._place.opened[start:stop])
+
+
+class Csr(Reader):
+    """A group with data, indices and indptr, of which indptr is held in memory."""
+
+    def __init__(self, place: Place) -> None:
+        group = place.opened
+        self._place, self._pointers = place, np.asarray(group["indptr"][:], np.int64)
+        shape = tuple(int(side) for side in group.attrs["shape"])
+        if len(self._pointers) != shape[0] + 1:
+            raise ValueError(f"{place}: indptr must have {shape[0] + 1} entries, got {len(self._pointers)}")
+        super().__init__(str(place), shape, group["data"].dtype, sparse=True, paths=place.paths)
+        self._entry_bytes = group["data"].dtype.itemsize + group["indices"].dtype.itemsize
+
+    @property
+    def row_bytes(self) -> float:
+        return max(1.0, float(self._pointers[-1]) * self._entry_bytes / max(1, self.shape[0]))
+
+    def cuts(self, most: float) -> list[tuple[int, int]]:
+        """Segments of about so many entries each, whatever their rows have."""
+        entries = self._pointers - self._pointers[0]
+        marks = np.arange(most, entries[-1] * self._entry_bytes, most) / self._entry_bytes
+        ends = np.unique([0, *np.searchsorted(entries, marks), self.shape[0]])
+        return [(int(a), int(b)) for a, b in pairwise(ends)] or [(0, 0)]
+
+    def _read(self, start: int, stop: int) -> Any:
+        group, pointers = self._place.opened, self._pointers[start : stop + 1]
+        entries = slice(int(pointers[0]), int(pointers[-1]))
+        data, indices = np.asarray(group["data"][entries]), np.asarray(group["indices"][entries])
+        return sp.csr_array((data, indices, pointers - pointers[0]), (stop - start, self.shape[1]))

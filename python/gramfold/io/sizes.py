@@ -1,0 +1,22 @@
+"""How much memory segments take."""
+
+from typing import Any
+
+SEGMENT = 64 << 20  # bytes of a segment: so large that an allocator gives them back to the system
+SHARE = 8  # of `memory`: two segments lie there, and what is made of one
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def segment_bytes(memory: Any) -> float:
+    """How many bytes a segment may take where X may take so many: a number, or a string such as '1.5G'."""
+    if memory is None:
+        return SEGMENT
+    try:
+        text = str(memory).strip().upper().removesuffix("B").removesuffix("I")
+        unit = UNITS.get(text[-1:], 1)
+        size = float(text[:-1] if unit > 1 else text) * unit
+    except ValueError:
+        size = 0.0
+    if isinstance(memory, bool) or not 0 < size < float("inf"):
+        raise ValueError(f"memory must be a number of bytes or a string such as '1.5G', got {memory!r}")
+    return min(SEGMENT, size / SHARE)

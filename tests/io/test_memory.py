@@ -1,0 +1,65 @@
+"""A fit of rows in files takes the memory of its segments, whatever X takes."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import gramfold as gf
+
+ROWS, COLS, CHUNK = 250_000, 300, 5_000  # 300 MB of float32
+ROOM = 150  # MB more than before
+
+
+def write(path):
+    """One chunk of numbers, stored many times without being compressed anew."""
+    import zlib
+
+    import h5py
+
+    X = np.random.default_rng(0).integers(0, 4, (CHUNK, COLS)).astype(np.float32)
+    packed = zlib.compress(X.tobytes(), 1)
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset(
+            "X", (ROWS, COLS), np.float32, chunks=(CHUNK, COLS), compression="gzip", compression_opts=1
+        )
+        for row in range(0, ROWS, CHUNK):
+            made.id.write_direct_chunk((row, 0), packed)
+
+
+def models():
+    return [
+        gf.PCA(5),
+        gf.Ridge(),
+        gf.NMF(5, init="random", max_iter=2, tol=0),
+        gf.KMeans(8, init="random", n_init=1, max_iter=2, random_state=0),
+        gf.GaussianMixture(3, covariance_type="diag", init_params="random_from_data", max_iter=2),
+    ]
+
+
+def peak():
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def fit_all(path):
+    for model in models():  # what is loaded when it is first needed
+        few = gf.blocks(lambda: iter([np.ones((50, 8)), 2 * np.eye(8)]), memory=4096)
+        model.fit(few, np.arange(58.0))
+    gf.blocks(path, memory=1)
+    before = peak()
+    for model in models():
+        model.fit(path, np.arange(ROWS, dtype=np.float32))
+        print(type(model).__name__, round(peak() - before), flush=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
+def test_fits_of_a_compressed_file_take_the_memory_of_its_segments(run_python, tmp_path):
+    path = tmp_path / "rows.h5"
+    write(path)
+    code = "import warnings, sys; warnings.simplefilter('ignore'); sys.path.insert(0, 'io'); "
+    code += f"import test_memory as t; t.fit_all({str(path)!r})"
+    took = dict(line.split() for line in run_python(code, 300).splitlines())
+    assert took
+    assert all(int(more) < ROOM for more in took.values()), took
