@@ -46,12 +46,14 @@ class Source:
         Whether but one pass is to come, for which CSR is not worth transposing.
     """
 
+    held, flat = True, False  # there between passes; though in a file
+
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else as_floats(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
-        self.held = not in_file(stored(self.x))  # in memory
+        self.flat = in_file(stored(self.x))
         self.dtype = self.x.dtype
         self.once = once
         self._transposed: Source | None = None
