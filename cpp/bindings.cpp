@@ -46,7 +46,7 @@ void bind(py::module_& m) {
         [](const Readable<T>& x, int n_threads) {
             const auto xm = rows_of<T>(x);
             const Scan s = without_gil(n_threads, [&](const Run& run) { return scan(xm, run); });
-            return result("Scan", s.sum, s.squares, s.least);
+            return result("Scan", s.sum, s.squares, s.least, s.most);
         },
         py::kw_only(), py::arg("x").noconvert(), py::arg("n_threads"));
     m.def(

@@ -32,13 +32,17 @@ bool File::read_cached([[maybe_unused]] Index at, [[maybe_unused]] Index bytes, 
 #endif
 }
 
-void File::ask_behind([[maybe_unused]] Index at) {
+// The next pieces in the order of the fold, once for all readers.
+void File::ask([[maybe_unused]] Index at, [[maybe_unused]] Index bytes) {
 #ifdef POSIX_FADV_WILLNEED
+    const Index from = backwards_ ? at : at + bytes, sign = backwards_ ? -1 : 1;
     Index asked = asked_.load(std::memory_order_relaxed);
-    if (asked >= at + ahead - piece && asked <= at + 2 * ahead) return;
-    if (!asked_.compare_exchange_strong(asked, at + ahead)) return;  // another reader does it
-    const Index begin = asked > at && asked < at + ahead ? asked : at;
-    posix_fadvise(descriptor_, begin, at + ahead - begin, POSIX_FADV_WILLNEED);
+    const Index reach = asked < 0 ? 0 : sign * (asked - from);  // how far ahead of here all is asked for
+    if (reach >= ahead - piece && reach <= 2 * ahead) return;
+    const Index to = std::max<Index>(0, from + sign * ahead);
+    if (!asked_.compare_exchange_strong(asked, to)) return;  // another reader does it
+    const Index begin = reach > 0 && reach < ahead ? asked : from;
+    posix_fadvise(descriptor_, std::min(begin, to), std::abs(to - begin), POSIX_FADV_WILLNEED);
 #endif
 }
 
@@ -47,7 +51,7 @@ void File::read(Index at, Index bytes, char* to) {
         if (read_cached(at, bytes, to)) return;
         cold_ = true;
     }
-    if (bytes >= worth) ask_behind(at + bytes);
+    if (bytes >= worth) ask(at, bytes);
     while (bytes > 0) {
         const auto got = pread(descriptor_, to, static_cast<std::size_t>(bytes), at);
         if (got < 0 && errno == EINTR) continue;

@@ -25,19 +25,21 @@ struct FileError : std::exception {
 // An open file for one fold. Its readers share the descriptor, and what was asked for ahead.
 class File {
   public:
-    File(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
+    File(int descriptor, std::string path, bool backwards)
+        : descriptor_(descriptor), path_(std::move(path)), backwards_(backwards) {}
 
     // to = so many bytes from `at` on. Where they were not in the system's cache, what follows is asked for.
     void read(Index at, Index bytes, char* to);
 
   private:
     bool read_cached(Index at, Index bytes, char* to);
-    void ask_behind(Index at);
+    void ask(Index at, Index bytes);
 
     int descriptor_;
     std::string path_;
+    bool backwards_;
     std::atomic<bool> cold_{false};
-    std::atomic<Index> asked_{0};  // what lies before it has been asked for
+    std::atomic<Index> asked_{-1};  // what lies before it has been asked for; backwards, what lies behind it
 };
 
 // A matrix in a file, of which the rows and columns that were read last are kept as they lie there. A copy keeps none.

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "fold/threads.hpp"
@@ -75,13 +76,17 @@ class Tree {
 };
 
 thread_local Index chunk_begin = 0, chunk_end = 0;
+thread_local bool next_backwards = false;
 
 }  // namespace
 
 Index fold_detail::rows_to_come(Index row) { return row >= chunk_begin ? std::max<Index>(0, chunk_end - row) : 0; }
 
+void fold_detail::go_backwards(bool backwards) { next_backwards = backwards; }
+
 void* fold_detail::fold(const Plan& plan, const Run& run, const Job& job) {
     Tree tree(plan.chunks, job);
+    const bool backwards = std::exchange(next_backwards, false);
     std::atomic<Index> next{0};
     std::atomic<bool> stop{false};
     std::exception_ptr error;
@@ -92,7 +97,8 @@ void* fold_detail::fold(const Plan& plan, const Run& run, const Job& job) {
         try {
             const std::unique_ptr<void, void (*)(void*)> worker(job.make_worker(job.context), job.delete_worker);
             auto polled = Clock::now();
-            for (Index c; !stop && (c = next++) < plan.chunks;) {
+            for (Index taken; !stop && (taken = next++) < plan.chunks;) {
+                const Index c = backwards ? plan.chunks - 1 - taken : taken;
                 Sums sums = tree.take();
                 const Index begin = plan.first(c), end = plan.first(c + 1);
                 chunk_begin = begin, chunk_end = end;

@@ -78,6 +78,10 @@ struct Job {
 // The sums of the whole, which the caller deletes.
 void* fold(const Plan& plan, const Run& run, const Job& job);
 
+// Whether the next fold of this thread takes its chunks from the last to the first: every second one over a file does,
+// so that what the system has kept of it is read first. The sums are the same bits.
+void go_backwards(bool backwards);
+
 // How many rows from this one on the calling thread is about to have in its chunk.
 Index rows_to_come(Index row);
 

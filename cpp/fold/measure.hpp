@@ -10,11 +10,11 @@
 namespace gramfold {
 
 struct Scan {
-    double sum = 0, squares = 0, least = std::numeric_limits<double>::infinity();
+    double sum = 0, squares = 0, least = std::numeric_limits<double>::infinity(), most = -least;
 
     void clear() { *this = {}; }
     Scan& operator+=(const Scan& o) {
-        sum += o.sum, squares += o.squares, least = std::min(least, o.least);
+        sum += o.sum, squares += o.squares, least = std::min(least, o.least), most = std::max(most, o.most);
         return *this;
     }
 
@@ -23,25 +23,25 @@ struct Scan {
     void add(const T* x, Index stride, Index n) {
         using V = Vec<T>;
         constexpr Index w = lanes<T>;
-        V s = {}, q = {}, low = V{} + std::numeric_limits<T>::infinity();
+        V s = {}, q = {}, low = V{} + std::numeric_limits<T>::infinity(), high = -low;
         Index i = 0;
         if (stride == 1)
             for (; i + w <= n; i += w) {
                 const V v = load<V>(x + i);
-                s += v, q += v * v, low = v < low ? v : low;
+                s += v, q += v * v, low = v < low ? v : low, high = v > high ? v : high;
             }
         for (Index l = 0; i && l < w; ++l) {
             sum += double(s[l]), squares += double(q[l]);
-            least = std::min(least, double(low[l]));
+            least = std::min(least, double(low[l])), most = std::max(most, double(high[l]));
         }
         for (; i < n; ++i) {
             const double v = double(x[i * stride]);
-            sum += v, squares += v * v, least = std::min(least, v);
+            sum += v, squares += v * v, least = std::min(least, v), most = std::max(most, v);
         }
     }
 };
 
-// Sum, sum of squares and least entry, in one read.
+// Sum, sum of squares, least and greatest entry, in one read.
 template <class T>
 Scan scan(Rows<T> x, const Run& run) {
     if (x.by_cols()) x.transpose();

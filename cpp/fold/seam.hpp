@@ -118,7 +118,8 @@ Matrix<const T> strided(const Strided<T>& x) {
 // An array that is the view of a map of a file, of which nothing is read through that map.
 class InFile {
   public:
-    explicit InFile(const py::array& x) {
+    // beside: what lies in it is read with that of another one.
+    explicit InFile(const py::array& x, const InFile* beside = nullptr) {
         if (Py_TYPE(x.ptr()) == py::detail::npy_api::get().PyArray_Type_) return;
         const py::object file = py::getattr(x, "gramfold_file", py::none());
         if (file.is_none()) return;
@@ -132,15 +133,24 @@ class InFile {
         if (!found || now.st_size != file.attr("size").cast<off_t>() ||
             changed != file.attr("changed").cast<std::int64_t>())
             throw_os_error(EIO, "it has been changed since it was opened", file.attr("path").cast<std::string>());
-        file_ = std::make_shared<File>(descriptor, file.attr("path").cast<std::string>());
+        backwards_ = beside ? beside->backwards_ : next_backwards(file);
+        file_ = std::make_shared<File>(descriptor, file.attr("path").cast<std::string>(), backwards_);
     }
     explicit operator bool() const { return bool(file_); }
     const std::shared_ptr<File>& file() const { return file_; }
     Index at() const { return at_; }
 
   private:
+    static bool next_backwards(const py::object& file) {
+        const auto passes = file.attr("passes").cast<std::int64_t>();
+        file.attr("passes") = passes + 1;
+        fold_detail::go_backwards(passes % 2);
+        return passes % 2;
+    }
+
     std::shared_ptr<File> file_;
     Index at_ = 0;
+    bool backwards_ = false;
 };
 
 // The rows of an array of T or of items that are read as T, in any order and at any address.
@@ -209,7 +219,7 @@ Csr<T, I> csr(const py::tuple& x) {
     require(rises, "indptr must rise from 0 to at most the number of entries of data and of indices");
     require(cols >= 0 && (cols > 0 || at[rows] == 0), "cols must be at least 0, and above it if there are entries");
     if (const InFile in(data); in && data.size()) {
-        const InFile columns(indices);
+        const InFile columns(indices, &in);
         require(bool(columns), "indices must lie in a file if data do");
         return {{in.file(), in.at(), data.itemsize()},
                 converter_of<T>(data),

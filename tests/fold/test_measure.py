@@ -11,21 +11,21 @@ DENSE = [lay for name, lay in LAYOUTS.items() if not name.startswith("csr")]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (257, 600), (3000, 17)], ids=str)
-def test_scan_gives_sum_squares_and_least(kernels, dtype, shape):
+def test_scan_gives_sum_squares_least_and_most(kernels, dtype, shape):
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
     # Signed sums cancel: the rounding is that of the sum of magnitudes; short sums are in x's own type.
     # Across them in float64, one after the other.
     eps = max(8 * np.finfo(dtype).eps, 1e-13)
     for lay in DENSE:
-        total, squares, least = kernels.scan(x=lay(x), n_threads=2)
+        total, squares, least, most = kernels.scan(x=lay(x), n_threads=2)
         assert_allclose(total, x.sum(dtype=np.float64), rtol=0, atol=eps * np.abs(x).sum(dtype=float))
         assert_allclose(squares, np.square(x, dtype=np.float64).sum(), rtol=eps)
-        assert least == x.min()
+        assert (least, most) == (x.min(), x.max())
 
 
-def test_scan_of_nothing_is_zero_and_infinite(kernels, dtype):
-    assert kernels.scan(x=np.empty((1, 0), dtype), n_threads=1) == (0.0, 0.0, np.inf)
-    assert kernels.scan(x=np.empty((0, 3), dtype), n_threads=1) == (0.0, 0.0, np.inf)
+def test_a_scan_of_nothing_is_zero_and_infinite(kernels, dtype):
+    assert kernels.scan(x=np.empty((1, 0), dtype), n_threads=1) == (0.0, 0.0, np.inf, -np.inf)
+    assert kernels.scan(x=np.empty((0, 3), dtype), n_threads=1) == (0.0, 0.0, np.inf, -np.inf)
 
 
 @pytest.mark.parametrize("shape", [*[(n, k) for n, _, k in SHAPES], (2000, 17)], ids=str)

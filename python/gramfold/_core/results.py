@@ -15,6 +15,7 @@ class Scan(NamedTuple):
     sum: float
     squares: float
     least: float
+    most: float
 
 
 class Swept(NamedTuple):

@@ -59,14 +59,24 @@ def finite(x: Any) -> bool:
 
 
 def scanned(x: Any, n_threads: int) -> Any:
-    """Sum, squares and least of the stored entries; of what lies in a file they are kept with it."""
-    kept = getattr(x, "gramfold_scan", None)
-    if kept is None:
-        numbers = stored(x)
-        kept = kernels.scan(x=numbers if numbers.ndim == 2 else numbers.reshape(1, -1), n_threads=n_threads)
-        if in_file(stored(x)):
-            x.gramfold_scan = kept
-    return kept
+    """The scan of the stored entries; of what lies in a file it is kept with it."""
+    numbers = stored(x)
+    lies = in_file(numbers)
+    if lies and x.scan is not None:
+        return x.scan
+    found = kernels.scan(x=numbers if numbers.ndim == 2 else numbers.reshape(1, -1), n_threads=n_threads)
+    if lies:
+        x.scan = found
+    return found
+
+
+def largest(x: Any) -> float:
+    """The largest magnitude of the stored entries of an array or CSR matrix; 0 of none."""
+    numbers = stored(x)
+    if in_file(numbers):
+        scan = scanned(x, 1)
+        return float(max(scan.most, -scan.least))
+    return max(float(np.max(numbers, initial=0)), -float(np.min(numbers, initial=0)))
 
 
 def missing(x: Any) -> int:
@@ -77,10 +87,12 @@ def missing(x: Any) -> int:
 class Floats(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of numbers that is read as floats, as are some of its rows and columns; entries are converted.
 
-    Or an array that lies in a file, of which no more is read than what is taken.
+    Or an array that lies in a file, of which no more is read than what is taken; `scan` is what `scanned` found.
 
     It acts as the array `stored.astype(dtype)`, which is made for what has not been taught otherwise.
     """
+
+    scan: Any = None
 
     def __init__(self, numbers: Array) -> None:
         self.stored, self.dtype = numbers, float_of(numbers.dtype)
@@ -176,6 +188,7 @@ class _FloatCsr:
     Where they lie in a file `indices` is a copy as well, and `places` what there is.
     """
 
+    scan: Any = None
     stored: Array
     places: Array
     indptr: Array

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
-from ..fit.floats import Floats, as_floats, finite, pieces, places, scanned, stored
+from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
 from ..fit.inputs import about_nan, sound_csr
 from ..fit.on_disk import in_file
 from ..linalg.powers import times_power
@@ -46,13 +46,14 @@ class Source:
         Whether but one pass is to come, for which CSR is not worth transposing.
     """
 
-    held = True  # in memory
+    held, flat = True, False  # there between passes; though in a file
 
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else as_floats(x)
         self.sparse = sp.issparse(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
+        self.flat = in_file(stored(self.x))
         self.dtype = self.x.dtype
         self.once = once
         self._transposed: Source | None = None
@@ -164,9 +165,7 @@ class Source:
     @property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        values = stored(self.values)
-        some = (values,) if not in_file(values) else (part for _, part in pieces(self.values))
-        return max(max(float(np.max(a, initial=0)), -float(np.min(a, initial=0))) for a in some)
+        return largest(self.x)
 
     @property
     def least(self) -> float:

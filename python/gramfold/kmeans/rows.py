@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, each_part
-from ..fit.floats import stored
+from ..fit.floats import largest
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
 from ..fold.source import Array
@@ -94,16 +94,11 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-
-    def size(a: Any) -> float:
-        values = stored(a)
-        return max(float(np.max(values, initial=0)), -float(np.min(values, initial=0)))
-
     parts = given.parts if isinstance(given, Blocks) else (given,)
-    largest = max(map(size, chain(parts, (a for a in others if a is not None))))
-    exponent = math.frexp(largest)[1]
+    most = max(map(largest, chain(parts, (a for a in others if a is not None))))
+    exponent = math.frexp(most)[1]
     low, high = RANGE[given.dtype]
-    return 0 if largest == 0 or low <= exponent <= high else -exponent
+    return 0 if most == 0 or low <= exponent <= high else -exponent
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:

@@ -102,7 +102,7 @@ class Sieve:
         """Whether so many seeds still to come, of so many candidates each, are worth a sketch."""
         return (
             not x.sparse
-            and (x.held or x.rows * x.cols <= FITS)
+            and ((x.held and not x.flat) or x.rows * x.cols <= FITS)
             and seeds >= SEEDS
             and candidates <= MOST
             and x.cols <= 2**16

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._core import kernels
 from ..fit.floats import name_of, pieces
 from ..fold.engine import State, run
 from ..fold.observed import Observed
@@ -131,6 +132,23 @@ def squared_rows(rows: Source | Observed, shared: None, state: State) -> None:
             np.einsum("ij,ij->i", x, x, out=squares[at], dtype=squares.dtype)
 
 
+def _lengths(x: Source | Observed) -> Array:
+    """|x| of each row: NaN where some of it is."""
+    if x.sparse or isinstance(x, Observed):
+        return np.sqrt(row_squares(x))
+    lengths = np.empty((x.rows, 1), x.dtype)
+    run(lengths_of_rows, x, state={"lengths": lengths})
+    return lengths.ravel()
+
+
+def lengths_of_rows(rows: Source, shared: None, state: State) -> None:
+    """A pass: |x| of each dense row into `lengths`."""
+    kernels.distances(
+        x=rows.kernel, centers=np.zeros((1, rows.cols), rows.dtype), out=state["lengths"],
+        n_threads=rows.n_threads,
+    )  # fmt: skip
+
+
 def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None:
     """A pass: the largest magnitude of each row into `largest`."""
     size = abs(rows.x)
@@ -145,7 +163,7 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
         return
     lowest = LOWEST[name_of(x.dtype)]
     with np.errstate(all="ignore"):
-        which = np.flatnonzero(~(row_squares(x) >= np.ldexp(1.0, 2 * (lowest - scale.x))))
+        which = np.flatnonzero(~(_lengths(x) >= np.ldexp(1.0, lowest - scale.x)))
     if not which.size:
         return
     sizes = np.empty(len(which), x.dtype)

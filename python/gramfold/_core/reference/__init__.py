@@ -201,11 +201,12 @@ def hals(
 
 @reads_floats
 def scan(*, x, n_threads):
-    """Sum, sum of squares and least entry."""
+    """Sum, sum of squares, least and greatest entry."""
     return Scan(
         float(np.sum(x, dtype=np.float64)),
         float(np.sum(np.square(x, dtype=np.float64))),
         float(np.min(x, initial=np.inf)),
+        float(np.max(x, initial=-np.inf)),
     )
 
 
