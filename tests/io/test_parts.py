@@ -148,3 +148,22 @@ def test_columns_of_a_wide_matrix_are_gathered_in_few_reads(monkeypatch):
     found = run(lambda part, shared, state: part.x.sum(), source_of(blocks, 1).transposed)
     np.testing.assert_allclose(found, X.sum())
     assert rows.reads == [(0, 20), (20, 40), (40, 60)]
+
+
+def test_parquet_is_decoded_in_batches_far_smaller_than_a_row_group(tmp_path, monkeypatch):
+    from pyarrow import parquet
+
+    sizes = []
+
+    class Noting(parquet.ParquetFile):
+        def iter_batches(self, *arguments, **options):
+            for batch in super().iter_batches(*arguments, **options):
+                sizes.append(batch.num_rows)
+                yield batch
+
+    parquet.write_table(files.table(files.rows()), tmp_path / "x.parquet")
+    blocks = small(tmp_path / "x.parquet")
+    monkeypatch.setattr(parquet, "ParquetFile", Noting)
+    np.testing.assert_array_equal(files.whole(blocks), files.rows())
+    assert max(sizes) == 1024 // (COLS * 4)
+    assert sum(sizes) == ROWS

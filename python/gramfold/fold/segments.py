@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._core.results import Scan
 from ..fit.blocks import Blocks, mapped
 from ..fit.inputs import named_rows
 from ..io.parts import Parts
@@ -74,7 +75,7 @@ class Segments(Source):
         return self.take(slice(None))
 
     @cached_property
-    def _scans(self) -> list[tuple[float, float, float]]:
+    def _scans(self) -> list[Scan]:
         return list(each(self, lambda part, at: part._scan))
 
     @cached_property
@@ -85,7 +86,9 @@ class Segments(Source):
     @cached_property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        return max(each(self, lambda part, at: part.largest))
+        if self.held:
+            return max(part.largest for part in self.parts)
+        return max(0.0, *(max(scan.most, -scan.least) for scan in self._scans))
 
     @cached_property
     def entries(self) -> int:
@@ -133,8 +136,8 @@ class Segments(Source):
             for part in self.parts:
                 part.check_finite(estimator)
             return
-        for i, (_, squares, _) in enumerate(self._scans):
-            if not np.isfinite(squares):
+        for i, scan in enumerate(self._scans):
+            if not np.isfinite(scan.squares):
                 with named_rows(self.spans[i]):
                     self.parts[i].check_finite(estimator)
 

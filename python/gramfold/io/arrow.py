@@ -15,8 +15,8 @@ from .opening import opened
 from .reader import Reader
 
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
-BATCH = 1 << 16  # rows that are decoded together
-BUFFER = 1 << 20  # bytes of each column that are read together
+BATCH = 1 << 24  # bytes of rows that are decoded together
+BUFFERS, LEAST_BUFFER = 1 << 24, 1 << 13  # bytes of all columns, and of each, that are read together
 
 
 class Batches(Forward):
@@ -33,6 +33,8 @@ class Batches(Forward):
     paths : list of str
     """
 
+    _together: float = BATCH
+
     def __init__(
         self, name: str, schema: Any, units: Sequence[tuple[Any, int]], nulls: bool, paths: list[str]
     ) -> None:
@@ -44,6 +46,11 @@ class Batches(Forward):
             paths=paths, header=_header(schema, self._columns),
         )  # fmt: skip
 
+    def cuts(self, most: float) -> list[tuple[int, int]]:
+        """As of any reader; nor is more decoded together."""
+        self._together = min(BATCH, most)
+        return super().cuts(most)
+
     def _unit(self, row: int) -> int:
         return int(self._starts[max(0, bisect_right(self._starts[:-1], row) - 1)])
 
@@ -54,8 +61,8 @@ class Batches(Forward):
     def _batches(self, unit: Any) -> Iterator[Any]:
         raise NotImplementedError
 
-    def _filled(self, pieces: list[Any]) -> Any:
-        return filled(pieces, self._columns, self.dtype)
+    def _filled(self, pieces: Iterator[Any], rows: int) -> Any:
+        return filled(pieces, rows, self._columns, self.dtype)
 
 
 class Parquet(Batches):
@@ -76,8 +83,10 @@ class Parquet(Batches):
     def _batches(self, unit: Any) -> Iterator[Any]:
         path, group = unit
         parquet = require("pyarrow.parquet", extra="files")
-        with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
-            yield from file.iter_batches(BATCH, row_groups=[group], columns=self._columns)
+        buffer = max(LEAST_BUFFER, BUFFERS // self.shape[1])
+        rows = max(1, int(self._together // self.row_bytes))
+        with parquet.ParquetFile(path, buffer_size=buffer) as file:
+            yield from file.iter_batches(rows, row_groups=[group], columns=self._columns)
 
 
 def _check_same(first: Any, schema: Any, path: str, before: str) -> None:
@@ -102,10 +111,11 @@ class Ipc(Batches):
     def __init__(self, path: str) -> None:
         ipc = require("pyarrow.ipc", extra="files")
         with opened(path, "Arrow", lambda: ipc.open_file(_source(path))) as file:
-            found = [file.get_batch(i) for i in range(file.num_record_batches)]
-            units = [(i, batch.num_rows) for i, batch in enumerate(found)]
-            nulls = any(column.null_count for batch in found for column in batch.columns)
-            schema = file.schema
+            schema, units, nulls = file.schema, [], False
+            for i in range(file.num_record_batches):
+                batch = file.get_batch(i)
+                units.append((i, batch.num_rows))
+                nulls = nulls or any(column.null_count for column in batch.columns)
         self._path = path
         super().__init__(path, schema, units, nulls, [path])
 

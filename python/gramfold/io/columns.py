@@ -1,6 +1,6 @@
 """Columns of Arrow as rows of one dtype."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,21 +38,20 @@ def _dtype(kind: Any) -> np.dtype[Any] | None:
     return dtype if float_of(dtype) is not None and not str(kind).startswith("decimal") else None
 
 
-def filled(batches: Sequence[Any], columns: Sequence[str], dtype: np.dtype[Any]) -> Any:
-    """Batches as rows: an array whose columns are contiguous, NaN where there is a null."""
-    rows = sum(batch.num_rows for batch in batches)
+def filled(batches: Iterable[Any], rows: int, columns: Sequence[str], dtype: np.dtype[Any]) -> Any:
+    """Batches as so many rows: an array whose columns are contiguous, NaN where there is a null."""
     out = np.empty((len(columns), rows), dtype)
     start = 0
     for batch in batches:
         stop = start + batch.num_rows
-        for j, name in enumerate(columns):
-            column = batch.column(name)
+        chosen = batch.columns if batch.num_columns == len(columns) else map(batch.column, columns)
+        for j, column in enumerate(chosen):
             out[j, start:stop] = _numbers(column)
         start = stop
     return out.T
 
 
 def _numbers(column: Any) -> Any:
-    if str(column.type) == "bool":
+    if column.type.bit_width == 1:  # of booleans
         column = column.cast("uint8")
-    return column.to_numpy(**({} if hasattr(column, "chunks") else {"zero_copy_only": False}))
+    return column.to_numpy(zero_copy_only=False)

@@ -32,13 +32,13 @@ class Forward(Reader):
         """Blocks from such a row on."""
         raise NotImplementedError
 
-    def _filled(self, pieces: list[Any]) -> Any:
-        """Blocks and slices of them as rows."""
-        return stacked([as_rows(piece) for piece in pieces])
+    def _filled(self, pieces: Iterator[Any], rows: int) -> Any:
+        """Blocks and slices of them as so many rows."""
+        return stacked(list(map(as_rows, pieces)) or [self.empty])
 
     def _read(self, start: int, stop: int) -> Any:
         try:
-            return self._filled(list(self._pieces(start, stop)))
+            return self._filled(self._pieces(start, stop), stop - start)
         except BaseException:
             self._blocks = None
             raise
