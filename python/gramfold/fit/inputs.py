@@ -171,7 +171,7 @@ class _Checked:
 
 def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:
     """Whether X lies in a file and is read as a float that is wanted; else it is read into memory."""
-    lies = in_file(stored(X)) if isinstance(X, Floats) or sp.issparse(X) else in_file(X)
+    lies = in_file(stored(X) if isinstance(X, Floats) or getattr(X, "format", None) == "csr" else X)
     return lies and X.ndim == 2 and float_of(X.dtype) in _wanted(checks["dtype"]) and not checks.get("order")
 
 
