@@ -73,7 +73,7 @@ def open_zarr(path):
 def test_rows_of_very_different_lengths_are_cut_by_their_entries(tmp_path):
     import h5py
 
-    X = sp.random_array((300, 40), density=0.02, rng=np.random.default_rng(0), format="lil")
+    X = sp.random(300, 40, 0.02, format="lil", random_state=0)
     X[100:105] = 1.0
     X = X.tocsr()
     with h5py.File(tmp_path / "x.h5", "w") as file:
