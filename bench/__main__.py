@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from bench import machine
 from bench.frame import Case, Row, Settings, measure, table, verdict
 
-FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls", "files")
+FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls",
+            "files")  # fmt: skip
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans", "spams-bin",
             "pyrpca", "pomegranate")  # fmt: skip
 SIZES = ("small", "middle", "large")

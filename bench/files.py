@@ -1,4 +1,4 @@
-"""Fits on files: beside the rate of the disk, beside memory, and beside the libraries of formats; and what they take."""
+"""Fits on files, beside the rate of the disk, beside memory, and beside the libraries of formats."""
 
 import json
 import os
@@ -32,12 +32,13 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 }
 
 LEGEND = f"""\
-cold: nothing of the file is in the system's cache when the fit begins; ratio: bytes that the fit's passes read a second,
-  of the rate at which a plain loop of preadv reads the same file, cold too, in the same run.
+cold: nothing of the file is in the system's cache when the fit begins; ratio: the bytes that its passes
+  read a second, of the rate at which a plain loop of preadv reads the same file, cold too, in the same run.
 warm: all of it is in the cache; ratio: the time of the same fit on the array in memory by that on the file.
-formats: chunks compressed by gzip (HDF5), zstd (zarr, Parquet); ratio: as cold, beside the file's own library, that reads
-  all of it once in one thread.
-peak GB: the most memory that the process had, beside what it had before the fit; the criterion is {MOST:g} at {ROWS["large"]:,} rows.
+formats: chunks compressed by gzip (HDF5), zstd (zarr, Parquet); ratio: as cold, beside the file's own
+  library, that reads all of it once in one thread.
+peak GB: the most memory that the process had, beside what it had before the fit; to be at most {MOST:g} at
+  {ROWS["large"]:,} rows.
 Quality: the bits of the fit in memory (warm)."""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
@@ -50,21 +51,23 @@ def cases() -> Iterator[Case]:
     """Every case, in the order of the tables."""
     for size, rows in ROWS.items():
         for way, least in (("cold", 0.9), ("warm", 0.8)):
-            if way == "warm" and size == "large":
-                continue  # twice the memory
-            for name in MODELS:
-                criterion = f"{way} {name}"
-                yield Case(way, f"{size} {way} {name}", "float32", criterion, least, partial(_case, way, name, rows), size)
-        if size == "small":
-            for form in FORMATS:
-                criterion = f"{form} read as fast as by its library"
-                yield Case("formats", f"{size} {form}", "float32", criterion, 0.8, partial(_case, form, "PCA(20)", rows), size)
+            for name in MODELS if way == "cold" or size != "large" else ():  # warm: twice the memory
+                run = partial(_case, way, name, rows)
+                yield Case(way, f"{size} {way} {name}", "float32", f"{way} {name}", least, run, size)
+        for form in FORMATS if size == "small" else ():
+            run = partial(_case, form, "PCA(20)", rows)
+            criterion = f"{form} read as fast as by its library"
+            yield Case("formats", f"{size} {form}", "float32", criterion, 0.8, run, size)
 
 
 def _case(way: str, name: str, rows: int, settings: Settings, limits: Limits) -> Row:
     path = _file(rows, "npy" if way in ("cold", "warm") else way)
-    job = json.dumps({"way": way, "name": name, "path": str(path), "threads": settings.threads, "repeat": settings.repeat})
-    done = subprocess.run([sys.executable, "-m", "bench.files", job], stdout=subprocess.PIPE, check=True, text=True)
+    job = json.dumps(
+        {"way": way, "name": name, "path": str(path), "threads": settings.threads, "repeat": settings.repeat}
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.files", job], stdout=subprocess.PIPE, check=True, text=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -90,7 +93,9 @@ def _file(rows: int, form: str) -> Path:
         import h5py
 
         with h5py.File(path, "w") as file:
-            data = file.create_dataset("x", (rows, COLS), "f4", chunks=(2000, COLS), compression="gzip", compression_opts=1)
+            data = file.create_dataset(
+                "x", (rows, COLS), "f4", chunks=(2000, COLS), compression="gzip", compression_opts=1
+            )
             _fill(data, rows)
     elif form == "zarr":
         import zarr
@@ -101,7 +106,9 @@ def _file(rows: int, form: str) -> Path:
         from pyarrow.parquet import ParquetWriter
 
         names = [str(c) for c in range(COLS)]
-        with ParquetWriter(path, pa.schema([(name, pa.float32()) for name in names]), compression="zstd") as file:
+        with ParquetWriter(
+            path, pa.schema([(name, pa.float32()) for name in names]), compression="zstd"
+        ) as file:
             for some in _planted(rows):
                 file.write_table(pa.table(dict(zip(names, some.T, strict=True))))
     return path
@@ -213,7 +220,8 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     peer = median(peers) * (1 if way == "warm" else passes)
     return {
         "passes": passes, "ours s": found, "peer s": peer, "ratio": peer / found, "peak GB": peak,
-        "GB/s": passes * size / found / 1e9, "equal_quality": bool(equal), "ours_seconds": ours, "peer_seconds": peers,
+        "GB/s": passes * size / found / 1e9, "equal_quality": bool(equal), "ours_seconds": ours,
+        "peer_seconds": peers,
     }  # fmt: skip
 
 

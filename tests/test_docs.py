@@ -31,6 +31,13 @@ def test_the_readmes_example_prints_what_it_shows():
     assert printed.getvalue() == output
 
 
+def test_the_readmes_fit_on_a_file_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"<!-- files -->\n```python\n(.*?)```", README, re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "(50, 300) (20000,)\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy", "x.npy"]
+
+
 NO_FUNCTIONS = {"SKOPS_TYPES", "datasets", "patches", "plot"}
 
 

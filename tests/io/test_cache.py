@@ -36,7 +36,7 @@ def test_a_cache_is_used_again_until_the_file_changes(tmp_path, monkeypatch):
     path, kept = files.hdf5(tmp_path, files.rows()), tmp_path / "c.npy"
     small(path, cache=kept)
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_write", None)
+        patch.setattr(cache, "write_npy", None)
         assert small(path, cache=str(kept)).shape == files.rows().shape
     before = kept.read_bytes()
     files.hdf5(tmp_path, files.rows(seed=1))

@@ -12,6 +12,7 @@ from ..fit.arguments import flag
 from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_atoms, read_rows
+from ..fit.out import rows_to_file
 from ..fold.engine import State, run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -153,6 +154,7 @@ class SparseCoder(BaseCoder):
             self.n_components_ = len(atoms)
         return self
 
+    @rows_to_file
     def transform(self, X: Any, y: Any = None) -> Any:
         """Codes of X, of shape (n_samples, n_components), twice as wide with `split_sign`."""
         if not hasattr(self, "n_features_in_"):

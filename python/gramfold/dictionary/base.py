@@ -14,6 +14,7 @@ from ..fit.arguments import Seed, check_reporting, choice, effective_threads, fl
 from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
+from ..fit.out import rows_to_file
 from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -50,6 +51,7 @@ class BaseDictionaryLearning(BaseCoder):
     _about_nan = "missing='mask' leaves such entries out"
     _coders: Mapping[str, str] = CODERS
 
+    @rows_to_file
     def transform(self, X: Any) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components)."""
         check_is_fitted(self)

@@ -12,6 +12,7 @@ from ..fit.arguments import Seed, choice, effective_threads
 from ..fit.callbacks import fit_task, told
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
+from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.observe import observe
 from ..fold.observed import Observed
@@ -204,6 +205,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         """`fit(X, mask=mask).transform(X, mask=mask)`."""
         return self.fit(X, mask=mask).transform(X, mask=mask)
 
+    @rows_to_file
     def transform(self, X: Any, mask: Any = None) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components); `mask` as in `fit`."""
         check_is_fitted(self)

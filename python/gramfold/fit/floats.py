@@ -87,7 +87,7 @@ def missing(x: Any) -> int:
 class Floats(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of numbers that is read as floats, as are some of its rows and columns; entries are converted.
 
-    Or an array that lies in a file, of which no more is read than what is taken; `scan` is what `scanned` found.
+    Or an array that lies in a file, of which no more is read than what is taken; `scan` is what one gave.
 
     It acts as the array `stored.astype(dtype)`, which is made for what has not been taught otherwise.
     """

@@ -98,8 +98,7 @@ class ObservedSegments(Observed):
             some = [part.some(rows) for part, rows in zip(self.parts, inside, strict=True)]
         else:
             some = [part for _, part in self.parts.some(index)] or [self.parts.empty]
-        gathered = ObservedSegments(some)
-        return Observed(gathered.x, gathered.weights, self.n_threads)
+        return Observed(*ObservedSegments(some)._gathered(slice(0, self.cols)), self.n_threads)
 
     def _cut(self, start: int, stop: int) -> Any:
         if isinstance(self.parts, Parts):

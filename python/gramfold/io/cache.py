@@ -1,14 +1,13 @@
 """A flat copy of rows that are slow to read, made once."""
 
-import errno
 import os
-import shutil
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from .flat import npy
+from .npy import write_npy
 from .parts import Parts
 
 MARK = b"gramfold cache "  # behind the numbers, and after it the digest of the source's fingerprint
@@ -36,7 +35,7 @@ def cached(parts: Parts, path: str) -> Any:
                 "give another name"
             )
     else:
-        _write(parts, path, MARK + (digest or b"0" * 64))
+        write_npy(path, parts, int(parts.starts[-1]), "cache", MARK + (digest or b"0" * 64))
     return npy(path)
 
 
@@ -56,30 +55,3 @@ def _mark_of(path: str) -> bytes:
     with open(path, "rb") as file:
         file.seek(max(0, os.path.getsize(path) - size))
         return file.read()
-
-
-def _write(parts: Parts, path: str, mark: bytes) -> None:
-    """Write all rows under another name, and give the file its own when it is whole."""
-    shape, dtype = (int(parts.starts[-1]), parts.empty.shape[1]), parts.empty.dtype
-    _check_room(path, shape[0] * shape[1] * dtype.itemsize)
-    unfinished = f"{path}.{os.getpid()}.unfinished"
-    try:
-        with open(unfinished, "xb") as file:
-            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_2_0(file, header)
-            for rows in parts:
-                file.write(np.ascontiguousarray(rows).data)
-            file.write(mark)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
-        raise
-
-
-def _check_room(path: str, needed: int) -> None:
-    free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
-    if needed > free:
-        raise OSError(errno.ENOSPC, f"cache={path!r} takes {needed:,} bytes, but {free:,} are free")

@@ -13,6 +13,7 @@ from ..fit.arguments import Seed, check_reporting, choice, effective_threads, re
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.engine import run
 from ..fold.source import Array
@@ -71,6 +72,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         """Learn the centroids and return the distances of the rows to them, (n_samples, n_clusters)."""
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
+    @rows_to_file
     def predict(self, X: Any) -> Labels:
         """Give each row of X the number of its nearest centroid, of equally near ones the least.
 
@@ -85,6 +87,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         x, centers = self._fixed(X)
         return self._assign(x, centers, None, 0)[0]
 
+    @rows_to_file
     def transform(self, X: Any) -> Array:
         """Return the distances of the rows of X to the centroids, (n_samples, n_clusters).
 

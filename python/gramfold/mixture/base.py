@@ -15,6 +15,7 @@ from ..fit.callbacks import told
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
+from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.source import Array
 from . import em
@@ -59,16 +60,19 @@ class BaseMixture(DensityMixin, Estimator):
     def _n_parameters(self) -> int:
         """Count the free parameters."""
 
+    @rows_to_file
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Give the most probable component of each row, of shape (n_samples,)."""
         return self._posterior(X).labels
 
+    @rows_to_file
     def predict_proba(self, X: Any) -> Array:
         """Give the probabilities of the components for each row, of shape (n_samples, n_components)."""
         resp = self._posterior(X, resp=True).resp
         assert resp is not None
         return resp
 
+    @rows_to_file
     def score_samples(self, X: Any) -> Double:
         """Give the log-likelihood of each row, of shape (n_samples,)."""
         return self._posterior(X).score

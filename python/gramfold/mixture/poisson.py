@@ -11,6 +11,7 @@ from ..fit.arguments import Seed, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.out import rows_to_file
 from ..fold.source import Array
 from .base import (
     BaseMixture,
@@ -168,10 +169,12 @@ class PoissonMixture(BaseMixture):
         """Fit, and give the most probable component of each row."""
         return self.fit(X, sample_weight=sample_weight, exposure=exposure).predict(X, exposure)
 
+    @rows_to_file
     def predict(self, X: Any, exposure: Any = None) -> NDArray[np.int64]:
         """Give the most probable component of each row, of shape (n_samples,)."""
         return self._posterior(X, exposure=exposure).labels
 
+    @rows_to_file
     def predict_proba(self, X: Any, exposure: Any = None) -> Array:
         """Give the probabilities of the components for each row, of shape (n_samples, n_components).
 
@@ -182,6 +185,7 @@ class PoissonMixture(BaseMixture):
         resp[np.isneginf(score)] = self.weights_
         return resp
 
+    @rows_to_file
     def score_samples(self, X: Any, exposure: Any = None) -> Double:
         """Give the log-likelihood of each row, -inf if no component can have made it."""
         return self._posterior(X, exposure=exposure).score

@@ -13,6 +13,7 @@ from ..fit.estimator import Estimator
 from ..fit.floats import name_of
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
+from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.observe import observe
 from ..fold.observed import Observed
@@ -55,6 +56,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     components_: Array
     n_components_: int
 
+    @rows_to_file
     def transform(self, X: Any, mask: Any = None) -> Array:
         """Find W for new rows with the components fixed, each row to convergence.
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..fit.arguments import effective_threads
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fit.out import rows_to_file
 from ..fit.row_weights import RowWeights
 from ..fold.engine import run
 from ..fold.segments import source_of
@@ -31,6 +32,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
     explained_variance_: Array
     noise_variance_: float
 
+    @rows_to_file
     def transform(self, X: Any) -> Array:
         """Give the coordinates of rows in the components.
 
@@ -113,6 +115,7 @@ class GaussianComponents(LinearComponents):
         precision.flat[:: len(precision) + 1] += 1 / noise
         return precision
 
+    @rows_to_file
     def score_samples(self, X: Any) -> Array:
         """Log-likelihood of each row under the model; see `get_precision` for when there is none."""
         check_is_fitted(self)

@@ -13,6 +13,7 @@ from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
+from ..fit.out import rows_to_file
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
 from ..fold.segments import source_of
@@ -212,6 +213,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
             self._moments = sums
         return self
 
+    @rows_to_file
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_is_fitted(self)

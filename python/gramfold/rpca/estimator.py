@@ -17,6 +17,7 @@ from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
 from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
+from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.engine import run
 from ..linalg.blas import one_thread
@@ -185,6 +186,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             )
         return self
 
+    @rows_to_file
     def transform(self, X: Any, mask: Any = None) -> Array:
         """Code each row in the learned subspace, robustly: by the least sum of absolute errors.
 

@@ -16,6 +16,7 @@ from ..fit.arguments import effective_threads, real, whole
 from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
+from ..fit.out import rows_to_file
 from ..fit.unchanged import unchanged_on_error
 from ..fold.engine import run
 from ..fold.source import Source
@@ -147,6 +148,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
             self.n_samples_seen_ = x.rows + (0 if first else self.n_samples_seen_)
         return self
 
+    @rows_to_file
     def transform(self, X: Any, mask: Any = None) -> Array:
         """Code rows robustly in the subspace of now, which is left as it is.
 
