@@ -104,6 +104,15 @@ def test_open_objects_of_each_library_are_read_as_their_files_are(tmp_path):
         np.testing.assert_array_equal(whole(small(dataset.dataset(given, format=form))), X)
 
 
+def test_columns_that_are_stored_together_are_no_rows(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_group("X").attrs["encoding-type"] = "csc_matrix"
+    with pytest.raises(ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert it to CSR"):
+        gf.blocks(f"{tmp_path / 'x.h5'}::X")
+
+
 def test_what_lies_flat_in_hdf5_is_read_flat(tmp_path):
     import h5py
 
