@@ -73,7 +73,7 @@ def open_zarr(path):
 def test_rows_of_very_different_lengths_are_cut_by_their_entries(tmp_path):
     import h5py
 
-    X = sp.random_array((300, 40), density=0.02, rng=np.random.default_rng(0), format="lil")
+    X = sp.random(300, 40, 0.02, format="lil", random_state=0)
     X[100:105] = 1.0
     X = X.tocsr()
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -102,6 +102,15 @@ def test_open_objects_of_each_library_are_read_as_their_files_are(tmp_path):
     for given in (files.parquet(tmp_path, X), files.feather(tmp_path, X)):
         form = "parquet" if given.suffix == ".parquet" else "feather"
         np.testing.assert_array_equal(whole(small(dataset.dataset(given, format=form))), X)
+
+
+def test_columns_that_are_stored_together_are_no_rows(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_group("X").attrs["encoding-type"] = "csc_matrix"
+    with pytest.raises(ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert it to CSR"):
+        gf.blocks(f"{tmp_path / 'x.h5'}::X")
 
 
 def test_what_lies_flat_in_hdf5_is_read_flat(tmp_path):

@@ -130,6 +130,8 @@ def test_views_changes_and_sums_are_those_of_segments_in_memory(form):
     same(lazy.some(slice(30, 170)), held.some(slice(30, 170)))
     same(lazy.some(slice(0, 40)).some(slice(5, 7)), held.some(slice(5, 7)))
     same(lazy.some([228, 3, 50]), held.some([228, 3, 50]))
+    assert lazy.some(slice(60, 60)).shape == held.some(slice(60, 60)).shape == (0, COLS)
+    assert lazy.some(slice(230, 300)).take(slice(None)).shape == (0, COLS)
     same(lazy.scaled_rows(scale), held.scaled_rows(scale))
     same(lazy.scaled_rows(scale).some(slice(60, 99)), held.scaled_rows(scale).some(slice(60, 99)))
     same(lazy.times_power(3), held.times_power(3))

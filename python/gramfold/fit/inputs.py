@@ -1,24 +1,22 @@
 """The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, check_array, check_X_y
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
-from .._core import kernels
 from ..io.recognise import is_file
 from . import quick
 from .arguments import effective_threads
+from .block_rows import read_blocks
 from .blocks import Blocks, opened
 from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
-from .missing import nan_from_mask
+from .missing import about_nan, nan_from_mask
 from .on_disk import in_file, loaded, of_map
+from .sound import sound_csr
 
 FLOATS = [np.float64, np.float32]
 
@@ -58,7 +56,7 @@ def read_rows(
     """
     if isinstance(X, Blocks):
         options = {"sparse": sparse, "gaps": gaps, "n_threads": n_threads, **checks}
-        return _read_blocks(X, estimator, name, options, segments)
+        return read_blocks(X, estimator, name, options, segments, read_rows)
     ordinary = {"dtype": FLOATS, **checks}
     if gaps:
         ordinary["ensure_all_finite"] = False
@@ -100,73 +98,6 @@ def read_rows(
         if hint and "contains NaN" in str(error):
             raise ValueError(f"Input {name} contains NaN: {hint}") from None
         raise
-
-
-def _read_blocks(X: Blocks, estimator: Any, name: str, options: dict[str, Any], segments: bool) -> Any:
-    """Check every block as `read_rows` does, and all of them together against the estimator and y."""
-    y, reset = options.pop("y", None), options.pop("reset", True)
-    least = options.pop("ensure_min_samples", 1)
-    if X.shape[0] < least:
-        raise ValueError(
-            f"Found array with {X.shape[0]} sample(s) while a minimum of {least} is required: {X}"
-        )
-    if estimator is not None:
-        named = X if X.header is None else X.header
-        validate_data(estimator, named, reset=reset, skip_check_array=True)
-    about = {key: options.pop(key) for key in ("multi_output", "y_numeric") if key in options}
-    if "n_threads" in options and options["n_threads"] is None:
-        options["n_threads"] = getattr(estimator, "n_threads", None)
-    if isinstance(X.parts, tuple):
-        parts = []
-        for i, part in enumerate(X.parts):
-            try:
-                parts.append(read_rows(part, name=name, ensure_min_samples=0, **options))
-            except (TypeError, ValueError) as error:
-                said = _with_hint(str(error), estimator)
-                raise type(error)(f"block {i} of {name}: {said}") from None
-        found: Any = Blocks(parts)
-    else:
-        found = X.map(_Checked(options, name, estimator))
-    if not segments:
-        parts = list(found.parts)
-        found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
-    if y is None:
-        return found
-    nothing = np.zeros((X.shape[0], 1))
-    return found, check_X_y(nothing, y, estimator=estimator, **about)[1]
-
-
-@contextmanager
-def named_rows(at: Any, name: str = "X", estimator: Any = None) -> Iterator[None]:
-    """Say of which rows an error is."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        first, last = (at.start, at.stop - 1) if isinstance(at, slice) else (at.min(), at.max())
-        where = f"rows {first} to {last}" if isinstance(at, slice) else f"some of the rows {first} to {last}"
-        raise type(error)(f"{where} of {name}: {_with_hint(str(error), estimator)}") from None
-
-
-def _with_hint(said: str, estimator: Any) -> str:
-    hint = about_nan(estimator)
-    return f"Input contains NaN: {hint}" if hint and "contains NaN" in said else said
-
-
-class _Checked:
-    """What `read_rows` makes of segments whenever they are read; numbers are looked at once."""
-
-    def __init__(self, options: dict[str, Any], name: str, estimator: Any) -> None:
-        self._options, self._name, self._estimator = options, name, estimator
-        self._seen: set[tuple[int, int]] = set()
-
-    def __call__(self, rows: Any, at: Any) -> Any:
-        span = (at.start, at.stop) if isinstance(at, slice) else None
-        options = self._options | ({"ensure_all_finite": False} if span in self._seen else {})
-        with named_rows(at, self._name, self._estimator):
-            found = read_rows(rows, name=self._name, ensure_min_samples=0, **options)
-        if span is not None:
-            self._seen.add(span)
-        return found
 
 
 def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:
@@ -226,12 +157,6 @@ def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     return read_array(given, name, **checks)
 
 
-def about_nan(estimator: Any) -> str:
-    """What to do about NaN, of an estimator that takes it in some way; else an empty string."""
-    default = "missing='mask' leaves such entries out" if hasattr(estimator, "missing") else ""
-    return str(getattr(estimator, "_about_nan", default))
-
-
 def refuse_mask(given: Any, name: str, estimator: Any = None) -> Any:
     """Give `given`, unless it is a masked array that hides something, whose mask would be dropped."""
     if not isinstance(given, np.ma.MaskedArray):
@@ -250,95 +175,3 @@ def _without_mask(X: Any, name: str, estimator: Any, gaps: bool) -> Any:
         x = np.asarray(X.data, np.result_type(X.dtype, np.float32))
         return nan_from_mask(x, ~np.ma.getmaskarray(X))
     return refuse_mask(X, name, estimator)
-
-
-def sound_csr(x: Any, name: str = "X", n_threads: int = 1) -> Any:
-    """Check a sparse matrix of any format, and give it as CSR without duplicates; see `sound`."""
-    if x.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {x.ndim}D array instead: {name} of shape {x.shape}")
-    if x.format == "csc":
-        return as_floats(sound(x, n_threads, name).tocsr())
-    if x.format != "csr":
-        _check_parts(x, name, n_threads)
-        x = x.tocsr()
-    return sound(x, n_threads, name)
-
-
-def _check_parts(x: Any, name: str, n_threads: int) -> None:
-    """Check what SciPy's conversion to CSR would follow without looking."""
-    if x.format == "bsr":
-        height, width = x.blocksize
-        blocks = x.shape[0] // height, x.shape[1] // width
-        if x.data.ndim != 3 or x.data.shape[1:] != (height, width):
-            raise ValueError(f"{name}.data must hold blocks of {height} x {width}, got {x.data.shape}")
-        used = len(x.data)
-        _check_structure(x.indptr, x.indices, used, blocks, name, n_threads)
-    elif x.format == "coo":
-        if any(len(axis) != len(x.data) for axis in x.coords):
-            raise ValueError(f"{name}.coords and {name}.data must be of the same length")
-        for axis, size in zip(x.coords, x.shape, strict=True):
-            if len(axis) and not 0 <= axis.min() <= axis.max() < size:
-                raise ValueError(f"{name} has an index out of range")
-    elif x.format == "dia" and len(x.offsets) != len(x.data):
-        raise ValueError(f"{name}.offsets and {name}.data must be of the same length")
-
-
-def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
-    """Check a CSR or CSC matrix, and give it without duplicates or room behind its last entry.
-
-    Indices may stay in any order: sorting them can take longer than a pass. What comes back is an object of
-    its own over the same memory, which it may read only: methods of SciPy that sort in place cannot reach the
-    caller's matrix.
-
-    Raises
-    ------
-    ValueError
-        If an index is out of range or the row pointers do not rise.
-    """
-    if getattr(x, "gramfold_sound", False):
-        return x
-    data, indices, pointers = stored(x), x.indices, x.indptr
-    if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
-        indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
-    data, indices, pointers = (np.ascontiguousarray(part) for part in (data, indices, pointers))
-    sides = x.shape if x.format == "csr" else x.shape[::-1]
-    repeats = _check_structure(pointers, indices, len(data), sides, name, n_threads)
-    used = int(pointers[-1])
-    found = copy.copy(x)
-    found.data, found.indices, found.indptr = (
-        _read_only(part) for part in (data[:used], indices[:used], pointers)
-    )
-    if x.format == "csr":
-        found = as_floats(found)
-    if repeats:
-        found = found.copy()
-        found.has_canonical_format = False  # a flag may be stale
-        found.has_sorted_indices = False
-        found.sum_duplicates()
-        for part in (found.data, found.indices, found.indptr):
-            part.flags.writeable = False
-    found.gramfold_sound = True  # lost with any other object that SciPy makes of it
-    return found
-
-
-def _read_only(part: NDArray[Any]) -> NDArray[Any]:
-    view = part.view()
-    view.flags.writeable = False
-    return view
-
-
-def _check_structure(
-    pointers: NDArray[Any], indices: NDArray[Any], entries: int, sides: tuple[int, int], name: str,
-    n_threads: int,
-) -> bool:  # fmt: skip
-    """Whether rows hold an index twice; pointers and indices that lead outside are refused."""
-    major, minor = sides
-    if len(pointers) != major + 1:
-        raise ValueError(f"{name}.indptr must have {major + 1} entries, got {len(pointers)}")
-    if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
-        indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
-    indices, pointers = np.ascontiguousarray(indices[:entries]), np.ascontiguousarray(pointers)
-    try:
-        return bool(kernels.repeats(columns=indices, starts=pointers, cols=minor, n_threads=n_threads))
-    except ValueError as error:
-        raise ValueError(str(error).replace("X.", f"{name}.")) from None

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core.results import Scan
+from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
-from ..fit.inputs import named_rows
 from ..io.parts import Parts
 from .columns import Columns, gathered_columns, sum_of
 from .engine import each, state_at

@@ -12,8 +12,9 @@ from sklearn.utils import assert_all_finite
 
 from .._core import kernels
 from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
-from ..fit.inputs import about_nan, sound_csr
+from ..fit.missing import about_nan
 from ..fit.on_disk import in_file
+from ..fit.sound import sound_csr
 from ..linalg.powers import times_power
 
 Array = NDArray[Any]

@@ -61,6 +61,9 @@ class Batches(Forward):
     def _batches(self, unit: Any) -> Iterator[Any]:
         raise NotImplementedError
 
+    def _length(self, block: Any) -> int:
+        return int(block.num_rows)
+
     def _filled(self, pieces: Iterator[Any], rows: int) -> Any:
         return filled(pieces, rows, self._columns, self.dtype)
 

@@ -32,6 +32,10 @@ class Forward(Reader):
         """Blocks from such a row on."""
         raise NotImplementedError
 
+    def _length(self, block: Any) -> int:
+        """How many rows a block has."""
+        return int(block.shape[0])
+
     def _filled(self, pieces: Iterator[Any], rows: int) -> Any:
         """Blocks and slices of them as so many rows."""
         return stacked(list(map(as_rows, pieces)) or [self.empty])
@@ -52,11 +56,11 @@ class Forward(Reader):
             block = next(self._blocks, None) if self._rest is None else self._rest
             if block is None:
                 raise ValueError(f"it ends after {self._row} rows, but {self.shape[0]} were counted")
-            end = self._row + block.shape[0]
+            end = self._row + self._length(block)
             some = block[max(0, start - self._row) : min(end, stop) - self._row]
             self._rest = None if end <= stop else block[stop - self._row :]
             self._row = min(end, stop)
-            if some.shape[0]:
+            if self._length(some):
                 yield some
         if stop == self.shape[0] and (self._rest is not None or next(self._blocks, None) is not None):
             raise ValueError(f"it gives more rows than the {self.shape[0]} that were counted")

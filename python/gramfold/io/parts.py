@@ -57,14 +57,10 @@ class Parts:
 
     def cut(self, start: int, stop: int) -> "Parts":
         """The rows start to stop, exclusive."""
-        pieces = [
-            Piece(
-                piece.reader,
-                piece.start + max(0, start - at.start),
-                max(piece.start, min(piece.stop, piece.start + stop - at.start)),
-            )
-            for piece, at in zip(self.pieces, self.spans, strict=True)
-        ]
+        pieces = []
+        for (reader, first, last), at in zip(self.pieces, self.spans, strict=True):
+            begin, end = (min(last, first + max(0, row - at.start)) for row in (start, stop))
+            pieces.append(Piece(reader, begin, end))
         return Parts(pieces, self.change and _Later(self.change, start))
 
     def some(self, index: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Any]]:
