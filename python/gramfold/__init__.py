@@ -18,6 +18,8 @@ from .fit.blocks import Blocks, blocks
 from .fit.config import show_config
 from .fit.progress import IterationInfo, progress
 from .images import patches, restore
+from .io.load import load
+from .io.save import save
 from .kmeans.estimator import KMeans
 from .kmeans.minibatch import MiniBatchKMeans
 from .kmeans.seeding import kmeans_plusplus
@@ -68,6 +70,7 @@ __all__ = [
     "from_sklearn",
     "kmeans_plusplus",
     "least_norm",
+    "load",
     "mutual_coherence",
     "non_negative_factorization",
     "patches",
@@ -75,6 +78,7 @@ __all__ = [
     "progress",
     "restore",
     "ridge_path",
+    "save",
     "show_config",
     "sparse_encode",
     "welch_bound",

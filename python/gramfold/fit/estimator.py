@@ -2,6 +2,7 @@
 
 import inspect
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 
 from .callbacks import CallbackSupportMixin
+from .warn import warn
 
 TWINS = {
     "NMF": "sklearn.decomposition", "MiniBatchNMF": "sklearn.decomposition", "PCA": "sklearn.decomposition",
@@ -18,6 +20,7 @@ TWINS = {
     "MiniBatchKMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture",
     "Ridge": "sklearn.linear_model",
 }  # fmt: skip
+VERSION = version("gramfold")
 WITHOUT_EFFECT = ("n_threads", "callback", "max_time")  # on what was learned
 
 
@@ -36,6 +39,19 @@ def _own_class(model: Any) -> type | None:
 
 class Estimator(CallbackSupportMixin, BaseEstimator):
     """An estimator of gramfold."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_gramfold_version": VERSION}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        written = state.get("_gramfold_version", VERSION)
+        if written != VERSION:
+            warn(
+                f"this {type(self).__name__} was pickled by gramfold {written} and read by {VERSION}, which "
+                "may lack or rename what it holds; gf.save writes files that later versions read",
+                UserWarning,
+            )
+        super().__setstate__({name: value for name, value in state.items() if name != "_gramfold_version"})
 
     @available_if(_own_class)  # type: ignore[untyped-decorator]
     def to_sklearn(self) -> Any:

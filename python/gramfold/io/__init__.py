@@ -1,0 +1,1 @@
+"""Files: models saved and loaded."""
