@@ -129,7 +129,8 @@ def test_parameters_of_many_kinds_come_back_as_they_were(tmp_path):
     rng = np.random.default_rng(0)
     model = gf.KMeans(
         n_clusters=np.int64(3), init=np.asfortranarray(rng.random((3, 4))), frozen=[[1.0, 2], [3, np.inf]],
-        prior_mean=(0.5, -0.0, np.nan, 1e-300), tol=np.float32(0.1), random_state=2**70, callback=gf.progress(leave=True),
+        prior_mean=(0.5, -0.0, np.nan, 1e-300), tol=np.float32(0.1), random_state=2**70,
+        callback=gf.progress(leave=True),
     )  # fmt: skip
     again = through(model, tmp_path / "model.gramfold")
     found = again.get_params()
