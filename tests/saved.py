@@ -1,7 +1,16 @@
-"""Files of `gf.save` taken apart and put together again, with digests that fit, as a forger would."""
+"""What tests of saved models and checkpoints share: equality to the bit, and files taken apart.
+
+They are put together again with digests that fit, as a forger would.
+"""
 
 import hashlib
 import json
+
+import numpy as np
+import scipy.sparse as sp
+
+from gramfold.fit.estimator import Estimator
+from gramfold.keep import registry
 
 
 def taken_apart(data):
@@ -24,3 +33,33 @@ def rewritten(path, change):
     header, described, arrays = taken_apart(path.read_bytes())
     change(described)
     path.write_bytes(put_together(header, described, arrays))
+
+
+def assert_same(a, b):
+    """The same bits, in the same types and order."""
+    assert type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        assert a.flags.f_contiguous == b.flags.f_contiguous
+        assert a.tolist() == b.tolist() if a.dtype == object else a.tobytes() == b.tobytes()
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other)
+    elif sp.issparse(a):
+        assert a.shape == b.shape
+        for part in ("data", "indices", "indptr"):
+            assert_same(getattr(a, part), getattr(b, part))
+    elif isinstance(a, np.random.RandomState):
+        assert_same(a.get_state(legacy=False), b.get_state(legacy=False))
+    elif isinstance(a, Estimator):
+        assert_same(a.get_params(deep=False), b.get_params(deep=False))
+        assert_same(vars(a), vars(b))
+    elif registry.is_object(a):
+        assert_same(registry.fields_of(a), registry.fields_of(b))
+    else:
+        assert a == b or (a != a and b != b)

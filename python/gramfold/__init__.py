@@ -15,6 +15,7 @@ from .coding.sparse_encode import sparse_encode
 from .dictionary.estimator import DictionaryLearning
 from .dictionary.minibatch import MiniBatchDictionaryLearning
 from .fit.blocks import Blocks, blocks
+from .fit.checkpoint import checkpoint
 from .fit.config import show_config
 from .fit.progress import IterationInfo, progress
 from .images import patches, restore
@@ -64,6 +65,7 @@ __all__ = [
     "babel_function",
     "blocks",
     "certify",
+    "checkpoint",
     "coherence_report",
     "datasets",
     "encode",

@@ -7,10 +7,10 @@ import pytest
 import scipy.sparse as sp
 from entries import ENTRIES, counts
 from numpy.testing import assert_array_equal
+from saved import assert_same
 from sklearn.base import clone
 
 import gramfold as gf
-from gramfold.fit.estimator import Estimator
 from gramfold.keep import registry
 
 MODELS = {name: entry for name, entry in ENTRIES.items() if entry.estimator is not None}
@@ -29,36 +29,6 @@ def learned(name, X, model=None):
 def through(model, path, **options):
     gf.save(model, path)
     return gf.load(path, **options)
-
-
-def assert_same(a, b):
-    """The same bits, in the same types and order."""
-    assert type(a) is type(b)
-    if isinstance(a, np.ndarray):
-        assert (a.dtype, a.shape) == (b.dtype, b.shape)
-        assert a.flags.f_contiguous == b.flags.f_contiguous
-        assert a.tolist() == b.tolist() if a.dtype == object else a.tobytes() == b.tobytes()
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_same(a[key], b[key])
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b)
-        for one, other in zip(a, b, strict=True):
-            assert_same(one, other)
-    elif sp.issparse(a):
-        assert a.shape == b.shape
-        for part in ("data", "indices", "indptr"):
-            assert_same(getattr(a, part), getattr(b, part))
-    elif isinstance(a, np.random.RandomState):
-        assert_same(a.get_state(legacy=False), b.get_state(legacy=False))
-    elif isinstance(a, Estimator):
-        assert_same(a.get_params(deep=False), b.get_params(deep=False))
-        assert_same(vars(a), vars(b))
-    elif registry.is_object(a):
-        assert_same(registry.fields_of(a), registry.fields_of(b))
-    else:
-        assert a == b or (a != a and b != b)
 
 
 def says(name, model, X):

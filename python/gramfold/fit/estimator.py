@@ -2,13 +2,13 @@
 
 import inspect
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 
+from ..keep.layout import VERSION
 from .callbacks import CallbackSupportMixin
 from .warn import warn
 
@@ -20,7 +20,6 @@ TWINS = {
     "MiniBatchKMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture",
     "Ridge": "sklearn.linear_model",
 }  # fmt: skip
-VERSION = version("gramfold")
 WITHOUT_EFFECT = ("n_threads", "callback", "max_time")  # on what was learned
 
 

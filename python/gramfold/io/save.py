@@ -3,8 +3,6 @@
 import os
 from typing import Any
 
-from .. import _core
-from ..fit.estimator import VERSION
 from ..keep import registry
 from ..keep.layout import write
 from ..keep.writer import Writer
@@ -54,5 +52,4 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     except ValueError as error:
         raise ValueError(f"this {type(model).__name__} cannot be saved: {error}") from None
     shape = [getattr(model, name, None) for name in ("_rows_in", "n_features_in_")]
-    described = {"gramfold": VERSION, "level": _core.level, "data_shape": shape, "model": node}
-    write(path, described, writer.arrays)
+    write(path, {"data_shape": shape, "model": node}, writer.arrays)

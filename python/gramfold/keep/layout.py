@@ -4,6 +4,7 @@ Nothing of a file is believed before it was checked, and nothing is allocated th
 for. The digests show damage, not tampering.
 """
 
+import glob
 import hashlib
 import json
 import math
@@ -11,11 +12,14 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .. import _core
 
 Array = NDArray[Any]
 
@@ -25,6 +29,7 @@ DTYPES = {
 }  # fmt: skip
 CODES = {np.dtype(name): code for code, name in DTYPES.items()}
 FORMAT = 1
+VERSION = version("gramfold")
 LONGEST_HEADER = 100_000_000  # as in safetensors
 PIECE = 1 << 22  # bytes that are turned into C order at a time
 PART = ".part"
@@ -37,7 +42,7 @@ def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[
     ----------
     path : path-like
     described : dict
-        JSON.
+        JSON; format, version and level are added.
     arrays : dict of ndarray
         Of dtypes in `CODES`.
 
@@ -54,7 +59,8 @@ def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[
         table[name] = {**shown, "sha256": _digest(a)}
         entries[name] = {**shown, "data_offsets": [end, end + a.nbytes]}
         end += a.nbytes
-    text = json.dumps({"format": FORMAT, **described, "arrays": table}, allow_nan=False)
+    written = {"format": FORMAT, "gramfold": VERSION, "level": _core.level}
+    text = json.dumps({**written, **described, "arrays": table}, allow_nan=False)
     about = {"gramfold": text, "sha256": _sha256([text.encode()])}
     header = json.dumps({"__metadata__": about, **entries}, allow_nan=False).encode()
     header += b" " * (-len(header) % 8)
@@ -217,6 +223,14 @@ def _sha256(pieces: Iterable[bytes | memoryview]) -> str:
     for piece in pieces:
         digest.update(piece)
     return digest.hexdigest()
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote; none may write now."""
+    path = Path(os.path.realpath(path))
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        with suppress(OSError):
+            part.unlink()
 
 
 @contextmanager

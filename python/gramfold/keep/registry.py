@@ -1,5 +1,6 @@
 """What may be in a file: every model with what it learns, and the objects that these and fits are made of."""
 
+import dataclasses
 import inspect
 from importlib import import_module
 from typing import Any
@@ -115,36 +116,59 @@ OBJECTS: dict[str, tuple[str, dict[str, str]]] = {
     "ProgressBar": ("fit.progress", {"tqdm_kwargs": "any"}),
 }  # fmt: skip
 
+# Where the classes are that the state of a loop is made of, which only checkpoints have.
+STATES = {
+    "Extrapolation": "nmf.alternate", "Pair": "nmf.alternate", "Solved": "least_squares.rows",
+    "OwnSolved": "least_squares.masked",
+}  # fmt: skip
 
-def _class_of(table: dict[str, tuple[str, dict[str, str]]], name: Any) -> Any:
-    if not isinstance(name, str) or name not in table:
-        raise ValueError(f"this gramfold has no class {name!r}")
-    return getattr(import_module(f"gramfold.{table[name][0]}"), name)
+
+def _class_of(module: str, name: str) -> Any:
+    return getattr(import_module(f"gramfold.{module}"), name)
+
+
+def _object_class(name: str) -> Any:
+    """The class of an object; None if there is none of this name."""
+    if name in STATES:
+        return _class_of(STATES[name], name)
+    return _class_of(OBJECTS[name][0], name) if name in OBJECTS else None
 
 
 def is_model(value: Any) -> bool:
     """Whether it is of one of the classes in `MODELS`, and of no other that is derived from it."""
     name = type(value).__name__
-    return name in MODELS and _class_of(MODELS, name) is type(value)
+    return name in MODELS and _class_of(MODELS[name][0], name) is type(value)
 
 
 def is_object(value: Any) -> bool:
-    """Whether it is of one of the classes in `OBJECTS`."""
-    name = type(value).__name__
-    return name in OBJECTS and _class_of(OBJECTS, name) is type(value)
+    """Whether it is of one of the classes in `OBJECTS` or `STATES`."""
+    return _object_class(type(value).__name__) is type(value)
 
 
 def fields_of(value: Any) -> dict[str, Any]:
     """The fields of an object, by name."""
-    return {name: getattr(value, name) for name in OBJECTS[type(value).__name__][1]}
+    return {name: getattr(value, name) for name in _kinds_of(type(value))}
+
+
+def _kinds_of(cls: Any) -> dict[str, str]:
+    """The fields of a class of objects, and their kinds."""
+    if cls.__name__ in OBJECTS:
+        return OBJECTS[cls.__name__][1]
+    names = cls._fields if issubclass(cls, tuple) else [field.name for field in dataclasses.fields(cls)]
+    return dict.fromkeys(names, "any")
 
 
 def made_object(name: Any, fields: dict[str, Any]) -> Any:
     """An object of its fields; nothing of its class runs."""
-    cls = _class_of(OBJECTS, name)
-    _check(name, fields, OBJECTS[name][1])
-    if len(fields) < len(OBJECTS[name][1]):
-        raise ValueError(f"{name} lacks {', '.join(OBJECTS[name][1].keys() - fields.keys())}")
+    cls = _object_class(name) if isinstance(name, str) else None
+    if cls is None:
+        raise ValueError(f"this gramfold has no class {name!r}")
+    kinds = _kinds_of(cls)
+    _check(name, fields, kinds)
+    if lacking := kinds.keys() - fields.keys():
+        raise ValueError(f"{name} lacks {', '.join(lacking)}")
+    if issubclass(cls, tuple):
+        return tuple.__new__(cls, [fields[name] for name in kinds])
     made = object.__new__(cls)
     for field, value in fields.items():
         object.__setattr__(made, field, value)
@@ -153,7 +177,9 @@ def made_object(name: Any, fields: dict[str, Any]) -> Any:
 
 def made_model(name: Any, parameters: dict[str, Any], learned: dict[str, Any]) -> Any:
     """A model with what it learned. A parameter that is newer than the file has its default."""
-    cls = _class_of(MODELS, name)
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"this gramfold has no class {name!r}")
+    cls = _class_of(MODELS[name][0], name)
     known = inspect.signature(cls).parameters
     for parameter in parameters.keys() - known.keys():
         raise ValueError(f"this gramfold's {name} has no parameter {parameter!r}: install a newer one")

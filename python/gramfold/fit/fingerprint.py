@@ -1,0 +1,65 @@
+"""Marks by which a fit is recognised: its parameters, and its data, by some of their rows."""
+
+import hashlib
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import _safe_indexing
+
+from .blocks import Blocks
+
+# Parameters that no result depends on.
+WITHOUT_EFFECT = (
+    "n_threads", "n_jobs", "callback", "max_time", "verbose", "verbose_interval", "copy_x", "copy_X",
+)  # fmt: skip
+ROWS, BYTES = 256, 1 << 22  # that are looked at: so many rows, or as many as have so many bytes
+
+
+def parameter_marks(estimator: Any) -> dict[str, dict[str, str]]:
+    """What is to be shown of each parameter, and a digest of it."""
+    given = estimator.get_params(deep=False)
+    return {name: _marked(value) for name, value in given.items() if name not in WITHOUT_EFFECT}
+
+
+def data_marks(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What is to be shown of the data among the arguments of a method, and digests."""
+    return {
+        name: _marked_data(value) for name, value in arguments.items() if name != "self" and value is not None
+    }
+
+
+def _marked(value: Any) -> dict[str, str]:
+    shown = repr(value) if np.ndim(value) == 0 else f"{type(value).__name__} of shape {np.shape(value)}"
+    if callable(value):
+        shown = digest = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+    else:
+        digest = joblib.hash(value)
+    return {"is": shown[:200], "digest": digest}
+
+
+def _marked_data(value: Any) -> dict[str, str]:
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
+    digest = hashlib.sha256()
+    for part in value.parts if isinstance(value, Blocks) else [value]:
+        for rows in _some(part):
+            digest.update(f"{rows.dtype} {rows.shape}".encode() + np.ascontiguousarray(rows).tobytes())
+    return {"is": f"of shape {tuple(shape)}", "digest": digest.hexdigest()}
+
+
+def _some(value: Any) -> list[Any]:
+    """Some rows, evenly far from each other, as arrays."""
+    n = value.shape[0] if hasattr(value, "shape") else len(value)
+    if not sp.issparse(value):
+        first = np.asarray(_safe_indexing(value, slice(0, 1)))
+        rows = _safe_indexing(value, _evenly(n, BYTES // max(1, first.nbytes)))
+        return [np.ma.filled(rows, 0), np.ma.getmaskarray(rows)] if np.ma.isMA(rows) else [np.asarray(rows)]
+    if value.format not in ("csr", "csc"):
+        value = value.tocsr()
+    chosen = _evenly(value.indices.size, BYTES // 8)
+    return [value.data[chosen], value.indices[chosen], value.indptr[_evenly(len(value.indptr), BYTES // 8)]]
+
+
+def _evenly(n: int, most: int) -> Any:
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, max(16, most), ROWS)).astype(np.intp))
