@@ -66,6 +66,40 @@ MODELS = {
     "NMF, missing": lambda: gf.NMF(**NMF, missing="mask"),
     "NMF, missing, KL": lambda: gf.NMF(**NMF, missing="mask", beta_loss="kullback-leibler"),
     "NMF, missing, shuffled": lambda: gf.NMF(**NMF, missing="mask", shuffle=True),
+    "KMeans": lambda: gf.KMeans(5, init="random", n_init=1, tol=0, random_state=1),
+    "KMeans, some runs": lambda: gf.KMeans(5, init="random", n_init=3, tol=0, random_state=0),
+    "KMeans, many": lambda: gf.KMeans(20, init="random", n_init=1, tol=0, random_state=0),
+    "KMeans, ridge": lambda: gf.KMeans(5, init="random", ridge=1.0, n_init=1, tol=0, random_state=0),
+    "MiniBatchKMeans": lambda: gf.MiniBatchKMeans(3, batch_size=20, random_state=0),
+    "MiniBatchKMeans, without labels": lambda: gf.MiniBatchKMeans(
+        3, batch_size=20, compute_labels=False, random_state=0
+    ),
+    **{
+        f"GaussianMixture, {kind}": lambda kind=kind: gf.GaussianMixture(
+            3, covariance_type=kind, reg_covar=0.1, init_params="random", tol=1e-9, random_state=0
+        )
+        for kind in ("full", "tied", "diag", "spherical")
+    },
+    "GaussianMixture, accelerated": lambda: gf.GaussianMixture(
+        3, init_params="random", reg_covar=0.1, accelerate=True, n_init=2, tol=1e-9, random_state=0
+    ),
+    "PoissonMixture": lambda: gf.PoissonMixture(3, init_params="random", tol=1e-10, random_state=0),
+    "PoissonMixture, plain": lambda: gf.PoissonMixture(
+        3, init_params="random", accelerate=False, n_init=2, tol=1e-10, random_state=0
+    ),
+    "RobustPCA": lambda: gf.RobustPCA(),
+    "RobustPCA, rows": lambda: gf.RobustPCA(penalty="l21"),
+    "RobustPCA, noise": lambda: gf.RobustPCA(noise="sqrt"),
+    "RobustPCA, level": lambda: gf.RobustPCA(noise=0.3),
+    **{
+        f"DictionaryLearning, {kind}": lambda kind=kind: gf.DictionaryLearning(
+            5, fit_algorithm=kind, transform_n_nonzero_coefs=2, max_iter=12, random_state=0
+        )
+        for kind in ("cd", "omp", "ksvd", "soup_l0", "soup_l1")
+    },
+    "DictionaryLearning, missing": lambda: gf.DictionaryLearning(
+        5, missing="mask", max_iter=12, random_state=0
+    ),
 }
 DENSE = ("missing", "Gaussian", "frozen")
 

@@ -7,7 +7,7 @@ start. Everything else is done here and in `keep`, whose files checkpoints are.
 import inspect
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
 from pathlib import Path
@@ -105,17 +105,19 @@ class Kept:
     ----------
     outer : dict
         What is written beside the state of a loop: that of the loop around it.
+    state : dict or None
+        What to go on from, until it was taken.
     """
 
     def __init__(self, place: Checkpoint, about: dict[str, Any]) -> None:
         self.place, self.about, self.outer = place, about, dict[str, Any]()
-        self._state = self._read() if place.resume and place.path.exists() else None
+        self.state = self._read() if place.resume and place.path.exists() else None
         remove_parts(place.path)  # of a process that was killed
         self._next = time.perf_counter() + place.every
 
     def take(self) -> dict[str, Any] | None:
         """Give the state to go on from; None if there is none, or it was taken."""
-        state, self._state = self._state, None
+        state, self.state = self.state, None
         return state
 
     def due(self) -> bool:
@@ -158,6 +160,38 @@ class Kept:
             f"{self.place.path} is a checkpoint {what} {shown}{different}: set it as it was, or begin anew "
             "with another file, or with resume=False"
         )
+
+
+class Runs:
+    """Several runs from different starts, of which the best is kept; iterate for their numbers.
+
+    Parameters
+    ----------
+    kept : Kept or None
+    count : int
+    rng : RandomState
+        What the starts are drawn from.
+
+    Attributes
+    ----------
+    best : object
+        That of the runs so far, to be set; None before.
+    """
+
+    def __init__(self, kept: Kept | None, count: int, rng: np.random.RandomState) -> None:
+        self.kept, self.rng = kept, rng
+        self.best: Any = None
+        state = None if kept is None else kept.state
+        self._runs: range = range(count)
+        if state is not None:
+            self._runs, self.best = range(state["run"], count), state["best"]
+            rng.set_state(state["rng"].get_state())
+
+    def __iter__(self) -> Iterator[int]:
+        for run in self._runs:
+            if self.kept is not None:
+                self.kept.outer = {"run": run, "best": self.best, "rng": self.rng}
+            yield run
 
 
 def resumable(fit: Callable[..., Any]) -> Callable[..., Any]:

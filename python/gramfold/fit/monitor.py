@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("gramfold")
 
 Callback = Callable[[IterationInfo], Any]
+History = dict[str, np.ndarray]
 
 
 class Printed(logging.Handler):
@@ -104,13 +105,13 @@ class Monitor:
             stop = bool(self.callback(info))
         return stop or bool(self.max_time is not None and now - self.called >= self.max_time)
 
-    def keep(self, state: Callable[[], dict[str, Any]], **more: Any) -> None:
+    def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""
         if self.kept is not None and self.kept.due():
             self.kept.write({"history": np.array(self.rows).reshape(-1, 3), **state(), **more})
 
     @property
-    def history(self) -> dict[str, np.ndarray]:
+    def history(self) -> History:
         """Objective, KKT residual and seconds since the start, one entry per iteration."""
         table = np.array(self.rows, dtype=np.float64).reshape(-1, 3)
         return dict(zip(("objective", "kkt", "seconds"), table.T.copy(), strict=True))

@@ -119,7 +119,10 @@ OBJECTS: dict[str, tuple[str, dict[str, str]]] = {
 # Where the classes are that the state of a loop is made of, which only checkpoints have.
 STATES = {
     "Extrapolation": "nmf.alternate", "Pair": "nmf.alternate", "Solved": "least_squares.rows",
-    "OwnSolved": "least_squares.masked",
+    "OwnSolved": "least_squares.masked", "Clustering": "kmeans.lloyd", "Progress": "kmeans.batches",
+    "Trace": "mixture.em", "Plain": "mixture.em", "Squarem": "mixture.em",
+    "GaussianParameters": "mixture.gaussian_parameters", "PoissonParameters": "mixture.poisson_model",
+    "Numbers": "rpca.numbers", "Steps": "rpca.steps", "Reached": "dictionary.iterate",
 }  # fmt: skip
 
 
