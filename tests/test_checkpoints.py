@@ -43,7 +43,7 @@ def interrupted(make, X, path, iteration, **data):
     with pytest.raises(Stopped):
         fit(make().set_params(callback=After(iteration)), X, checkpoint=path, checkpoint_every=0, **data)
     assert path.exists()
-    return fit(make(), X, checkpoint=path, checkpoint_every=0, **data)
+    return fit(make(), X, checkpoint=path, **data)
 
 
 def fit(model, X, **options):
@@ -57,7 +57,7 @@ MODELS = {
     "NMF": lambda: gf.NMF(**NMF),
     "NMF, random": lambda: gf.NMF(**NMF, init="random"),
     "NMF, shuffled": lambda: gf.NMF(**NMF, shuffle=True, max_sweeps=1),
-    "NMF, wide sweeps": lambda: gf.NMF(**NMF, alpha_W=0.01, l1_ratio=0.5),
+    "NMF, L1": lambda: gf.NMF(**NMF, alpha_W=0.01, l1_ratio=0.5),
     "NMF, frozen": lambda: gf.NMF(**NMF, frozen=np.ones((1, 9))),
     "NMF, KL": lambda: gf.NMF(**NMF, beta_loss="kullback-leibler"),
     "NMF, KL, mu": lambda: gf.NMF(**NMF, beta_loss="kullback-leibler", solver="mu"),
@@ -87,10 +87,23 @@ MODELS = {
     "PoissonMixture, plain": lambda: gf.PoissonMixture(
         3, init_params="random", accelerate=False, n_init=2, tol=1e-10, random_state=0
     ),
-    "RobustPCA": lambda: gf.RobustPCA(),
-    "RobustPCA, rows": lambda: gf.RobustPCA(penalty="l21"),
-    "RobustPCA, noise": lambda: gf.RobustPCA(noise="sqrt"),
-    "RobustPCA, level": lambda: gf.RobustPCA(noise=0.3),
+    "MiniBatchNMF": lambda: gf.MiniBatchNMF(3, batch_size=20, max_iter=9, random_state=0),
+    "MiniBatchNMF, KL": lambda: gf.MiniBatchNMF(
+        3, batch_size=20, max_iter=9, beta_loss="kullback-leibler", random_state=0
+    ),
+    "MiniBatchNMF, missing": lambda: gf.MiniBatchNMF(
+        3, batch_size=20, max_iter=9, missing="mask", fresh_restarts=True, random_state=0
+    ),
+    "MiniBatchDictionaryLearning": lambda: gf.MiniBatchDictionaryLearning(
+        5, batch_size=20, max_iter=5, alpha=0.3, random_state=0
+    ),
+    "MiniBatchDictionaryLearning, in order": lambda: gf.MiniBatchDictionaryLearning(
+        5, batch_size=20, max_iter=5, fit_algorithm="omp", shuffle=False, random_state=0
+    ),
+    "RobustPCA": lambda: gf.RobustPCA(max_iter=20),
+    "RobustPCA, rows": lambda: gf.RobustPCA(penalty="l21", max_iter=20),
+    "RobustPCA, noise": lambda: gf.RobustPCA(noise="sqrt", max_iter=20),
+    "RobustPCA, level": lambda: gf.RobustPCA(noise=0.3, max_iter=20),
     **{
         f"DictionaryLearning, {kind}": lambda kind=kind: gf.DictionaryLearning(
             5, fit_algorithm=kind, transform_n_nonzero_coefs=2, max_iter=12, random_state=0
@@ -104,21 +117,57 @@ MODELS = {
 DENSE = ("missing", "Gaussian", "frozen")
 
 
-@pytest.mark.parametrize("iteration", [2, 3, 7])
+def check(make, X, path, iteration, **data):
+    whole = fit(make(), X, **data)
+    assert whole.n_iter_ > 1
+    assert_same_learned(interrupted(make, X, path, min(iteration, len(whole.history_["kkt"])), **data), whole)
+
+
+@pytest.mark.parametrize(("iteration", "dtype"), [(2, np.float32), (5, np.float64)])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, name, iteration, dtype):
-    X = counts().astype(dtype)
-    whole = fit(MODELS[name](), X)
-    if whole.n_iter_ >= iteration:
-        assert_same_learned(interrupted(MODELS[name], X, tmp_path / "fit", iteration), whole)
+    check(MODELS[name], counts().astype(dtype), tmp_path / "fit", iteration)
 
 
-@pytest.mark.parametrize("iteration", [2, 5])
+FORMS = {
+    "csr": lambda: sp.csr_array(counts()),
+    "wide": lambda: counts(24, 60, empty_row=False),
+    "blocks": lambda: gf.blocks([counts()[:20], counts()[20:]]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", [name for name in MODELS if not any(part in name for part in DENSE)])
-@pytest.mark.parametrize("form", ["csr", "wide", "blocks"])
-def test_so_do_fits_to_other_forms_of_x(tmp_path, name, iteration, form):
-    x = counts()
-    X = {"csr": sp.csr_array(x), "wide": counts(9, 60), "blocks": gf.blocks([x[:20], x[20:]])}[form]
-    whole = fit(MODELS[name](), X)
-    if whole.n_iter_ >= iteration:
-        assert_same_learned(interrupted(MODELS[name], X, tmp_path / "fit", iteration), whole)
+def test_so_do_fits_to_other_forms_of_x(tmp_path, name, form):
+    check(MODELS[name], FORMS[form](), tmp_path / "fit", 4)
+
+
+def low_rank(rows, cols, share=0.05):
+    """A matrix of rank 3 with outliers."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, 3)) @ rng.standard_normal((3, cols))
+    return x + 9 * (rng.random(x.shape) < share) * rng.standard_normal(x.shape)
+
+
+def some_entries(x):
+    keep = np.random.default_rng(1).random(x.shape) < 0.5
+    return sp.csr_array(np.where(keep, x, 0))
+
+
+LARGE = {  # where a loop holds more than for a small X
+    "k-means with bounds": (
+        lambda: gf.KMeans(64, init="random", n_init=1, random_state=0), lambda: low_rank(1500, 64),
+    ),
+    "a subspace": (lambda: gf.RobustPCA(tol=1e-4), lambda: low_rank(300, 200)),
+    "a subspace and no Gram matrix": (lambda: gf.RobustPCA(tol=1e-3), lambda: low_rank(640, 620)),
+    "a subspace of what is observed": (
+        lambda: gf.RobustPCA(tol=1e-3, max_rank=5, max_iter=30), lambda: some_entries(low_rank(200, 150)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("iteration", [3, 8])
+@pytest.mark.parametrize("case", LARGE)
+def test_so_do_fits_with_more_to_hold(tmp_path, case, iteration):
+    make, data = LARGE[case]
+    check(make, data(), tmp_path / "fit", iteration)
