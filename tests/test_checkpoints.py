@@ -114,6 +114,10 @@ MODELS = {
         5, missing="mask", max_iter=12, random_state=0
     ),
 }
+RIDGE = {
+    solver: lambda solver=solver: gf.Ridge(0.5, solver=solver, tol=1e-9, max_iter=40, random_state=0)
+    for solver in ("cg", "gd", "admm", "sgd")
+}
 DENSE = ("missing", "Gaussian", "frozen")
 
 
@@ -127,6 +131,14 @@ def check(make, X, path, iteration, **data):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, name, iteration, dtype):
     check(MODELS[name], counts().astype(dtype), tmp_path / "fit", iteration)
+
+
+@pytest.mark.parametrize("shape", [(60, 9), (24, 60)])
+@pytest.mark.parametrize("solver", RIDGE)
+def test_so_does_ridge_with_an_iterative_solver(tmp_path, solver, shape):
+    X = counts(*shape)
+    y = np.stack([X[:, 0] - 2 * X[:, 1], np.cos(np.arange(len(X)))], axis=1)
+    check(RIDGE[solver], X, tmp_path / "fit", 4, y=y)
 
 
 FORMS = {

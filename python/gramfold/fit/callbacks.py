@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from .monitor import Callback
 from .progress import IterationInfo
@@ -72,16 +72,12 @@ def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
     with unchanged_on_error(estimator):
         if not hasattr(estimator, "_skl_callbacks"):
             yield
-            estimator._rows_in = _rows(X)
+            estimator._rows_in = int(_num_samples(X))
             return
         with callback_management_context(estimator):
             task = Task(estimator, X, y)
             estimator._task = task
             yield
             del estimator._task
-            estimator._rows_in = _rows(X)
+            estimator._rows_in = int(_num_samples(X))
             task.end()
-
-
-def _rows(X: Any) -> int:
-    return int((X.shape if hasattr(X, "shape") else np.shape(X))[0])

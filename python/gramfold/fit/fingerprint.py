@@ -40,17 +40,17 @@ def _marked(value: Any) -> dict[str, str]:
 
 
 def _marked_data(value: Any) -> dict[str, str]:
-    shape = value.shape if hasattr(value, "shape") else np.shape(value)
+    value = value if hasattr(value, "shape") else np.asarray(value)
     digest = hashlib.sha256()
     for part in value.parts if isinstance(value, Blocks) else [value]:
         for rows in _some(part):
             digest.update(f"{rows.dtype} {rows.shape}".encode() + np.ascontiguousarray(rows).tobytes())
-    return {"is": f"of shape {tuple(shape)}", "digest": digest.hexdigest()}
+    return {"is": f"of shape {tuple(value.shape)}", "digest": digest.hexdigest()}
 
 
 def _some(value: Any) -> list[Any]:
     """Some rows, evenly far from each other, as arrays."""
-    n = value.shape[0] if hasattr(value, "shape") else len(value)
+    n = value.shape[0]
     if not sp.issparse(value):
         first = np.asarray(_safe_indexing(value, slice(0, 1)))
         rows = _safe_indexing(value, _evenly(n, BYTES // max(1, first.nbytes)))
