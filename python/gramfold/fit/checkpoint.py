@@ -141,8 +141,8 @@ class Kept:
         self._compare(described["gramfold"], VERSION, "of gramfold")
         self._compare(kept["class"], self.about["class"], "of")
         for what in ("parameters", "data"):
-            for name, now in self.about[what].items():
-                self._compare(kept[what].get(name), now, f"of a fit with {name}")
+            for name in {**self.about[what], **kept[what]}:
+                self._compare(kept[what].get(name), self.about[what].get(name), f"of a fit with {name}")
         if described["level"] != _core.level:
             warn(
                 f"{path} was written at level {described['level']} and the fit goes on at {_core.level}: its "

@@ -14,7 +14,7 @@ from .blocks import Blocks
 WITHOUT_EFFECT = (
     "n_threads", "n_jobs", "callback", "max_time", "verbose", "verbose_interval", "copy_x", "copy_X",
 )  # fmt: skip
-ROWS, BYTES = 256, 1 << 22  # that are looked at: so many rows, or as many as have so many bytes
+FEWEST, MOST, BYTES = 16, 1 << 12, 1 << 22  # rows that are looked at, of so many bytes
 
 
 def parameter_marks(estimator: Any) -> dict[str, dict[str, str]]:
@@ -49,17 +49,15 @@ def _marked_data(value: Any) -> dict[str, str]:
 
 
 def _some(value: Any) -> list[Any]:
-    """Some rows, evenly far from each other, as arrays."""
-    n = value.shape[0]
+    """Some rows, evenly far from each other, or some of the entries of a sparse matrix."""
     if not sp.issparse(value):
-        first = np.asarray(_safe_indexing(value, slice(0, 1)))
-        rows = _safe_indexing(value, _evenly(n, BYTES // max(1, first.nbytes)))
+        size = np.asarray(_safe_indexing(value, slice(0, 1))).nbytes
+        rows = _safe_indexing(value, _evenly(value.shape[0], BYTES // max(1, size)))
         return [np.ma.filled(rows, 0), np.ma.getmaskarray(rows)] if np.ma.isMA(rows) else [np.asarray(rows)]
-    if value.format not in ("csr", "csc"):
-        value = value.tocsr()
-    chosen = _evenly(value.indices.size, BYTES // 8)
-    return [value.data[chosen], value.indices[chosen], value.indptr[_evenly(len(value.indptr), BYTES // 8)]]
+    value = value if value.format in ("csr", "csc") else value.tocsr()
+    parts = (value.data, value.indices, value.indptr)
+    return [part[_evenly(len(part), MOST)] for part in parts]
 
 
 def _evenly(n: int, most: int) -> Any:
-    return np.unique(np.linspace(0, max(n - 1, 0), min(n, max(16, most), ROWS)).astype(np.intp))
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, max(FEWEST, min(most, MOST)))).astype(np.intp))

@@ -48,7 +48,10 @@ def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
     try:
         model = Reader(arrays)(described.get("model"))
         if not registry.is_model(model):
-            raise ValueError("it has no model")
+            checkpoint = "checkpoint" in described
+            raise ValueError(
+                "it is a checkpoint, for the fit to go on from" if checkpoint else "it has no model"
+            )
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{os.fspath(path)}, of gramfold {described.get('gramfold')}, cannot be loaded: {error}"
