@@ -208,3 +208,28 @@ def test_writing_takes_at_most_a_fiftieth_of_the_time(monkeypatch, tmp_path):
     assert written[0] == 70
     assert (np.diff(written) >= 510).all()
     assert len(written) == 4
+
+
+def test_a_folder_that_is_missing_is_told_before_the_fit(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none for the checkpoint fit"):
+        gf.NMF(**NMF).fit(counts(), checkpoint=tmp_path / "none" / "fit")
+
+
+def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_fit(monkeypatch, tmp_path):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    whole = gf.NMF(**NMF).fit(counts())
+    monkeypatch.setattr("gramfold.keep.layout.os.fsync", full)
+    with pytest.warns(UserWarning, match="the fit goes on, but no checkpoint was written: .*No space left"):
+        model = gf.NMF(**NMF).fit(counts(), checkpoint=tmp_path / "fit", checkpoint_every=0)
+    assert_same_learned(model, whole)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_weight_for_all_rows_is_told_by_its_value(tmp_path):
+    X = counts()
+    make = lambda: gf.Ridge(solver="cg", tol=1e-12)  # noqa: E731
+    fit(make(), X, y=X[:, 0], sample_weight=0.5, checkpoint=tmp_path / "fit", checkpoint_every=0)
+    with pytest.raises(ValueError, match=r"sample_weight 0\.5, not 0\.25"):
+        make().fit(X, X[:, 0], sample_weight=0.25, checkpoint=tmp_path / "fit")

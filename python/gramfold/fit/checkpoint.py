@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .fingerprint import data_marks, parameter_marks
 from .warn import warn
 
 SHARE = 50  # of the time, what writing may take
+Result = TypeVar("Result")
 DOCUMENTED = """
 
         The keywords `checkpoint` (a path), `checkpoint_every` (seconds) and `resume` are those of
@@ -80,6 +81,8 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
     ------
     ValueError
         In the fit, if the file is of another fit; says in what.
+    OSError
+        If there is no such folder. Where writing fails later, a full disk say, the fit warns and goes on.
 
     Examples
     --------
@@ -110,6 +113,10 @@ class Kept:
     """
 
     def __init__(self, place: Checkpoint, about: dict[str, Any]) -> None:
+        if not place.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"there is no folder {place.path.parent} for the checkpoint {place.path.name}"
+            )
         self.place, self.about, self.outer = place, about, dict[str, Any]()
         self.state = self._read() if place.resume and place.path.exists() else None
         remove_parts(place.path)  # of a process that was killed
@@ -128,7 +135,10 @@ class Kept:
         """Write the state of a loop."""
         begun, writer = time.perf_counter(), Writer()
         node = writer(self.outer | state, "state")
-        write(self.place.path, {"checkpoint": {**self.about, "state": node}}, writer.arrays)
+        try:
+            write(self.place.path, {"checkpoint": {**self.about, "state": node}}, writer.arrays)
+        except OSError as error:
+            warn(f"the fit goes on, but no checkpoint was written: {error}", UserWarning)
         now = time.perf_counter()
         self._next = now + (max(self.place.every, SHARE * (now - begun)) if self.place.every else 0)
 
@@ -194,7 +204,7 @@ class Runs:
             yield run
 
 
-def resumable(fit: Callable[..., Any]) -> Callable[..., Any]:
+def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
     """Let a method that fits keep checkpoints: those of its keywords, or of the block that it is in."""
     signature = inspect.signature(fit)
 
@@ -202,7 +212,7 @@ def resumable(fit: Callable[..., Any]) -> Callable[..., Any]:
     def kept(
         self: Any, *args: Any, checkpoint: Any = None, checkpoint_every: float = 60.0, resume: bool = True,
         **given: Any,
-    ) -> Any:  # fmt: skip
+    ) -> Result:  # fmt: skip
         place = PENDING.get() if checkpoint is None else Checkpoint(checkpoint, checkpoint_every, resume)
         if place is None:
             return fit(self, *args, **given)

@@ -41,6 +41,8 @@ def _marked(value: Any) -> dict[str, str]:
 
 def _marked_data(value: Any) -> dict[str, str]:
     value = value if hasattr(value, "shape") else np.asarray(value)
+    if not value.shape:
+        return _marked(value.item())
     digest = hashlib.sha256()
     for part in value.parts if isinstance(value, Blocks) else [value]:
         for rows in _some(part):

@@ -55,7 +55,7 @@ class Monitor:
     unit : float
         What the objectives to come are counted in; 1 unless set.
     state : dict or None
-        What an earlier process gave to `keep`, to go on from.
+        What an earlier process gave to `keep`, to go on from; until an iteration is recorded.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Monitor:
 
     def record(self, objective: float, kkt: float) -> bool:
         """Note one iteration; True if the callback or the time limit stops the fit."""
+        self.state = None  # its arrays are not needed any more
         now, objective = time.perf_counter(), self.unit * objective
         seconds = now - self.begun
         self.rows.append((objective, kkt, seconds))

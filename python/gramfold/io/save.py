@@ -45,7 +45,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     True
     """
     if not registry.is_model(model):
-        raise TypeError(f"model must be an estimator of gramfold, got {model!r}")
+        raise TypeError(
+            f"model must be an estimator of gramfold, and of no class derived from one, got {model!r} of "
+            f"{type(model).__module__}"
+        )
     writer = Writer()
     try:
         node = writer.model(model)
