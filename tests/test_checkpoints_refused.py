@@ -1,5 +1,7 @@
 """Checkpoints of other fits are refused by name; where they are kept, how often, and what a block is for."""
 
+import inspect
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -220,7 +222,7 @@ def test_a_disk_that_is_full_costs_the_checkpoint_and_not_the_fit(monkeypatch, t
         raise OSError(28, "No space left on device")
 
     whole = gf.NMF(**NMF).fit(counts())
-    monkeypatch.setattr("gramfold.keep.layout.os.fsync", full)
+    monkeypatch.setattr("gramfold.keep.atomic.os.fsync", full)
     with pytest.warns(UserWarning, match="the fit goes on, but no checkpoint was written: .*No space left"):
         model = gf.NMF(**NMF).fit(counts(), checkpoint=tmp_path / "fit", checkpoint_every=0)
     assert_same_learned(model, whole)
@@ -233,3 +235,16 @@ def test_one_weight_for_all_rows_is_told_by_its_value(tmp_path):
     fit(make(), X, y=X[:, 0], sample_weight=0.5, checkpoint=tmp_path / "fit", checkpoint_every=0)
     with pytest.raises(ValueError, match=r"sample_weight 0\.5, not 0\.25"):
         make().fit(X, X[:, 0], sample_weight=0.25, checkpoint=tmp_path / "fit")
+
+
+ITERATIVE = (
+    gf.NMF, gf.MiniBatchNMF, gf.KMeans, gf.MiniBatchKMeans, gf.GaussianMixture, gf.PoissonMixture, gf.RobustPCA,
+    gf.DictionaryLearning, gf.MiniBatchDictionaryLearning, gf.Ridge,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ITERATIVE, ids=lambda model: model.__name__)
+def test_every_model_that_iterates_takes_the_keywords(model):
+    names = list(inspect.signature(model.fit).parameters)
+    assert names[-3:] == ["checkpoint", "checkpoint_every", "resume"]
+    assert "`gramfold.checkpoint`" in model.fit.__doc__

@@ -150,7 +150,7 @@ def test_only_models_of_gramfold_are_saved(tmp_path):
         pass
 
     for other in (Mine(), 3, gf.NMF):
-        with pytest.raises(TypeError, match="model must be an estimator of gramfold, got"):
+        with pytest.raises(TypeError, match=r"model must be an estimator of gramfold, .* got"):
             gf.save(other, tmp_path / "model.gramfold")
 
 

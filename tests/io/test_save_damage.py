@@ -179,7 +179,7 @@ def test_an_older_file_stays_when_writing_fails(monkeypatch, kept, error, where)
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(f"gramfold.keep.layout.os.{where}", fail)
+    monkeypatch.setattr(f"gramfold.keep.atomic.os.{where}", fail)
     with pytest.raises(BaseException) as raised:  # noqa: PT011
         gf.save(gf.NMF(3), path)
     assert raised.value is error or type(raised.value) is error

@@ -4,19 +4,20 @@ A loop gives its state to `Monitor.keep` at the end of an iteration, and takes i
 start. Everything else is done here and in `keep`, whose files checkpoints are.
 """
 
-import inspect
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from .. import _core
-from ..keep.layout import VERSION, read, remove_parts, write
+from ..keep.atomic import remove_parts
+from ..keep.layout import VERSION, read, write
 from ..keep.reader import Reader
 from ..keep.writer import Writer
 from .arguments import flag, real
@@ -25,10 +26,13 @@ from .warn import warn
 
 SHARE = 50  # of the time, what writing may take
 Result = TypeVar("Result")
+KEYWORDS = [
+    Parameter(name, Parameter.KEYWORD_ONLY, default=default)
+    for name, default in (("checkpoint", None), ("checkpoint_every", 60.0), ("resume", True))
+]
 DOCUMENTED = """
 
-        The keywords `checkpoint` (a path), `checkpoint_every` (seconds) and `resume` are those of
-        `gramfold.checkpoint`."""
+        `checkpoint` (a path), `checkpoint_every` (seconds) and `resume` are as in `gramfold.checkpoint`."""
 
 
 class Checkpoint:
@@ -148,7 +152,7 @@ class Kept:
         kept = described.get("checkpoint")
         if not isinstance(kept, dict):
             raise ValueError(f"{path} is no checkpoint; to write one in its place pass resume=False")
-        self._compare(described["gramfold"], VERSION, "of gramfold")
+        self._compare(described.get("gramfold"), VERSION, "of gramfold")
         self._compare(kept["class"], self.about["class"], "of")
         for what in ("parameters", "data"):
             for name in {**self.about[what], **kept[what]}:
@@ -206,7 +210,7 @@ class Runs:
 
 def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
     """Let a method that fits keep checkpoints: those of its keywords, or of the block that it is in."""
-    signature = inspect.signature(fit)
+    taken = signature(fit)
 
     @wraps(fit)
     def kept(
@@ -219,7 +223,7 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
         if place.used:
             raise ValueError(f"{place.path} is the checkpoint of one fit: give another its own block")
         place.used = True
-        data = signature.bind(self, *args, **given).arguments
+        data = taken.bind(self, *args, **given).arguments
         token = PENDING.set(None)  # not for fits within this one
         try:
             self._kept = Kept(place, {
@@ -230,11 +234,10 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
             PENDING.reset(token)
             vars(self).pop("_kept", None)
 
-    last = [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
-    own = [p for p in inspect.signature(kept).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    first = [p for p in signature.parameters.values() if p not in last]
-    kept.__signature__ = signature.replace(parameters=[*first, *own, *last])  # type: ignore[attr-defined]
-    kept.__doc__ = (fit.__doc__ or "").rstrip() + DOCUMENTED
+    parameters = [*taken.parameters.values(), *KEYWORDS]
+    kept.__signature__ = taken.replace(parameters=parameters)  # type: ignore[attr-defined]
+    summary, gap, rest = (fit.__doc__ or "").partition("\n\n")
+    kept.__doc__ = summary + DOCUMENTED + gap + rest
     return kept
 
 

@@ -20,7 +20,10 @@ TWINS = {
     "MiniBatchKMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture",
     "Ridge": "sklearn.linear_model",
 }  # fmt: skip
-WITHOUT_EFFECT = ("n_threads", "callback", "max_time")  # on what was learned
+# Parameters on which nothing depends that is learned.
+WITHOUT_EFFECT = (
+    "n_threads", "n_jobs", "callback", "max_time", "verbose", "verbose_interval", "copy_x", "copy_X",
+)  # fmt: skip
 
 
 def of_sklearn(name: str) -> Any:

@@ -9,11 +9,8 @@ import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
 
 from .blocks import Blocks
+from .estimator import WITHOUT_EFFECT
 
-# Parameters that no result depends on.
-WITHOUT_EFFECT = (
-    "n_threads", "n_jobs", "callback", "max_time", "verbose", "verbose_interval", "copy_x", "copy_X",
-)  # fmt: skip
 FEWEST, MOST, BYTES = 16, 1 << 12, 1 << 22  # rows that are looked at, of so many bytes
 
 

@@ -4,14 +4,11 @@ Nothing of a file is believed before it was checked, and nothing is allocated th
 for. The digests show damage, not tampering.
 """
 
-import glob
 import hashlib
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from .atomic import in_place_of
 
 Array = NDArray[Any]
 
@@ -32,7 +30,6 @@ FORMAT = 1
 VERSION = version("gramfold")
 LONGEST_HEADER = 100_000_000  # as in safetensors
 PIECE = 1 << 22  # bytes that are turned into C order at a time
-PART = ".part"
 
 
 def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -64,7 +61,7 @@ def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[
     about = {"gramfold": text, "sha256": _sha256([text.encode()])}
     header = json.dumps({"__metadata__": about, **entries}, allow_nan=False).encode()
     header += b" " * (-len(header) % 8)
-    with _in_place_of(path) as file:
+    with in_place_of(path) as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for a in ordered.values():
             for piece in _pieces(a):
@@ -223,34 +220,3 @@ def _sha256(pieces: Iterable[bytes | memoryview]) -> str:
     for piece in pieces:
         digest.update(piece)
     return digest.hexdigest()
-
-
-def remove_parts(path: Path) -> None:
-    """Remove what processes left that were killed while they wrote; none may write now."""
-    path = Path(os.path.realpath(path))
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
-        with suppress(OSError):
-            part.unlink()
-
-
-@contextmanager
-def _in_place_of(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file that takes the place of another once it is complete and on the disk."""
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name too
-        finally:
-            os.close(folder)

@@ -116,15 +116,9 @@ class MiniBatchKMeans(BaseKMeans):
             X = self._read(X, reset=True)
             weights, mass = checked_weights(sample_weight, X)
             x, given = self._ready(X)
-            monitor = Monitor(
-                None,
-                self.verbose,
-                told(self),
-                self.max_time,
-                objective="mean inertia",
-                kept=kept_by(self),
-            )
-            with monitor:
+            with Monitor(
+                None, self.verbose, told(self), self.max_time, objective="mean inertia", kept=kept_by(self)
+            ) as monitor:
                 centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history
             self._settle(x, centers, weights, mass)
