@@ -238,8 +238,8 @@ def test_one_weight_for_all_rows_is_told_by_its_value(tmp_path):
 
 
 ITERATIVE = (
-    gf.NMF, gf.MiniBatchNMF, gf.KMeans, gf.MiniBatchKMeans, gf.GaussianMixture, gf.PoissonMixture, gf.RobustPCA,
-    gf.DictionaryLearning, gf.MiniBatchDictionaryLearning, gf.Ridge,
+    gf.NMF, gf.MiniBatchNMF, gf.KMeans, gf.MiniBatchKMeans, gf.GaussianMixture, gf.PoissonMixture,
+    gf.RobustPCA, gf.DictionaryLearning, gf.MiniBatchDictionaryLearning, gf.Ridge,
 )  # fmt: skip
 
 

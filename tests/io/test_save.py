@@ -1,5 +1,6 @@
 """A saved and loaded model is equal: parameters, attributes, what it says of data, and how it goes on."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -170,8 +171,25 @@ def test_a_wide_robust_pca_keeps_the_order_of_its_arrays(tmp_path):
     assert_same(again, model)
 
 
-def test_a_mapped_model_is_read_only_and_not_in_memory(tmp_path):
-    model = gf.NMF(2, random_state=0).fit(counts())
-    again = through(model, tmp_path / "model.gramfold", mmap=True)
-    assert not again.components_.flags.writeable
-    assert type(again.components_) is np.ndarray
+def test_a_mapped_model_is_read_only_and_takes_no_memory(tmp_path):
+    large = np.random.default_rng(0).random((4, 2**19))
+    gf.save(gf.KMeans(4, init=large), tmp_path / "model.gramfold")
+    tracemalloc.start()
+    again = gf.load(tmp_path / "model.gramfold", mmap=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < large.nbytes / 16
+    assert type(again.init) is np.ndarray
+    assert not again.init.flags.writeable
+    assert_array_equal(again.init, large)
+
+
+def test_saving_an_array_by_columns_copies_it_piece_by_piece(tmp_path):
+    large = np.asfortranarray(np.random.default_rng(0).random((2**14, 2**8)))
+    model = gf.KMeans(4, init=large)
+    tracemalloc.start()
+    gf.save(model, tmp_path / "model.gramfold")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < large.nbytes / 3  # two pieces
+    assert_same(gf.load(tmp_path / "model.gramfold").init, large)
