@@ -121,16 +121,24 @@ RIDGE = {
 DENSE = ("missing", "Gaussian", "frozen")
 
 
-def check(make, X, path, iteration, **data):
-    whole = fit(make(), X, **data)
-    assert whole.n_iter_ > 1
-    assert_same_learned(interrupted(make, X, path, min(iteration, len(whole.history_["kkt"])), **data), whole)
+def check(make, X, path, iteration=None, **data):
+    """Stop in an iteration, by default the last of all runs."""
+    calls = []
+    whole = fit(make().set_params(callback=lambda info: calls.append(info.iteration)), X, **data)
+    assert len(calls) > 1
+    stopped = interrupted(make, X, path, min(iteration or len(calls), len(calls)), **data)
+    assert_same_learned(stopped, whole)
 
 
 @pytest.mark.parametrize(("iteration", "dtype"), [(2, np.float32), (5, np.float64)])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stopped_fit_goes_on_to_the_same_bits(tmp_path, name, iteration, dtype):
     check(MODELS[name], counts().astype(dtype), tmp_path / "fit", iteration)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_so_does_one_that_is_stopped_at_its_end(tmp_path, name):
+    check(MODELS[name], counts(seed=3), tmp_path / "fit")
 
 
 @pytest.mark.parametrize("shape", [(60, 9), (24, 60)])
@@ -183,3 +191,29 @@ LARGE = {  # where a loop holds more than for a small X
 def test_so_do_fits_with_more_to_hold(tmp_path, case, iteration):
     make, data = LARGE[case]
     check(make, data(), tmp_path / "fit", iteration)
+
+
+def gaps(x):
+    return np.ma.masked_array(x, np.random.default_rng(0).random(x.shape) < 0.1)
+
+
+GIVEN = {
+    "a list": (MODELS["NMF"], lambda: counts().tolist()),
+    "a pandas frame": (MODELS["NMF"], lambda: pytest.importorskip("pandas").DataFrame(counts())),
+    "a polars frame": (MODELS["NMF"], lambda: pytest.importorskip("polars").DataFrame(counts())),
+    "whole numbers": (MODELS["PoissonMixture"], lambda: counts().astype(np.uint8)),
+    "a masked array": (MODELS["RobustPCA"], lambda: gaps(counts())),
+    "a CSC matrix": (MODELS["KMeans"], lambda: sp.csc_matrix(counts())),
+    "a LIL matrix": (MODELS["KMeans"], lambda: sp.lil_array(counts())),
+    "sparse blocks": (MODELS["KMeans"], lambda: gf.blocks([sp.csr_array(counts()), sp.csr_array((0, 9))])),
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_x_may_be_whatever_a_fit_takes(tmp_path, given):
+    make, data = GIVEN[given]
+    check(make, data(), tmp_path / "fit", 3)
+    (tmp_path / "fit").unlink()
+    fit(make(), data(), checkpoint=tmp_path / "fit", checkpoint_every=0)
+    with pytest.raises(ValueError, match="of a fit with X"):
+        fit(make(), data()[:-1] if given == "a list" else counts(seed=1), checkpoint=tmp_path / "fit")
