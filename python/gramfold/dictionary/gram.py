@@ -23,7 +23,6 @@ CANCELLED = {"float32": 0.02, "float64": 1e-4}
 class GramSteps(Steps):
     """Codes by any coder in one pass, atoms from Z'X and Z'Z (Mairal, Bach, Ponce & Sapiro 2010)."""
 
-    kept = (*Steps.kept, "gram")
     gram: NDArray[np.float64] | None = None  # DD', while atoms stay as they are
 
     def restore(self, codes: Any, flags: Flags | None) -> None:

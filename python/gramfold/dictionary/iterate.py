@@ -37,7 +37,7 @@ class Steps:
         Which atoms are to be replaced; None is none.
     """
 
-    kept: tuple[str, ...] = ("codes", "faulty", "rng")  # what a checkpoint needs, with the atoms
+    kept = ("codes", "faulty", "rng")  # what a checkpoint needs, with the atoms
 
     def __init__(
         self, x: Any, coder: Coder, rule: AtomRule, rng: np.random.RandomState, *,

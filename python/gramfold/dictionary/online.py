@@ -40,7 +40,7 @@ class Online:
         At which 'omp' and 'ols' end a row.
     """
 
-    kept = ("atoms", "gram", "products", "cost", "seen", "rng", "_between")  # what a checkpoint needs
+    kept = ("atoms", "gram", "products", "cost", "seen", "rng")  # what a checkpoint needs
 
     def __init__(
         self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,

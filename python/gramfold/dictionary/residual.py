@@ -55,7 +55,6 @@ class KsvdSteps(ResidualSteps):
     not if rows end at an error.
     """
 
-    kept = (*Steps.kept, "former")
     former: NDArray[np.float64] | None = None  # squared errors of the codes, while atoms stay as they are
 
     def restore(self, codes: Any, flags: Flags | None) -> None:

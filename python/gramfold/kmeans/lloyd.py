@@ -19,7 +19,7 @@ Double = NDArray[np.float64]
 # A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
 # Of an assigner, what a checkpoint has: bounds begin anew, and change no result.
-STATE = ("labels", "wide", "_passes", "_sums")
+STATE = ("labels", "wide", "_sums")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Assigner:
         if sums and not self._summed:
             raise RuntimeError("a pass with sums cannot follow one without")
         # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
-        if self._bounds is None and self._passes and Bounds.worth(len(centers), self.x):
+        if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers)
         self._passes, self._summed = self._passes + 1, sums
         bounds = self._bounds.plan(centers, self.labels) if self._bounds else passes.UNBOUNDED

@@ -77,7 +77,7 @@ def worth(entries: int, factor: Array, other: Array, max_sweeps: int | None) -> 
 
 
 STATE = (
-    "short", "pair", "previous", "unextrapolated", "violation", "best", "extrapolation", "shuffle",
+    "short", "pair", "previous", "unextrapolated", "best", "extrapolation", "shuffle",
 )  # fmt: skip
 
 

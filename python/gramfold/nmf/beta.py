@@ -25,7 +25,7 @@ from .units import Units
 from .updates import FLOOR, Shared, Updates, least_of, multiply, updated
 
 CHECK_EVERY = 10
-STATE = ("long", "short", "num", "den", "mean", "residual", "size", "lowest", "errors")
+STATE = ("long", "short", "num", "den", "mean", "lowest", "errors")
 
 
 class Multiplicative:

@@ -23,7 +23,7 @@ SUBSPACE_SHARE = 0.12
 LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 0.1
 CANCELLED = 1e-12  # of 1: what is left of a square of that is not to be trusted
 FAINT = 1e-24  # of the largest square: smaller ones are rounding
-KEPT = ("z", "left", "right", "gram", "image", "_lefts", "_factors", "_numbers", "_restless")
+KEPT = ("z", "gram", "image", "_numbers", "_restless")
 
 
 class DenseState:

@@ -18,7 +18,7 @@ from .packing import Packing
 Array = NDArray[Any]
 
 LOOSE, ROUGH = 10.0, 0.1
-KEPT = ("left", "right", "_numbers", "_change", "_nonzero")
+KEPT = ("left", "right")
 
 
 class SparseState:
