@@ -15,9 +15,12 @@ from .coding.sparse_encode import sparse_encode
 from .dictionary.estimator import DictionaryLearning
 from .dictionary.minibatch import MiniBatchDictionaryLearning
 from .fit.blocks import Blocks, blocks
+from .fit.checkpoint import checkpoint
 from .fit.config import show_config
 from .fit.progress import IterationInfo, progress
 from .images import patches, restore
+from .io.load import load
+from .io.save import save
 from .kmeans.estimator import KMeans
 from .kmeans.minibatch import MiniBatchKMeans
 from .kmeans.seeding import kmeans_plusplus
@@ -62,12 +65,14 @@ __all__ = [
     "babel_function",
     "blocks",
     "certify",
+    "checkpoint",
     "coherence_report",
     "datasets",
     "encode",
     "from_sklearn",
     "kmeans_plusplus",
     "least_norm",
+    "load",
     "mutual_coherence",
     "non_negative_factorization",
     "patches",
@@ -75,6 +80,7 @@ __all__ = [
     "progress",
     "restore",
     "ridge_path",
+    "save",
     "show_config",
     "sparse_encode",
     "welch_bound",

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..coding.coder import Coder
 from ..fit.arguments import Seed, choice, effective_threads
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.out import rows_to_file
@@ -163,6 +164,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         self.n_threads = n_threads
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
         """Learn the atoms.
 
@@ -189,7 +191,9 @@ class DictionaryLearning(BaseDictionaryLearning):
                 start=self._start_codes(x, len(atoms), warm),
             )  # fmt: skip
             steps.faulty = getattr(self, "_faulty", None) if warm else None
-            with Monitor(self.max_iter, int(self.verbose), told(self), self.max_time) as monitor:
+            with Monitor(
+                self.max_iter, int(self.verbose), told(self), self.max_time, kept=kept_by(self)
+            ) as monitor:
                 self.converged_ = iterate(steps, atoms, monitor, self.max_iter, float(self.tol))
             self.components_, self._rng = atoms, rng
             self._codes, self._faulty = steps.codes, steps.faulty

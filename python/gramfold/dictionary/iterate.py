@@ -1,11 +1,13 @@
 """What an iteration of dictionary learning is, and the loop over them."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..coding.coder import Coder
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.source import Array
 from .atoms import AtomRule, size_of, some_rows
@@ -34,6 +36,8 @@ class Steps:
     faulty : ndarray of shape (k,) or None
         Which atoms are to be replaced; None is none.
     """
+
+    kept = ("codes", "faulty", "rng")  # what a checkpoint needs, with the atoms
 
     def __init__(
         self, x: Any, coder: Coder, rule: AtomRule, rng: np.random.RandomState, *,
@@ -67,7 +71,7 @@ class Steps:
         self.codes, self.faulty = codes, flags
 
 
-class Checkpoint(NamedTuple):
+class Reached(NamedTuple):
     """What a fit can go back to."""
 
     objective: float
@@ -83,9 +87,13 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
     replaced. An iteration that makes the objective rise is taken back, unless the fit is to go on (tol = 0)
     and it replaced none. After replacements in vain the atoms stay for an iteration.
     """
-    last = best = Checkpoint(np.inf, atoms.copy(), steps.codes, steps.faulty)
+    last = best = Reached(np.inf, atoms.copy(), steps.codes, steps.faulty)
     converged = False
-    for _ in range(max_iter):
+    if monitor.state is not None:
+        last, best, atoms[:] = (monitor.state[name] for name in ("last", "best", "atoms"))
+        restore(steps, monitor.state, steps.kept)
+        steps.start = None
+    for _ in range(len(monitor.rows), max_iter):
         replaced = steps.replace(atoms)
         objective = steps(atoms)
         if objective > last.objective and (replaced or tol > 0) and steps.minimises:
@@ -94,17 +102,18 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
         if replaced and little:
             steps.faulty = None
         stop = monitor.record(objective, size_of(atoms - last.atoms) / (size_of(atoms) or 1.0))
-        last = Checkpoint(objective, atoms.copy(), steps.codes, steps.faulty)
+        last = Reached(objective, atoms.copy(), steps.codes, steps.faulty)
         if objective <= best.objective or not steps.minimises:
             best = last
         converged = tol > 0 and little and not replaced
         if converged or stop:
             break
+        monitor.keep(partial(state_of, steps, steps.kept), last=last, best=best, atoms=atoms)
     _go_back(best, steps, atoms)
     return converged
 
 
-def _go_back(point: Checkpoint, steps: Steps, atoms: Array) -> float:
+def _go_back(point: Reached, steps: Steps, atoms: Array) -> float:
     atoms[:] = point.atoms
     steps.restore(point.codes, point.faulty)
     return point.objective

@@ -1,5 +1,6 @@
 """Dictionary learning from mini-batches, on sums that fade."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.utils import gen_batches
 from ..coding.coder import MATCHING, Coder
 from ..fit.arguments import Seed, flag, whole
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, restore, resumable, state_of
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fold.source import Array, Source
@@ -126,20 +128,27 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         self.n_threads = n_threads
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the atoms; see `DictionaryLearning.fit`."""
         with fit_task(self, X, y):
             warm = bool(self.warm_start) and hasattr(self, "components_")
             x = self._source(X, reset=not warm)
             online = self._online(x, warm)
-            if self.shuffle and not (warm and hasattr(self, "_order")):
-                self._order = online.rng.randint(np.iinfo(np.int32).max)
+            kept = kept_by(self)
+            if self.shuffle:
+                if kept is not None and kept.state is not None:
+                    self._order = kept.state["order"]
+                elif not (warm and hasattr(self, "_order")):
+                    self._order = online.rng.randint(np.iinfo(np.int32).max)
+                if kept is not None:
+                    kept.outer = {"order": self._order}
             batches: list[Any] = list(gen_batches(x.rows, min(self.batch_size, x.rows)))
             if self.shuffle:
                 order = np.random.RandomState(self._order).permutation(x.rows)
                 batches = [order[batch] for batch in batches]
             with Monitor(
-                self.max_iter * len(batches), int(self.verbose), told(self), self.max_time
+                self.max_iter * len(batches), int(self.verbose), told(self), self.max_time, kept=kept
             ) as monitor:
                 self.converged_ = self._run(x, batches, online, monitor)
             self._keep(online)
@@ -192,22 +201,25 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         enough = min(100 * int(self.batch_size), x.rows)  # the first costs are too high to smooth
         smooth: float | None = None
         best, idle = np.inf, 0
-        for _ in range(self.max_iter):
-            for numbers in batches:
-                before, batch = online.atoms.copy(), x.some(numbers)
-                cost = online.step(batch)
-                moved = size_of(online.atoms - before)
-                stop = monitor.record(cost, moved / (size_of(before) or 1.0))
-                if online.seen > enough:
-                    share = min(1.0, batch.rows / (x.rows + 1))
-                    smooth = cost if smooth is None else (1 - share) * smooth + share * cost
-                    if self.tol > 0 and moved <= self.tol * len(before):
-                        return True
-                    best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
-                    if idle == self.max_no_improvement:
-                        return True
-                if stop:
-                    return False
+        if monitor.state is not None:
+            restore(online, monitor.state, online.kept)
+            smooth, best, idle = (monitor.state[name] for name in ("smooth", "best", "idle"))
+        for steps in range(len(monitor.rows), self.max_iter * len(batches)):
+            before, batch = online.atoms.copy(), x.some(batches[steps % len(batches)])
+            cost = online.step(batch)
+            moved = size_of(online.atoms - before)
+            stop = monitor.record(cost, moved / (size_of(before) or 1.0))
+            if online.seen > enough:
+                share = min(1.0, batch.rows / (x.rows + 1))
+                smooth = cost if smooth is None else (1 - share) * smooth + share * cost
+                if self.tol > 0 and moved <= self.tol * len(before):
+                    return True
+                best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
+                if idle == self.max_no_improvement:
+                    return True
+            if stop:
+                return False
+            monitor.keep(partial(state_of, online, online.kept), smooth=smooth, best=best, idle=idle)
         return False
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:

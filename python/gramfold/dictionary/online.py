@@ -40,6 +40,8 @@ class Online:
         At which 'omp' and 'ols' end a row.
     """
 
+    kept = ("atoms", "gram", "products", "cost", "seen", "rng")  # what a checkpoint needs
+
     def __init__(
         self, atoms: Array, coder: Coder, rule: AtomRule, rng: np.random.RandomState,
         gram: NDArray[np.float64] | None = None, products: NDArray[np.float64] | None = None,

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn.utils.validation import _num_samples
+
 from .monitor import Callback
 from .progress import IterationInfo
 from .unchanged import unchanged_on_error
@@ -70,10 +72,16 @@ def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
     with unchanged_on_error(estimator):
         if not hasattr(estimator, "_skl_callbacks"):
             yield
+            estimator._rows_in = _rows(X)
             return
         with callback_management_context(estimator):
             task = Task(estimator, X, y)
             estimator._task = task
             yield
             del estimator._task
+            estimator._rows_in = _rows(X)
             task.end()
+
+
+def _rows(X: Any) -> int:
+    return int(X.shape[0] if hasattr(X, "shape") else _num_samples(X))

@@ -8,7 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 
+from ..keep.layout import VERSION
 from .callbacks import CallbackSupportMixin
+from .warn import warn
 
 TWINS = {
     "NMF": "sklearn.decomposition", "MiniBatchNMF": "sklearn.decomposition", "PCA": "sklearn.decomposition",
@@ -18,7 +20,10 @@ TWINS = {
     "MiniBatchKMeans": "sklearn.cluster", "GaussianMixture": "sklearn.mixture",
     "Ridge": "sklearn.linear_model",
 }  # fmt: skip
-WITHOUT_EFFECT = ("n_threads", "callback", "max_time")  # on what was learned
+# Parameters on which nothing depends that is learned.
+WITHOUT_EFFECT = (
+    "n_threads", "n_jobs", "callback", "max_time", "verbose", "verbose_interval", "copy_x", "copy_X",
+)  # fmt: skip
 
 
 def of_sklearn(name: str) -> Any:
@@ -36,6 +41,19 @@ def _own_class(model: Any) -> type | None:
 
 class Estimator(CallbackSupportMixin, BaseEstimator):
     """An estimator of gramfold."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_gramfold_version": VERSION}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        written = state.get("_gramfold_version", VERSION)
+        if written != VERSION:
+            warn(
+                f"this {type(self).__name__} was pickled by gramfold {written} and read by {VERSION}, which "
+                "may lack or rename what it holds; gf.save writes files that later versions read",
+                UserWarning,
+            )
+        super().__setstate__({name: value for name, value in state.items() if name != "_gramfold_version"})
 
     @available_if(_own_class)  # type: ignore[untyped-decorator]
     def to_sklearn(self) -> Any:

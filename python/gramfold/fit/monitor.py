@@ -4,15 +4,19 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .progress import IterationInfo
 
+if TYPE_CHECKING:
+    from .checkpoint import Kept
+
 logger = logging.getLogger("gramfold")
 
 Callback = Callable[[IterationInfo], Any]
+History = dict[str, np.ndarray]
 
 
 class Printed(logging.Handler):
@@ -43,24 +47,32 @@ class Monitor:
         Iterations from one log line to the next.
     objective : str
         What the objective is called in log lines.
+    kept : Kept or None
+        The checkpoint of the fit.
 
     Attributes
     ----------
     unit : float
         What the objectives to come are counted in; 1 unless set.
+    state : dict or None
+        What an earlier process gave to `keep`, to go on from; until an iteration is recorded.
     """
 
     def __init__(
         self, max_iter: int | None, verbose: int, callback: Callback | None, max_time: float | None, *,
-        begun: float | None = None, every: int = 1, objective: str = "objective",
+        begun: float | None = None, every: int = 1, objective: str = "objective", kept: "Kept | None" = None,
     ) -> None:  # fmt: skip
         self.max_iter = max_iter
         self.verbose = verbose
         self.callback = callback
         self.max_time = max_time
         self.every, self.objective = every, objective
-        self.begun, self.unit = time.perf_counter() if begun is None else begun, 1.0
+        self.called, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []
+        self.kept, self.state = kept, None if kept is None else kept.take()
+        if self.state is not None:
+            self.rows = [tuple(row) for row in self.state["history"].tolist()]
+        self.begun = self.called - (self.rows[-1][2] if self.rows else 0.0)
 
     def __enter__(self) -> "Monitor":
         if self.verbose and not logger.handlers:
@@ -81,7 +93,9 @@ class Monitor:
 
     def record(self, objective: float, kkt: float) -> bool:
         """Note one iteration; True if the callback or the time limit stops the fit."""
-        seconds, objective = time.perf_counter() - self.begun, self.unit * objective
+        self.state = None  # its arrays are not needed any more
+        now, objective = time.perf_counter(), self.unit * objective
+        seconds = now - self.begun
         self.rows.append((objective, kkt, seconds))
         iteration = len(self.rows)
         if iteration % self.every == 0:
@@ -90,10 +104,15 @@ class Monitor:
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
             stop = bool(self.callback(info))
-        return stop or bool(self.max_time is not None and seconds >= self.max_time)
+        return stop or bool(self.max_time is not None and now - self.called >= self.max_time)
+
+    def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
+        """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""
+        if self.kept is not None and self.kept.due():
+            self.kept.write({"history": np.array(self.rows).reshape(-1, 3), **state(), **more})
 
     @property
-    def history(self) -> dict[str, np.ndarray]:
+    def history(self) -> History:
         """Objective, KKT residual and seconds since the start, one entry per iteration."""
         table = np.array(self.rows, dtype=np.float64).reshape(-1, 3)
         return dict(zip(("objective", "kkt", "seconds"), table.T.copy(), strict=True))

@@ -12,7 +12,7 @@ INSIDE = (str(Path(__file__).parents[1]), str(Path(sklearn.__file__).parent / "u
 
 def warn(message: str, category: type[Warning]) -> None:
     """Warn of the nearest line outside of this package, as `skip_file_prefixes` does from Python 3.12 on."""
-    depth = 1
+    depth = 2  # the caller of this function
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(INSIDE):
         frame, depth = frame.f_back, depth + 1

@@ -74,13 +74,15 @@ def _reassign(
         counts[few] = counts[~few].min()
 
 
+@dataclass(slots=True)
 class Progress:
     """Says when smoothed inertia has stopped to fall, as scikit-learn does."""
 
-    def __init__(self, rows: int, max_no_improvement: int | None) -> None:
-        self.rows, self.patience = rows, max_no_improvement
-        self.smooth: float | None = None
-        self.best, self.idle = np.inf, 0
+    rows: int
+    patience: int | None
+    smooth: float | None = None
+    best: float = np.inf
+    idle: int = 0
 
     def add(self, inertia: float, batch: int) -> bool:
         """Note the inertia of a batch per row; True if there was no improvement for too long."""

@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, choice, flag, seeded
 from ..fit.callbacks import fit_task, told
-from ..fit.monitor import Callback, Monitor
+from ..fit.checkpoint import Runs, kept_by, resumable
+from ..fit.monitor import Callback, History, Monitor
 from ..fit.warn import warn
 from .base import BaseKMeans
 from .lloyd import Clustering, Prior, lloyd, mean_variance
@@ -118,6 +119,7 @@ class KMeans(BaseKMeans):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the centroids.
 
@@ -137,14 +139,14 @@ class KMeans(BaseKMeans):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with fit_task(self, X, y):
-            best, monitor = self._fit(X, sample_weight)
+            best, self.history_ = self._fit(X, sample_weight)
             self.cluster_centers_, self.labels_ = best.centers, best.labels
             self.inertia_, self.objective_ = best.inertia, best.objective
-            self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, monitor.history
+            self.n_iter_, self.converged_ = best.n_iter, best.converged
         return self
 
-    def _fit(self, X: Any, sample_weight: Any) -> tuple[Clustering, Monitor]:
-        """Check everything and run from each start; returns the best."""
+    def _fit(self, X: Any, sample_weight: Any) -> tuple[Clustering, History]:
+        """Check everything and run from each start; returns the best, and its history."""
         begun = time.perf_counter()
         self._check_parameters()
         X = self._read(X, reset=True)
@@ -153,22 +155,24 @@ class KMeans(BaseKMeans):
         prior = self._prior(given, mass)
         rng = seeded(self.random_state)
         tol = self.tol * mean_variance(x.x) if self.tol else 0.0
-        best: tuple[Clustering, Monitor] | None = None
-        for _ in range(self._runs(10)):
-            start = self._start(x, weights, given, rng)
+        kept = kept_by(self)
+        runs = Runs(kept, self._runs(10), rng)
+        for _ in runs:
             with Monitor(
-                self.max_iter, self.verbose, told(self), self.max_time, begun=begun,
+                self.max_iter, self.verbose, told(self), self.max_time, begun=begun, kept=kept,
                 objective="inertia and penalty" if prior.ridge else "inertia",
             ) as monitor:  # fmt: skip
-                monitor.say("Initialization complete")
+                start = given.frozen
+                if monitor.state is None:
+                    start = self._start(x, weights, given, rng)
+                    monitor.say("Initialization complete")
                 run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
-            if best is None or better(run, best[0]):
-                best = run, monitor
+            if runs.best is None or better(run, runs.best[0]):
+                runs.best = run, monitor.history
             if run.stopped:
                 break
-        assert best is not None
-        self._warn(best[0], prior)
-        return best
+        self._warn(runs.best[0], prior)
+        return runs.best
 
     def _warn(self, best: Clustering, prior: Prior) -> None:
         distinct = np.count_nonzero(best.counts)

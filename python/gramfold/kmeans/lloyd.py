@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import run
 from ..fold.source import Array, Source
@@ -17,6 +18,8 @@ Double = NDArray[np.float64]
 
 # A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
+# Of an assigner, what a checkpoint has: bounds begin anew, and change no result.
+STATE = ("labels", "wide", "_sums")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,11 @@ def lloyd(
             x.objective(objective, mass), n_iter, converged, stopped,
         )  # fmt: skip
 
-    for n_iter in range(1, max_iter + 1):
+    if monitor.state is not None:
+        centers = monitor.state["centers"]
+        restore(assign, monitor.state, STATE)
+    n_iter = done = len(monitor.rows)
+    for n_iter in range(done + 1, max_iter + 1):
         found = assign(centers)
         assert found.sums is not None
         settled = found.changed == 0
@@ -188,6 +195,7 @@ def lloyd(
             )
         if converged or stopped:
             break
+        monitor.keep(partial(state_of, assign, STATE), centers=centers)
     return ended(assign(centers, sums=False), n_iter, converged)
 
 

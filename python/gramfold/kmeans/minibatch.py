@@ -7,6 +7,7 @@ import numpy as np
 
 from ..fit.arguments import Seed, effective_threads, flag, real, seeded, whole
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
@@ -107,6 +108,7 @@ class MiniBatchKMeans(BaseKMeans):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the centroids from batches drawn at random; see `KMeans.fit`."""
         with fit_task(self, X, y):
@@ -114,8 +116,9 @@ class MiniBatchKMeans(BaseKMeans):
             X = self._read(X, reset=True)
             weights, mass = checked_weights(sample_weight, X)
             x, given = self._ready(X)
-            monitor = Monitor(None, self.verbose, told(self), self.max_time, objective="mean inertia")
-            with monitor:
+            with Monitor(
+                None, self.verbose, told(self), self.max_time, objective="mean inertia", kept=kept_by(self)
+            ) as monitor:
                 centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history
             self._settle(x, centers, weights, mass)
@@ -195,8 +198,14 @@ class MiniBatchKMeans(BaseKMeans):
         prior = self._prior(given, 0)
         progress = Progress(n, self.max_no_improvement)
         p = probabilities(n, weights)
-        self.converged_, steps = False, 0
-        for steps in range(1, max(1, self.max_iter * n // batch) + 1):
+        self.converged_, inertia = False, 0.0
+        steps = done = len(monitor.rows)
+        if monitor.state is not None:
+            centers, self._tally, progress, inertia = (
+                monitor.state[name] for name in ("centers", "tally", "progress", "inertia")
+            )
+            rng.set_state(monitor.state["rng"].get_state())
+        for steps in range(done + 1, max(1, self.max_iter * n // batch) + 1):
             rows = rng.choice(n, batch, p=p, replace=True)
             part = x.x.some(rows)
             self._tally, new, inertia = self._tally.step(
@@ -216,6 +225,7 @@ class MiniBatchKMeans(BaseKMeans):
                 break
             if stop:
                 break
+            monitor.keep(centers=centers, tally=self._tally, progress=progress, inertia=inertia, rng=rng)
         self.n_steps_, self.n_iter_ = steps, -(-steps * batch // n)
         if not self.compute_labels:
             total = n if weights is None else float(weights.sum(dtype=np.float64))

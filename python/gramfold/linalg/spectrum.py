@@ -162,6 +162,14 @@ class Leading:
         self.found = 0
         self._random = np.random.default_rng(0)
 
+    def kept(self) -> dict[str, Any]:
+        """Give what a checkpoint needs."""
+        return {"basis": self.basis, "found": self.found, "random": self._random}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from that."""
+        self.basis, self.found, self._random = kept["basis"], kept["found"], kept["random"]
+
     def above(self, gram: Array, threshold: float, accuracy: float, most: int) -> tuple[Array, Array]:
         """Eigenvalues above `threshold`, the largest first, with their vectors as columns.
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
 from ..fit.callbacks import told
+from ..fit.checkpoint import Runs, kept_by
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_array
 from ..fit.monitor import Callback, Monitor
@@ -140,23 +141,26 @@ class BaseMixture(DensityMixin, Estimator):
     def _run(self, model: Any, resume: Callable[[], Any]) -> em.Trace:
         """Start, iterate, and keep the best of n_init runs: its bounds, not yet its parameters."""
         warm, rng = self._is_warm, seeded(self.random_state)
-        best: em.Trace | None = None
-        begun = time.perf_counter()
-        for _ in range(1 if warm else self.n_init):
-            theta = resume() if warm else model.start(rng)
+        begun, kept = time.perf_counter(), kept_by(self)
+        runs = Runs(kept, 1 if warm else self.n_init, rng)
+        for _ in runs:
             with Monitor(
-                self.max_iter, self.verbose, told(self), self.max_time, begun=begun,
+                self.max_iter, self.verbose, told(self), self.max_time, begun=begun, kept=kept,
                 every=self.verbose_interval,
             ) as monitor:  # fmt: skip
+                theta = None
+                if monitor.state is None:
+                    theta = resume() if warm else model.start(rng)
                 trace = em.run(
                     model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=self.accelerate,
                     bound=self.lower_bound_ if warm else -np.inf,
                 )  # fmt: skip
-            if best is None or trace.bound > best.bound:
-                best, self.history_ = trace, monitor.history
+            if runs.best is None or trace.bound > runs.best[0].bound:
+                runs.best = trace, monitor.history
             if trace.stopped:
                 break
-        assert best is not None
+        best: em.Trace = runs.best[0]
+        self.history_ = runs.best[1]
         self.converged_, self.n_iter_ = best.converged, len(best.bounds)
         self.lower_bound_, self.lower_bounds_ = best.bound, best.bounds
         if not best.converged and not best.stopped and self.max_iter > 0:

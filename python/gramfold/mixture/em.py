@@ -1,6 +1,5 @@
 """Expectation maximisation: the loop, and SQUAREM, which extrapolates its steps."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -77,58 +76,93 @@ def run(
         Lower bound of the step before the first, if this run goes on from another.
     """
     trace = Trace(theta)
-    steps = _squarem(model, theta) if accelerate else _plain(model, theta)
-    for _ in range(max_iter):
-        trace.theta, new, is_step = next(steps)
+    steps: Plain | Squarem = Squarem(theta) if accelerate else Plain(theta)
+    if monitor.state is not None:
+        trace, steps = monitor.state["trace"], monitor.state["steps"]
+        bound = trace.bound
+    for _ in range(len(trace.bounds), max_iter):
+        trace.theta, new, is_step = steps.next(model)
         trace.bounds.append(new)
         rise, bound = new - bound, new
         trace.converged = bool(is_step and abs(rise) < tol)
         trace.stopped = monitor.record(new, abs(rise))
         if trace.converged or trace.stopped:
             break
+        monitor.keep(trace=trace, steps=steps)
     return trace
 
 
-def _plain(model: Model, theta: Any) -> Iterator[tuple[Any, float, bool]]:
-    """Yield EM's parameters, the bound before the step, and that the step led there."""
-    while True:
-        theta, bound = model.step(theta)
-        yield theta, bound, True
+@dataclass(slots=True)
+class Plain:
+    """Steps of EM."""
+
+    theta: Any
+
+    def next(self, model: Model) -> tuple[Any, float, bool]:
+        """Give EM's parameters, the bound before the step, and that the step led there."""
+        self.theta, bound = model.step(self.theta)
+        return self.theta, bound, True
 
 
-def _squarem(model: Model, theta: Any) -> Iterator[tuple[Any, float, bool]]:
-    """Yield as `_plain`: two steps of EM, then one from the point that they extrapolate to.
+@dataclass(slots=True)
+class Squarem:
+    """Steps as `Plain`: two of EM, then one from the point that they extrapolate to.
 
     Scheme S3 of Varadhan & Roland (2008), Simple and globally convergent methods for accelerating the
     convergence of any EM algorithm. That point itself may lie lower, as EM mends at once what a long step
     spoils: it is given up if one step of EM from it has not reached the last bound, or cannot be made. So
-    only EM itself can let the bounds that are yielded fall.
+    only EM itself can let the bounds that are given fall.
+
+    Attributes
+    ----------
+    theta : Parameters
+        Where two steps begin.
+    first, second : Parameters or None
+        Where they lead, once they are made.
+    safe : Parameters or None
+        What to go back to, if `theta` was extrapolated.
     """
-    longest = length = np.inf
-    bound, safe = -np.inf, None
-    while True:
-        first, reached = _tried(model, theta) if safe is not None else model.step(theta)
-        if safe is not None and reached < bound - ROUNDING * abs(bound):
-            longest, theta, safe = max(length / GROWTH, 1.0), safe, None
-            yield theta, bound, False
-            continue
-        bound = reached
-        yield first, bound, safe is None
-        second, bound = model.step(first)
-        yield second, bound, True
-        start, middle, safe = theta.vector(), first.vector(), second
+
+    theta: Any
+    first: Any = None
+    second: Any = None
+    safe: Any = None
+    bound: float = -np.inf
+    length: float = np.inf
+    longest: float = np.inf
+
+    def next(self, model: Model) -> tuple[Any, float, bool]:
+        """Give parameters, their bound before the step, and whether a step of EM led there."""
+        if self.second is not None and self._extrapolate(model):
+            return self.safe, self.bound, False
+        if self.first is not None:
+            self.second, self.bound = model.step(self.first)
+            return self.second, self.bound, True
+        first, reached = model.step(self.theta) if self.safe is None else _tried(model, self.theta)
+        if self.safe is not None and reached < self.bound - ROUNDING * abs(self.bound):
+            self.longest, self.theta, self.safe = max(self.length / GROWTH, 1.0), self.safe, None
+            return self.theta, self.bound, False
+        self.first, self.bound = first, reached
+        return first, reached, self.safe is None
+
+    def _extrapolate(self, model: Model) -> bool:
+        """Move on from two steps: to where they lead (False), or further."""
+        start, middle, second = self.theta.vector(), self.first.vector(), self.second
+        self.first = self.second = None
         step, bend = middle - start, second.vector() - 2 * middle + start
         most = float(np.abs(bend).max())  # its square may leave the range
         length = (
             max(float(np.linalg.norm(step / most) / np.linalg.norm(bend / most)), 1.0) if most > 0 else 1.0
         )
-        if length >= longest:
-            length, longest = longest, longest * GROWTH
+        if length >= self.longest:
+            length, self.longest = self.longest, self.longest * GROWTH
+        self.length = length
         if length == 1.0:
-            theta, safe = second, None
-            continue
-        theta, _ = _tried(model, second.moved(start + 2 * length * step + length**2 * bend))
-        yield second, bound, False
+            self.theta, self.safe = second, None
+            return False
+        self.safe = second
+        self.theta, _ = _tried(model, second.moved(start + 2 * length * step + length**2 * bend))
+        return True
 
 
 def _tried(model: Model, theta: Any) -> tuple[Any, float]:

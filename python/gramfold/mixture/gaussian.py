@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
+from ..fit.checkpoint import resumable
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fold.segments import source_of
@@ -142,6 +143,7 @@ class GaussianMixture(BaseMixture):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Estimate weights, means and covariances.
 

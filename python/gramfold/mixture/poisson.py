@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
+from ..fit.checkpoint import resumable
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
@@ -129,6 +130,7 @@ class PoissonMixture(BaseMixture):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
 
+    @resumable
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, exposure: Any = None) -> Self:
         """Estimate weights and rates.
 

@@ -11,11 +11,13 @@ iteration goes on from the accepted pair without extrapolation, which cannot rai
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.source import Array
 from ..least_squares.rows import Solved, Sweeps, solve_all, solve_free
@@ -30,12 +32,14 @@ TINY = 1024  # entries of an X, dense or sparse, whose product costs the way the
 BETA, BETA_CUT, BETA_GROWTH, BETA_BOUND_GROWTH = 0.3, 1.5, 1.05, 1.02
 
 
+@dataclass(slots=True)
 class Extrapolation:
     """How far to move on along the last step."""
 
-    def __init__(self, on: bool) -> None:
-        self.on = on  # until gains drown in rounding
-        self.beta, self.bound, self.pause = BETA, 1.0, False
+    on: bool  # until gains drown in rounding
+    beta: float = BETA
+    bound: float = 1.0
+    pause: bool = False
 
     @property
     def now(self) -> float:
@@ -70,6 +74,11 @@ def worth(entries: int, factor: Array, other: Array, max_sweeps: int | None) -> 
     rows, k = factor.shape
     most = min(MOST, int(1 + SWEEP_SHARE * (1 + (entries + other.size) / (rows * (k + 1)))))
     return Sweeps(most if max_sweeps is None else min(most, max_sweeps), SWEEP_SHRINK)
+
+
+STATE = (
+    "short", "pair", "previous", "unextrapolated", "best", "extrapolation", "shuffle",
+)  # fmt: skip
 
 
 class Alternating:
@@ -110,7 +119,10 @@ class Alternating:
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged."""
         first, n_iter, converged = 0.0, 0, False
-        if not self.tall:  # the sums of the starting H, for the first W
+        if monitor.state is not None:
+            restore(self, monitor.state, STATE)
+            first, n_iter, converged = monitor.state["first"], len(monitor.rows), monitor.state["converged"]
+        elif not self.tall:  # the sums of the starting H, for the first W
             self._solve_long(Sweeps(0))
         while not converged and n_iter != monitor.max_iter:
             n_iter += 1
@@ -127,6 +139,7 @@ class Alternating:
             converged = bool(tol > 0 and accepted and settled)
             if stop:
                 break
+            monitor.keep(partial(state_of, self, STATE), first=first, converged=converged)
         short = self._last_short() if self.tall else self._pair.short
         W, H = self.begun.turned(self._pair.long.factor, short)
         return W, H, n_iter, converged

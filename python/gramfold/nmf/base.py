@@ -168,6 +168,12 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self._check_shapes(x, W, H)
         return W, H
 
+    def _any_start(self, x: Source | Observed, H: Any) -> tuple[Array, Array]:
+        """Factors of the shapes that `_start` gives, whose values a checkpoint replaces."""
+        default = x.cols if self.init != "custom" or self.n_components is None else len(H)
+        k = default if self.n_components in ("auto", None) else int(self.n_components)
+        return np.ones((x.rows, k), x.dtype), np.ones((k, x.cols), x.dtype)
+
     def _check_shapes(self, x: Source | Observed, W: Array | None, H: Array) -> None:
         """Whether factors that were given fit X and n_components."""
         given: dict[Any, int] = {"auto": len(H), None: x.cols}

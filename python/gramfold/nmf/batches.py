@@ -1,5 +1,6 @@
 """One step of mini-batch NMF: solve a batch for its rows of W, let its sums join, solve H from them."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ BatchLoss = Frobenius | MaskedFrobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
 
 
+@dataclass
 class FadingSums:
     """What H is solved from: sums over the batches so far, each fading with every later one.
 
@@ -33,11 +35,10 @@ class FadingSums:
     multiplicative update, each batch's weighted with the H that it met (Lefevre, Bach & Fevotte 2011).
     """
 
-    def __init__(self, beta: float) -> None:
-        self.beta = beta
-        self.first: Array | float = 0.0
-        self.second: Array | float = 0.0
-        self.rows = 0.0
+    beta: float
+    first: Array | float = 0.0
+    second: Array | float = 0.0
+    rows: float = 0.0
 
     def add(self, first: Array, second: Array, rows: int, fade: float) -> tuple[Array, Array]:
         """Fade what is there and add one batch; returns both sums."""

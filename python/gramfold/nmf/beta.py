@@ -8,10 +8,12 @@ What is recorded after an iteration belongs to the pair at the end of its pass; 
 that follows can only lower the objective.
 """
 
+from dataclasses import astuple
 from functools import partial
 
 import numpy as np
 
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
@@ -23,6 +25,7 @@ from .units import Units
 from .updates import FLOOR, Shared, Updates, least_of, multiply, updated
 
 CHECK_EVERY = 10
+STATE = ("long", "short", "num", "den", "mean", "lowest", "errors")
 
 
 class Multiplicative:
@@ -44,23 +47,26 @@ class Multiplicative:
         self.begun, self.tall, self.x = start, start.tall, start.longer
         self.beta = float(beta)
         self.constant = 0.5 * start.x.squared_norm if beta == 2 else 0.0
-        self.units = units = Units.of(start.x, start.H, self.beta)
-        self.units_long = units.rows(self.x.rows)
-        least = least_of(start.x.dtype) * power_of_two(units.half)
-        floors = FLOOR if beta < 1 else least, FLOOR if beta <= 1 else least
-        self.floor_long, self.floor_short = start.turned(*floors)
-        self.unit_long, self.unit_short = start.turned(units.W, units.H)
+        self._count_in(Units.of(start.x, start.H, self.beta))
         long, short = start.turned(start.W, start.H)
         self.long, self.short = shifted(long, -self.unit_long), shifted(short, -self.unit_short)
-        of_long, of_short = start.turned(start.penalty_W, start.penalty_H)
-        self.penalty_long = units.penalty(of_long, self.unit_short)
-        self.own_penalty_long = units.penalty_here(of_long, self.unit_short)
-        self.penalty_short = units.penalty_here(of_short, self.unit_long)
         self.mean = self.long.mean(axis=0, dtype=np.float64)
         self.spare = np.empty_like(self.long)
         self.num = self.den = np.empty_like(self.short)  # until the first pass
         self.residual, self.size, self.lowest = 0.0, 0.0, np.inf
         self.errors: list[float] = []
+
+    def _count_in(self, units: Units) -> None:
+        self.units, start = units, self.begun
+        self.units_long = units.rows(self.x.rows)
+        least = least_of(start.x.dtype) * power_of_two(units.half)
+        floors = FLOOR if self.beta < 1 else least, FLOOR if self.beta <= 1 else least
+        self.floor_long, self.floor_short = start.turned(*floors)
+        self.unit_long, self.unit_short = start.turned(units.W, units.H)
+        of_long, of_short = start.turned(start.penalty_W, start.penalty_H)
+        self.penalty_long = units.penalty(of_long, self.unit_short)
+        self.own_penalty_long = units.penalty_here(of_long, self.unit_short)
+        self.penalty_short = units.penalty_here(of_short, self.unit_long)
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
@@ -69,7 +75,11 @@ class Multiplicative:
         divergence fell by less than `tol` times its first value.
         """
         n_iter, stop, converged = 0, False, False
-        if not self.tall:  # the sums of the starting H, for the first W
+        if monitor.state is not None:
+            n_iter, converged = len(monitor.rows), monitor.state["converged"]
+            self._count_in(Units(*monitor.state["units"]))
+            restore(self, monitor.state, STATE)
+        elif not self.tall:  # the sums of the starting H, for the first W
             first = self._pass(0, loss_at_start=True)
             self.errors.append(self._error(first.rows.loss_start))
             self._accept(first)
@@ -91,6 +101,7 @@ class Multiplicative:
                 self._update_short()
             elif tol > 0 and n_iter % CHECK_EVERY == 0:
                 converged = self._settled(loss, tol)
+            monitor.keep(partial(state_of, self, STATE), converged=bool(converged), units=astuple(self.units))
         if self.tall and tol > 0 and n_iter % CHECK_EVERY == 0 and not (stop or converged):
             converged = self._settled(self._pass(0, loss_at_start=True).rows.loss_start, tol)
         long, short = shifted(self.long, self.unit_long), shifted(self.short, self.unit_short)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..fit.arguments import Seed, choice, flag, seeded, whole
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback, Monitor
 from ..fit.warn import warn
 from ..fold.source import Array
@@ -141,6 +142,7 @@ class NMF(BaseNMF):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(
         self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
     ) -> Self:  # fmt: skip
@@ -148,6 +150,7 @@ class NMF(BaseNMF):
         self.fit_transform(X, y, W=W, H=H, mask=mask, sample_weight=sample_weight)
         return self
 
+    @resumable
     def fit_transform(
         self, X: Any, y: Any = None, W: Any = None, H: Any = None, mask: Any = None, sample_weight: Any = None
     ) -> Array:  # fmt: skip
@@ -192,10 +195,10 @@ class NMF(BaseNMF):
     ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
         """Check everything, start and iterate."""
         self._check_parameters()
-        monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time)
+        monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time, kept=kept_by(self))
         loss = self._loss(X, mask, reset=True)
         weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
-        W, H = self._start(loss.x, W, H)
+        W, H = self._start(loss.x, W, H) if monitor.state is None else self._any_start(loss.x, H)
         frozen = self._frozen(loss.x)
         if len(frozen) > len(H):
             raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")

@@ -10,13 +10,16 @@ What is recorded after an iteration belongs to the pair at the end of its W half
 can only lower the objective.
 """
 
+from dataclasses import astuple
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
 from .._core.results import Descended
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
@@ -30,6 +33,7 @@ from .units import Units
 # A row takes so many sweeps per gathering of its entries, or ends when they bring a tenth of the first; more
 # cost time and bring nothing. By extrapolation an entry falls to no less than half.
 MOST_SWEEPS, SHRINK, LEAST_SHARE = 6, 0.1, 0.5
+STATE = ("W", "H", "solved_H", "objective", "lowest", "residual", "extrapolation")
 Slope = NDArray[np.float64] | None
 
 
@@ -59,13 +63,10 @@ class KullbackLeibler:
         constant: float = 0.0,
     ) -> None:  # fmt: skip
         x = start.x
-        self.x, self.weights, self.constant = x, weights, constant
-        self.units = units = Units.of(x, start.H, 1.0)
+        self.x, self.weights, self.constant, self.begun = x, weights, constant, start
+        units = Units.of(x, start.H, 1.0)
+        self._count_in(units)
         self.W, self.H = shifted(start.W, -units.W), shifted(start.H, -units.H)
-        self.kernel_W = units.penalty(start.penalty_W, units.H)
-        self.kernel_H = units.penalty(start.penalty_H, units.W)
-        self.penalty_W = units.penalty_here(start.penalty_W, units.H)
-        self.penalty_H = units.penalty_here(start.penalty_H, units.W)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
         if weights is not None:  # what nothing is known of
@@ -74,7 +75,15 @@ class KullbackLeibler:
         self.solved_H = self.H
         self.spare: Array | None = None
         self.objective = self.lowest = np.inf
-        self.residual, self.size = 0.0, float(np.ldexp(x.mean, -units.x) * x.rows * x.cols)
+        self.residual = 0.0
+
+    def _count_in(self, units: Units) -> None:
+        self.units, start, x = units, self.begun, self.x
+        self.kernel_W = units.penalty(start.penalty_W, units.H)
+        self.kernel_H = units.penalty(start.penalty_H, units.W)
+        self.penalty_W = units.penalty_here(start.penalty_W, units.H)
+        self.penalty_H = units.penalty_here(start.penalty_H, units.W)
+        self.size = float(np.ldexp(x.mean, -units.x) * x.rows * x.cols)
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
         """Iterate until converged or stopped; returns W, H, the number of iterations, converged.
@@ -82,6 +91,9 @@ class KullbackLeibler:
         Converged: the KKT residual fell to `tol` times that of the first iteration, or to rounding.
         """
         first, n_iter, stop, converged = 0.0, 0, False, False
+        if monitor.state is not None:
+            first, n_iter, converged = monitor.state["first"], len(monitor.rows), monitor.state["converged"]
+            self._restore(monitor.state)
         while not (stop or converged or n_iter == monitor.max_iter):
             n_iter += 1
             accepted = self._solve_W()
@@ -93,7 +105,16 @@ class KullbackLeibler:
             self.lowest = max(min(self.lowest, objective), 0.0)  # noise below rounding
             stop = monitor.record(self.lowest, kkt)
             converged = tol > 0 and accepted and kkt <= max(tol * first, float(np.finfo(self.x.dtype).eps))
+            monitor.keep(self._state, first=first, converged=bool(converged))
         return shifted(self.W, self.units.W), shifted(self.solved_H, self.units.H), n_iter, converged
+
+    def _state(self) -> dict[str, Any]:
+        return state_of(self, STATE) | {"units": astuple(self.units), "moved": self.spare is not None}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._count_in(Units(*state["units"]))
+        restore(self, state, STATE)
+        self.spare = np.empty_like(self.W) if state["moved"] else None
 
     def evaluate(self) -> tuple[float, float]:
         """Give the divergence, without penalties, and the KKT residual of the factors as they are."""

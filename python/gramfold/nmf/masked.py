@@ -11,11 +11,13 @@ raised the objective, W is solved again for the H that was not moved, which cann
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.observed import Observed
 from ..fold.source import Array
@@ -27,6 +29,9 @@ from .start import Start
 
 # Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
+STATE = (
+    "W", "H", "previous_H", "moved_H", "solved_for", "rows", "objective", "extrapolation", "shuffle",
+)  # fmt: skip
 
 
 class MaskedAlternating:
@@ -65,6 +70,9 @@ class MaskedAlternating:
         Objective and KKT residual are recorded for W with the H that it was solved for.
         """
         first, n_iter, converged, stop = 0.0, 0, False, False
+        if monitor.state is not None:
+            restore(self, monitor.state, STATE)
+            first, n_iter, converged = monitor.state["first"], len(monitor.rows), monitor.state["converged"]
         while not (converged or stop) and n_iter != monitor.max_iter:
             n_iter += 1
             rows = self._solve_W()
@@ -75,6 +83,7 @@ class MaskedAlternating:
             settled = violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
             converged = bool(tol > 0 and settled)
             stop = monitor.record(self.objective, kkt)
+            monitor.keep(partial(state_of, self, STATE), first=first, converged=converged)
         return self.W, self.H, n_iter, converged
 
     def kkt(self) -> float:

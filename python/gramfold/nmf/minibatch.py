@@ -8,6 +8,7 @@ from sklearn.utils import gen_batches
 
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.inputs import FLOATS
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
@@ -123,11 +124,13 @@ class MiniBatchNMF(BaseNMF):
         self.max_time = max_time
         self.missing = missing
 
+    @resumable
     def fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """Learn the components; see `fit_transform`."""
         self.fit_transform(X, y, W=W, H=H)
         return self
 
+    @resumable
     def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Array:
         """Learn the components and return W, which is what `transform` gives for the same X.
 
@@ -157,7 +160,9 @@ class MiniBatchNMF(BaseNMF):
         W, H = self._start(loss.x, W, H)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums(self._beta())
-        monitor = Monitor(self.max_iter * len(batches), self.verbose, told(self), self.max_time)
+        monitor = Monitor(
+            self.max_iter * len(batches), self.verbose, told(self), self.max_time, kept=kept_by(self)
+        )
         with monitor:
             H_rows, converged = self._run(loss, batches, W, np.ascontiguousarray(H.T), monitor, sums)
         steps = len(monitor.rows)
@@ -237,26 +242,33 @@ class MiniBatchNMF(BaseNMF):
     ) -> tuple[Array, bool]:
         """Go round through the batches until converged or stopped; H is (m, k)."""
         x, W = loss.x, W.copy()
-        smooth: float | None = None
-        best, idle = np.inf, 0
         parts: list[Any] = [x.some(batch, once=self.max_iter == 1) for batch in batches]
-        for _ in range(self.max_iter):
-            before = H
-            for part, batch in zip(parts, batches, strict=True):
-                piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
-                start = None if self.fresh_restarts else W[batch]
-                fade = self.forget_factor ** (part.rows / x.rows)
-                H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
-                share = min(1.0, part.rows / (x.rows + 1))
-                smooth = cost if smooth is None else (1 - share) * smooth + share * cost
-                best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
-                stop = monitor.record(cost, kkt)
-                if self.max_no_improvement is not None and idle >= max(self.max_no_improvement, len(parts)):
-                    return H, True
-                if stop:
-                    return H, False
-            if self.tol > 0 and np.linalg.norm(H - before) <= self.tol * len(parts) * np.linalg.norm(H):
+        before, smooth, best, idle = H, None, np.inf, 0
+        if monitor.state is not None:
+            H, W, before = (monitor.state[name] for name in ("H", "W", "before"))
+            smooth, best, idle = (monitor.state[name] for name in ("smooth", "best", "idle"))
+            vars(sums).update(vars(monitor.state["sums"]))
+        for steps in range(len(monitor.rows), self.max_iter * len(parts)):
+            i = steps % len(parts)
+            part, batch = parts[i], batches[i]
+            piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
+            start = None if self.fresh_restarts else W[batch]
+            fade = self.forget_factor ** (part.rows / x.rows)
+            H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
+            share = min(1.0, part.rows / (x.rows + 1))
+            smooth = cost if smooth is None else (1 - share) * smooth + share * cost
+            best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
+            stop = monitor.record(cost, kkt)
+            if self.max_no_improvement is not None and idle >= max(self.max_no_improvement, len(parts)):
                 return H, True
+            if stop:
+                return H, False
+            if i + 1 == len(parts):
+                moved, size = np.linalg.norm(H - before), np.linalg.norm(H)
+                if self.tol > 0 and moved <= self.tol * len(parts) * size:
+                    return H, True
+                before = H
+            monitor.keep(H=H, W=W, before=before, smooth=smooth, best=best, idle=idle, sums=sums)
         return H, False
 
     def _check_parameters(self) -> None:

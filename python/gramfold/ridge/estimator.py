@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed
 from ..fit.callbacks import fit_task
+from ..fit.checkpoint import resumable
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
@@ -148,6 +149,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the coefficients.
 

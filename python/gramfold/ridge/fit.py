@@ -30,6 +30,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..fit.callbacks import told
+from ..fit.checkpoint import kept_by
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
 from . import ways
@@ -47,16 +48,20 @@ def solve(model: Any, data: Data, seen: Seen | None = None) -> RidgeSolution:
     name = choose(model, data, seen)
     iterative = name in ITERATIONS
     most = model.max_iter or (1000 if name == "sgd" else 10_000) if iterative else 1
-    monitor = Monitor(most, model.verbose, told(model), model.max_time)
+    monitor = Monitor(most, model.verbose, told(model), model.max_time, kept=kept_by(model))
     problem = RidgeProblem(model, data, penalties(model.alpha, data.y.shape[1], data.units), monitor, seen)
     if data.x.cols > min(data.x.rows, ways.MOST_COLUMNS) or name in ("svd", "sgd"):  # else moments tell
         data.x.check_finite()
     positive = bool(model.positive)
+    if monitor.state is not None:
+        problem.gaps, problem.held = monitor.state["gaps"], monitor.state["held"]
     with monitor:
         if iterative:
             form, iterates = ITERATIONS[name](problem)
-            tol, note = float(model.tol), problem.gaps.append
-            found = descend(iterates, form, problem.alpha, tol, most, monitor, positive, note)
+            found = descend(
+                iterates, form, problem.alpha, float(model.tol), most, monitor, problem.gaps, positive,
+                problem.held,
+            )  # fmt: skip
         else:
             found, name = DIRECT[name](problem)
         solution = problem.judge.solution(found, positive)

@@ -9,7 +9,7 @@ from ..fold.source import Array
 from .centred_rows import CentredRows
 from .data import Double
 from .forms import Form
-from .solvers import Iterates
+from .solvers import Held, Iterates
 
 
 class Drawn:
@@ -70,17 +70,20 @@ def stochastic_gradients(
     step: Callable[[int], Any],
     rng: np.random.Generator,
     batch: int,
+    held: Held | None = None,
 ) -> Iterates:
     """B <- B - step(t) g with g the gradient of F / weight at `batch` rows drawn; yields once an epoch.
 
     `step` is a function of the number of steps taken. All targets see the same rows.
     """
     per_epoch = max(1, -(-rows.count // batch))
-    B = np.zeros_like(form.linear)
+    held = {} if held is None else held
+    B, rng = (held["B"], held["rng"]) if held else (np.zeros_like(form.linear), rng)
     shrink = alpha / rows.weight
-    t = 0
+    t = held.get("t", 0)
     while True:
         for drawn in rows.draw(rng, per_epoch * batch).reshape(per_epoch, batch):
             B = B - step(t) * (rows.gradient(B, drawn) + shrink * B)
             t += 1
+        held.update(B=B, rng=rng, t=t)
         yield B, form.apply(B)

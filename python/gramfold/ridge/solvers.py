@@ -3,7 +3,7 @@
 They minimise F(B) = 1/2 |XB - Y|^2 + 1/2 sum_t alpha_t |B_t|^2 over the columns B_t of B, which share X'X.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ DIVERGED = 1e12
 SINGULAR, TINY = 1e-12, float(np.finfo(np.float64).tiny)
 LEAST_RHO = 1e-9  # times L: rounding of X'X grows by L / rho in an iteration
 
+Held = dict[str, Any]  # what an iteration needs of those before; of one that was stopped, to go on from
 Iterates = Iterator[tuple[Double, Double]]
 Measured = tuple[float, float, Double]
 
@@ -32,8 +33,9 @@ class Found:
 
 
 def gradient_descent(
-    form: Form, alpha: Double, step: float | None = None, start: Double | None = None
-) -> Iterates:
+    form: Form, alpha: Double, step: float | None = None, start: Double | None = None,
+    held: Held | None = None,
+) -> Iterates:  # fmt: skip
     """B <- B - step F'(B); with the default step 2 / (mu + L) errors shrink by (L - mu) / (L + mu) at least.
 
     mu and L are the extreme eigenvalues of X'X + alpha I; where mu is 0 to rounding the step is 1 / L.
@@ -57,28 +59,37 @@ def gradient_descent(
         if step is None
         else step
     )
-    B, product = _start(form, start)
+    held = {} if held is None else held
+    B, product = (held["B"], held["product"]) if held else _start(form, start)
     while True:
         B = B - rate * (product + alpha * B - form.linear)
         product = form.apply(B)
+        held.update(B=B, product=product)
         yield B, product
 
 
-def conjugate_gradients(form: Form, alpha: Double, start: Double | None = None) -> Iterates:
+def conjugate_gradients(
+    form: Form, alpha: Double, start: Double | None = None, held: Held | None = None
+) -> Iterates:
     """Conjugate gradients (Hestenes & Stiefel 1952), each target with steps of its own."""
-    B, product = _start(form, start)
-    residual = form.linear - product - alpha * B
-    direction, squared = residual, np.sum(residual**2, axis=0)
+    held = {} if held is None else held
+    if held:
+        B, product, residual, direction = (held[name] for name in ("B", "product", "residual", "direction"))
+    else:
+        B, product = _start(form, start)
+        residual = direction = form.linear - product - alpha * B
+    squared = np.sum(residual**2, axis=0)
     while True:
         moved = form.apply(direction)
         curvature = np.sum(direction * (moved + alpha * direction), axis=0)
         length = np.divide(squared, curvature, out=np.zeros_like(squared), where=curvature > 0)
         B, product = B + length * direction, product + length * moved
         residual = residual - length * (moved + alpha * direction)
-        yield B, product
         before, squared = squared, np.sum(residual**2, axis=0)
         turn = np.divide(squared, before, out=np.zeros_like(squared), where=before > 0)
         direction = residual + turn * direction
+        held.update(B=B, product=product, residual=residual, direction=direction)
+        yield B, product
 
 
 def best_rho(form: Form, alpha: Double) -> float:
@@ -94,7 +105,10 @@ def best_rho(form: Form, alpha: Double) -> float:
     return float(max(np.sqrt(least * min(max(low, least), high)), LEAST_RHO * high)) or least
 
 
-def admm(form: NearForm, alpha: Double, rho: float | None = None, positive: bool = False) -> Iterates:
+def admm(
+    form: NearForm, alpha: Double, rho: float | None = None, positive: bool = False,
+    held: Held | None = None,
+) -> Iterates:  # fmt: skip
     """ADMM (Boyd et al. 2011) on 1/2 |XB - Y|^2 + alpha/2 |Z|^2, B = Z; one Cholesky factor of X'X + rho I
     or of XX' + rho I.
 
@@ -111,14 +125,15 @@ def admm(form: NearForm, alpha: Double, rho: float | None = None, positive: bool
     except la.LinAlgError:
         given = np.ldexp(rho, form.units.curvature)
         raise ValueError(f"rho={given:g} is too small: X'X + rho I is singular to rounding") from None
-    Z = np.zeros_like(form.linear)
-    U = np.zeros_like(Z)
+    held = {} if held is None else held
+    Z, U = (held["Z"], held["U"]) if held else (np.zeros_like(form.linear), np.zeros_like(form.linear))
     while True:
         B = nearest(Z - U)
         Z = rho * (B + U) / (alpha + rho)
         if positive:
             Z = np.maximum(Z, 0)
         U = U + B - Z
+        held.update(Z=Z, U=U)
         yield Z, form.apply(Z)
 
 
@@ -154,18 +169,22 @@ def optimality(
 
 def descend(
     iterates: Iterates, form: Form, alpha: Double, tol: float, max_iter: int, monitor: Monitor,
-    positive: bool = False, on_gap: Callable[[float], Any] = lambda gap: None,
+    gaps: list[float], positive: bool = False, held: Held | None = None,
 ) -> Found:  # fmt: skip
-    """Take iterates until the relative gradient is at most tol, or the monitor or max_iter ends it."""
+    """Take iterates until the relative gradient is at most tol, or the monitor or max_iter ends it.
+
+    Their duality gaps join `gaps`; `held` is what the iterates hold for the next one.
+    """
     n_iter = 0
-    for n_iter, (B, product) in enumerate(iterates, 1):
+    for n_iter, (B, product) in enumerate(iterates, len(monitor.rows) + 1):
         objective, kkt, gap = measure(form, alpha, B, product, positive)
         if not kkt < DIVERGED:
             raise ValueError(f"the iterations diverge: the gradient is {kkt:.1e} times that at 0; lower step")
-        on_gap(float(form.units.objective(gap.sum())))
+        gaps.append(float(form.units.objective(gap.sum())))
         stop = monitor.record(float(form.units.objective(objective)), kkt)
         if kkt <= tol or stop or n_iter == max_iter:
             break
+        monitor.keep(held=held, gaps=gaps)
     return Found(B, n_iter, bool(kkt <= tol))
 
 

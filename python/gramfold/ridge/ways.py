@@ -18,7 +18,7 @@ from .nonnegative import MANY, nonnegative, nonnegative_of_few_rows, on_faces
 from .seen import Seen
 from .sgd import Drawn, constant, decaying, stochastic_gradients
 from .solution import Judge, settle
-from .solvers import Found, Iterates, admm, conjugate_gradients, gradient_descent
+from .solvers import Found, Held, Iterates, admm, conjugate_gradients, gradient_descent
 
 MOST_COLUMNS = 4096  # of a Gram matrix that 'cg', 'gd' and 'sgd' form: 128 MiB
 BATCH = 32
@@ -34,6 +34,7 @@ class RidgeProblem:
     monitor: Monitor
     seen: Seen | None = None
     gaps: list[float] = field(default_factory=list)
+    held: Held = field(default_factory=dict)
 
     @cached_property
     def sums(self) -> RidgeMoments:
@@ -123,13 +124,13 @@ def _nonnegative(problem: RidgeProblem) -> tuple[Found, str]:
 
 
 def _cg(problem: RidgeProblem) -> tuple[Form, Iterates]:
-    return problem.form, conjugate_gradients(problem.form, problem.alpha)
+    return problem.form, conjugate_gradients(problem.form, problem.alpha, held=problem.held)
 
 
 def _gd(problem: RidgeProblem) -> tuple[Form, Iterates]:
     step = problem.model.step
     step = None if step is None else float(np.ldexp(step, problem.data.units.curvature))
-    return problem.form, gradient_descent(problem.form, problem.alpha, step)
+    return problem.form, gradient_descent(problem.form, problem.alpha, step, held=problem.held)
 
 
 def _admm(problem: RidgeProblem) -> tuple[Form, Iterates]:
@@ -141,7 +142,7 @@ def _admm(problem: RidgeProblem) -> tuple[Form, Iterates]:
     )
     problem.form = form
     rho = None if rho is None else float(np.ldexp(rho, -data.units.curvature))
-    return form, admm(form, problem.alpha, rho, bool(problem.model.positive))
+    return form, admm(form, problem.alpha, rho, bool(problem.model.positive), problem.held)
 
 
 def _sgd(problem: RidgeProblem) -> tuple[Form, Iterates]:
@@ -152,7 +153,7 @@ def _sgd(problem: RidgeProblem) -> tuple[Form, Iterates]:
     else:
         steps = constant(form, rows, alpha, float(np.ldexp(step, 2 * problem.data.units.x)))
     rng = generator(problem.model.random_state)
-    return form, stochastic_gradients(form, rows, alpha, steps, rng, BATCH)
+    return form, stochastic_gradients(form, rows, alpha, steps, rng, BATCH, problem.held)
 
 
 DIRECT = {"cholesky": _cholesky, "svd": _svd, "dual": _dual, "cd": _nonnegative}

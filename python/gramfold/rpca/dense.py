@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core.results import ShrinkSums
+from ..fit.checkpoint import restore, state_of
 from ..fold.engine import run
 from ..fold.source import Source
 from ..linalg.spectrum import DENSE_NORM, SMALL, Leading, eigenpairs, largest, orthonormal, spectral_norm
@@ -22,6 +23,7 @@ SUBSPACE_SHARE = 0.12
 LOOSE, MOST_STEPS, ROUGH = 10.0, 4, 0.1
 CANCELLED = 1e-12  # of 1: what is left of a square of that is not to be trusted
 FAINT = 1e-24  # of the largest square: smaller ones are rounding
+KEPT = ("z", "gram", "image", "_numbers", "_restless")
 
 
 class DenseState:
@@ -69,6 +71,15 @@ class DenseState:
     def prepare(self, numbers: Numbers) -> None:
         """Take the input of the first threshold from z."""
         self._numbers, self.gram, self.image, self._lefts = numbers, None, None, None
+
+    def kept(self) -> dict[str, Any]:
+        """Give what a checkpoint needs."""
+        return state_of(self, KEPT) | self._leading.kept()
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from that."""
+        restore(self, kept, KEPT)
+        self._leading.restore(kept)
 
     def norm(self) -> float:
         """The spectral norm of the input that was prepared."""

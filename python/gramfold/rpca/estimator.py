@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.blocks import each_part
 from ..fit.callbacks import fit_task, told
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.estimator import Estimator
 from ..fit.inputs import FLOATS, read_array
 from ..fit.missing import nan_from_mask
@@ -149,6 +150,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self.callback = callback
         self.max_time = max_time
 
+    @resumable
     def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
         """Split X.
 
@@ -172,7 +174,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         with fit_task(self, X, y):
             self._check_parameters()
-            monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time)
+            monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time, kept=kept_by(self))
             pursuit = self._pursuit(X, mask)
             with monitor, one_thread(), np.errstate(over="ignore"):
                 self._solve(pursuit, monitor)

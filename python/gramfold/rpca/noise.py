@@ -17,6 +17,8 @@ TINY = np.finfo(np.float64).tiny
 class Noise(Protocol):
     """A convex term on N = X - L - S."""
 
+    kappa: float
+
     def damping(self, mu: float) -> float:
         """What the multipliers are scaled with before they are clipped."""
 
@@ -38,6 +40,8 @@ class Noise(Protocol):
 
 class NoNoise:
     """N = 0: S = X - L."""
+
+    kappa = np.inf
 
     def damping(self, mu: float) -> float:
         """Give 1: nothing is scaled."""

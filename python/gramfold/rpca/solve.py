@@ -39,6 +39,12 @@ class State(Protocol):
     def advance(self, numbers: Numbers) -> ShrinkSums:
         """Shrink and update the multipliers for that L, and make the next input."""
 
+    def kept(self) -> dict[str, Any]:
+        """Give what a checkpoint needs."""
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from that."""
+
 
 class Outcome(NamedTuple):
     """What a fit ends with; L = state.left @ state.right.T, S and Y are unpacked from z by `numbers`.
@@ -93,7 +99,9 @@ class Driver:
 
     def run(self, monitor: Monitor, tol: float) -> Outcome:
         """Iterate until the gap is at most `tol`, or stopped."""
-        accuracy, n_iter = ACCURACY * self.size, 0
+        accuracy, n_iter = ACCURACY * self.size, len(monitor.rows)
+        if monitor.state is not None:
+            accuracy = self._restore(monitor.state)
         while True:
             n_iter += 1
             tau = 1 / self.numbers.mu
@@ -116,6 +124,7 @@ class Driver:
             if converged or stop or n_iter == monitor.max_iter:
                 break
             self.numbers = self.steps.following(numbers, primal, dual, (len(values), sums.outliers))
+            monitor.keep(self._kept, accuracy=accuracy)
         if not np.isfinite(proof.gap):
             proof = self.certificate.measured(objective, sums)
         infeasible, spreads = self.noise.infeasible(proof.norm, sums), not converged and left > LEFT
@@ -130,3 +139,20 @@ class Driver:
             n_iter=n_iter,
             converged=converged,
         )
+
+    def _kept(self) -> dict[str, Any]:
+        """What a checkpoint needs, with `accuracy`."""
+        return {
+            "numbers": self.numbers,
+            "steps": self.steps,
+            "kappa": self.noise.kappa,
+            "next_look": self.certificate.next_look,
+            **self.state.kept(),
+        }
+
+    def _restore(self, kept: dict[str, Any]) -> float:
+        """Go on from a checkpoint; gives the accuracy of the next iteration."""
+        self.numbers, self.steps, self.noise.kappa = kept["numbers"], kept["steps"], kept["kappa"]
+        self.certificate.next_look = kept["next_look"]
+        self.state.restore(kept)
+        return float(kept["accuracy"])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core.results import ShrinkSums
+from ..fit.checkpoint import restore, state_of
 from ..fold.engine import run
 from ..fold.source import Source
 from ..linalg.spectrum import Leading, largest
@@ -17,6 +18,7 @@ from .packing import Packing
 Array = NDArray[Any]
 
 LOOSE, ROUGH = 10.0, 0.1
+KEPT = ("left", "right")
 
 
 class SparseState:
@@ -65,6 +67,18 @@ class SparseState:
         shared = Packing.of(numbers, self.by_row), numbers.mu, self.right
         self._nonzero = self._run(passes.prepare, shared, left=self.left)
         self._numbers = numbers
+
+    def kept(self) -> dict[str, Any]:
+        """Give what a checkpoint needs."""
+        entries = [part.kept for part in self.entries.parts]
+        return state_of(self, KEPT) | {"entries": entries} | self._leading.kept()
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from that."""
+        restore(self, kept, KEPT)
+        for part, values in zip(self.entries.parts, kept["entries"], strict=True):
+            part.take(*values)
+        self._leading.restore(kept)
 
     def norm(self) -> float:
         """The spectral norm of the input that was prepared, without its low-rank part."""

@@ -50,6 +50,16 @@ class Entries:
         self._forth[:] = values
         self._back[:] = self._forth[self._order]
 
+    @property
+    def kept(self) -> tuple[Array, Array]:
+        """What a checkpoint needs: z and E."""
+        return self.z, self._forth
+
+    def take(self, z: Array, values: Array) -> None:
+        """Go on from these z and E."""
+        self.z[:] = z
+        self.put(values)
+
     def keep(self) -> None:
         """Remember E for `restore`."""
         self._kept = self._forth.copy()

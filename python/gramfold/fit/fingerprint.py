@@ -1,0 +1,62 @@
+"""Marks by which a fit is recognised: its parameters, and its data, by some of their rows."""
+
+import hashlib
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import _safe_indexing
+
+from .blocks import Blocks
+from .estimator import WITHOUT_EFFECT
+
+FEWEST, MOST, BYTES = 16, 1 << 12, 1 << 22  # rows that are looked at, of so many bytes
+
+
+def parameter_marks(estimator: Any) -> dict[str, dict[str, str]]:
+    """What is to be shown of each parameter, and a digest of it."""
+    given = estimator.get_params(deep=False)
+    return {name: _marked(value) for name, value in given.items() if name not in WITHOUT_EFFECT}
+
+
+def data_marks(arguments: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """What is to be shown of the data among the arguments of a method, and digests."""
+    return {
+        name: _marked_data(value) for name, value in arguments.items() if name != "self" and value is not None
+    }
+
+
+def _marked(value: Any) -> dict[str, str]:
+    shown = repr(value) if np.ndim(value) == 0 else f"{type(value).__name__} of shape {np.shape(value)}"
+    if callable(value):
+        shown = digest = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
+    else:
+        digest = joblib.hash(value)
+    return {"is": shown[:200], "digest": digest}
+
+
+def _marked_data(value: Any) -> dict[str, str]:
+    value = value if hasattr(value, "shape") else np.asarray(value)
+    if not value.shape:
+        return _marked(value.item())
+    digest = hashlib.sha256()
+    for part in value.parts if isinstance(value, Blocks) else [value]:
+        for rows in _some(part):
+            digest.update(f"{rows.dtype} {rows.shape}".encode() + np.ascontiguousarray(rows).tobytes())
+    return {"is": f"of shape {tuple(value.shape)}", "digest": digest.hexdigest()}
+
+
+def _some(value: Any) -> list[Any]:
+    """Some rows, evenly far from each other, or some of the entries of a sparse matrix."""
+    if not sp.issparse(value):
+        size = np.asarray(_safe_indexing(value, slice(0, 1))).nbytes
+        rows = _safe_indexing(value, _evenly(value.shape[0], BYTES // max(1, size)))
+        return [np.ma.filled(rows, 0), np.ma.getmaskarray(rows)] if np.ma.isMA(rows) else [np.asarray(rows)]
+    value = value if value.format in ("csr", "csc") else value.tocsr()
+    parts = (value.data, value.indices, value.indptr)
+    return [part[_evenly(len(part), MOST)] for part in parts]
+
+
+def _evenly(n: int, most: int) -> Any:
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, max(FEWEST, min(most, MOST)))).astype(np.intp))
