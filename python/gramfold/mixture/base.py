@@ -214,8 +214,8 @@ def check_mixing(weights: Any, k: int) -> Double | None:
         )
     if (w < 0).any() or (w > 1).any():
         raise ValueError(
-            f"The parameter 'weights' should be in the range [0, 1], but got max value {w.max():.5f}, min value "
-            f"{w.min():.5f} in weights_init"
+            f"The parameter 'weights' should be in the range [0, 1], but got max value {w.max():.5f}, "
+            f"min value {w.min():.5f} in weights_init"
         )
     if abs(w.sum() - 1) > 1e-6:
         raise ValueError(

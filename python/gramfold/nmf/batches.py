@@ -24,7 +24,7 @@ from .updates import FLOOR, Shared, Updates, exponent, least_of, multiply, updat
 
 BatchLoss = Frobenius | MaskedFrobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
-FRESH = Sweeps(200, tol=1e-4, polish=8)  # from 0 rows must end near their optimum, or H never comes to its own
+FRESH = Sweeps(200, tol=1e-4, polish=8)  # rows from 0 that end far from their optimum would bias H for good
 
 
 class FadingSums:

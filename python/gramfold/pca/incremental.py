@@ -137,8 +137,8 @@ class IncrementalPCA(GaussianComponents):
         self._most = min(X.shape) if self.n_components is None else whole(self.n_components, "n_components")
         if self._most > features:
             raise ValueError(
-                f"n_components={self._most} invalid for n_features={features}, need more rows than columns for "
-                "IncrementalPCA processing: n_components must be at most n_features"
+                f"n_components={self._most} invalid for n_features={features}, need more rows than columns "
+                "for IncrementalPCA processing: n_components must be at most n_features"
             )
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype
