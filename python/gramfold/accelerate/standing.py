@@ -58,7 +58,7 @@ def _copied(self: Any, memo: dict[int, Any] | None = None) -> Any:
 
 @functools.cache
 def standing(name: str) -> type:
-    """A subclass of gramfold's and scikit-learn's class; what gramfold's does not take scikit-learn's does."""
+    """A subclass of gramfold's and scikit-learn's class; theirs does what ours does not take."""
     listen()
     fast, original = ours(name), of_sklearn(name)
     made = Standing(name, (fast, original), {"_original": original, "__doc__": fast.__doc__})
