@@ -66,6 +66,14 @@ def test_what_scikit_learn_fitted_gramfold_goes_on_with(model):
         assert_allclose(told(ours)[name], expected[name], rtol=1e-7, atol=close, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    "model", [gf.NMF(random_state=0, tol=0.01), gf.MiniBatchNMF(random_state=0, tol=0.01)], ids=str
+)
+def test_a_rank_that_the_fit_found_is_known_there(model):
+    model = sklearn.clone(model).fit(X)
+    assert_allclose(model.to_sklearn().transform(X), model.transform(X), atol=0.1)
+
+
 def test_whitened_codes_are_the_same():
     model = gf.PCA(2, whiten=True).fit(X)
     assert_allclose(model.to_sklearn().transform(X), model.transform(X), rtol=1e-9, atol=1e-12)

@@ -78,8 +78,7 @@ def _sent(model: Any) -> Any:
 
 
 def _received(name: str) -> Any:
-    kind = standing(name)
-    return kind.__new__(kind)
+    return object.__new__(standing(name))
 
 
 def _sent_class(kind: type) -> Any:
@@ -119,13 +118,20 @@ def _gone_back(self: Any, name: str, original: type, arguments: Any, given: Any,
     self.__class__ = original
     try:
         done = getattr(original, name)(self, *arguments, **given)
-    except BaseException:
+    except BaseException as theirs:
         self.__class__ = kind
         vars(self).clear()
         vars(self).update(before)
+        if _does_not_know(theirs):
+            raise error from None
         raise
     logger.info("%s.%s by scikit-learn: %s", original.__name__, name, error)
     return done
+
+
+def _does_not_know(error: BaseException) -> bool:
+    """Whether scikit-learn has no such argument, so that what gramfold says of it is what helps."""
+    return isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
 
 
 def calling(fast: Any, original: Any) -> Any:
@@ -134,7 +140,12 @@ def calling(fast: Any, original: Any) -> Any:
         try:
             return fast(*arguments, **given)
         except (TypeError, ValueError, NotImplementedError) as error:
-            done = original(*arguments, **given)
+            try:
+                done = original(*arguments, **given)
+            except TypeError as theirs:
+                if _does_not_know(theirs):
+                    raise error from None
+                raise
             logger.info("%s by scikit-learn: %s", original.__name__, error)
             return done
 
