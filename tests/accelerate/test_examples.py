@@ -4,7 +4,7 @@ import inspect
 import logging
 
 import pytest
-from accelerate import examples
+from sklearn_suite import examples
 
 import gramfold as gf
 
