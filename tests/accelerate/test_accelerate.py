@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import sklearn.cluster
 import sklearn.decomposition
 import sklearn.linear_model
 import sklearn.mixture
+from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -60,7 +62,7 @@ def test_an_accelerated_class_gives_what_gramfold_gives_and_pickles_as_scikit_le
     assert type(model) is cls
     assert issubclass(cls, getattr(gf, name))
     assert_array_equal(results(model), results(getattr(gf, name)(**options).fit(X, Y)))
-    assert type(copy.deepcopy(model)) is cls
+    assert type(copy.deepcopy(model)) is type(copy.copy(model)) is cls
     saved = pickle.dumps(model)
     assert b"gramfold" not in saved
     loaded = pickle.loads(saved)
@@ -102,6 +104,41 @@ def test_an_own_subclass_is_fitted_by_gramfold(accelerated):
     assert isinstance(Mine(2), sklearn.decomposition.PCA)
 
 
+def test_a_fitted_object_of_an_own_subclass_pickles_without_gramfold(accelerated, monkeypatch):
+    kind = type("Mine", (sklearn.decomposition.MiniBatchNMF,), {"__module__": __name__})
+    monkeypatch.setitem(globals(), "Mine", kind)
+    model = kind(2, random_state=0).fit(X)
+    model.note = "kept"
+    saved = pickle.dumps(model)
+    assert b"gramfold" not in saved
+    loaded = pickle.loads(saved)
+    assert (type(loaded), loaded.note) == (kind, "kept")
+    assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+def fitted_and_its_class(model):
+    return model.fit(X), type(model).__mro__[1].__module__
+
+
+def of_worker(cls):
+    return cls.__mro__[1].__module__
+
+
+def test_workers_run_gramfold_and_give_its_models_back(accelerated):
+    cls, options = of_sklearn("KMeans")
+    expected = cls(**options).fit(X).labels_
+    model, class_there = Parallel(n_jobs=2)(
+        [delayed(fitted_and_its_class)(cls(**options)), delayed(of_worker)(cls)]
+    )  # fmt: skip
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        of_pool = pool.map(fitted_and_its_class, [cls(**options)])
+    assert class_there == "gramfold.kmeans.estimator"
+    for found, there in (model, *of_pool):
+        assert there == "gramfold.kmeans.estimator"
+        assert type(found) is cls
+        assert_array_equal(found.labels_, expected)
+
+
 def test_what_gramfold_does_not_take_scikit_learn_does_and_the_log_says_so(accelerated, caplog):
     heard = []
     with caplog.at_level(logging.INFO, "gramfold"):
@@ -122,6 +159,12 @@ def test_what_gramfold_does_not_take_scikit_learn_does_and_the_log_says_so(accel
 def test_wrong_calls_raise_what_scikit_learn_raises_and_change_nothing(accelerated):
     with pytest.raises(ValueError, match="'n_components' parameter of PCA"):
         sklearn.decomposition.PCA(-1).fit(X)
+    with pytest.raises(ValueError, match="must contain at least one non-zero"):
+        sklearn.decomposition.PCA(2).fit(X, sample_weight=np.zeros(60))
+    with pytest.raises(ValueError, match="must contain at least one non-zero"):
+        sklearn.decomposition.NMF(2).fit(X, sample_weight=np.zeros(60))
+    with pytest.raises(ValueError, match="max_error must be a number"):
+        sklearn.decomposition.sparse_encode(X, np.eye(6), algorithm="omp", max_error=-1)
     model = sklearn.cluster.KMeans(3, random_state=0).fit(X)
     before = vars(model).copy()
     with pytest.raises(ValueError, match="Input X contains NaN"):

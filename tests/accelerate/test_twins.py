@@ -1,6 +1,8 @@
 """Models of gramfold as scikit-learn's, and the other way round."""
 
+import inspect
 import pickle
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf
+from gramfold.fit.estimator import TWINS
 
 X = np.random.default_rng(0).random((60, 6))
 Y = X @ np.arange(6.0)
@@ -34,6 +37,27 @@ def told(model):
     if hasattr(model, "score"):
         found["score"] = model.score(X, Y)
     return found
+
+
+def taken(function, *, by_place):
+    """The names of arguments that may be given by their place, or all."""
+    parameters = inspect.signature(function).parameters.values()
+    kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD, *([] if by_place else [inspect.Parameter.KEYWORD_ONLY])]
+    old = {"Xt"}  # of inverse_transform, until scikit-learn 1.7
+    return [p.name for p in parameters if p.kind in kinds and p.name not in old]
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_every_argument_of_scikit_learns_is_taken_at_its_place(name):
+    ours, theirs = getattr(gf, name), getattr(import_module(TWINS[name]), name)
+    public = [m for m in vars(theirs) | vars(theirs.__mro__[1]) if m[0] != "_"]
+    methods = [m for m in public if inspect.isfunction(getattr(theirs, m))]
+    assert "transform" in methods or "predict" in methods or "fit" in methods
+    for method in ["__init__", *methods]:
+        mine, other = getattr(ours, method), getattr(theirs, method)
+        places = taken(other, by_place=True)
+        assert taken(mine, by_place=True)[: len(places)] == places, method
+        assert set(taken(other, by_place=False)) <= set(taken(mine, by_place=False)), method
 
 
 @pytest.mark.parametrize("model", MODELS, ids=str)
@@ -64,6 +88,14 @@ def test_what_scikit_learn_fitted_gramfold_goes_on_with(model):
     expected, close = told(theirs), CLOSE.get(type(model).__name__, 1e-9)
     for name in {"transform", "predict", "predict_proba"} & expected.keys():
         assert_allclose(told(ours)[name], expected[name], rtol=1e-7, atol=close, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "model", [gf.NMF(random_state=0, tol=0.01), gf.MiniBatchNMF(random_state=0, tol=0.01)], ids=str
+)
+def test_a_rank_that_the_fit_found_is_known_there(model):
+    model = sklearn.clone(model).fit(X)
+    assert_allclose(model.to_sklearn().transform(X), model.transform(X), atol=0.1)
 
 
 def test_whitened_codes_are_the_same():

@@ -55,6 +55,23 @@ def test_one_batch_after_the_other_by_partial_fit_lowers_the_error(planted):
     assert error(model, planted) < 0.5 * early
 
 
+@pytest.mark.parametrize("gaps", [False, True], ids=["whole", "with gaps"])
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_solved_anew_lead_to_a_stationary_point(seed, gaps):
+    X = np.abs(np.random.RandomState(seed).randn(6, 4))
+    if gaps:
+        X[0, 1] = X[3, 2] = np.nan
+    model = gf.MiniBatchNMF(
+        4, init="random", random_state=0, tol=0, max_iter=1000, fresh_restarts=True, max_no_improvement=None,
+        missing="mask" if gaps else "error",
+    )  # fmt: skip
+    assert model.fit(X).kkt_residual_ < 1e-4
+    learner = clone(model)
+    for _ in range(1000):
+        learner.partial_fit(X)
+    assert_array_equal(learner.components_, model.components_)
+
+
 def test_partial_fit_goes_on_from_a_fit(planted, model):
     before = model.fit(planted).components_.copy()
     after = model.partial_fit(planted[:250]).components_

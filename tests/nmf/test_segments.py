@@ -198,7 +198,7 @@ def passes():
         "solve": (partial(rows.solve, **least, sums=True, cross=True), x, fixed, only),
         "solve observed": (partial(masked.solve, **least), seen, H, of_rows),
         "solve stored": (partial(masked.solve, **least), stored, H, of_rows),
-        "solve and fill": (partial(batches.solve_and_fill, penalty=penalty), seen, fixed, of_rows),
+        "solve and fill": (partial(batches.solve_and_fill, **least), seen, fixed, of_rows),
         "squared residual": (losses.squared_residual, x, H.T.copy(), {"W": W}),
         "multiply": (partial(updates.multiply, **multiplied), x, mean, of_rows),
         "multiply to end": (partial(beta.multiply_to_end, beta=0.5, **end), x, near, of_rows),

@@ -1,7 +1,5 @@
 """`accelerate`: scikit-learn's names give gramfold's classes, in code that is not changed."""
 
-import logging
-import os
 import sys
 import types
 import warnings
@@ -10,8 +8,8 @@ from typing import Any, Self
 
 import sklearn
 
-from .standing import calling, logger, standing
-from .twins import NAMES, ours
+from .standing import calling, listen, standing
+from .twins import FUNCTIONS, NAMES, ours
 
 TESTED = ("1.6", "1.7", "1.8", "1.9")
 
@@ -63,8 +61,10 @@ def accelerate(*names: str) -> Accelerated:
     ``from sklearn.decomposition import NMF`` and ``sklearn.decomposition.NMF`` are gramfold's afterwards, a
     subclass of scikit-learn's. scikit-learn itself, and what was imported by name before, keep their own.
     What gramfold refuses is done by scikit-learn's class, and said in the log (``GRAMFOLD_LOG=info``, logger
-    "gramfold"). Pickles hold scikit-learn's classes: they load without gramfold, and worker processes, as of
-    ``n_jobs=2``, run scikit-learn's. Nothing is written anywhere.
+    "gramfold"). Pickles hold scikit-learn's classes and load without gramfold. Models that joblib or
+    multiprocessing sends to worker processes, as for ``n_jobs=2``, are gramfold's there too; workers of
+    others, such as dask, get scikit-learn's, and so do subclasses that workers import. Nothing is written
+    anywhere.
 
     ``python -m gramfold script.py`` runs a program so.
 
@@ -96,9 +96,7 @@ def accelerate(*names: str) -> Accelerated:
     for name in names:
         if name not in NAMES:
             raise ValueError(f"names must be of {', '.join(sorted(NAMES))}, got {name!r}")
-    if level := os.environ.get("GRAMFOLD_LOG"):
-        logging.basicConfig(format="%(name)s: %(message)s")
-        logger.setLevel(level.upper())
+    listen()
     if ".".join(sklearn.__version__.split(".")[:2]) not in TESTED:
         warnings.warn(
             f"accelerate() changes nothing: it is tested with scikit-learn {TESTED[0]} to {TESTED[-1]}, and "
@@ -113,8 +111,8 @@ def accelerate(*names: str) -> Accelerated:
         kept = vars(module).setdefault("_gramfold", {})
         if name in kept:
             continue
-        original, fast = vars(module)[name], ours(name)
-        made = standing(fast, original) if isinstance(original, type) else calling(fast, original)
+        original = vars(module)[name]
+        made = calling(ours(name), original) if name in FUNCTIONS else standing(name)
         module.__class__ = Proxy
         delattr(module, name)
         kept[name] = original, made

@@ -5,8 +5,13 @@ import copyreg
 import functools
 import inspect
 import logging
+import os
 from abc import ABCMeta
 from typing import Any
+
+from ..fit.estimator import TWINS, of_sklearn
+from .processes import on_the_way
+from .twins import ours
 
 logger = logging.getLogger("gramfold")
 METHODS = ("fit", "fit_transform", "fit_predict", "partial_fit")
@@ -24,31 +29,63 @@ class Standing(ABCMeta):
         return issubclass(subclass, original) if original else super().__subclasscheck__(subclass)
 
 
+def listen() -> None:
+    """Print what the logger says, if the environment asks for it."""
+    if level := os.environ.get("GRAMFOLD_LOG"):
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logger.setLevel(level.upper())
+
+
 def _reduced(self: Any, protocol: Any) -> Any:
-    """Pickles are those of scikit-learn's class, and load without gramfold."""
-    original = type(self).__dict__.get("_original")
-    if original is None:
-        return object.__reduce_ex__(self, protocol)
-    made = self.to_sklearn()
-    return copyreg._reconstructor, (original, object, None), made.__getstate__()  # type: ignore[attr-defined]
+    """Pickles are those of scikit-learn's class or one derived from it, and load without gramfold."""
+    kind, state = type(self), self.to_sklearn().__getstate__()
+    if "_original" not in vars(kind):
+        own = {name: value for name, value in vars(self).items() if not _is_ours(value)}
+        return copyreg._reconstructor, (kind, object, None), own | state  # type: ignore[attr-defined]
+    return copyreg._reconstructor, (vars(kind)["_original"], object, None), state  # type: ignore[attr-defined]
 
 
-def _copied(self: Any, memo: dict[int, Any]) -> Any:
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.startswith("gramfold.")
+
+
+def _copied(self: Any, memo: dict[int, Any] | None = None) -> Any:
     """A copy in this process stays gramfold's."""
     made = object.__new__(type(self))
-    vars(made).update(copy.deepcopy(vars(self), memo))
+    vars(made).update(vars(self) if memo is None else copy.deepcopy(vars(self), memo))
     return made
 
 
-def standing(fast: type, original: type) -> type:
-    """A subclass of both, which goes back to scikit-learn's for what gramfold's does not take."""
-    made = Standing(original.__name__, (fast, original), {"_original": original, "__doc__": fast.__doc__})
-    made.__module__, made.__qualname__ = original.__module__, original.__qualname__
-    for name in METHODS:
-        if hasattr(fast, name) and hasattr(original, name):
-            setattr(made, name, _method(name, getattr(fast, name), original))
-    made.__reduce_ex__, made.__deepcopy__ = _reduced, _copied  # type: ignore[assignment,attr-defined]
+@functools.cache
+def standing(name: str) -> type:
+    """A subclass of gramfold's and scikit-learn's class; theirs does what ours does not take."""
+    listen()
+    fast, original = ours(name), of_sklearn(name)
+    made = Standing(name, (fast, original), {"_original": original, "__doc__": fast.__doc__})
+    made.__module__ = TWINS[name]  # where it is found, and where there is no gramfold, scikit-learn's
+    for method in METHODS:
+        if hasattr(fast, method) and hasattr(original, method):
+            setattr(made, method, _method(method, getattr(fast, method), original))
+    made.__reduce_ex__ = _reduced  # type: ignore[assignment]
+    made.__copy__ = made.__deepcopy__ = _copied  # type: ignore[attr-defined]
+    on_the_way(made, _sent)
     return made
+
+
+def _sent(model: Any) -> Any:
+    """A model on its way to another process, where it is of the same class again."""
+    return _received, (type(model).__name__,), model.__getstate__()
+
+
+def _received(name: str) -> Any:
+    return object.__new__(standing(name))
+
+
+def _sent_class(kind: type) -> Any:
+    return (standing, (kind.__name__,)) if "_original" in vars(kind) else kind.__qualname__
+
+
+on_the_way(Standing, _sent_class)
 
 
 def _method(name: str, fast: Any, original: type) -> Any:
@@ -81,13 +118,20 @@ def _gone_back(self: Any, name: str, original: type, arguments: Any, given: Any,
     self.__class__ = original
     try:
         done = getattr(original, name)(self, *arguments, **given)
-    except BaseException:
+    except BaseException as theirs:
         self.__class__ = kind
         vars(self).clear()
         vars(self).update(before)
+        if _does_not_know(theirs):
+            raise error from None
         raise
     logger.info("%s.%s by scikit-learn: %s", original.__name__, name, error)
     return done
+
+
+def _does_not_know(error: BaseException) -> bool:
+    """Whether scikit-learn has no such argument, so that what gramfold says of it is what helps."""
+    return isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
 
 
 def calling(fast: Any, original: Any) -> Any:
@@ -96,7 +140,12 @@ def calling(fast: Any, original: Any) -> Any:
         try:
             return fast(*arguments, **given)
         except (TypeError, ValueError, NotImplementedError) as error:
-            done = original(*arguments, **given)
+            try:
+                done = original(*arguments, **given)
+            except TypeError as theirs:
+                if _does_not_know(theirs):
+                    raise error from None
+                raise
             logger.info("%s by scikit-learn: %s", original.__name__, error)
             return done
 

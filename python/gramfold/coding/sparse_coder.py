@@ -87,7 +87,8 @@ def decode(codes: Source, shared: Array, state: State, *, split_sign: bool) -> N
 class SparseCoder(BaseCoder):
     """Sparse codes in a dictionary that is given.
 
-    As `sklearn.decomposition.SparseCoder`; the coding is that of `sparse_encode`.
+    As `sklearn.decomposition.SparseCoder`; the coding is that of `sparse_encode`. `fit` checks X against the
+    dictionary and sets the attributes, as in scikit-learn 1.9.
 
     Parameters
     ----------

@@ -60,8 +60,9 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Give the model as scikit-learn's class of the same name, fitted if this one is.
 
         It predicts, transforms and scores with what was learned here, and works wherever scikit-learn's does,
-        with ONNX converters say. Arrays are shared, not copied. The values of parameters stay: one that
-        scikit-learn does not know, such as init='k-means||', is refused when it is fitted again.
+        with ONNX converters say; `transform` of an NMF stops as far from the optimum as `tol` lets it there.
+        Arrays are shared, not copied. The values of parameters stay: one that scikit-learn does not know, as
+        init='k-means||', is refused when it is fitted again.
 
         Returns
         -------
@@ -86,6 +87,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             made._n_threads, made._n_features_out = 1, len(learned["cluster_centers_"])
         if twin.__name__ == "MiniBatchNMF" and learned:
             made._check_params(np.empty((1, learned["n_features_in_"])))
+            made._n_components = len(learned["components_"])
         return made
 
     def _parameters_of(self, own: type, twin: type[BaseEstimator]) -> dict[str, Any]:

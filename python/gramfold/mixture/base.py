@@ -222,8 +222,8 @@ def check_mixing(weights: Any, k: int) -> Double | None:
         )
     if (w < 0).any() or (w > 1).any():
         raise ValueError(
-            "The parameter 'weights' should be in the range [0, 1], but got weights_init from "
-            f"{w.min():.5g} to {w.max():.5g}"
+            f"The parameter 'weights' should be in the range [0, 1], but got max value {w.max():.5f}, "
+            f"min value {w.min():.5f} in weights_init"
         )
     if abs(w.sum() - 1) > 1e-6:
         raise ValueError(

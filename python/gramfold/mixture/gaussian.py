@@ -49,7 +49,8 @@ class GaussianMixture(BaseMixture):
     tol : float, default=1e-3
         The fit has converged when the lower bound changes by less.
     reg_covar : float, default=1e-6
-        Added to all variances.
+        Added to all variances. With 0 a component that is left with one row, or with equal ones, is refused:
+        its variance is 0, and not what rounding makes of it.
     max_iter : int, default=100
         Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1

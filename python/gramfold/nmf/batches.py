@@ -25,6 +25,7 @@ from .updates import FLOOR, Shared, Updates, exponent, least_of, multiply, updat
 
 BatchLoss = Frobenius | MaskedFrobenius | BetaDivergence
 SWEEPS = Sweeps(20, shrink=0.1)
+FRESH = Sweeps(200, tol=1e-4, polish=8)  # rows from 0 that end far from their optimum would bias H for good
 
 
 @dataclass
@@ -90,23 +91,24 @@ def _solved(
     x: Source | Observed, H: Array, penalty: Penalty, start: Array | None
 ) -> tuple[Array, BatchSums]:  # fmt: skip
     """A batch solved for its rows of W, with sums for H."""
-    gram = kernels.gram(f=H, n_threads=x.n_threads)
+    gram, sweeps = kernels.gram(f=H, n_threads=x.n_threads), FRESH if start is None else SWEEPS
     if isinstance(x, Source):
-        rows = solve_all(x, H, gram, penalty, SWEEPS, start=start, sums=True)
+        rows = solve_all(x, H, gram, penalty, sweeps, start=start, sums=True)
         assert rows.sums is not None
         objective = 0.5 * x.squared_norm + rows.objective
         return rows.factor, BatchSums(rows.sums, rows.gram, objective, rows.residual)
     W = np.empty((x.rows, H.shape[1]), x.dtype)
     state = {"start": start, "out": W}
-    own, products, squares = run(partial(solve_and_fill, penalty=penalty), x, Fixed(H, gram), state)
+    pass_ = partial(solve_and_fill, penalty=penalty, sweeps=sweeps)
+    own, products, squares = run(pass_, x, Fixed(H, gram), state)
     return W, BatchSums(products, squares, own.objective, own.residual)
 
 
 def solve_and_fill(
-    rows: Observed, shared: Fixed, state: State, *, penalty: Penalty
+    rows: Observed, shared: Fixed, state: State, *, penalty: Penalty, sweeps: Sweeps
 ) -> tuple[OwnSwept, Array, NDArray[np.float64]]:  # fmt: skip
     """A pass: solve rows into `out` for what is observed; gives X'W and W'W too, X filled in with W H."""
-    own, W = masked.solve(rows, shared.factor, state, penalty=penalty, sweeps=SWEEPS), state["out"]
+    own, W = masked.solve(rows, shared.factor, state, penalty=penalty, sweeps=sweeps), state["out"]
     filled = Source(np.where(rows.seen, rows.x, W @ shared.factor.T), rows.n_threads)
     judged = {"start": W, "previous": None, "out": np.empty_like(W)}
     products, swept = solve(filled, shared, judged, penalty=penalty, sweeps=Sweeps(0), sums=True)

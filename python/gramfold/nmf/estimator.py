@@ -23,13 +23,17 @@ class NMF(BaseNMF):
     (Frobenius loss), with scikit-learn's scaling of the penalties: l1_W = n_features alpha_W l1_ratio,
     l2_W = n_features alpha_W (1 - l1_ratio), and alpha_H with n_samples.
 
+    The W of `fit_transform` is that of `transform`, solved for the final H: to rounding for the losses that
+    'cd' takes, by whatever solver; for others until a step is 1e-6 (float32: 1e-5) of a row, which leaves
+    entries that fade to 0 small.
+
     Parameters
     ----------
     n_components : int, 'auto' or None, default='auto'
         Rank k; None is the number of features, 'auto' the same or that of a custom start.
     init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
         The start. None is 'nndsvda' if n_components <= min(n_samples, n_features) and X >= 0, else
-        'random'. 'custom' takes W and H from `fit_transform`.
+        'random'. 'custom' takes W and H from `fit_transform`, turned into the type of X and not overwritten.
     solver : {'cd', 'hals', 'mu'}, default='cd'
         'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}

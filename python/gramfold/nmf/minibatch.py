@@ -18,6 +18,8 @@ from .base import BaseNMF
 from .batches import BatchLoss, FadingSums, step
 from .start import initialize
 
+ROUNDING = 1e-14  # of a cost
+
 
 class MiniBatchNMF(BaseNMF):
     """Non-negative matrix factorisation from mini-batches, also one by one with `partial_fit`.
@@ -46,8 +48,8 @@ class MiniBatchNMF(BaseNMF):
     fresh_restarts : bool, default=False
         Whether each batch is solved from 0, and not from where its rows ended in the last round.
     fresh_restarts_max_iter : int, default=30
-        Updates of a batch's rows with `fresh_restarts`, for losses other than 'frobenius'; that one sweeps
-        until its steps are small.
+        Updates of a batch's rows with `fresh_restarts`, for losses other than 'frobenius'; for that one each
+        row is solved to 1e-4 of its size.
     transform_max_iter : int or None
         Not used: `transform` solves each row to convergence. Taken so that scikit-learn's calls work.
     random_state, verbose
@@ -257,7 +259,7 @@ class MiniBatchNMF(BaseNMF):
             H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
             share = min(1.0, part.rows / (x.rows + 1))
             smooth = cost if smooth is None else (1 - share) * smooth + share * cost
-            best, idle = (smooth, 0) if smooth < best else (best, idle + 1)
+            best, idle = (smooth, 0) if smooth + ROUNDING * abs(smooth) < best else (best, idle + 1)
             stop = monitor.record(cost, kkt)
             if self.max_no_improvement is not None and idle >= max(self.max_no_improvement, len(parts)):
                 return H, True

@@ -42,8 +42,8 @@ class PCA(GaussianComponents):
         scikit-learn multiplies the covariance by the variances once more.
     svd_solver : {'auto', 'full', 'covariance_eigh', 'arpack', 'randomized'}, default='auto'
         'covariance_eigh': the Gram matrix of the smaller side in one read of X, with a second read where
-        small singular values need it. 'randomized': a block Krylov space, for few components of a large X;
-        where it would not be small, the Gram matrix, also of a sparse X. 'arpack': the same to rounding.
+        small singular values need it. 'randomized': a block Krylov space, for few components of a large X,
+        dense or sparse; where it would not be small, the Gram matrix. 'arpack': the same to rounding.
         'full': LAPACK on a centred copy in float64, so for a dense X only. 'auto': the Krylov space where it
         needs fewer multiplications than the Gram matrix, else that.
     tol : float

@@ -1,10 +1,10 @@
 """Principal components from batches, merged exactly."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags, gen_batches
+from sklearn.utils import Tags, gen_batches, metadata_routing
 
 from ..fit.arguments import flag, whole
 from ..fit.callbacks import fit_task
@@ -68,6 +68,7 @@ class IncrementalPCA(GaussianComponents):
     True
     """
 
+    __metadata_request__partial_fit: ClassVar = {"check_input": metadata_routing.UNUSED}
     _about_nan = "PCA(missing='mask') leaves such entries out"
 
     def __init__(
@@ -112,10 +113,17 @@ class IncrementalPCA(GaussianComponents):
             self._set(X.dtype, found)
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, check_input: bool = True) -> Self:
         """Learn one more batch; see `fit`.
 
         Until as many rows were seen as there are components wanted, there are as many components as rows.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        check_input : bool, default=True
+            Taken so that scikit-learn's calls work: X is always checked.
         """
         first = not hasattr(self, "n_samples_seen_")
         with unchanged_on_error(self), one_thread():
@@ -137,7 +145,8 @@ class IncrementalPCA(GaussianComponents):
         self._most = min(X.shape) if self.n_components is None else whole(self.n_components, "n_components")
         if self._most > features:
             raise ValueError(
-                f"n_components={self._most} invalid for n_features={features}: it must be at most that"
+                f"n_components={self._most} invalid for n_features={features}, need more rows than columns "
+                "for IncrementalPCA processing: n_components must be at most n_features"
             )
         self.n_samples_seen_, self._mean, self._squares = 0, np.zeros(features), np.zeros(features)
         self._factor, self._coarsest = np.empty((0, features)), X.dtype

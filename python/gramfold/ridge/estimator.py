@@ -93,8 +93,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     intercept_ : float, or ndarray of shape (n_targets,) if y has two dimensions
         0.0 without an intercept.
     solver_ : str
-        The solver that gave the solution, by scikit-learn's name if that was given: 'svd' or, for CSR,
-        'eigen' where 'cholesky' met a singular X'X.
+        The solver that gave the solution, by scikit-learn's name if that was given: 'dual' for 'cholesky'
+        with fewer rows than columns, 'svd' or, for CSR, 'eigen' where 'cholesky' met a singular X'X.
     n_iter_ : int
         1 for direct solvers.
     duality_gap_ : float or ndarray of shape (n_targets,)
