@@ -109,7 +109,9 @@ def test_columns_that_are_stored_together_are_no_rows(tmp_path):
 
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_group("X").attrs["encoding-type"] = "csc_matrix"
-    with pytest.raises(ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert it to CSR"):
+    with pytest.raises(
+        ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert it to CSR"
+    ):
         gf.blocks(f"{tmp_path / 'x.h5'}::X")
 
 

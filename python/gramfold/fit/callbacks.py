@@ -72,16 +72,22 @@ def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
     with unchanged_on_error(estimator):
         if not hasattr(estimator, "_skl_callbacks"):
             yield
-            estimator._rows_in = _rows(X)
+            _keep_rows(estimator, X)
             return
         with callback_management_context(estimator):
             task = Task(estimator, X, y)
             estimator._task = task
             yield
             del estimator._task
-            estimator._rows_in = _rows(X)
+            _keep_rows(estimator, X)
             task.end()
 
 
-def _rows(X: Any) -> int:
-    return int(X.shape[0] if hasattr(X, "shape") else _num_samples(X))
+def _keep_rows(estimator: Any, X: Any) -> None:
+    """Keep how many rows there were, where X says so: a path does not."""
+    if hasattr(X, "shape"):
+        estimator._rows_in = int(X.shape[0])
+    elif hasattr(X, "__len__") and not isinstance(X, str):
+        estimator._rows_in = _num_samples(X)
+    else:
+        vars(estimator).pop("_rows_in", None)
