@@ -167,10 +167,17 @@ def test_a_file_that_may_not_be_read_is_refused_by_name(kind, tmp_path):
 
 
 def test_memory_that_two_chunks_do_not_fit_into_is_refused_with_the_numbers(tmp_path):
+    import h5py
+
     path = files.hdf5(tmp_path, files.rows())
     assert len(gf.blocks(path, memory=2400).parts) == 5
-    with pytest.raises(ValueError, match=r"memory=2000 bytes is too little: .*h5::X .* 50 rows, 1200 bytes"):
+    message = r"h5::X is stored in chunks of 50 rows, 1200 bytes, .*memory must be at least 2400, got 2000"
+    with pytest.raises(ValueError, match=message):
         gf.blocks(path, memory=2000)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", (2**27, 2), np.float32, chunks=(2**27, 1))  # nothing is in it
+    with pytest.raises(ValueError, match="memory must be at least 2147483648, got 536870912"):
+        gf.PCA(1).fit(path)
 
 
 def test_a_link_is_followed(tmp_path):

@@ -109,9 +109,7 @@ def test_columns_that_are_stored_together_are_no_rows(tmp_path):
 
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_group("X").attrs["encoding-type"] = "csc_matrix"
-    with pytest.raises(
-        ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert it to CSR"
-    ):
+    with pytest.raises(ValueError, match=r"x.h5::X is CSC, whose rows do not lie together: convert"):
         gf.blocks(f"{tmp_path / 'x.h5'}::X")
 
 
@@ -237,3 +235,24 @@ def test_files_and_arrays_make_one_list(tmp_path):
     X = files.rows()
     blocks = small([files.hdf5(tmp_path, X), X[:5], files.parquet(tmp_path, X)])
     np.testing.assert_array_equal(whole(blocks), np.concatenate([X, X[:5], X]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "read_as"),
+    [("int8", "int8"), ("bool", "bool"), ("float16", "float32"), (">f4", "float32")],
+)
+def test_numbers_of_csr_stay_what_they_are_where_scipy_has_them(dtype, read_as, tmp_path):
+    import h5py
+
+    X = files.rows().astype("uint8") % 3
+    cells = sp.csr_array(X)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        group = file.create_group("X")
+        group.attrs.update({"encoding-type": "csr_matrix", "shape": X.shape})
+        group.create_dataset("data", data=cells.data.astype(dtype), chunks=(100,))
+        group.create_dataset("indices", data=cells.indices, chunks=(100,))
+        group["indptr"] = cells.indptr
+    blocks = small(tmp_path / "x.h5")
+    assert blocks.dtype == read_as
+    np.testing.assert_array_equal(whole(blocks), X.astype(dtype))
+    assert gf.PCA(2).fit(blocks).components_.dtype == np.float32

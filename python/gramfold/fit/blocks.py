@@ -11,7 +11,7 @@ from ..io.cache import cached
 from ..io.parts import Parts, Piece
 from ..io.reader import Held, Reader
 from ..io.recognise import rows_of
-from ..io.sizes import SEGMENT, SHARE, segment_bytes
+from ..io.sizes import SEGMENT, SHARE, memory_bytes
 
 
 class Blocks:
@@ -101,7 +101,7 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
         - an array or sparse matrix;
         - a path: of HDF5 and zarr with the name of the dataset as "path::name", unless there is only one; of
           .h5ad that of X, or "path::layers/name"; of Parquet a file or a folder of them; .arrow, .feather;
-          .csv and .tsv, also gzipped, whose numbers become float64; .npy;
+          .csv and .tsv, also gzipped, whose numbers become float64; .npy, and .npz that is not compressed;
         - an h5py.Dataset, a zarr.Array, a backed X or layer of AnnData, a Table or Dataset of pyarrow;
         - an object with `shape`, `dtype` and `x[a:b]`;
         - a callable that gives a fresh iterator of blocks each time; it is called once to count the rows.
@@ -110,7 +110,8 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     dataset : str, optional
         The name of the dataset in a file, in place of "path::name".
     memory : int or str, optional
-        How many bytes segments may take, such as "1.5G". Default: two segments of 64 MB each.
+        How many bytes segments, and copies of one, may take, such as "1.5G". By default segments have 64 MB,
+        or are one chunk of the file.
     cache : path, optional
         Of a .npy file to which the rows are written first, and from which they are then read; kept, and used
         again for the same source.
@@ -143,36 +144,37 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     if not found:
         raise ValueError("blocks needs at least one block")
     _check_alike(found)
-    return _made(found, segment_bytes(memory), None if cache is None else os.fspath(cache))
+    return _made(found, memory_bytes(memory), None if cache is None else os.fspath(cache))
 
 
 def opened(source: Any) -> Any:
     """What a path, or an object of a library of files, stands for: an array, a CSR matrix or Blocks."""
     found = rows_of(source)
-    return _made([found], segment_bytes(None)) if isinstance(found, Reader) else found
+    return _made([found], memory_bytes(None)) if isinstance(found, Reader) else found
 
 
-def _made(found: list[Any], most: float, cache: str | None = None) -> Blocks:
-    """Blocks of arrays and readers, in segments of about so many bytes."""
+def _made(found: list[Any], memory: float, cache: str | None = None) -> Blocks:
+    """Blocks of arrays and readers, whose segments take so many bytes at most."""
     header = getattr(found[0], "header", None)
     if cache is None and not any(isinstance(part, Reader) for part in found):
         return Blocks(found, header)
     readers = [part if isinstance(part, Reader) else Held(part) for part in found]
-    parts = Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(most)])
-    _check_chunks(parts, most)
+    size = min(SEGMENT, memory / SHARE)
+    parts = Parts([Piece(reader, a, b) for reader in readers for a, b in reader.cuts(size)])
+    _check_chunks(parts, memory)
     if cache is not None:
         return Blocks([cached(parts, cache)], header)
     return Blocks(parts if len(parts) > 1 else list(parts), header)
 
 
-def _check_chunks(parts: Parts, most: float) -> None:
-    """Refuse chunks of which two take more than there may be in memory."""
+def _check_chunks(parts: Parts, memory: float) -> None:
+    """Refuse chunks of which two do not fit into memory."""
     for reader, start, stop in parts.pieces:
         size = (stop - start) * reader.row_bytes
-        if most < SEGMENT and stop - start == reader.chunk_rows > 1 and size > SHARE / 2 * most:
+        if stop - start == reader.chunk_rows > 1 and 2 * size > memory:
             raise ValueError(
-                f"memory={SHARE * most:.0f} bytes is too little: {reader.name} is stored in chunks of "
-                f"{reader.chunk_rows} rows, {size:.0f} bytes, and two are in memory; give {2 * size:.0f}"
+                f"{reader.name} is stored in chunks of {reader.chunk_rows} rows, {size:.0f} bytes, of which "
+                f"two are in memory: memory must be at least {2 * size:.0f}, got {memory:.0f}"
             )
 
 

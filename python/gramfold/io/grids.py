@@ -9,6 +9,8 @@ import scipy.sparse as sp
 from .place import Place, is_csr, matrices
 from .reader import Reader
 
+UNKNOWN_TO_SCIPY = ("float16", "bfloat16")
+
 
 def reader_at(place: Place) -> Reader:
     """The reader of what is there."""
@@ -45,7 +47,9 @@ class Csr(Reader):
         shape = tuple(int(side) for side in group.attrs["shape"])
         if len(self._pointers) != shape[0] + 1:
             raise ValueError(f"{place}: indptr must have {shape[0] + 1} entries, got {len(self._pointers)}")
-        super().__init__(str(place), shape, group["data"].dtype, sparse=True, paths=place.paths)
+        dtype = group["data"].dtype
+        held_as = np.float32 if dtype.name in UNKNOWN_TO_SCIPY else dtype.newbyteorder("=")
+        super().__init__(str(place), shape, held_as, sparse=True, paths=place.paths)
         self._entry_bytes = group["data"].dtype.itemsize + group["indices"].dtype.itemsize
 
     @property
@@ -62,5 +66,5 @@ class Csr(Reader):
     def _read(self, start: int, stop: int) -> Any:
         group, pointers = self._place.opened, self._pointers[start : stop + 1]
         entries = slice(int(pointers[0]), int(pointers[-1]))
-        data, indices = np.asarray(group["data"][entries]), np.asarray(group["indices"][entries])
+        data, indices = np.asarray(group["data"][entries], self.dtype), np.asarray(group["indices"][entries])
         return sp.csr_array((data, indices, pointers - pointers[0]), (stop - start, self.shape[1]))

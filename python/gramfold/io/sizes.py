@@ -3,14 +3,14 @@
 from typing import Any
 
 SEGMENT = 64 << 20  # bytes of a segment: so large that an allocator gives them back to the system
-SHARE = 8  # of `memory`: two segments lie there, and what is made of one
+SHARE = 8  # of the memory: two segments lie there, and what is made of one
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def segment_bytes(memory: Any) -> float:
-    """How many bytes a segment may take where X may take so many: a number, or a string such as '1.5G'."""
+def memory_bytes(memory: Any) -> float:
+    """How many bytes segments may take: a number, or a string such as '1.5G'; None is what is enough."""
     if memory is None:
-        return SEGMENT
+        return SHARE * SEGMENT
     try:
         text = str(memory).strip().upper().removesuffix("B").removesuffix("I")
         unit = UNITS.get(text[-1:], 1)
@@ -19,4 +19,4 @@ def segment_bytes(memory: Any) -> float:
         size = 0.0
     if isinstance(memory, bool) or not 0 < size < float("inf"):
         raise ValueError(f"memory must be a number of bytes or a string such as '1.5G', got {memory!r}")
-    return min(SEGMENT, size / SHARE)
+    return size
