@@ -47,7 +47,7 @@ def fit_all(path):
     for model in models():  # what is loaded when it is first needed
         few = gf.blocks(lambda: iter([np.ones((50, 8)), 2 * np.eye(8)]), memory=4096)
         model.fit(few, np.arange(58.0))
-    gf.blocks(path, memory=1)
+    gf.blocks(path)
     before = peak()
     for model in models():
         model.fit(path, np.arange(ROWS, dtype=np.float32))
