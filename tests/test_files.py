@@ -16,6 +16,8 @@ from test_dtypes import MODELS, numbers, of_floats, same
 
 import gramfold as gf
 from gramfold.fit.on_disk import OnDisk, loaded, of_map, on_disk
+from gramfold.fold.runs import drawn, permuted
+from gramfold.fold.source import Source
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -226,3 +228,34 @@ def test_an_interrupt_ends_a_fit_within_a_second(tmp_path):
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         gf.NMF(8, init="random", tol=0).fit(there)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [gf.MiniBatchKMeans(3, random_state=0), gf.MiniBatchDictionaryLearning(3, max_iter=2, random_state=0)],
+)
+def test_rows_of_large_files_are_drawn_in_runs(model, tmp_path, monkeypatch):
+    x = numbers("float64", 1200, 9)
+    there = in_file(x, tmp_path)
+    monkeypatch.setattr("gramfold.fold.runs.LARGE", 1000)
+    monkeypatch.setattr("gramfold.fold.runs.RUN", 72 * 25)
+    chosen = []
+    original = OnDisk._chosen
+    monkeypatch.setattr(OnDisk, "_chosen", lambda self, rows: chosen.append(rows) or original(self, rows))
+    model.fit(there)
+    assert chosen
+    for rows in chosen[-3:]:
+        assert np.all(rows.reshape(-1)[:25] == rows[0] + np.arange(25))
+    assert len({int(rows[0]) for rows in chosen}) > 1
+
+
+def test_all_rows_are_in_the_runs(monkeypatch):
+    monkeypatch.setattr("gramfold.fold.runs.LARGE", 1000)
+    monkeypatch.setattr("gramfold.fold.runs.RUN", 72 * 25)
+    source, rng = Source(numbers("float64", 103, 9), 1), np.random.RandomState(0)
+    source.flat = True
+    order = permuted(source, rng)
+    assert sorted(order) == list(range(103))
+    assert np.count_nonzero(np.diff(order) != 1) <= 4
+    assert len(drawn(source, rng, 60)) == 60
+    assert np.all(drawn(source, rng, 60) < 103)

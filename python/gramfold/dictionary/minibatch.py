@@ -12,6 +12,7 @@ from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import kept_by, restore, resumable, state_of
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
+from ..fold.runs import permuted
 from ..fold.source import Array, Source
 from .atoms import AtomRule, size_of
 from .base import BaseDictionaryLearning
@@ -47,7 +48,8 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         Rounds through X.
     batch_size : int, default=256
     shuffle : bool, default=True
-        Whether the rows are put in random order before the first round.
+        Whether the rows are put in random order before the first round; of X in files of more than 1 GiB, runs
+        of rows that follow each other (256 KiB, in compressed files 4 MiB).
     callback : callable, optional
         As in `DictionaryLearning`, after each batch; the objective is that of the batch, per row.
     tol : float, default=1e-3
@@ -145,7 +147,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
                     kept.outer = {"order": self._order}
             batches: list[Any] = list(gen_batches(x.rows, min(self.batch_size, x.rows)))
             if self.shuffle:
-                order = np.random.RandomState(self._order).permutation(x.rows)
+                order = permuted(x, np.random.RandomState(self._order))
                 batches = [order[batch] for batch in batches]
             with Monitor(
                 self.max_iter * len(batches), int(self.verbose), told(self), self.max_time, kept=kept

@@ -11,6 +11,7 @@ from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
+from ..fold.runs import drawn
 from ..fold.source import Array
 from .base import BaseKMeans, Given
 from .batches import Progress, Tally, some_rows
@@ -33,6 +34,8 @@ class MiniBatchKMeans(BaseKMeans):
     max_iter : int, default=100
         Rounds through X.
     batch_size : int, default=1024
+        Rows drawn for a batch; of X in files of more than 1 GiB, without weights, runs of rows that follow each
+        other (256 KiB, in compressed files 4 MiB).
     verbose : int, default=0
     compute_labels : bool, default=True
         Whether `labels_` and `inertia_` of all rows are found at the end.
@@ -206,8 +209,7 @@ class MiniBatchKMeans(BaseKMeans):
             )
             rng.set_state(monitor.state["rng"].get_state())
         for steps in range(done + 1, max(1, self.max_iter * n // batch) + 1):
-            rows = rng.choice(n, batch, p=p, replace=True)
-            part = x.x.some(rows)
+            part = x.x.some(drawn(x.x, rng, batch, p))
             self._tally, new, inertia = self._tally.step(
                 part, None, 0, centers, prior, self.reassignment_ratio, rng
             )
