@@ -149,6 +149,15 @@ def test_a_block_is_for_one_fit_that_keeps_checkpoints(tmp_path):
         search.fit(X)
 
 
+def test_a_fit_within_one_that_keeps_no_checkpoints_keeps_none(tmp_path):
+    with (
+        pytest.warns(UserWarning, match="no fit here keeps checkpoints"),
+        gf.checkpoint(tmp_path / "fit", every=0),
+    ):
+        gf.OnlineRobustPCA(2, n_start=20).fit(counts())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_fit_within_a_fit_leaves_the_file_to_the_outer_one(tmp_path):
     with gf.checkpoint(tmp_path / "fit", every=0):
         fit(
