@@ -1,6 +1,7 @@
 """Checkpoints of other fits are refused by name; where they are kept, how often, and what a block is for."""
 
 import inspect
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from test_checkpoints import After, Stopped, assert_same_learned, fit
 
 import gramfold as gf
+from gramfold.fit.fingerprint import data_marks
 
 NMF = {"n_components": 3, "max_iter": 8, "tol": 0, "random_state": 0}
 
@@ -149,6 +151,15 @@ def test_a_block_is_for_one_fit_that_keeps_checkpoints(tmp_path):
         search.fit(X)
 
 
+def test_a_fit_within_one_that_keeps_no_checkpoints_keeps_none(tmp_path):
+    with (
+        pytest.warns(UserWarning, match="no fit here keeps checkpoints"),
+        gf.checkpoint(tmp_path / "fit", every=0),
+    ):
+        gf.OnlineRobustPCA(2, n_start=20).fit(counts())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_fit_within_a_fit_leaves_the_file_to_the_outer_one(tmp_path):
     with gf.checkpoint(tmp_path / "fit", every=0):
         fit(
@@ -248,3 +259,26 @@ def test_every_model_that_iterates_takes_the_keywords(model):
     names = list(inspect.signature(model.fit).parameters)
     assert names[-3:] == ["checkpoint", "checkpoint_every", "resume"]
     assert "`gramfold.checkpoint`" in model.fit.__doc__
+
+
+@pytest.mark.parametrize("form", ["path", "memory map", "flat", "h5"])
+def test_a_file_that_has_changed_is_other_data(form, tmp_path):
+    x = np.random.default_rng(0).random((400, 6))
+    path = tmp_path / "x.npy"
+    if form == "h5":
+        h5py = pytest.importorskip("h5py")
+        path = tmp_path / "x.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", data=x, chunks=(100, 6), compression="gzip")
+    else:
+        np.save(path, x)
+    given = {"memory map": lambda: np.load(path, mmap_mode="r"), "flat": lambda: gf.blocks([path])}.get(
+        form, lambda: path
+    )
+    marks = data_marks({"X": given()})
+    assert data_marks({"X": given()}) == marks
+    os.utime(path, ns=(5, 5))
+    if form == "memory map":
+        x[:] += 1
+        np.save(path, x)
+    assert data_marks({"X": given()}) != marks

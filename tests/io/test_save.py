@@ -193,3 +193,10 @@ def test_saving_an_array_by_columns_copies_it_piece_by_piece(tmp_path):
     tracemalloc.stop()
     assert peak < large.nbytes / 3  # two pieces
     assert_same(gf.load(tmp_path / "model.gramfold").init, large)
+
+
+def test_what_no_reader_would_take_is_not_written(monkeypatch, tmp_path):
+    monkeypatch.setattr("gramfold.keep.layout.LONGEST_HEADER", 1000)
+    with pytest.raises(ValueError, match="model cannot be written: its names and numbers"):
+        gf.save(gf.KMeans(2, init=[[1.0] * 300] * 2), tmp_path / "model")
+    assert not list(tmp_path.iterdir())

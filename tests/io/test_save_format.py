@@ -1,5 +1,6 @@
 """What FORMAT.md says: its reader in NumPy, other readers of safetensors, and versions."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from numpy.testing import assert_array_equal
 from saved import rewritten
 
 import gramfold as gf
+from gramfold.keep import registry
+from gramfold.keep.layout import DTYPES
+from gramfold.keep.reader import KEYS
 
 PAGE = (Path(__file__).parents[2] / "FORMAT.md").read_text(encoding="utf-8")
 
@@ -37,9 +41,6 @@ def test_the_reader_in_the_page_reads_a_model(saved):
 
 
 def test_the_page_names_every_kind_of_value_and_dtype():
-    from gramfold.keep.layout import DTYPES
-    from gramfold.keep.reader import KEYS
-
     rows = set(re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE, re.MULTILINE))
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert KEYS.keys() <= named
@@ -101,3 +102,12 @@ def test_a_class_that_is_no_model_is_not_made(saved, name):
     rewritten(saved[1], lambda described: described["model"].update({"class": name}))
     with pytest.raises(ValueError, match=r"cannot be loaded: this gramfold has no class"):
         gf.load(saved[1])
+
+
+def test_the_registry_knows_every_field_of_the_objects_in_it():
+    for name, (_, kinds) in registry.OBJECTS.items():
+        cls = registry._object_class(name)
+        if name != "ProgressBar":
+            assert [field.name for field in dataclasses.fields(cls)] == list(kinds)
+    for name in registry.STATES:
+        assert registry._kinds_of(registry._object_class(name))

@@ -48,8 +48,8 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         Rounds through X.
     batch_size : int, default=256
     shuffle : bool, default=True
-        Whether the rows are put in random order before the first round; of X in files of more than 1 GiB, runs
-        of rows that follow each other (256 KiB, in compressed files 4 MiB).
+        Whether the rows are put in random order before the first round; of X in files of more than 1 GiB, it
+        is runs of rows that follow each other (256 KiB, in compressed files 4 MiB).
     callback : callable, optional
         As in `DictionaryLearning`, after each batch; the objective is that of the batch, per row.
     tol : float, default=1e-3

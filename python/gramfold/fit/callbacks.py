@@ -6,9 +6,8 @@ ScoringMonitor and ProgressBar. The estimator's own `callback` is called beside 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
-
-from sklearn.utils.validation import _num_samples
 
 from .monitor import Callback
 from .progress import IterationInfo
@@ -66,28 +65,32 @@ def told(estimator: Any) -> Callback | None:
     return estimator.callback if task is None else task
 
 
+FITTING: ContextVar[bool] = ContextVar("FITTING", default=False)  # whether a fit is under way
+
+
 @contextmanager
 def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
     """A fit that scikit-learn's callbacks hear of, and that leaves the estimator as it was if it fails."""
-    with unchanged_on_error(estimator):
-        if not hasattr(estimator, "_skl_callbacks"):
-            yield
-            _keep_rows(estimator, X)
-            return
-        with callback_management_context(estimator):
-            task = Task(estimator, X, y)
-            estimator._task = task
-            yield
-            del estimator._task
-            _keep_rows(estimator, X)
-            task.end()
+    token = FITTING.set(True)
+    try:
+        with unchanged_on_error(estimator):
+            if not hasattr(estimator, "_skl_callbacks"):
+                yield
+                estimator._rows_in = _rows(X)
+                return
+            with callback_management_context(estimator):
+                task = Task(estimator, X, y)
+                estimator._task = task
+                yield
+                del estimator._task
+                estimator._rows_in = _rows(X)
+                task.end()
+    finally:
+        FITTING.reset(token)
 
 
-def _keep_rows(estimator: Any, X: Any) -> None:
-    """Keep how many rows there were, where X says so: a path does not."""
+def _rows(X: Any) -> int | None:
+    """How many rows X has, if it says so."""
     if hasattr(X, "shape"):
-        estimator._rows_in = int(X.shape[0])
-    elif hasattr(X, "__len__") and not isinstance(X, str):
-        estimator._rows_in = _num_samples(X)
-    else:
-        vars(estimator).pop("_rows_in", None)
+        return int(X.shape[0])
+    return len(X) if isinstance(X, list | tuple) else None

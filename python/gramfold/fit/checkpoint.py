@@ -21,6 +21,7 @@ from ..keep.layout import VERSION, read, write
 from ..keep.reader import Reader
 from ..keep.writer import Writer
 from .arguments import flag, real
+from .callbacks import FITTING
 from .fingerprint import data_marks, parameter_marks
 from .warn import warn
 
@@ -217,14 +218,17 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
         self: Any, *args: Any, checkpoint: Any = None, checkpoint_every: float = 60.0, resume: bool = True,
         **given: Any,
     ) -> Result:  # fmt: skip
-        place = PENDING.get() if checkpoint is None else Checkpoint(checkpoint, checkpoint_every, resume)
+        if checkpoint is not None:
+            place: Checkpoint | None = Checkpoint(checkpoint, checkpoint_every, resume)
+        else:
+            place = None if FITTING.get() else PENDING.get()  # which is not for a fit within a fit
         if place is None:
             return fit(self, *args, **given)
         if place.used:
             raise ValueError(f"{place.path} is the checkpoint of one fit: give another its own block")
         place.used = True
         data = taken.bind(self, *args, **given).arguments
-        token = PENDING.set(None)  # not for fits within this one
+        token = PENDING.set(None)  # taken
         try:
             self._kept = Kept(place, {
                 "class": type(self).__name__, "parameters": parameter_marks(self), "data": data_marks(data),

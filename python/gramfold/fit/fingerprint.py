@@ -8,8 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
 
+from ..io.parts import Parts
+from ..io.reader import Reader
+from ..io.recognise import is_file, rows_of
 from .blocks import Blocks
 from .estimator import WITHOUT_EFFECT
+from .floats import Floats, stored
+from .on_disk import in_file
 
 FEWEST, MOST, BYTES = 16, 1 << 12, 1 << 22  # rows that are looked at, of so many bytes
 
@@ -37,6 +42,11 @@ def _marked(value: Any) -> dict[str, str]:
 
 
 def _marked_data(value: Any) -> dict[str, str]:
+    if is_file(value):
+        value = rows_of(value)
+    files = _files_of(value)
+    if files:
+        return {"is": f"of shape {tuple(value.shape)}", "digest": hashlib.sha256(files.encode()).hexdigest()}
     value = value if hasattr(value, "shape") else np.asarray(value)
     if not value.shape:
         return _marked(value.item())
@@ -45,6 +55,23 @@ def _marked_data(value: Any) -> dict[str, str]:
         for rows in _some(part):
             digest.update(f"{rows.dtype} {rows.shape}".encode() + np.ascontiguousarray(rows).tobytes())
     return {"is": f"of shape {tuple(value.shape)}", "digest": digest.hexdigest()}
+
+
+def _files_of(value: Any) -> str:
+    """What the files are known by in which rows lie; empty of those in memory."""
+    if isinstance(value, Reader) and value.paths:
+        return f"{value.name} {value.shape} {value.fingerprint()}"
+    if isinstance(value, Blocks) and isinstance(value.parts, Parts):
+        said = [_files_of(piece.reader) + f" {piece.start} {piece.stop}" for piece in value.parts.pieces]
+        return "\n".join(said) if all(piece.reader.paths for piece in value.parts.pieces) else ""
+    if isinstance(value, Blocks):
+        return "\n".join(map(_files_of, value.parts)) if all(map(_files_of, value.parts)) else ""
+    numbers = stored(value) if isinstance(value, Floats | np.ndarray) or sp.issparse(value) else None
+    if not in_file(numbers):
+        return ""
+    about = numbers.gramfold_file
+    at = numbers.ctypes.data - about.address
+    return f"{about.path} {about.size} {about.changed} {at} {value.shape} {numbers.strides} {numbers.dtype}"
 
 
 def _some(value: Any) -> list[Any]:

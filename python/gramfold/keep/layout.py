@@ -45,6 +45,8 @@ def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[
 
     Raises
     ------
+    ValueError
+        If what is no array takes more than 100 MB.
     OSError
     """
     ordered = dict(sorted(arrays.items(), key=lambda item: -item[1].itemsize))  # so that all are aligned
@@ -61,6 +63,8 @@ def write(path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[
     about = {"gramfold": text, "sha256": _sha256([text.encode()])}
     header = json.dumps({"__metadata__": about, **entries}, allow_nan=False).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > LONGEST_HEADER:
+        raise ValueError(f"{path} cannot be written: its names and numbers outside of arrays are too many")
     with in_place_of(path) as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for a in ordered.values():

@@ -8,7 +8,7 @@ from typing import Any
 from .kinds import fits
 
 EVERY = {
-    "n_features_in_": "int", "feature_names_in_": "strings[m]", "_rows_in": "int",
+    "n_features_in_": "int", "feature_names_in_": "strings[m]", "_rows_in": "int | None",
     "_sklearn_output_config": "any",
 }  # fmt: skip
 ITERATED = {"n_iter_": "int", "converged_": "bool", "history_": "history"}

@@ -34,8 +34,8 @@ class MiniBatchKMeans(BaseKMeans):
     max_iter : int, default=100
         Rounds through X.
     batch_size : int, default=1024
-        Rows drawn for a batch; of X in files of more than 1 GiB, without weights, runs of rows that follow each
-        other (256 KiB, in compressed files 4 MiB).
+        Rows drawn for a batch; of X in files of more than 1 GiB, without weights, it is runs of rows that
+        follow each other (256 KiB, in compressed files 4 MiB).
     verbose : int, default=0
     compute_labels : bool, default=True
         Whether `labels_` and `inertia_` of all rows are found at the end.
