@@ -232,7 +232,10 @@ def test_an_interrupt_ends_a_fit_within_a_second(tmp_path):
 
 @pytest.mark.parametrize(
     "model",
-    [gf.MiniBatchKMeans(3, random_state=0), gf.MiniBatchDictionaryLearning(3, max_iter=2, random_state=0)],
+    [
+        gf.MiniBatchKMeans(3, random_state=0),
+        gf.MiniBatchDictionaryLearning(3, batch_size=250, max_iter=2, random_state=0),
+    ],
 )
 def test_rows_of_large_files_are_drawn_in_runs(model, tmp_path, monkeypatch):
     x = numbers("float64", 1200, 9)
@@ -256,5 +259,5 @@ def test_all_rows_are_in_the_runs(monkeypatch):
     order = permuted(source, rng)
     assert sorted(order) == list(range(103))
     assert np.count_nonzero(np.diff(order) != 1) <= 4
-    assert len(drawn(source, rng, 60)) == 60
-    assert np.all(drawn(source, rng, 60) < 103)
+    assert len(drawn(source, rng, 60, None, alike=True)) == 60
+    assert np.all(drawn(source, rng, 60, None, alike=True) < 103)

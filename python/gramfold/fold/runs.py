@@ -27,9 +27,9 @@ def permuted(x: Any, rng: np.random.RandomState) -> NDArray[np.intp]:
     return rows[rows < x.rows]
 
 
-def drawn(x: Any, rng: np.random.RandomState, count: int, p: Any = None) -> NDArray[np.intp]:
-    """So many rows drawn with replacement, in runs unless there are probabilities p."""
-    size = 1 if p is not None else run_rows(x)
+def drawn(x: Any, rng: np.random.RandomState, count: int, p: Any, alike: bool) -> NDArray[np.intp]:
+    """So many rows drawn with replacement, each as likely as p says; in runs if all are alike."""
+    size = run_rows(x) if alike else 1
     if size == 1:
         return rng.choice(x.rows, count, p=p, replace=True)
     runs = rng.randint(0, -(-x.rows // size), -(-count // size))

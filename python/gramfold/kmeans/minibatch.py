@@ -209,7 +209,7 @@ class MiniBatchKMeans(BaseKMeans):
             )
             rng.set_state(monitor.state["rng"].get_state())
         for steps in range(done + 1, max(1, self.max_iter * n // batch) + 1):
-            part = x.x.some(drawn(x.x, rng, batch, p))
+            part = x.x.some(drawn(x.x, rng, batch, p, alike=weights is None))
             self._tally, new, inertia = self._tally.step(
                 part, None, 0, centers, prior, self.reassignment_ratio, rng
             )
