@@ -74,6 +74,17 @@ def test_an_accelerated_class_gives_what_gramfold_gives_and_pickles_as_scikit_le
     assert_allclose(results(loaded), results(model), rtol=1e-7, atol=close)
 
 
+def test_functions_and_classes_pickle_by_the_name_that_scikit_learn_has_too(accelerated):
+    for thing in (
+        sklearn.decomposition.sparse_encode,
+        sklearn.cluster.kmeans_plusplus,
+        sklearn.cluster.KMeans,
+    ):
+        saved = pickle.dumps(thing)
+        assert b"gramfold" not in saved
+        assert pickle.loads(saved) is thing
+
+
 def test_names_are_given_back_and_scikit_learn_keeps_its_own():
     original = sklearn.decomposition.PCA
     done = gf.accelerate("PCA", "KMeans")

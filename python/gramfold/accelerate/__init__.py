@@ -9,7 +9,7 @@ from typing import Any, Self
 import sklearn
 
 from .standing import calling, listen, standing
-from .twins import FUNCTIONS, NAMES, ours
+from .twins import FUNCTIONS, NAMES
 
 TESTED = ("1.6", "1.7", "1.8", "1.9")
 
@@ -62,9 +62,9 @@ def accelerate(*names: str) -> Accelerated:
     subclass of scikit-learn's. scikit-learn itself, and what was imported by name before, keep their own.
     What gramfold refuses is done by scikit-learn's class, and said in the log (``GRAMFOLD_LOG=info``, logger
     "gramfold"). Pickles hold scikit-learn's classes and load without gramfold. Models that joblib or
-    multiprocessing sends to worker processes, as for ``n_jobs=2``, are gramfold's there too; workers of
-    others, such as dask, get scikit-learn's, and so do subclasses that workers import. Nothing is written
-    anywhere.
+    multiprocessing sends to worker processes, as for ``n_jobs=2``, are gramfold's there too; what workers
+    import themselves, functions among it, is scikit-learn's, and so is all that others, such as dask, send.
+    Nothing is written anywhere.
 
     ``python -m gramfold script.py`` runs a program so.
 
@@ -112,7 +112,7 @@ def accelerate(*names: str) -> Accelerated:
         if name in kept:
             continue
         original = vars(module)[name]
-        made = calling(ours(name), original) if name in FUNCTIONS else standing(name)
+        made = calling(name, original) if name in FUNCTIONS else standing(name)
         module.__class__ = Proxy
         delattr(module, name)
         kept[name] = original, made

@@ -9,9 +9,9 @@ import os
 from abc import ABCMeta
 from typing import Any
 
-from ..fit.estimator import TWINS, of_sklearn
+from ..fit.estimator import of_sklearn
 from .processes import on_the_way
-from .twins import ours
+from .twins import NAMES, ours
 
 logger = logging.getLogger("gramfold")
 METHODS = ("fit", "fit_transform", "fit_predict", "partial_fit")
@@ -62,7 +62,7 @@ def standing(name: str) -> type:
     listen()
     fast, original = ours(name), of_sklearn(name)
     made = Standing(name, (fast, original), {"_original": original, "__doc__": fast.__doc__})
-    made.__module__ = TWINS[name]  # where it is found, and where there is no gramfold, scikit-learn's
+    made.__module__ = NAMES[name]  # where it is found, and where there is no gramfold, scikit-learn's
     for method in METHODS:
         if hasattr(fast, method) and hasattr(original, method):
             setattr(made, method, _method(method, getattr(fast, method), original))
@@ -134,7 +134,10 @@ def _does_not_know(error: BaseException) -> bool:
     return isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
 
 
-def calling(fast: Any, original: Any) -> Any:
+def calling(name: str, original: Any) -> Any:
+    """A function that calls gramfold's, and scikit-learn's for what that does not take."""
+    fast = ours(name)
+
     @functools.wraps(original)
     def call(*arguments: Any, **given: Any) -> Any:
         try:
@@ -146,7 +149,8 @@ def calling(fast: Any, original: Any) -> Any:
                 if _does_not_know(theirs):
                     raise error from None
                 raise
-            logger.info("%s by scikit-learn: %s", original.__name__, error)
+            logger.info("%s by scikit-learn: %s", name, error)
             return done
 
+    call.__module__ = NAMES[name]  # where pickle finds it
     return call
