@@ -59,8 +59,8 @@ def rows_of(given: Any, dataset: str | None = None) -> Any:
     found = np.asanyarray(given)
     if not found.ndim:
         raise TypeError(
-            "blocks takes arrays, sparse matrices, paths, datasets of libraries of files, objects with shape, "
-            f"dtype and x[a:b], callables that give iterators of blocks, and lists of these, got {given!r}"
+            "blocks takes arrays, sparse matrices, paths, datasets of libraries of files, objects with shape,"
+            f" dtype and x[a:b], callables that give iterators of blocks, and lists of these, got {given!r}"
         )
     return found
 
