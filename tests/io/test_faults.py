@@ -224,6 +224,17 @@ def test_files_without_rows_count_for_nothing(tmp_path):
         gf.PCA(2).fit(none)
 
 
+@pytest.mark.parametrize("given", [None, 5, {"a": 1}, b"x.h5"])
+def test_what_cannot_be_read_is_refused_with_what_can(given):
+    with pytest.raises(TypeError, match=r"blocks takes arrays, sparse matrices, .* lists of these, got"):
+        gf.blocks(given)
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(ValueError, match="the path of a file is empty"):
+        gf.PCA(2).fit("")
+
+
 def test_iterators_that_end_once_are_refused():
     with pytest.raises(TypeError, match="a generator can be read but once: pass a callable"):
         gf.blocks(x for x in [np.ones((3, 2))])

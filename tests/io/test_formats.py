@@ -147,6 +147,18 @@ def test_pickled_readers_open_their_file_anew(tmp_path):
         np.testing.assert_allclose(whole(sent), X, rtol=1e-15, err_msg=kind)
 
 
+@pytest.mark.parametrize("kind", ["HDF5", "zarr 3"])
+def test_a_process_that_was_forked_opens_the_file_anew(kind, tmp_path, monkeypatch):
+    X = files.rows()
+    blocks = small(DENSE[kind](tmp_path, X))
+    place = blocks.parts.pieces[0].reader._place
+    before = place.opened
+    assert place.opened is before
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert place.opened is not before
+    np.testing.assert_array_equal(whole(blocks), X)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", ">f4", "int64", "bool"])
 @pytest.mark.parametrize("kind", ["HDF5", "zarr 3"])
 def test_numbers_stay_what_they_are_in_the_file(kind, dtype, tmp_path):

@@ -93,7 +93,8 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     Every estimator fits, transforms and predicts on it, those of tall X as a rule without copying the blocks
     together. What comes back is what the whole would give, but for rounding: sums are added block by block,
     in their order. Of files a segment is in memory at a time, while the next one is read; every pass over X
-    reads them again. A matrix that fits into one segment is read at once and kept.
+    reads them again. A matrix that fits into one segment is read at once and kept. Models that draw single
+    rows, such as MiniBatchKMeans, read a chunk for each of them: give them a cache.
 
     Parameters
     ----------

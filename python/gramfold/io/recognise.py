@@ -56,7 +56,13 @@ def rows_of(given: Any, dataset: str | None = None) -> Any:
         )
     if callable(given):
         return Calls(given)
-    return np.asanyarray(given)
+    found = np.asanyarray(given)
+    if not found.ndim:
+        raise TypeError(
+            "blocks takes arrays, sparse matrices, paths, datasets of libraries of files, objects with shape,"
+            f" dtype and x[a:b], callables that give iterators of blocks, and lists of these, got {given!r}"
+        )
+    return found
 
 
 def _open_reader(given: Any) -> Any:
@@ -87,6 +93,8 @@ def _by_path(path: str, dataset: str | None) -> Any:
     name = dataset or ""
     if not dataset and "::" in path and not os.path.exists(path):
         path, _, name = path.partition("::")
+    if not path:
+        raise ValueError("the path of a file is empty")
     path = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no {path}")
