@@ -66,7 +66,7 @@ def _files_of(value: Any) -> str:
         return "\n".join(said) if all(piece.reader.paths for piece in value.parts.pieces) else ""
     if isinstance(value, Blocks):
         return "\n".join(map(_files_of, value.parts)) if all(map(_files_of, value.parts)) else ""
-    numbers = stored(value) if isinstance(value, Floats | np.ndarray) or sp.issparse(value) else None
+    numbers: Any = stored(value) if isinstance(value, Floats | np.ndarray) or sp.issparse(value) else None
     if not in_file(numbers):
         return ""
     about = numbers.gramfold_file

@@ -59,7 +59,7 @@ class OpenFile:
         return found
 
 
-class OnDisk(np.ndarray):  # type: ignore[type-arg]
+class OnDisk(np.ndarray):
     """An array in a file. Views of it are in the file too; what is computed of it is in memory.
 
     Attributes
@@ -187,10 +187,11 @@ def on_disk(
 
 def of_map(x: np.memmap[Any, Any]) -> Array:
     """A memory-mapped array as one that is read; itself if it is not the file's: copied, changed or gone."""
-    if getattr(x, "_mmap", None) is None or x.mode == "c" or x.filename is None or 0 in x.shape:
+    mapped: Any = getattr(x, "_mmap", None)
+    if mapped is None or x.mode == "c" or x.filename is None or 0 in x.shape:
         return x
-    begin = np.frombuffer(x._mmap, np.uint8).ctypes.data
-    if not 0 <= x.ctypes.data - begin < len(x._mmap):
+    begin = np.frombuffer(mapped, np.uint8).ctypes.data
+    if not 0 <= x.ctypes.data - begin < len(mapped):
         return x
     offset = x.offset - x.offset % mmap.ALLOCATIONGRANULARITY + x.ctypes.data - begin
     try:
@@ -222,7 +223,7 @@ def loaded(x: Any) -> Any:
             continue
         steps = [(size - 1) * stride for size, stride in zip(part.shape, part.strides, strict=True)]
         read = file.read(begin, np.empty(sum(steps) + x.itemsize, np.uint8))
-        to[...] = np.ndarray(part.shape, x.dtype, read, 0, part.strides)  # type: ignore[call-overload]
+        to[...] = np.ndarray(part.shape, x.dtype, read, 0, part.strides)
     return found[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in x.strides)]
 
 
