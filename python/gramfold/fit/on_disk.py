@@ -52,7 +52,7 @@ class OpenFile:
         """Fill contiguous bytes with those from `at` on; OSError where there are fewer."""
         done = 0
         while done < found.size:
-            got = os.preadv(self.descriptor, [found[done : done + PIECE]], at + done)  # type: ignore[list-item]
+            got = os.preadv(self.descriptor, [found[done : done + PIECE].data], at + done)
             if got == 0:
                 raise OSError(errno.EIO, f"it ends there, and did not before, at byte {at + done}", self.path)
             done += got
