@@ -183,7 +183,10 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     X: Any = npy(path) if flat else gf.blocks(path)
     size, y = X.shape[0] * X.shape[1] * 4, np.zeros(X.shape[0], np.float32)
     y[::3] = 1
-    fit: Callable[[Any], Any] = lambda x: make().fit(x, *((y,) if name == "Ridge" else ()))  # noqa: E731
+
+    def fit(x: Any) -> Any:
+        return make().fit(x, *((y,) if name == "Ridge" else ()))
+
     fit(np.random.default_rng(0).random((2000, 100), np.float32)) if name != "Ridge" else None
     Path("/proc/self/clear_refs").write_text("5")
     before = _high()

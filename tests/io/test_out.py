@@ -45,7 +45,7 @@ def test_a_file_gets_what_the_method_gives(name, tmp_path):
     x = counts(150, 9)
     method, out = fitted(name, x), tmp_path / "out.npy"
     expected = method(x)
-    for given in (x, in_file(x, tmp_path), gf.blocks([x[:40], x[40:]])):
+    for given in (x, in_file(x, tmp_path), gf.blocks([x[:40], x[40:]]), gf.blocks([in_file(x, tmp_path)])):
         found = method(given, out=out)
         assert isinstance(found, np.memmap)
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

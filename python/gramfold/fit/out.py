@@ -66,8 +66,8 @@ def _blocks(X: Any) -> Iterator[tuple[slice, Any]]:
     if isinstance(X, Blocks):
         start = 0
         for part in X.parts:
-            if part.shape[0] or X.shape[0] == 0:
-                yield slice(start, start + part.shape[0]), part
+            for at, rows in _blocks(part) if part.shape[0] or X.shape[0] == 0 else ():
+                yield slice(start + at.start, start + at.stop), rows
             start += part.shape[0]
         return
     X = X.tocsr() if sp.issparse(X) else X

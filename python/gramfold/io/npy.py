@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..keep.atomic import in_place_of
+
 
 def write_npy(path: str, blocks: Iterable[NDArray[Any]], rows: int, name: str, behind: bytes = b"") -> None:
     """Write blocks of rows under another name, and give the file its own when it is whole.
@@ -30,29 +32,20 @@ def write_npy(path: str, blocks: Iterable[NDArray[Any]], rows: int, name: str, b
     OSError
         If there is no room, or the file cannot be written.
     """
-    unfinished = f"{path}.{os.getpid()}.unfinished"
     written, first = 0, True
-    try:
-        with open(unfinished, "xb") as file:
-            for some in blocks:
-                if first:
-                    shape, first = (rows, *some.shape[1:]), False
-                    _check_room(path, int(np.prod(shape)) * some.dtype.itemsize, name)
-                    described = np.lib.format.dtype_to_descr(some.dtype)
-                    header = {"descr": described, "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_2_0(file, header)
-                file.write(np.ascontiguousarray(some).data)
-                written += len(some)
-            if written != rows:
-                raise ValueError(f"{name}={path!r} was to get {rows} rows, but there were {written}")
-            file.write(behind)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
-        raise
+    with in_place_of(path) as file:
+        for some in blocks:
+            if first:
+                shape, first = (rows, *some.shape[1:]), False
+                _check_room(path, int(np.prod(shape)) * some.dtype.itemsize, name)
+                described = np.lib.format.dtype_to_descr(some.dtype)
+                header = {"descr": described, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_2_0(file, header)
+            file.write(np.ascontiguousarray(some).data)
+            written += len(some)
+        if written != rows:
+            raise ValueError(f"{name}={path!r} was to get {rows} rows, but there were {written}")
+        file.write(behind)
 
 
 def _check_room(path: str, needed: int, name: str) -> None:
