@@ -223,6 +223,9 @@ def test_nan_in_the_last_block_is_refused(bad, tmp_path):
     for model in (make() for name, make in MODELS_OF_FILES.items() if name != "RobustPCA"):
         with pytest.raises(ValueError, match="Input X contains " + ("NaN" if bad != bad else "infinity")):
             model.fit(there, *((np.zeros(3000),) if isinstance(model, gf.Ridge) else ()))
+    if bad != bad:
+        with pytest.raises(ValueError, match="contains NaN: missing='mask'"):
+            gf.NMF(2).fit(there)
 
 
 def test_an_interrupt_ends_a_fit_within_a_second(tmp_path):

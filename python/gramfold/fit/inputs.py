@@ -1,5 +1,7 @@
 """The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -69,7 +71,8 @@ def read_rows(
         )  # fmt: skip
     X = of_map(X) if isinstance(X, np.memmap) else X
     if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
-        return _read_file(X, estimator, name, gaps, n_threads, checks)
+        with _advice(estimator, name):
+            return _read_file(X, estimator, name, gaps, n_threads, checks)
     X = loaded(X)
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
@@ -81,7 +84,7 @@ def read_rows(
         checks |= {"dtype": None, "ensure_all_finite": False}
     elif not look or (sparse and sp.issparse(X) and finite(X)):
         checks["ensure_all_finite"] = False
-    try:
+    with _advice(estimator, name):
         if estimator is None:
             given = check_array(X, input_name=name, **checks)
         else:
@@ -93,6 +96,13 @@ def read_rows(
         if look:
             _check_finite(X, name, estimator)
         return (X, *rest) if rest else X
+
+
+@contextmanager
+def _advice(estimator: Any, name: str) -> Iterator[None]:
+    """Say what an estimator can do about NaN where it is refused."""
+    try:
+        yield
     except ValueError as error:
         hint = about_nan(estimator)
         if hint and "contains NaN" in str(error):
