@@ -155,7 +155,8 @@ class Kept:
             warn(f"the fit goes on, but no checkpoint was written: {error}", UserWarning)
         now = time.perf_counter()
         self._next = now + (max(self.place.every, SHARE * (now - begun)) if self.place.every else 0)
-        self.signals.hand_on()
+        if self.signals.came is not None:
+            self.signals.hand_on()
 
     def _read(self) -> dict[str, Any]:
         path = self.place.path
@@ -247,11 +248,11 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
             self._kept = Kept(place, {
                 "class": type(self).__name__, "parameters": parameter_marks(self), "data": data_marks(data),
             })  # fmt: skip
-            with self._kept.signals:
-                return fit(self, *args, **given)
+            return fit(self, *args, **given)
         finally:
             PENDING.reset(token)
-            vars(self).pop("_kept", None)
+            if (held := vars(self).pop("_kept", None)) is not None:
+                held.signals.hand_on()
 
     parameters = [*taken.parameters.values(), *KEYWORDS]
     kept.__signature__ = taken.replace(parameters=parameters)  # type: ignore[attr-defined]

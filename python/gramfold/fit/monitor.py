@@ -109,8 +109,11 @@ class Monitor:
 
     def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""
-        if self.kept is not None and (self.kept.due() or self._ends_next()):
+        if self.kept is None:
+            return
+        if self.kept.due() or self._ends_next():
             self.kept.write({"history": np.array(self.rows).reshape(-1, 3), **state(), **more})
+        self.kept.signals.hold()
 
     def _ends_next(self) -> bool:
         """Whether the next iteration will be the last: what another limit lets go on goes on from here."""

@@ -3,13 +3,13 @@
 import logging
 import signal
 import threading
-from typing import Any, Self
+from typing import Any
 
 logger = logging.getLogger("gramfold")
 
 
 class Postponed:
-    """Holds back SIGINT and SIGTERM in a ``with`` statement; what handled them before gets them later.
+    """Holds back SIGINT and SIGTERM; what handled them before gets them later.
 
     A second signal is not held back. Where signals go to another thread, or are ignored, nothing is done.
 
@@ -23,27 +23,24 @@ class Postponed:
         self.came: int | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                before = signal.getsignal(number)
-                if callable(before) or before is signal.SIG_DFL:
-                    signal.signal(number, self._wait)
-                    self._before[number] = before
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hand_on()
-        self._put_back()
+    def hold(self) -> None:
+        """Begin; again does nothing."""
+        if self._before or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            if callable(before) or before is signal.SIG_DFL:
+                signal.signal(number, self._wait)
+                self._before[number] = before
 
     def hand_on(self) -> None:
-        """Give the signal that waits, if there is one, to what handled it before."""
-        if self.came is None:
-            return
+        """End, and give the signal that waits, if there is one, to what handled it before."""
         number, self.came = self.came, None
-        self._put_back()
-        signal.raise_signal(number)
-        self.__enter__()
+        for each, before in self._before.items():
+            signal.signal(each, before)
+        self._before = {}
+        if number is not None:
+            signal.raise_signal(number)
 
     def _wait(self, number: int, frame: object) -> None:
         again, self.came = self.came is not None, number
@@ -51,8 +48,3 @@ class Postponed:
             self.hand_on()
         else:
             logger.warning("stops when the iteration is done and a checkpoint written; once more: at once")
-
-    def _put_back(self) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-        self._before = {}
