@@ -1,0 +1,7 @@
+"""``python -m gramfold.cli`` is the command `gramfold`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
