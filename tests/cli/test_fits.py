@@ -11,16 +11,23 @@ from gramfold.cli.families import FAMILIES
 
 FILES = ["components.csv", "components.npy", "model.gramfold", "report.json", "rows.npy"]
 FITS = {
-    "nmf": ("-k 3 --init random --max-iter 500", lambda: gf.NMF(3, init="random", max_iter=500, random_state=0)),
+    "nmf": (
+        "-k 3 --init random --max-iter 500",
+        lambda: gf.NMF(3, init="random", max_iter=500, random_state=0),
+    ),
     "kmeans": ("-k 4", lambda: gf.KMeans(4, random_state=0)),
     "pca": ("-k 2", lambda: gf.PCA(2, random_state=0)),
     "rpca": ("--tol 1e-4", lambda: gf.RobustPCA(tol=1e-4)),
     "gmm": ("-k 2", lambda: gf.GaussianMixture(2, random_state=0)),
-    "poisson": ("-k 2 --set accelerate=False", lambda: gf.PoissonMixture(2, accelerate=False, random_state=0)),
-    "dictionary": (
-        "-k 3 --set alpha=0.1 --tol 1e-3", lambda: gf.DictionaryLearning(3, alpha=0.1, tol=1e-3, random_state=0),
+    "poisson": (
+        "-k 2 --set accelerate=False",
+        lambda: gf.PoissonMixture(2, accelerate=False, random_state=0),
     ),
-}  # fmt: skip
+    "dictionary": (
+        "-k 3 --set alpha=0.1 --tol 1e-3",
+        lambda: gf.DictionaryLearning(3, alpha=0.1, tol=1e-3, random_state=0),
+    ),
+}
 
 
 def same(path, expected):

@@ -32,7 +32,7 @@ def test_a_fit_that_converged_leaves_no_checkpoint_and_is_left_alone(run, X, tmp
 def test_results_of_another_fit_are_told_by_what_differs(run, X, tmp_path):
     run(*LINE, "--max-iter", 5)
     for more, message in {
-        ("--set", "alpha_W=1"): "out is of a fit with alpha_W 0.0, not 1.0: --force replaces it",
+        ("--set", "alpha_W=1"): "out is of a fit with alpha_W 0.0, not 1: --force replaces it",
         ("--seed", 3): "out is of a fit with random_state 0, not 3",
     }.items():
         said = run(*LINE, "--max-iter", 9, "--resume", *more)
@@ -64,8 +64,9 @@ def test_force_begins_anew(run, X, tmp_path):
     assert gf.load(tmp_path / "out/model.gramfold").n_iter_ == 3
 
 
-def test_a_limit_below_what_was_done_is_told(run, X):
+def test_a_limit_below_what_was_done_is_told(run, X, tmp_path):
     run(*LINE, "--max-iter", 9)
+    (tmp_path / "out/report.json").unlink()
     said = run(*LINE, "--max-iter", 3, "--resume")
     assert said.status == 1
     assert "of a fit after 8 iterations: raise max_iter" in said.err

@@ -90,7 +90,9 @@ class _Fit:
         if report is None:
             return
         self._compare(report)
-        if report["converged"] or not self.checkpoint.exists():
+        most = self.model.get_params().get("max_iter")
+        at_limit = most is not None and report["iterations"] >= most
+        if report["converged"] or at_limit or not self.checkpoint.exists():
             self.done = report
 
     def _compare(self, report: dict[str, Any]) -> None:
