@@ -2,12 +2,20 @@
 
 import csv
 import json
+import pickle
+import sys
 
 import numpy as np
 import pytest
+import scipy.io
+import scipy.sparse as sp
 
 import gramfold as gf
+from gramfold.cli.cluster import spread
+from gramfold.cli.convert import write_npz
 from gramfold.cli.families import FAMILIES
+from gramfold.cli.inputs import opened
+from gramfold.io.parts import Parts
 
 FILES = ["components.csv", "components.npy", "model.gramfold", "report.json", "rows.npy"]
 FITS = {
@@ -140,8 +148,6 @@ def test_what_is_there_is_not_replaced_without_force(run, X, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("source", ["x.npy", "x.npz", "x.csv"])
 def test_a_dtype_is_that_of_the_results(dtype, source, run, table, tmp_path):
-    import scipy.sparse as sp
-
     sp.save_npz(tmp_path / "x.npz", sp.csr_array(table), compressed=False)
     assert run("nmf", source, "-k", 2, "-o", "out", "--dtype", dtype, "--max-iter", 300).status == 0
     assert gf.load(tmp_path / "out/model.gramfold").components_.dtype == dtype
@@ -226,8 +232,41 @@ def test_a_traceback_is_shown_if_asked_for(run, X, monkeypatch):
 
 
 def test_a_cluster_needs_the_extra(run, X, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "distributed", None)
     said = run("nmf", "x.npy", "-k", 2, "-o", "out", "--scheduler", "tcp://localhost:1")
     assert said == (1, "", "gramfold nmf: this needs distributed: pip install 'gramfold[dask]'\n")
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_a_cluster_reads_what_lies_in_a_file(name, X, tmp_path):
+    write_npz(tmp_path / "x.npz", sp.csr_array(X))
+    given = spread(opened(str(tmp_path / name)))
+    assert isinstance(given.X.parts, Parts)
+    assert [piece.reader.paths for piece in given.X.parts.pieces] == [[str(tmp_path / name)]]
+    found = pickle.loads(pickle.dumps(given.X.parts.pieces[0].reader)).read(0, 120)
+    np.testing.assert_array_equal(found.toarray() if name == "x.npz" else found, X)
+
+
+def test_a_cluster_refuses_what_lies_in_memory(X, tmp_path):
+    scipy.io.mmwrite(tmp_path / "x.mtx", X)
+    with pytest.raises(ValueError, match=r"needs an INPUT that workers can read, but .*x\.mtx is in memory"):
+        spread(opened(str(tmp_path / "x.mtx")))
+
+
+def test_what_a_fit_logs_goes_to_standard_error(run, X):
+    line = ("nmf", "x.npy", "-k", 2, "--set", "verbose=1", "--max-iter", 300)
+    said = run(*line, "-o", "out")
+    assert said.out == "out\n"
+    assert said.err.startswith("gramfold nmf: Iteration 1, objective ")
+    assert (
+        run("nmf", "x.npy", "-k", 2, "-o", "quiet", "--set", "verbose=1", "--max-iter", 300, "--quiet").err
+        == ""
+    )
+
+
+def test_what_a_killed_process_left_is_removed(run, X, tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in (".rows.npy.0123abcd.part", ".rows.parquet.npy", ".model.gramfold.ffffffff.part"):
+        (tmp_path / "out" / name).touch()
+    run("pca", "x.npy", "-k", 2, "-o", "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES

@@ -1,10 +1,12 @@
 """The command `gramfold`: fits, models and files from a shell, and `gramfold demo`."""
 
+import logging
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -44,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     title = f"gramfold {command.name}"
     before = _on_sigterm()
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _one_line("" if getattr(command, "quiet", False) else title)
+        with warnings.catch_warnings(), _told(title, getattr(command, "quiet", False)):
             return int(import_module(f".{MODULES[command.name]}", __name__).run(command))
     except KeyboardInterrupt as stop:
         return _say(title, str(stop) or "interrupted", INTERRUPTED)
@@ -72,14 +73,23 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {said}; GRAMFOLD_DEBUG=1 shows where"
 
 
-def _one_line(title: str) -> Any:
-    """What shows warnings: not at all without a title."""
+@contextmanager
+def _told(title: str, quiet: bool) -> Iterator[None]:
+    """Have warnings and log lines go to standard error, each in one line, or nowhere."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
-        if title:
+        if not quiet:
             _say(title, message)
 
-    return show
+    warnings.showwarning = show
+    handler, logger = logging.StreamHandler(), logging.getLogger("gramfold")
+    handler.setFormatter(logging.Formatter(f"{title}: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.NOTSET)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _say(title: str, message: Any, status: int = CONVERGED) -> int:

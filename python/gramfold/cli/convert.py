@@ -18,7 +18,6 @@ from ..keep.atomic import in_place_of
 from .errors import CONVERGED, UsageError
 from .inputs import opened
 
-
 ALIGNED = 64  # bytes, at multiples of which arrays begin
 ZIP64, PADDING, PADDED = 20, 4, b"\x35\xd9"  # lengths of fields in a zip, and the kind of one that aligns
 

@@ -12,6 +12,7 @@ import gramfold
 
 from . import outputs, pictures
 from .bar import bar
+from .cluster import connected, spread
 from .errors import CONVERGED, UNCONVERGED, Terminated, UsageError
 from .families import FAMILIES, Family
 from .inputs import Input, opened
@@ -30,12 +31,16 @@ def run(command: argparse.Namespace) -> int:
         raise UsageError("say where results go: -o DIR")
     if command.plot:
         pictures.check()
-    if command.scheduler:
-        from .cluster import connected
+    with connected(command.scheduler):
+        return _run(command, family, jobs, models, single)
 
-        connected(command.scheduler)
+
+def _run(
+    command: argparse.Namespace, family: Family, jobs: list[Job], models: list[Any], single: bool
+) -> int:  # fmt: skip
     begun = time.perf_counter()
     given = opened(command.input, dtype=command.dtype, memory=command.memory)
+    given = spread(given) if command.scheduler else given
     given, y = split(given, command.target) if command.name == "ridge" else (given, None)
     seconds = {"open": time.perf_counter() - begun}
     if command.dry_run:
@@ -113,6 +118,7 @@ class _Fit:
     def run(self, seconds: dict[str, float]) -> dict[str, Any]:
         """Fit, and write everything; gives the report."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        outputs.remove_left(self.folder)
         model, begun = self.model, time.perf_counter()
         if "callback" in model.get_params() and not self.command.quiet:
             model.set_params(callback=bar(self.title, sys.stderr))

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..extras import require
 from ..io.npy import write_npy
-from ..keep.atomic import in_place_of
+from ..keep.atomic import in_place_of, remove_parts
 from .families import Family
 from .inputs import Input
 from .names import Names
 
 MODEL, REPORT, CHECKPOINT = "model.gramfold", "report.json", "checkpoint.gramfold"
 ROWS, TABLE = "rows.npy", "rows.parquet"
+ARRAY = ".rows.parquet.npy"  # what the table is made of
 EVERY = (
     MODEL, REPORT, ROWS, TABLE, "components.npy", "components.csv", "convergence.png", "components.png",
 )  # fmt: skip
@@ -27,6 +29,13 @@ TOGETHER = 1 << 16  # rows that are written together
 def taken(folder: Path) -> Path | None:
     """A file in a folder that results would replace."""
     return next((folder / name for name in (*EVERY, CHECKPOINT) if (folder / name).exists()), None)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what a process that was killed left half written."""
+    for name in (*EVERY, ARRAY):
+        remove_parts(folder / name)
+    (folder / ARRAY).unlink(missing_ok=True)
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
@@ -72,9 +81,7 @@ def rows_to(path: Path, model: Any, method: str, given: Input, rows: Any = None)
 
 
 def _write_table(path: Path, found: NDArray[Any], names: Names, method: str) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
+    pyarrow, parquet = (require(name, extra="files") for name in ("pyarrow", "pyarrow.parquet"))
     values = found if found.ndim == 2 else found[:, None]
     columns = [method] if found.ndim == 1 else [f"component_{i}" for i in range(values.shape[1])]
     rows = names.rows or range(len(values))
