@@ -26,7 +26,8 @@ from .kmeans.minibatch import MiniBatchKMeans
 from .kmeans.seeding import kmeans_plusplus
 from .mixture.gaussian import GaussianMixture
 from .mixture.poisson import PoissonMixture
-from .nmf.estimator import NMF, non_negative_factorization
+from .nmf.estimator import NMF
+from .nmf.function import non_negative_factorization
 from .nmf.minibatch import MiniBatchNMF
 from .pca.estimator import PCA
 from .pca.incremental import IncrementalPCA
