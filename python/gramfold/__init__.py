@@ -37,6 +37,9 @@ from .ridge.least_norm import least_norm
 from .ridge.path import ridge_path
 from .rpca.estimator import RobustPCA
 from .rpca.online import OnlineRobustPCA
+from .select.consensus import Consensus, consensus
+from .select.rank import select_rank
+from .select.result import RankSelection
 from .skops_types import SKOPS_TYPES
 
 __version__ = version("gramfold")
@@ -47,6 +50,7 @@ __all__ = [
     "SKOPS_TYPES",
     "Blocks",
     "Certificate",
+    "Consensus",
     "DictionaryLearning",
     "GaussianMixture",
     "IncrementalPCA",
@@ -58,6 +62,7 @@ __all__ = [
     "OnlineRobustPCA",
     "OrthoBasis",
     "PoissonMixture",
+    "RankSelection",
     "Ridge",
     "RobustPCA",
     "SparseCoder",
@@ -68,6 +73,7 @@ __all__ = [
     "certify",
     "checkpoint",
     "coherence_report",
+    "consensus",
     "datasets",
     "encode",
     "from_sklearn",
@@ -82,6 +88,7 @@ __all__ = [
     "restore",
     "ridge_path",
     "save",
+    "select_rank",
     "show_config",
     "sparse_encode",
     "welch_bound",
