@@ -38,6 +38,16 @@ def test_the_readmes_fit_on_a_file_runs(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.npy", "x.npy"]
 
 
+def test_the_readmes_rank_is_found(tmp_path, monkeypatch, capsys):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"<!-- ranks -->\n```python\n(.*?)```", README, re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "6 (6, 100)\n"
+    assert (tmp_path / "rank.png").stat().st_size > 0
+    matplotlib.pyplot.close("all")
+
+
 NO_FUNCTIONS = {"SKOPS_TYPES", "datasets", "patches", "plot"}
 
 
