@@ -57,6 +57,16 @@ def test_the_readmes_commands_run(tmp_path, monkeypatch, capsys):
     ]  # fmt: skip
 
 
+def test_the_readmes_rank_is_found(tmp_path, monkeypatch, capsys):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"<!-- ranks -->\n```python\n(.*?)```", README, re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "6 (6, 100)\n"
+    assert (tmp_path / "rank.png").stat().st_size > 0
+    matplotlib.pyplot.close("all")
+
+
 NO_FUNCTIONS = {"SKOPS_TYPES", "datasets", "patches", "plot"}
 
 

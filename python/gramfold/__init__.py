@@ -26,7 +26,8 @@ from .kmeans.minibatch import MiniBatchKMeans
 from .kmeans.seeding import kmeans_plusplus
 from .mixture.gaussian import GaussianMixture
 from .mixture.poisson import PoissonMixture
-from .nmf.estimator import NMF, non_negative_factorization
+from .nmf.estimator import NMF
+from .nmf.function import non_negative_factorization
 from .nmf.minibatch import MiniBatchNMF
 from .pca.estimator import PCA
 from .pca.incremental import IncrementalPCA
@@ -36,6 +37,9 @@ from .ridge.least_norm import least_norm
 from .ridge.path import ridge_path
 from .rpca.estimator import RobustPCA
 from .rpca.online import OnlineRobustPCA
+from .select.consensus import Consensus, consensus
+from .select.rank import select_rank
+from .select.result import RankSelection
 from .skops_types import SKOPS_TYPES
 
 __version__ = version("gramfold")
@@ -46,6 +50,7 @@ __all__ = [
     "SKOPS_TYPES",
     "Blocks",
     "Certificate",
+    "Consensus",
     "DictionaryLearning",
     "GaussianMixture",
     "IncrementalPCA",
@@ -57,6 +62,7 @@ __all__ = [
     "OnlineRobustPCA",
     "OrthoBasis",
     "PoissonMixture",
+    "RankSelection",
     "Ridge",
     "RobustPCA",
     "SparseCoder",
@@ -67,6 +73,7 @@ __all__ = [
     "certify",
     "checkpoint",
     "coherence_report",
+    "consensus",
     "datasets",
     "encode",
     "from_sklearn",
@@ -81,6 +88,7 @@ __all__ = [
     "restore",
     "ridge_path",
     "save",
+    "select_rank",
     "show_config",
     "sparse_encode",
     "welch_bound",

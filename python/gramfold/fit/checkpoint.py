@@ -124,13 +124,14 @@ class Runs:
         state = None if kept is None else kept.state
         self._runs: range = range(count)
         if state is not None:
-            self._runs, self.best = range(state["run"], count), state["best"]
-            rng.set_state(state["rng"].get_state())
+            runs = state["runs"]
+            self._runs, self.best = range(runs["run"], count), runs["best"]
+            rng.set_state(runs["rng"].get_state())
 
     def __iter__(self) -> Iterator[int]:
         for run in self._runs:
             if self.kept is not None:
-                self.kept.outer = {"run": run, "best": self.best, "rng": self.rng}
+                self.kept.outer = {"runs": {"run": run, "best": self.best, "rng": self.rng}}
             yield run
 
 

@@ -56,6 +56,8 @@ class Monitor:
         What the objectives to come are counted in; 1 unless set.
     state : dict or None
         What an earlier process gave to `keep`, to go on from; until an iteration is recorded.
+    stopped : bool
+        Whether the callback or the time limit has stopped the fit.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Monitor:
         self.every, self.objective = every, objective
         self.called, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []
+        self.stopped = False
         self.kept, self.state = kept, None if kept is None else kept.take()
         if self.state is not None:
             self.rows = [tuple(row) for row in self.state["history"].tolist()]
@@ -101,11 +104,11 @@ class Monitor:
         iteration = len(self.rows)
         if iteration % self.every == 0:
             self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
-        stop = False
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
-            stop = bool(self.callback(info))
-        return stop or bool(self.max_time is not None and now - self.called >= self.max_time)
+            self.stopped = bool(self.callback(info))
+        self.stopped |= self.max_time is not None and now - self.called >= self.max_time
+        return self.stopped
 
     def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""

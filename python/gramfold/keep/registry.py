@@ -123,6 +123,7 @@ STATES = {
     "Trace": "mixture.em", "Plain": "mixture.em", "Squarem": "mixture.em",
     "GaussianParameters": "mixture.gaussian_parameters", "PoissonParameters": "mixture.poisson_model",
     "Numbers": "rpca.numbers", "Steps": "rpca.steps", "Reached": "dictionary.iterate",
+    "Learned": "dictionary.iterate", "Factors": "nmf.start",
 }  # fmt: skip
 
 
