@@ -136,7 +136,9 @@ def _combine(commands: Any) -> None:
     command = _added(
         commands, "combine", "choose the best of each rank among array jobs",
         "DIR gets table.csv, a line for each rank and restart, and a folder for each rank with its best "
-        "model, components and report; the results of the rows as well if INPUT is given.",
+        "model, components and report, and consensus.npy, the components that the restarts of nmf or kmeans "
+        "agree on, with stability in the table: 1 where all found the same. The results of the rows come as "
+        "well if INPUT is given.",
     )  # fmt: skip
     command.add_argument("folder", type=Path, metavar="DIR", help="-o of the jobs")
     command.add_argument("input", nargs="?", metavar="INPUT", help="what was fitted")
