@@ -11,6 +11,7 @@ import scipy.io
 import scipy.sparse as sp
 
 import gramfold as gf
+from gramfold.cli.bar import ReadingBar, bytes_read
 from gramfold.cli.cluster import spread
 from gramfold.cli.convert import write_npz
 from gramfold.cli.families import FAMILIES
@@ -270,3 +271,20 @@ def test_what_a_killed_process_left_is_removed(run, X, tmp_path):
         (tmp_path / "out" / name).touch()
     run("pca", "x.npy", "-k", 2, "-o", "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
+def test_the_bar_shows_how_fast_files_are_read(monkeypatch):
+    read = iter([5, 3_000_000_005, 3_000_000_006])
+    monkeypatch.setattr("gramfold.cli.bar.bytes_read", lambda: next(read))
+    bar = ReadingBar()
+    shown = [bar.values(gf.IterationInfo(i, 9, 1.5, 0.25, float(2 * i))) for i in (1, 2, 3)]
+    assert [one.get("read") for one in shown] == [None, "1.50 GB/s", None]
+    assert shown[0] == {"objective": "1.5", "kkt": "2.5e-01"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counted by Linux")
+def test_what_kernels_read_is_counted(X, tmp_path):
+    np.save(tmp_path / "big.npy", np.repeat(X, 500, axis=0))
+    before = bytes_read()
+    gf.PCA(2).fit(tmp_path / "big.npy")
+    assert bytes_read() - before > X.nbytes * 500
