@@ -25,7 +25,7 @@ from .sample import (
     some,
 )
 
-PROCESS = 150 << 20  # bytes of Python and libraries
+PROCESS = 200 << 20  # bytes of Python and libraries
 FEWEST = 500  # rows that are fitted
 ENOUGH = 1 << 25  # bytes of rows, after which more tell little more
 LONGEST = 2.0  # seconds

@@ -119,6 +119,9 @@ class _Fit:
         """Fit, and write everything; gives the report."""
         self.folder.mkdir(parents=True, exist_ok=True)
         outputs.remove_left(self.folder)
+        if self.command.force:  # so that no other command takes them for those of this fit
+            for name in (outputs.REPORT, outputs.CHECKPOINT):
+                (self.folder / name).unlink(missing_ok=True)
         model, begun = self.model, time.perf_counter()
         if "callback" in model.get_params() and not self.command.quiet:
             model.set_params(callback=bar(self.title, sys.stderr))
@@ -132,6 +135,7 @@ class _Fit:
         if "callback" in model.get_params():
             model.set_params(callback=None)
         fitted = time.perf_counter()
+        (self.folder / outputs.REPORT).unlink(missing_ok=True)  # until what it is of is there as a whole
         gramfold.save(model, self.folder / outputs.MODEL)
         if self.whole:
             rows = found if self.family.by_fit == "fit_transform" else getattr(model, "labels_", None)
@@ -141,6 +145,7 @@ class _Fit:
         outputs.write_report(self.folder, report)
         if report["converged"]:
             self.checkpoint.unlink(missing_ok=True)
+        del self.model  # there may be many jobs
         return report
 
     def _going_on(self) -> dict[str, Any]:
