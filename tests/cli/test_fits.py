@@ -244,6 +244,8 @@ def test_a_cluster_reads_what_lies_in_a_file(name, X, tmp_path):
     given = spread(opened(str(tmp_path / name)))
     assert isinstance(given.X.parts, Parts)
     assert [piece.reader.paths for piece in given.X.parts.pieces] == [[str(tmp_path / name)]]
+    for rows in given.X.parts:
+        np.testing.assert_array_equal(rows.toarray() if name == "x.npz" else rows, X)
     found = pickle.loads(pickle.dumps(given.X.parts.pieces[0].reader)).read(0, 120)
     np.testing.assert_array_equal(found.toarray() if name == "x.npz" else found, X)
 

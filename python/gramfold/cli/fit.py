@@ -17,7 +17,7 @@ from .errors import CONVERGED, UNCONVERGED, Terminated, UsageError
 from .families import FAMILIES, Family
 from .inputs import Input, opened
 from .jobs import Job, jobs_of
-from .report import LIMITS, fingerprint_of, parameters_of, report_of
+from .report import LIMITS, data_digest, parameters_digest, parameters_of, report_of
 from .settings import model_of
 from .target import split
 
@@ -47,8 +47,10 @@ def _run(
         from . import dry
 
         return dry.run(command, family, jobs, models, given, y)
+    data = data_digest(given, y)
     fits = [
-        _Fit(command, family, job, model, given, y, single) for job, model in zip(jobs, models, strict=True)
+        _Fit(command, family, job, model, given, y, data, single)
+        for job, model in zip(jobs, models, strict=True)
     ]
     for fit in fits:
         fit.check()
@@ -69,11 +71,11 @@ class _Fit:
 
     def __init__(
         self, command: argparse.Namespace, family: Family, job: Job, model: Any, given: Input, y: Any,
-        whole: bool,
+        data: str, whole: bool,
     ) -> None:  # fmt: skip
         self.command, self.family, self.folder, self.model = command, family, job.folder, model
         self.given, self.y, self.whole = given, y, whole
-        self.fingerprint = fingerprint_of(model, given, y)
+        self.fingerprint = {"parameters": parameters_digest(model), "data": data}
         self.checkpoint = self.folder / outputs.CHECKPOINT
         self.title = f"gramfold {command.name}" + ("" if whole else f" {job.folder.name}")
 
