@@ -1,5 +1,7 @@
 """Rows are read as they were written, from every kind of file, and each library's open objects."""
 
+import pickle
+
 import format_cases as files
 import numpy as np
 import pytest
@@ -277,3 +279,7 @@ def test_the_npz_of_scipy_is_read_wherever_its_arrays_begin(make, tmp_path):
     model = gf.NMF(2, max_iter=5, tol=0, random_state=0)
     given = model.fit(tmp_path / "x.npz").components_
     np.testing.assert_array_equal(given, model.fit(X).components_)
+    blocks = gf.blocks(tmp_path / "x.npz", memory="8K")
+    assert isinstance(blocks.parts, Parts)
+    assert len(blocks.parts) > 2
+    np.testing.assert_array_equal(whole(pickle.loads(pickle.dumps(blocks))), X.toarray())
