@@ -56,10 +56,10 @@ def read_rate(X: Any) -> float:
     return size / max(time.perf_counter() - begun, 1e-9)
 
 
-def free_memory() -> float:
-    """The bytes of memory that are free; without bound where that is not known."""
+def physical_memory() -> float:
+    """The bytes of memory that the machine has; without bound where that is not known."""
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         return float("inf")
 
