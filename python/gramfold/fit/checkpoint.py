@@ -23,6 +23,7 @@ from ..keep.writer import Writer
 from .arguments import flag, real
 from .callbacks import FITTING
 from .fingerprint import data_marks, parameter_marks
+from .signals import Postponed
 from .warn import warn
 
 SHARE = 50  # of the time, what writing may take
@@ -63,7 +64,9 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
 
     For models that iterate: NMF, KMeans, the mixtures, RobustPCA, dictionary learning and their mini-batch
     forms. ``fit(X, checkpoint=path, checkpoint_every=60.0, resume=True)`` does the same. A fit that goes on
-    ends with the bits of one that was never stopped, on such a machine. The file stays when a fit has ended.
+    ends with the bits of one that was never stopped, on such a machine. The file stays when a fit has ended;
+    one that `max_iter` or `max_time` ended goes on from there if they are raised. Ctrl-C and SIGTERM wait
+    until the iteration is done and the file written; a second one does not.
 
     Parameters
     ----------
@@ -74,8 +77,8 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
         every iteration.
     resume : bool, default=True
         Whether to go on from the file, if there is one. It must be of a fit of the same class, with the same
-        parameters, but those without effect on the result such as `n_threads`, and to the same data, of
-        which some rows are compared.
+        parameters, but `max_iter` and those without effect on the result such as `n_threads`, and to the
+        same data, of which some rows are compared.
 
     Returns
     -------
@@ -115,14 +118,20 @@ class Kept:
         What is written beside the state of a loop: that of the loop around it.
     state : dict or None
         What to go on from, until it was taken.
+    same_limit : bool
+        Whether the fit that wrote the file had the same `max_iter`.
+    signals : Postponed
+        What waits until a checkpoint is written.
     """
+
+    same_limit = True
 
     def __init__(self, place: Checkpoint, about: dict[str, Any]) -> None:
         if not place.path.parent.is_dir():
             raise FileNotFoundError(
                 f"there is no folder {place.path.parent} for the checkpoint {place.path.name}"
             )
-        self.place, self.about, self.outer = place, about, dict[str, Any]()
+        self.place, self.about, self.outer, self.signals = place, about, dict[str, Any](), Postponed()
         self.state = self._read() if place.resume and place.path.exists() else None
         remove_parts(place.path)  # of a process that was killed
         self._next = time.perf_counter() + place.every
@@ -134,7 +143,7 @@ class Kept:
 
     def due(self) -> bool:
         """Whether it is time to write."""
-        return time.perf_counter() >= self._next
+        return self.signals.came is not None or time.perf_counter() >= self._next
 
     def write(self, state: dict[str, Any]) -> None:
         """Write the state of a loop."""
@@ -146,6 +155,8 @@ class Kept:
             warn(f"the fit goes on, but no checkpoint was written: {error}", UserWarning)
         now = time.perf_counter()
         self._next = now + (max(self.place.every, SHARE * (now - begun)) if self.place.every else 0)
+        if self.signals.came is not None:
+            self.signals.hand_on()
 
     def _read(self) -> dict[str, Any]:
         path = self.place.path
@@ -157,7 +168,11 @@ class Kept:
         self._compare(kept["class"], self.about["class"], "of")
         for what in ("parameters", "data"):
             for name in {**self.about[what], **kept[what]}:
-                self._compare(kept[what].get(name), self.about[what].get(name), f"of a fit with {name}")
+                now, then = self.about[what].get(name), kept[what].get(name)
+                if name == "max_iter":
+                    self.same_limit = now == then
+                else:
+                    self._compare(then, now, f"of a fit with {name}")
         if described["level"] != _core.level:
             warn(
                 f"{path} was written at level {described['level']} and the fit goes on at {_core.level}: its "
@@ -237,7 +252,8 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
             return fit(self, *args, **given)
         finally:
             PENDING.reset(token)
-            vars(self).pop("_kept", None)
+            if (held := vars(self).pop("_kept", None)) is not None:
+                held.signals.hand_on()
 
     parameters = [*taken.parameters.values(), *KEYWORDS]
     kept.__signature__ = taken.replace(parameters=parameters)  # type: ignore[attr-defined]

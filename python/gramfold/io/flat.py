@@ -120,7 +120,8 @@ def csr(data: Array, indices: Array, indptr: Array, shape: Any, name: str) -> An
         raise ValueError(
             f"{name}: indptr ends at {starts[-1]}, but there are {len(data)} data and {len(indices)} indices"
         )
-    if not (in_file(data) and in_file(indices)) or indices.dtype not in (np.int32, np.int64):
+    readable = indices.dtype in (np.int32, np.int64) and indices.flags.aligned
+    if not (in_file(data) and in_file(indices) and readable):
         return as_floats(sp.csr_array((loaded(data), loaded(indices), starts), shape=(rows, cols)))
     _check(indices, starts, cols, name)
     wide = indices.dtype == np.int64 or starts[-1] > np.iinfo(np.int32).max
