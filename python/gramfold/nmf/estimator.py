@@ -5,16 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..fit.arguments import Seed, choice, flag, seeded, whole
-from ..fit.callbacks import fit_task, told
-from ..fit.checkpoint import Runs, kept_by, resumable
-from ..fit.monitor import Callback, Monitor
+from ..fit.arguments import Seed, choice, flag, whole
+from ..fit.callbacks import fit_task
+from ..fit.checkpoint import kept_by, resumable
+from ..fit.monitor import Callback
 from ..fit.warn import warn
 from ..fold.source import Array
-from ..linalg.powers import power_of_two
 from .base import BaseNMF
 from .losses import Loss
-from .start import Factors, initialize, with_frozen
+from .runs import Starts
+from .start import Factors
 from .weights import Weighted
 
 
@@ -208,39 +208,11 @@ class NMF(BaseNMF):
         self._check_parameters()
         loss = self._loss(X, mask, reset=True)
         weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
-        frozen, kept = self._frozen(loss.x), kept_by(self)
-        draws = self.random_state if self.n_init == 1 else seeded(self.random_state)
-        runs = Runs(kept, self._starts(), seeded(draws))
-        for run in runs:
-            monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time, begun=begun, kept=kept)
-            if monitor.state is not None:
-                W, H = self._any_start(loss.x, H)
-            elif run == 0:
-                W, H = self._start(loss.x, W, H, draws)
-            else:
-                W, H = self._another_start(loss.x, len(H), draws)
-            found = self._iterate(weighted or loss, W, with_frozen(frozen, H), draws, monitor)
-            if runs.best is None or found.objective < runs.best.objective:
-                runs.best = found
-            if monitor.stopped:
-                break
-        best: Factors = runs.best
+        best = Starts(self, loss, weighted, begun).best(W, H, kept_by(self))
         # One iteration is the measure of later ones, whatever it reached.
         if self.tol > 0 and best.n_iter == self.max_iter and (not best.converged or best.n_iter == 1):
             self._warn_of_the_limit()
         return loss, weighted, best
-
-    def _iterate(self, loss: Loss | Weighted, W: Array, H: Array, draws: Seed, monitor: Monitor) -> Factors:
-        """One run, from W (n, k) and H (k, m)."""
-        if isinstance(loss, Weighted):
-            W, monitor.unit = loss.rows(W), power_of_two(2 * loss.exponent)
-            loss = loss.loss
-        solver = loss.solver(
-            W, np.ascontiguousarray(H.T), max_sweeps=self.max_sweeps, extrapolate=self.extrapolate,
-            shuffle=seeded(draws) if self.shuffle else None,
-        )  # fmt: skip
-        with monitor:
-            return Factors(*solver.run(monitor, self.tol), monitor.history)
 
     def _check_parameters(self) -> None:
         choice(self.solver, "solver", ("cd", "hals", "mu"))
@@ -257,19 +229,3 @@ class NMF(BaseNMF):
         flag(self.extrapolate, "extrapolate")
         if self.max_sweeps is not None:
             whole(self.max_sweeps, "max_sweeps")
-
-    def _starts(self) -> int:
-        """How many starts to try: of one that is given only that."""
-        if self.init != "custom" or self.n_init == 1:
-            return self.n_init
-        warn(
-            f"init='custom' is one start: performing only that in {type(self).__name__} instead of "
-            f"n_init={self.n_init}",
-            RuntimeWarning,
-        )
-        return 1
-
-    def _another_start(self, x: Any, k: int, draws: Seed) -> tuple[Array, Array]:
-        """W (n, k) and H (k, m) of a start after the first, which may be the only one of its kind."""
-        init = self.init if self.init == "nndsvdar" else "random"
-        return initialize(x, k, init, draws, (self.W_nonneg, self.H_nonneg))

@@ -1,0 +1,62 @@
+"""Fits in threads beside each other, of which each has its own view of X; see `in_step`."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from sklearn import config_context, get_config
+
+from .in_step import Ended, Step, shared
+
+Result = TypeVar("Result")
+MOST = 16  # fits at a time: each has factors, and labels, of its own
+
+
+def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Result]:
+    """Give task(x) for each task, where x lies in files that are read once for all of them.
+
+    Parameters
+    ----------
+    x : Source, array, CSR matrix or Blocks
+        For which `in_files` is true.
+    tasks : sequence of callable
+        What one raises ends all of them.
+    """
+    found: list[Result] = []
+    for first in range(0, len(tasks), MOST):
+        found += _together(x, tasks[first : first + MOST])
+    return found
+
+
+def _together(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Result]:
+    step, config = Step(len(tasks)), get_config()
+    found: dict[int, Any] = {}
+    errors: dict[int, BaseException] = {}
+
+    def work(i: int, mine: Any) -> None:
+        try:
+            with config_context(**config):
+                found[i] = tasks[i](mine)
+        except BaseException as error:
+            errors[i] = error
+            step.end()
+        finally:
+            step.leave()
+
+    threads = [
+        threading.Thread(target=copy_context().run, args=(work, i, mine), name=f"gramfold-fit-{i}")
+        for i, mine in enumerate(shared(x, step))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:  # an interrupt: they end when they come to their next pass
+        step.end()
+        raise
+    for i in sorted(errors):
+        if not isinstance(errors[i], Ended):
+            raise errors[i]
+    return [found[i] for i in range(len(tasks))]
