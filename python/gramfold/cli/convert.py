@@ -18,6 +18,9 @@ from ..keep.atomic import in_place_of
 from .errors import CONVERGED, UsageError
 from .inputs import opened
 
+ALIGNED = 64  # bytes, at multiples of which arrays begin
+ZIP64, PADDING, PADDED = 20, 4, b"\x35\xd9"  # lengths of fields in a zip, and the kind of one that aligns
+
 
 def run(command: argparse.Namespace) -> int:
     """Write the file; gives the exit status."""
@@ -72,7 +75,11 @@ def _add(
 ) -> None:  # fmt: skip
     described = np.lib.format.dtype_to_descr(dtype)
     header = {"descr": described, "fortran_order": False, "shape": shape}
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+    about = zipfile.ZipInfo(f"{name}.npy")
+    assert archive.fp is not None
+    behind = archive.fp.tell() + 30 + len(about.filename) + ZIP64 + PADDING  # the lengths of PKWARE's APPNOTE
+    about.extra = PADDED + (-behind % ALIGNED).to_bytes(2, "little") + bytes(-behind % ALIGNED)
+    with archive.open(about, "w", force_zip64=True) as member:
         to: BinaryIO = member  # type: ignore[assignment]
         np.lib.format.write_array_header_2_0(to, header)
         for part in parts:

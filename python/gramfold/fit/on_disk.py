@@ -180,10 +180,7 @@ def on_disk(
         raise ValueError(
             f"{file.path} has {file.size} bytes, but {said} {dtype} from byte {offset} on end at byte {last}"
         )
-    shift = -offset % dtype.alignment  # kernels ask for aligned addresses, and count from that of the file
-    shift = shift if last + shift <= file.size else 0
-    file.address += shift
-    found = np.ndarray.__new__(OnDisk, shape, dtype, file.map, offset + shift, strides)
+    found = np.ndarray.__new__(OnDisk, shape, dtype, file.map, offset, strides)
     found.gramfold_file = file
     return found
 
