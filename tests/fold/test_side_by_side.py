@@ -196,6 +196,20 @@ def test_a_pass_that_is_given_up_holds_nobody_up():
     np.testing.assert_array_equal(found[2], X)
 
 
+def test_passes_out_of_step_read_what_they_ask_for():
+    X = counts(400, 9)
+    x = source_of(read_rows(pieces(X), segments=True), 1)
+
+    def some_rows(count, mine):
+        for _ in range(count):
+            for part, _ in zip(mine.segments, range(count), strict=False):
+                assert part.rows
+        return np.concatenate([part.x for part in mine.segments])
+
+    for found in side_by_side(x, [partial(some_rows, count) for count in (0, 1, 2, 3)]):
+        np.testing.assert_array_equal(found, X)
+
+
 def test_no_more_than_some_run_at_a_time(tmp_path):
     x = source_of(read_rows(in_file(counts(400, 9), tmp_path)), 1)
     names = side_by_side(x, [lambda mine: threading.current_thread().name] * (MOST + 3))

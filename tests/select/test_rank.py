@@ -73,6 +73,46 @@ def test_x_may_lie_in_a_file(name, tmp_path):
     np.testing.assert_array_equal(found.table, expected.table)
 
 
+@pytest.mark.parametrize(
+    "name", ["NMF, bcv", "KMeans", "MiniBatchKMeans", "GaussianMixture", "PoissonMixture"]
+)
+def test_fits_side_by_side_are_those_in_turn(name, monkeypatch):
+    from gramfold.select import quarters
+
+    monkeypatch.setattr(quarters, "SHARE", 0)
+    make, model, planted, options = PLANTED[name]
+    X, ranks, calls = make(1), [planted - 1, planted, planted + 1], []
+    followed = clone(model).set_params(callback=lambda info: calls.append(info.iteration))
+    beside, in_turn = (
+        select(one, gf.blocks(Sliced(X), memory=2**14), ranks, **options) for one in (model, followed)
+    )
+    assert calls
+    np.testing.assert_array_equal(beside.table, in_turn.table)
+
+
+def test_clusterings_side_by_side_read_no_more_than_the_longest():
+    rows = Sliced(blobs(400, 6, 4, 0))
+    read = []
+    for ranks, restarts in (([4, 5], 1), ([2, 3, 4, 5], 4)):
+        rows.read = 0
+        select(gf.KMeans(max_iter=5, tol=0, init="random", n_init=1), gf.blocks(rows, memory=2**15), ranks,
+               n_restarts=restarts)  # fmt: skip
+        read.append(rows.read / 400)
+    assert read[1] < read[0] + 4
+
+
+class Sliced:
+    """Rows that are read from somewhere, and how many were."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype, self.read = rows, rows.shape, rows.dtype, 0
+
+    def __getitem__(self, at):
+        found = self.rows[at]
+        self.read += len(found)
+        return found
+
+
 def test_counts_are_read_as_they_are():
     X = np.minimum(topics(80, 40, 4, 0), 255)
     expected, found = (

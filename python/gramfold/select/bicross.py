@@ -6,6 +6,7 @@ of A by W. All rows of a part have the same columns, so that one Gram matrix ser
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..fold.engine import run
 from ..fold.source import Array, Source
 from ..nmf.columns import columns_for
 from ..nmf.losses import squared_residual
+from .fits import fitted
 from .quarters import Quarters
 
 
@@ -31,10 +33,13 @@ def nmf_fold(model: Any, parts: Quarters, fold: tuple[Any, ...], ranks: Sequence
     """NMF: W and H are solved for, each to the minimum, under the penalties of the model."""
     A, B, C, D = fold
     a = parts.source(A)
-    errors, converged = [], []
-    for rank in ranks:
+
+    def task(rank: int, rows: Any) -> tuple[Any, Array]:
         fresh = clone(model).set_params(n_components=rank, random_state=seed)
-        W = fresh.fit_transform(D)
+        return fresh, fresh.fit_transform(rows)
+
+    errors, converged = [], []
+    for fresh, W in fitted(model, D, [partial(task, rank) for rank in ranks]):
         H = columns_for(clone(fresh), C, W)
         errors.append(misfit(a, fresh.transform(B), H) / (a.squared_norm or 1.0))
         converged.append(bool(fresh.converged_))

@@ -121,7 +121,7 @@ def select_rank(
 
 def _fitted(model: Any, X: Any, rank: int, seeds: list[int]) -> list[Any]:
     """Models of a rank, the best first; principal components depend on no seed."""
-    fitted = restarted(model, X, rank, seeds[:1] if isinstance(model, LinearComponents) else seeds)
+    fitted = restarted(model, X, [rank], seeds[:1] if isinstance(model, LinearComponents) else seeds)
     return sorted(fitted, key=lambda one: float(getattr(one, "reconstruction_err_", 0.0)))
 
 
