@@ -90,7 +90,7 @@ def test_fits_side_by_side_are_those_in_turn(name, monkeypatch):
     np.testing.assert_array_equal(beside.table, in_turn.table)
 
 
-def test_clusterings_side_by_side_read_no_more_than_the_longest():
+def test_clusterings_side_by_side_share_their_reads():
     rows = Sliced(blobs(400, 6, 4, 0))
     read = []
     for ranks, restarts in (([4, 5], 1), ([2, 3, 4, 5], 4)):
@@ -98,7 +98,7 @@ def test_clusterings_side_by_side_read_no_more_than_the_longest():
         select(gf.KMeans(max_iter=5, tol=0, init="random", n_init=1), gf.blocks(rows, memory=2**15), ranks,
                n_restarts=restarts)  # fmt: skip
         read.append(rows.read / 400)
-    assert read[1] < read[0] + 4
+    assert read[1] < 2 * read[0]  # sixteen fits, and two
 
 
 class Sliced:
@@ -138,6 +138,11 @@ def test_missing_entries_are_left_out(rank):
     X = parts(40, 24, rank, 0)
     X[np.random.RandomState(1).random_sample(X.shape) < 0.1] = np.nan
     assert select(gf.NMF(missing="mask", max_iter=3000), X, range(1, 5)).best_rank_ == rank
+
+
+def test_predictions_from_little_stay_in_the_range_of_what_was_seen():
+    found = select(gf.NMF(max_iter=300), parts(20, 12, 3, 0), [6, 8], method="speckled")
+    assert (found.scores < 5).all()
 
 
 def test_a_rank_at_an_end_does_not_stand_out():

@@ -40,7 +40,7 @@ def fitted(model: Any, X: Any, tasks: Sequence[Callable[[Any], Any]]) -> list[An
 
     So are those of an NMF of a sparse X, of which some would transpose a copy each.
     """
-    followed = getattr(model, "callback", None) is not None or getattr(model, "verbose", 0)
+    followed = getattr(model, "callback", None) is not None or bool(getattr(model, "verbose", False))
     copied = isinstance(model, NMF) and is_sparse(X)
     if followed or copied or not in_files(X):
         return [task(X) for task in tasks]

@@ -20,7 +20,7 @@ def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) 
     """
     x = np.asarray(source_of(X, 1).take(slice(None)))
     seen = np.flatnonzero(~np.isnan(x)) if model.missing == "mask" else np.arange(x.size)
-    size = max(1, int(SHARE * len(seen)))
+    size, span = max(1, int(SHARE * len(seen))), (x.flat[seen].min(), x.flat[seen].max())
     shape = len(ranks), len(seeds), FOLDS
     errors, converged = np.empty(shape), np.empty(shape, bool)
     for j, seed in enumerate(seeds):
@@ -34,9 +34,8 @@ def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) 
                 fresh = clone(model).set_params(n_components=rank, random_state=seed, missing="mask")
                 W = fresh.fit_transform(x, mask=mask.reshape(x.shape))
                 product = W[out // x.shape[1]] * fresh.components_.T[out % x.shape[1]]
-                errors[i, j, f] = _relative(
-                    x.flat[out], product.sum(axis=1), float(x.flat[seen].mean()), model
-                )
+                predicted = product.sum(axis=1).clip(*span)  # what little was seen of may be predicted anyhow
+                errors[i, j, f] = _relative(x.flat[out], predicted, float(x.flat[seen].mean()), model)
                 converged[i, j, f] = fresh.converged_
     return errors, converged
 
