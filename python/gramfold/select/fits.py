@@ -13,6 +13,7 @@ from ..fold.in_step import in_files
 from ..fold.side_by_side import side_by_side
 from ..nmf.estimator import NMF
 
+MOST = 16  # fits side by side: each has factors, or labels, of its own
 ROWS = 1 << 22  # entries of what a model says of rows, that are made at a time
 DETERMINISTIC = (None, "nndsvd", "nndsvda")  # starts of NMF that are one
 
@@ -44,7 +45,10 @@ def fitted(model: Any, X: Any, tasks: Sequence[Callable[[Any], Any]]) -> list[An
     copied = isinstance(model, NMF) and is_sparse(X)
     if followed or copied or not in_files(X):
         return [task(X) for task in tasks]
-    return side_by_side(X, tasks)
+    found = []
+    for first in range(0, len(tasks), MOST):
+        found += side_by_side(X, tasks[first : first + MOST])
+    return found
 
 
 def is_sparse(X: Any) -> bool:
