@@ -210,8 +210,8 @@ def test_writing_takes_at_most_a_fiftieth_of_the_time(monkeypatch, tmp_path):
         clock[0] += 10
         written.append(clock[0])
 
-    monkeypatch.setattr("gramfold.fit.checkpoint.time.perf_counter", lambda: clock[0])
-    monkeypatch.setattr("gramfold.fit.checkpoint.write", write)
+    monkeypatch.setattr("gramfold.fit.kept.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("gramfold.fit.kept.write", write)
 
     def second(info):
         clock[0] += 1

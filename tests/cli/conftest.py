@@ -1,5 +1,6 @@
 """The command line in this process, and in one of its own."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ class Said(NamedTuple):
 def run(capsys, tmp_path, monkeypatch):
     """Run a command in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger("gramfold"), "handlers", [])  # as in a process of its own
 
     def run(*arguments):
         capsys.readouterr()

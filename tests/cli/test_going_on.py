@@ -62,6 +62,23 @@ def test_force_begins_anew(run, X, tmp_path):
     run(*LINE, "--max-iter", 5)
     run(*LINE, "--max-iter", 3, "--force")
     assert gf.load(tmp_path / "out/model.gramfold").n_iter_ == 3
+    said = run(*LINE, "--max-iter", 3, "--force", "--resume")
+    assert said.status == 2
+    assert "not allowed with argument" in said.err
+
+
+def test_what_force_began_and_did_not_end_is_not_taken_for_what_was_there(run, X, tmp_path, monkeypatch):
+    run(*LINE, "--max-iter", 5)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gramfold.NMF.fit_transform", interrupted)
+        said = run(*LINE, "--max-iter", 9, "--force", "--seed", 1)
+    assert said == (130, "", "gramfold nmf: interrupted; before there was a checkpoint\n")
+    assert run(*LINE, "--max-iter", 9, "--resume", "--seed", 1).status == 3
+    assert gf.load(tmp_path / "out/model.gramfold").random_state == 1
 
 
 def test_a_limit_below_what_was_done_is_told(run, X, tmp_path):

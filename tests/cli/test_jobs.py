@@ -114,3 +114,26 @@ def test_a_likelihood_is_the_better_the_larger_it_is(run, X, tmp_path):
     rows = table(tmp_path / "out/table.csv")
     best = max(rows, key=lambda row: float(row["objective"]))
     assert best["best"] == "True"
+
+
+def test_what_restarts_agree_on_is_written_and_how_much(run, X, tmp_path):
+    run("nmf", "x.npy", "-k", 2, "-k", 3, "--restarts", 4, "-o", "out", "--quiet", "--max-iter", 300)
+    for rank in (2, 3):
+        models = [gf.load(tmp_path / f"out/jobs/k{rank}-r{r}/model.gramfold") for r in range(4)]
+        agreed = gf.consensus(models)
+        np.testing.assert_array_equal(np.load(tmp_path / f"out/k{rank}/consensus.npy"), agreed.components_)
+        rows = [row for row in table(tmp_path / "out/table.csv") if row["rank"] == str(rank)]
+        assert {row["stability"] for row in rows} == {f"{agreed.silhouette_:.4f}"}
+    run("poisson", "x.npy", "-k", 2, "--restarts", 2, "-o", "other", "--quiet")
+    assert not (tmp_path / "other/k2/consensus.npy").exists()
+    assert {row["stability"] for row in table(tmp_path / "other/table.csv")} == {""}
+
+
+def test_restarts_that_share_nothing_have_no_consensus(run, X, tmp_path, monkeypatch):
+    def none(models):
+        raise ValueError("density_threshold=0.5 leaves 1 of 4 components")
+
+    monkeypatch.setattr(gf, "consensus", none, raising=False)
+    said = run("kmeans", "x.npy", "-k", 2, "--restarts", 2, "-o", "out", "--plot")
+    assert said.status == 0
+    assert {row["stability"] for row in table(tmp_path / "out/table.csv")} == {""}

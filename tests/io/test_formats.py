@@ -268,12 +268,3 @@ def test_numbers_of_csr_stay_what_they_are_where_scipy_has_them(dtype, read_as, 
     assert blocks.dtype == read_as
     np.testing.assert_array_equal(whole(blocks), X.astype(dtype))
     assert gf.PCA(2).fit(blocks).components_.dtype == np.float32
-
-
-@pytest.mark.parametrize("make", [sp.csr_array, sp.csr_matrix])
-def test_the_npz_of_scipy_is_read_wherever_its_arrays_begin(make, tmp_path):
-    X = make(files.rows(np.float64))
-    sp.save_npz(tmp_path / "x.npz", X, compressed=False)
-    model = gf.NMF(2, max_iter=5, tol=0, random_state=0)
-    given = model.fit(tmp_path / "x.npz").components_
-    np.testing.assert_array_equal(given, model.fit(X).components_)

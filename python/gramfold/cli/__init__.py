@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = _on_sigterm()
     try:
         with warnings.catch_warnings(), _told(title, getattr(command, "quiet", False)):
-            return int(import_module(f".{MODULES[command.name]}", __name__).run(command))
+            status = int(import_module(f".{MODULES[command.name]}", __name__).run(command))
+            sys.stdout.flush()
+            return status
     except KeyboardInterrupt as stop:
         return _say(title, str(stop) or "interrupted", INTERRUPTED)
     except Terminated as stop:

@@ -4,14 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import scipy.sparse as sp
-
 from ..extras import require
 from ..fit.blocks import Blocks
-from ..fit.on_disk import in_file
-from ..io.parts import Parts, Piece
-from ..io.reader import Indexed
-from ..io.sizes import SEGMENT
+from ..io.parts import Parts
+from .flat import in_segments, lies_flat
 from .inputs import Input
 
 
@@ -45,13 +41,8 @@ def spread(given: Input) -> Input:
         If it lies in the memory of this process.
     """
     X = given.X
-    parts = X.parts if isinstance(X, Blocks) else [X]
-    if isinstance(parts, Parts):
+    if isinstance(X, Blocks) and isinstance(X.parts, Parts):
         return given
-    rows = parts[0]
-    if len(parts) > 1 or not in_file(rows.places if sp.issparse(rows) and hasattr(rows, "places") else rows):
+    if not lies_flat(X):
         raise ValueError(f"--scheduler needs an INPUT that workers can read, but {given.place} is in memory")
-    reader = Indexed(rows)
-    reader.paths = [given.place.partition("::")[0]]
-    cuts = Parts([Piece(reader, first, last) for first, last in reader.cuts(SEGMENT)])
-    return given._replace(X=Blocks(cuts, getattr(X, "header", None)))
+    return given._replace(X=in_segments(given.place, X, X.dtype))

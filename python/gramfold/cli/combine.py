@@ -10,8 +10,9 @@ from typing import Any
 
 import gramfold
 
+from ..io.npy import write_npy
 from ..keep.atomic import in_place_of
-from . import outputs
+from . import outputs, pictures
 from .errors import CONVERGED, UNCONVERGED
 from .families import family_of
 from .fit import read_report, write_results
@@ -52,15 +53,35 @@ def combine(
         if there is not None and there.exists() and not force:
             raise FileExistsError(f"{there} is there already: --force replaces it")
     best = {rank: min(jobs, key=lambda job: objective_in(found[job], family)) for rank, jobs in ranks.items()}
-    _write_table(folder / TABLE, found, set(best.values()))
+    agreed = {rank: _agreement(jobs) for rank, jobs in ranks.items()}
+    _write_table(folder / TABLE, found, set(best.values()), agreed)
     for rank, job in best.items():
         places[rank].mkdir(exist_ok=True)
         model = gramfold.load(job / outputs.MODEL)
         _check_columns(model, given, job)
         gramfold.save(model, places[rank] / outputs.MODEL)
         write_results(places[rank], model, family, given, command.plot)
+        if agreed[rank] is not None:
+            _write_agreement(places[rank], agreed[rank], command.plot)
         outputs.write_report(places[rank], found[job])
     return [found[job] for job in best.values()]
+
+
+def _agreement(jobs: list[Path]) -> Any:
+    """The consensus of the restarts of a rank; None if there is but one, or none that can be had."""
+    models = [gramfold.load(job / outputs.MODEL, mmap=True) for job in jobs]
+    if len(models) < 2 or not any(hasattr(models[0], name) for name in ("components_", "cluster_centers_")):
+        return None
+    try:
+        return gramfold.consensus(models)
+    except ValueError:  # too few of their components lie near each other
+        return None
+
+
+def _write_agreement(folder: Path, found: Any, plot: bool) -> None:
+    write_npy(str(folder / outputs.CONSENSUS), [found.components_], len(found.components_), "consensus")
+    if plot:
+        pictures.save(lambda ax: found.plot(ax=ax), folder / "consensus.png")
 
 
 def _check_columns(model: Any, given: Input | None, job: Path) -> None:
@@ -104,17 +125,32 @@ def _order(job: Path) -> tuple[int, int]:
     return int(parts[2] or 0), int(parts[3])
 
 
-def _write_table(path: Path, found: dict[Path, dict[str, Any]], best: set[Path]) -> None:
+def _write_table(
+    path: Path, found: dict[Path, dict[str, Any]], best: set[Path], agreed: dict[str, Any]
+) -> None:  # fmt: skip
     with in_place_of(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(
-            ["rank", "restart", "objective", "certificate", "iterations", "converged", "seconds", "best"]
+            [
+                "rank",
+                "restart",
+                "objective",
+                "certificate",
+                "iterations",
+                "converged",
+                "seconds",
+                "best",
+                "stability",
+            ]
         )
         for job, report in found.items():
             rank, restart = _order(job)
+            one = agreed[job.name.partition("-")[0]]
+            stability = "" if one is None else f"{one.silhouette_:.4f}"
             lines.writerow(
                 [rank or "", restart, report["objective"]["value"], report["certificate"]["value"],
-                 report["iterations"], report["converged"], report["seconds"]["fit"], job in best]
+                 report["iterations"], report["converged"], report["seconds"]["fit"], job in best,
+                 stability]
             )  # fmt: skip
         text.detach()

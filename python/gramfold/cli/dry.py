@@ -3,29 +3,18 @@
 import argparse
 import json
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..io.parts import Parts
+from . import sample
 from .errors import CONVERGED
 from .families import Family
 from .inputs import Input
 from .jobs import Job
-from .sample import (
-    Cost,
-    bytes_of,
-    cost,
-    fit,
-    free_memory,
-    lies_in_file,
-    memory,
-    middle,
-    passes,
-    read,
-    read_rate,
-    some,
-)
+from .report import peak_memory
+from .sample import bytes_of, lies_in_file, read
 
-PROCESS = 150 << 20  # bytes of Python and libraries
+PROCESS = 200 << 20  # bytes of Python and libraries
 FEWEST = 500  # rows that are fitted
 ENOUGH = 1 << 25  # bytes of rows, after which more tell little more
 LONGEST = 2.0  # seconds
@@ -36,9 +25,11 @@ def run(
 ) -> int:  # fmt: skip
     """Print it; gives the exit status."""
     X, ranks = given.X, {job.rank: model for job, model in zip(jobs, models, strict=True)}
-    rate = read_rate(X)
+    process = peak_memory() or PROCESS  # and X, unless that stays in its file
+    rate = sample.read_rate(X)
     fits = {
-        rank: _predicted(model, X, y, max(FEWEST, 4 * (rank or 0)), rate) for rank, model in ranks.items()
+        rank: _predicted(model, X, y, max(FEWEST, 4 * (rank or 0)), rate, process)
+        for rank, model in ranks.items()
     }
     found = {
         "model": family.model,
@@ -55,43 +46,35 @@ def run(
     return CONVERGED
 
 
-class _Line(NamedTuple):
-    """Seconds by the number of rows."""
-
-    fixed: float
-    each: float
-
-    def at(self, rows: int) -> float:
-        return self.fixed + self.each * rows
+def _grown(counts: list[int], taken: list[float], rows: int) -> float:
+    """What more rows take, by the line through the last two measurements, neither part of it less than 0."""
+    each = taken[-1] / counts[-1]
+    if len(counts) > 1:
+        each = min(each, max(0.0, (taken[-1] - taken[-2]) / (counts[-1] - counts[-2])))
+    return taken[-1] + each * (rows - counts[-1])
 
 
-def _line(counts: list[int], seconds: list[float]) -> _Line:
-    """Through the last two measurements, neither part less than 0."""
-    if len(counts) == 1:
-        return _Line(0.0, seconds[0] / counts[0])
-    (a, b), (s, t) = counts[-2:], seconds[-2:]
-    each = min(max(0.0, (t - s) / (b - a)), t / b)
-    return _Line(t - each * b, each)
-
-
-def _predicted(model: Any, X: Any, y: Any, count: int, rate: float) -> dict[str, Any]:
+def _predicted(
+    model: Any, X: Any, y: Any, count: int, rate: float, process: int
+) -> dict[str, Any]:  # fmt: skip
     """Passes, seconds and memory of one fit to all rows, from fits to more and more of them."""
-    n, reading = X.shape[0], bytes_of(X) / rate if lies_in_file(X) and bytes_of(X) > free_memory() else 0.0
+    n, large = X.shape[0], lies_in_file(X) and bytes_of(X) > sample.physical_memory()
+    reading = bytes_of(X) / rate if large else 0.0  # else later passes find it in the system's cache
     counts = [min(n, count)]
-    read_often = passes(model, read(_some(X, counts[0])), _target(X, y, counts[0]))
-    costs: list[Cost] = []
+    read_often = sample.passes(model, read(_some(X, counts[0])), _target(X, y, counts[0]))
+    costs: list[sample.Cost] = []
     while True:
         begun = time.perf_counter()
         rows, target = _some(X, counts[-1]), _target(X, y, counts[-1])
-        fit(model, rows, target, 1)  # wakes threads, and has the rows cached
-        costs.append(cost(model, rows, target))
+        sample.fit(model, rows, target, 1)  # wakes threads, and has the rows cached
+        costs.append(sample.cost(model, rows, target))
         if counts[-1] == n or bytes_of(rows) > ENOUGH:
             break
         if len(counts) > 2 and time.perf_counter() - begun > LONGEST:
             break
         counts.append(min(n, 4 * counts[-1]))
-    start = max(_line(counts, [one.start for one in costs]).at(n), read_often.start * reading)
-    each = max(_line(counts, [one.each for one in costs]).at(n), read_often.each * reading)
+    start = max(_grown(counts, [one.start for one in costs], n), read_often.start * reading)
+    each = max(_grown(counts, [one.each for one in costs], n), read_often.each * reading)
     most = (model.get_params().get("max_iter") or 1) if costs[-1].each else 0
     return {
         "rows_tried": counts[-1],
@@ -101,30 +84,27 @@ def _predicted(model: Any, X: Any, y: Any, count: int, rate: float) -> dict[str,
         "seconds_an_iteration": round(each, 6),
         "max_iter": most,
         "seconds": round(start + most * each, 3),
-        "memory_bytes": _memory(model, X, y, counts[-1]),
+        "memory_bytes": int(process + _memory(model, X, y, counts[-1])),
     }
 
 
 def _some(X: Any, count: int) -> Any:
-    at = middle(X, count)
-    return some(X, at.start, at.stop)
+    at = sample.middle(X, count)
+    return sample.some(X, at.start, at.stop)
 
 
 def _target(X: Any, y: Any, count: int) -> list[Any]:
-    return [] if y is None else [y[middle(X, count)]]
+    return [] if y is None else [y[sample.middle(X, count)]]
 
 
-def _memory(model: Any, X: Any, y: Any, count: int) -> int:
-    """Give the bytes of the process, of X or its segments in memory, and of what grows with the rows."""
+def _memory(model: Any, X: Any, y: Any, count: int) -> float:
+    """Give the bytes of the segments of X that are in memory at a time, and of what grows with the rows."""
     counts = [max(1, count // 4), count]
-    taken = [float(memory(model, read(_some(X, size)), _target(X, y, size))) for size in counts]
-    beside = _line(counts, taken).at(X.shape[0])
+    taken = [float(sample.memory(model, read(_some(X, size)), _target(X, y, size))) for size in counts]
     parts = getattr(X, "parts", None)
-    if isinstance(parts, Parts):
-        held = 3 * max((b - a) * reader.row_bytes for reader, a, b in parts.pieces)
-    else:
-        held = 0.0 if lies_in_file(X) else bytes_of(X)
-    return int(PROCESS + beside + held)
+    pieces = parts.pieces if isinstance(parts, Parts) else []
+    held = 3 * max(((last - first) * reader.row_bytes for reader, first, last in pieces), default=0.0)
+    return held + _grown(counts, taken, X.shape[0])
 
 
 def _said(found: dict[str, Any], jobs: int) -> str:

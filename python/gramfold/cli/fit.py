@@ -17,7 +17,7 @@ from .errors import CONVERGED, UNCONVERGED, Terminated, UsageError
 from .families import FAMILIES, Family
 from .inputs import Input, opened
 from .jobs import Job, jobs_of
-from .report import LIMITS, fingerprint_of, parameters_of, report_of
+from .report import LIMITS, data_digest, parameters_digest, parameters_of, report_of
 from .settings import model_of
 from .target import split
 
@@ -47,8 +47,10 @@ def _run(
         from . import dry
 
         return dry.run(command, family, jobs, models, given, y)
+    data = data_digest(given, y)
     fits = [
-        _Fit(command, family, job, model, given, y, single) for job, model in zip(jobs, models, strict=True)
+        _Fit(command, family, job, model, given, y, data, single)
+        for job, model in zip(jobs, models, strict=True)
     ]
     for fit in fits:
         fit.check()
@@ -69,11 +71,11 @@ class _Fit:
 
     def __init__(
         self, command: argparse.Namespace, family: Family, job: Job, model: Any, given: Input, y: Any,
-        whole: bool,
+        data: str, whole: bool,
     ) -> None:  # fmt: skip
         self.command, self.family, self.folder, self.model = command, family, job.folder, model
         self.given, self.y, self.whole = given, y, whole
-        self.fingerprint = fingerprint_of(model, given, y)
+        self.fingerprint = {"parameters": parameters_digest(model), "data": data}
         self.checkpoint = self.folder / outputs.CHECKPOINT
         self.title = f"gramfold {command.name}" + ("" if whole else f" {job.folder.name}")
 
@@ -119,6 +121,9 @@ class _Fit:
         """Fit, and write everything; gives the report."""
         self.folder.mkdir(parents=True, exist_ok=True)
         outputs.remove_left(self.folder)
+        if self.command.force:  # so that no other command takes them for those of this fit
+            for name in (outputs.REPORT, outputs.CHECKPOINT):
+                (self.folder / name).unlink(missing_ok=True)
         model, begun = self.model, time.perf_counter()
         if "callback" in model.get_params() and not self.command.quiet:
             model.set_params(callback=bar(self.title, sys.stderr))
@@ -132,6 +137,7 @@ class _Fit:
         if "callback" in model.get_params():
             model.set_params(callback=None)
         fitted = time.perf_counter()
+        (self.folder / outputs.REPORT).unlink(missing_ok=True)  # until what it is of is there as a whole
         gramfold.save(model, self.folder / outputs.MODEL)
         if self.whole:
             rows = found if self.family.by_fit == "fit_transform" else getattr(model, "labels_", None)
@@ -141,6 +147,7 @@ class _Fit:
         outputs.write_report(self.folder, report)
         if report["converged"]:
             self.checkpoint.unlink(missing_ok=True)
+        del self.model  # there may be many jobs
         return report
 
     def _going_on(self) -> dict[str, Any]:

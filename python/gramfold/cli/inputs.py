@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from ..fit.blocks import Blocks, blocks, gathered
 from ..fit.on_disk import loaded
 from ..io.text import layout, parsed
+from .flat import in_segments, lies_flat
 from .names import Names, names_of
 
 MATRIX_MARKET = (".mtx", ".mtx.gz")
@@ -40,16 +41,6 @@ class Input(NamedTuple):
         return X if sp.issparse(X) else np.asarray(loaded(X))
 
 
-class Typed:
-    """Rows as another dtype; some at a time, as they are asked for."""
-
-    def __init__(self, rows: Any, dtype: Any) -> None:
-        self._rows, self.shape, self.dtype = rows, rows.shape, np.dtype(dtype)
-
-    def __getitem__(self, at: slice) -> Any:
-        return self._rows[at].astype(self.dtype)
-
-
 def opened(given: str, *, dtype: str | None = None, memory: str | None = None) -> Input:
     """Open INPUT.
 
@@ -72,9 +63,9 @@ def opened(given: str, *, dtype: str | None = None, memory: str | None = None) -
 def _converted(found: Input, dtype: str | None, memory: str | None) -> Input:
     if dtype is None or np.dtype(dtype) == found.X.dtype:
         return found
-    if isinstance(found.X, Blocks):
-        return found._replace(X=found.X.astype(dtype))
-    return found._replace(X=blocks(Typed(found.X, dtype), memory=memory))
+    if lies_flat(found.X):
+        return found._replace(X=in_segments(found.place, found.X, dtype, memory))
+    return found._replace(X=found.X.astype(dtype))
 
 
 def _matrix_market(path: str) -> Any:

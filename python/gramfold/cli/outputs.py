@@ -18,10 +18,11 @@ from .inputs import Input
 from .names import Names
 
 MODEL, REPORT, CHECKPOINT = "model.gramfold", "report.json", "checkpoint.gramfold"
-ROWS, TABLE = "rows.npy", "rows.parquet"
+ROWS, TABLE, CONSENSUS = "rows.npy", "rows.parquet", "consensus.npy"
 ARRAY = ".rows.parquet.npy"  # what the table is made of
 EVERY = (
-    MODEL, REPORT, ROWS, TABLE, "components.npy", "components.csv", "convergence.png", "components.png",
+    MODEL, REPORT, ROWS, TABLE, "components.npy", "components.csv", CONSENSUS,
+    "convergence.png", "components.png", "consensus.png",
 )  # fmt: skip
 TOGETHER = 1 << 16  # rows that are written together
 

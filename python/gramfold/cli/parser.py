@@ -113,12 +113,13 @@ def _going_on(command: Parser) -> None:
         "--checkpoint", type=positive, default=60.0, metavar="SECONDS",
         help="from one checkpoint to the next (default: 60); it is kept in DIR until a fit has converged",
     )  # fmt: skip
-    group.add_argument(
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
         "--resume", action="store_true",
         help="go on from the checkpoint in DIR, under another --max-iter or --max-time if need be; what is "
         "finished stays",
     )  # fmt: skip
-    group.add_argument("--force", action="store_true", help="begin anew and replace what DIR holds")
+    either.add_argument("--force", action="store_true", help="begin anew and replace what DIR holds")
     group.add_argument(
         "--dry-run", action="store_true",
         help="fit some rows alone, and say shape, passes, memory and seconds of all of them",
@@ -136,7 +137,9 @@ def _combine(commands: Any) -> None:
     command = _added(
         commands, "combine", "choose the best of each rank among array jobs",
         "DIR gets table.csv, a line for each rank and restart, and a folder for each rank with its best "
-        "model, components and report; the results of the rows as well if INPUT is given.",
+        "model, components and report, and consensus.npy, the components that the restarts of nmf or kmeans "
+        "agree on, with stability in the table: 1 where all found the same. The results of the rows come as "
+        "well if INPUT is given.",
     )  # fmt: skip
     command.add_argument("folder", type=Path, metavar="DIR", help="-o of the jobs")
     command.add_argument("input", nargs="?", metavar="INPUT", help="what was fitted")

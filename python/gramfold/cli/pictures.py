@@ -1,9 +1,11 @@
 """--plot: how the fit converged, and its components."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..extras import require
 from ..keep.atomic import in_place_of
@@ -16,14 +18,14 @@ DPI = 120
 def write(folder: Path, model: Any, family: Family) -> None:
     """Write the pictures of a fit."""
     if hasattr(model, "history_"):
-        figure = _figure((6.4, 4))
-        convergence(model.history_, ax=figure.subplots())
-        _save(figure, folder / "convergence.png")
+        save(lambda ax: convergence(model.history_, ax=ax), folder / "convergence.png")
     components = np.atleast_2d(getattr(model, family.components))
-    if not components.size:
-        return
-    figure = _figure((8, min(8, 1.5 + 0.25 * len(components))))
-    ax = figure.subplots()
+    if components.size:
+        save(lambda ax: _drawn(components, ax), folder / "components.png")
+
+
+def _drawn(components: NDArray[Any], ax: Any) -> None:
+    """Draw a line for each component, and its features by colour."""
     size = float(np.abs(components).max()) or 1.0
     signed = bool((components < 0).any())
     image = ax.imshow(
@@ -32,8 +34,7 @@ def write(folder: Path, model: Any, family: Family) -> None:
     )  # fmt: skip
     ax.set_xlabel("feature")
     ax.set_ylabel("component")
-    figure.colorbar(image)
-    _save(figure, folder / "components.png")
+    ax.figure.colorbar(image, ax=ax)
 
 
 def check() -> None:
@@ -41,10 +42,9 @@ def check() -> None:
     require("matplotlib.figure", extra="plot")
 
 
-def _figure(size: tuple[float, float]) -> Any:
-    return require("matplotlib.figure", extra="plot").Figure(figsize=size, layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> None:
+def save(draw: Callable[[Any], Any], path: Path) -> None:
+    """Write what is drawn on axes as a picture."""
+    figure = require("matplotlib.figure", extra="plot").Figure(figsize=(7, 5), layout="constrained")
+    draw(figure.subplots())
     with in_place_of(path) as file:
         figure.savefig(file, dpi=DPI, format="png")

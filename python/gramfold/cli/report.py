@@ -18,11 +18,14 @@ from .inputs import Input
 LIMITS = ("max_iter", "max_time", "n_threads")  # what a fit that goes on may have otherwise
 
 
-def fingerprint_of(model: Any, given: Input, y: Any) -> dict[str, str]:
-    """What parameters and data are known by."""
-    marks = {name: mark for name, mark in parameter_marks(model).items() if name != "max_iter"}
-    data = data_marks({"X": given.X, "y": y})
-    return {name: _digest(found) for name, found in (("parameters", marks), ("data", data))}
+def parameters_digest(model: Any) -> str:
+    """What the parameters are known by, but the limits."""
+    return _digest({name: mark for name, mark in parameter_marks(model).items() if name != "max_iter"})
+
+
+def data_digest(given: Input, y: Any) -> str:
+    """What the data are known by."""
+    return _digest(data_marks({"X": given.X, "y": y}))
 
 
 def _digest(found: Any) -> str:

@@ -11,9 +11,10 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from ..fit.blocks import Blocks, blocks
-from ..fit.on_disk import in_file, loaded
+from ..fit.on_disk import loaded
 from ..io.matrix import stacked
 from ..io.parts import Parts
+from .flat import lies_flat
 
 LARGEST = 1 << 26  # bytes of rows that are read to know how fast that is
 ITERATIONS = 4
@@ -32,14 +33,16 @@ def bytes_of(X: Any) -> float:
         return float(sum((b - a) * reader.row_bytes for reader, a, b in X.parts.pieces))
     if isinstance(X, Blocks):
         return sum(map(bytes_of, X.parts))
-    return float(X.data.nbytes + X.indices.nbytes if sp.issparse(X) else X.nbytes)
+    if sp.issparse(X):
+        return float(X.nnz * (X.dtype.itemsize + X.indptr.dtype.itemsize))
+    return float(X.nbytes)
 
 
 def lies_in_file(X: Any) -> bool:
     """Whether rows are read again for every pass."""
     if isinstance(X, Blocks):
         return isinstance(X.parts, Parts) or any(map(lies_in_file, X.parts))
-    return in_file(X.data if sp.issparse(X) else X)
+    return lies_flat(X)
 
 
 def read_rate(X: Any) -> float:
@@ -53,10 +56,10 @@ def read_rate(X: Any) -> float:
     return size / max(time.perf_counter() - begun, 1e-9)
 
 
-def free_memory() -> float:
-    """The bytes of memory that are free; without bound where that is not known."""
+def physical_memory() -> float:
+    """The bytes of memory that the machine has; without bound where that is not known."""
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         return float("inf")
 
@@ -86,7 +89,9 @@ def read(X: Any) -> Any:
     """Rows, in memory."""
     if isinstance(X, Blocks):
         return stacked([read(part) for part in X.parts])
-    return sp.csr_array(X).copy() if sp.issparse(X) else np.asarray(loaded(X))
+    if sp.issparse(X):
+        return sp.csr_array((loaded(X.data), loaded(X.indices), X.indptr), shape=X.shape)
+    return np.asarray(loaded(X))
 
 
 class Counted:

@@ -11,7 +11,7 @@ import numpy as np
 from .progress import IterationInfo
 
 if TYPE_CHECKING:
-    from .checkpoint import Kept
+    from .kept import Kept
 
 logger = logging.getLogger("gramfold")
 

@@ -169,7 +169,7 @@ def on_disk(
     """
     file, dtype = OpenFile(path), np.dtype(dtype)
     if strides is None:
-        strides = tuple(int(s) for s in np.cumprod([dtype.itemsize, *shape[:0:-1]])[::-1])[: len(shape)]
+        strides = tuple(int(s) for s in np.cumprod([dtype.itemsize, *shape[:0:-1]])[::-1][: len(shape)])
     reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
     if 0 in shape:
         return np.empty(shape, dtype)
@@ -180,10 +180,7 @@ def on_disk(
         raise ValueError(
             f"{file.path} has {file.size} bytes, but {said} {dtype} from byte {offset} on end at byte {last}"
         )
-    shift = -offset % dtype.alignment  # kernels ask for aligned addresses, and count from that of the file
-    shift = shift if last + shift <= file.size else 0
-    file.address += shift
-    found = np.ndarray.__new__(OnDisk, shape, dtype, file.map, offset + shift, strides)
+    found = np.ndarray.__new__(OnDisk, shape, dtype, file.map, offset, strides)
     found.gramfold_file = file
     return found
 

@@ -108,8 +108,9 @@ OBJECTS: dict[str, tuple[str, dict[str, str]]] = {
     "Seen": (
         "ridge.seen",
         {
-            "within": "float[a,a]", "means": "float[b,c]", "origin": "float[a]", "n_features": "int",
-            "weight": "float", "centered": "bool", "rounding": "float", "units": "Units",
+            "within": "float[f,o]", "within_squares": "float[t]", "means": "float[k,w]",
+            "origin": "float[o]", "weight": "float", "centered": "bool", "rounding": "float",
+            "units": "Units",
         },
     ),
     "Units": ("ridge.units", {"x": "int", "y": "int", "weight": "int"}),

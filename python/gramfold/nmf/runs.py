@@ -8,7 +8,8 @@ import numpy as np
 
 from ..fit.arguments import Seed, seeded
 from ..fit.callbacks import told
-from ..fit.checkpoint import Kept, Runs
+from ..fit.checkpoint import Runs
+from ..fit.kept import Kept
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
 from ..fold.in_step import in_files
