@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from rank_cases import PLANTED, blobs, low_rank, parts, topics
@@ -246,6 +247,7 @@ REFUSED = {
     "all": (gf.PCA(), [1, 10], {"method": "mle"}, ValueError, "ranks must be below"),
     "loss": (gf.NMF(beta_loss=0, solver="mu"), [1, 2], {}, ValueError, "not beta_loss=0"),
     "KL": (gf.NMF(beta_loss=1), [1, 2], {"method": "bcv"}, ValueError, "take 'speckled'"),
+    "gaps": (gf.PCA(missing="mask"), [1, 2], {}, ValueError, "missing='mask' of PCA does not go"),
     "custom": (gf.NMF(init="custom"), [1, 2], {}, ValueError, "init='custom'"),
 }
 
@@ -255,6 +257,20 @@ def test_what_does_not_go_is_said(name):
     model, ranks, options, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         gf.select_rank(model, parts(20, 10, 2, 0), ranks, **options)
+
+
+def test_an_x_that_is_too_large_to_be_made_dense_is_refused():
+    X = sp.csr_array(([1.0], ([0], [0])), shape=(10**6, 10**6))
+    with pytest.raises(ValueError, match=r"makes X dense, and 1000000 x 1000000 take 8e\+12 bytes"):
+        gf.select_rank(gf.NMF(beta_loss=1), X, [1, 2])
+
+
+def test_names_of_columns_are_kept():
+    X = pd.DataFrame(low_rank(60, 10, 1, 0), columns=list("abcdefghij"))
+    found = select(gf.PCA(), X, [1, 2, 3], method="parallel")
+    assert found.models_[1][0].feature_names_in_.tolist() == list("abcdefghij")
+    found = select(gf.KMeans(), X, [2, 3, 4])
+    assert found.models_[2][0].feature_names_in_.tolist() == list("abcdefghij")
 
 
 def test_the_gap_statistic_refuses_what_it_would_have_to_draw(tmp_path):

@@ -17,6 +17,7 @@ from ..fit.arguments import effective_threads
 from ..fold.engine import run
 from ..fold.source import Array, Source
 from ..nmf.columns import columns_for
+from ..nmf.estimator import NMF
 from ..nmf.losses import squared_residual
 from .fits import fitted
 from .quarters import Quarters
@@ -79,14 +80,17 @@ def misfit(x: Source, W: Array, H: Array) -> float:
     return max(0.0, float(x.squared_norm - 2 * cross + np.vdot(*grams)))
 
 
-def fold_errors(
-    make: Any, model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]
-) -> tuple[Array, Array]:
+def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) -> tuple[Array, Array]:
     """Errors, and whether fits converged, each of shape (n_ranks, n_restarts, 4)."""
-    threads = effective_threads(model.n_threads)
+    most = min(X.shape) // 2
+    if ranks[-1] > most:
+        raise ValueError(
+            f"method='bcv' fits to half the rows and columns: ranks must be at most {most}, got {ranks[-1]}"
+        )
+    errors_of = nmf_fold if isinstance(model, NMF) else pca_fold
     found = []
     for seed in seeds:
-        parts = Quarters(X, np.random.RandomState(seed), threads)
-        found.append([make(model, parts, fold, ranks, seed) for fold in parts.folds()])
+        parts = Quarters(X, np.random.RandomState(seed), effective_threads(model.n_threads))
+        found.append([errors_of(model, parts, fold, ranks, seed) for fold in parts.folds()])
     errors, converged = (np.array([[fold[i] for fold in run] for run in found]) for i in (0, 1))
     return errors.transpose(2, 0, 1), converged.transpose(2, 0, 1)
