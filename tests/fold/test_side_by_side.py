@@ -14,7 +14,7 @@ import gramfold as gf
 from gramfold.fit.inputs import read_rows
 from gramfold.fold.in_step import Ended, Step
 from gramfold.fold.segments import source_of
-from gramfold.fold.side_by_side import MOST, side_by_side
+from gramfold.fold.side_by_side import side_by_side
 
 LIMIT = 5  # seconds after which a test that hangs fails
 
@@ -89,6 +89,30 @@ def test_starts_on_segments_give_the_bits_of_separate_fits(data, kind):
     best = min(fits, key=lambda model: model.history_["objective"][-1])
     found = started(4, **KINDS[kind]).fit(pieces(X), **weights)
     np.testing.assert_array_equal(found.components_, best.components_)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("form", ["file", "segments"])
+def test_clusterings_from_several_starts_are_those_in_turn(tmp_path, form, metric):
+    X = counts(400, 9, empty_row=metric == "euclidean")
+    options = {"init": "random", "n_init": 5, "random_state": 0, "metric": metric, "tol": 0}
+    data = in_file(X, tmp_path) if form == "file" else pieces(X)
+    weights = np.arange(1.0, 401)
+    beside = gf.KMeans(5, **options).fit(data, sample_weight=weights)
+    with gf.checkpoint(tmp_path / "in turn"):
+        in_turn = gf.KMeans(5, **options).fit(data, sample_weight=weights)
+    np.testing.assert_array_equal(beside.cluster_centers_, in_turn.cluster_centers_)
+    np.testing.assert_array_equal(beside.labels_, in_turn.labels_)
+    assert beside.inertia_ == in_turn.inertia_
+
+
+def test_a_callback_hears_of_all_clusterings_as_of_one(tmp_path):
+    heard = []
+    model = gf.KMeans(5, init="random", n_init=5, random_state=0, callback=heard.append)
+    model.fit(in_file(counts(400, 9), tmp_path))
+    assert [info.iteration for info in heard] == list(range(1, 1 + len(heard)))
+    assert len(heard) >= model.n_iter_
+    assert heard[-1].objective <= model.history_["objective"][-1]
 
 
 def test_starts_on_segments_read_no_more_than_one():
@@ -196,11 +220,18 @@ def test_a_pass_that_is_given_up_holds_nobody_up():
     np.testing.assert_array_equal(found[2], X)
 
 
-def test_no_more_than_some_run_at_a_time(tmp_path):
-    x = source_of(read_rows(in_file(counts(400, 9), tmp_path)), 1)
-    names = side_by_side(x, [lambda mine: threading.current_thread().name] * (MOST + 3))
-    assert len(names) == MOST + 3
-    assert len(set(names)) == MOST
+def test_passes_out_of_step_read_what_they_ask_for():
+    X = counts(400, 9)
+    x = source_of(read_rows(pieces(X), segments=True), 1)
+
+    def some_rows(count, mine):
+        for _ in range(count):
+            for part, _ in zip(mine.segments, range(count), strict=False):
+                assert part.rows
+        return np.concatenate([part.x for part in mine.segments])
+
+    for found in side_by_side(x, [partial(some_rows, count) for count in (0, 1, 2, 3)]):
+        np.testing.assert_array_equal(found, X)
 
 
 def test_who_waits_when_the_others_have_ended_goes_on():

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from rank_cases import PLANTED, blobs, low_rank, parts, topics
@@ -73,6 +74,46 @@ def test_x_may_lie_in_a_file(name, tmp_path):
     np.testing.assert_array_equal(found.table, expected.table)
 
 
+@pytest.mark.parametrize(
+    "name", ["NMF, bcv", "KMeans", "MiniBatchKMeans", "GaussianMixture", "PoissonMixture"]
+)
+def test_fits_side_by_side_are_those_in_turn(name, monkeypatch):
+    from gramfold.select import quarters
+
+    monkeypatch.setattr(quarters, "SHARE", 0)
+    make, model, planted, options = PLANTED[name]
+    X, ranks, calls = make(1), [planted - 1, planted, planted + 1], []
+    followed = clone(model).set_params(callback=lambda info: calls.append(info.iteration))
+    beside, in_turn = (
+        select(one, gf.blocks(Sliced(X), memory=2**14), ranks, **options) for one in (model, followed)
+    )
+    assert calls
+    np.testing.assert_array_equal(beside.table, in_turn.table)
+
+
+def test_clusterings_side_by_side_share_their_reads():
+    rows = Sliced(blobs(400, 6, 4, 0))
+    read = []
+    for ranks, restarts in (([4, 5], 1), ([2, 3, 4, 5], 4)):
+        rows.read = 0
+        select(gf.KMeans(max_iter=5, tol=0, init="random", n_init=1), gf.blocks(rows, memory=2**15), ranks,
+               n_restarts=restarts)  # fmt: skip
+        read.append(rows.read / 400)
+    assert read[1] < 2 * read[0]  # sixteen fits, and two
+
+
+class Sliced:
+    """Rows that are read from somewhere, and how many were."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype, self.read = rows, rows.shape, rows.dtype, 0
+
+    def __getitem__(self, at):
+        found = self.rows[at]
+        self.read += len(found)
+        return found
+
+
 def test_counts_are_read_as_they_are():
     X = np.minimum(topics(80, 40, 4, 0), 255)
     expected, found = (
@@ -98,6 +139,11 @@ def test_missing_entries_are_left_out(rank):
     X = parts(40, 24, rank, 0)
     X[np.random.RandomState(1).random_sample(X.shape) < 0.1] = np.nan
     assert select(gf.NMF(missing="mask", max_iter=3000), X, range(1, 5)).best_rank_ == rank
+
+
+def test_predictions_from_little_stay_in_the_range_of_what_was_seen():
+    found = select(gf.NMF(max_iter=300), parts(20, 12, 3, 0), [6, 8], method="speckled")
+    assert (found.scores < 5).all()
 
 
 def test_a_rank_at_an_end_does_not_stand_out():
@@ -201,6 +247,7 @@ REFUSED = {
     "all": (gf.PCA(), [1, 10], {"method": "mle"}, ValueError, "ranks must be below"),
     "loss": (gf.NMF(beta_loss=0, solver="mu"), [1, 2], {}, ValueError, "not beta_loss=0"),
     "KL": (gf.NMF(beta_loss=1), [1, 2], {"method": "bcv"}, ValueError, "take 'speckled'"),
+    "gaps": (gf.PCA(missing="mask"), [1, 2], {}, ValueError, "missing='mask' of PCA does not go"),
     "custom": (gf.NMF(init="custom"), [1, 2], {}, ValueError, "init='custom'"),
 }
 
@@ -210,6 +257,20 @@ def test_what_does_not_go_is_said(name):
     model, ranks, options, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         gf.select_rank(model, parts(20, 10, 2, 0), ranks, **options)
+
+
+def test_an_x_that_is_too_large_to_be_made_dense_is_refused():
+    X = sp.csr_array(([1.0], ([0], [0])), shape=(10**6, 10**6))
+    with pytest.raises(ValueError, match=r"makes X dense, and 1000000 x 1000000 take 8e\+12 bytes"):
+        gf.select_rank(gf.NMF(beta_loss=1), X, [1, 2])
+
+
+def test_names_of_columns_are_kept():
+    X = pd.DataFrame(low_rank(60, 10, 1, 0), columns=list("abcdefghij"))
+    found = select(gf.PCA(), X, [1, 2, 3], method="parallel")
+    assert found.models_[1][0].feature_names_in_.tolist() == list("abcdefghij")
+    found = select(gf.KMeans(), X, [2, 3, 4])
+    assert found.models_[2][0].feature_names_in_.tolist() == list("abcdefghij")
 
 
 def test_the_gap_statistic_refuses_what_it_would_have_to_draw(tmp_path):

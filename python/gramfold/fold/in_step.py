@@ -97,14 +97,21 @@ class Together(OpenFile):
 
 
 class SharedReads:
-    """Parts that several threads come to together."""
+    """Parts that several threads come to together.
+
+    Attributes
+    ----------
+    forwards : bool
+        Whether the last pass was from the first segment to the last one.
+    """
 
     def __init__(self, parts: Parts, step: Step) -> None:
         self.parts, self.step, self._lock = parts, step, threading.Lock()
         self._turn, self._taken = -1, 0
         self._found: dict[int, Any] = {}
         self._ahead: Ahead | None = None
-        self._coming: Iterator[int] = iter(())
+        self._coming: list[int] = []  # what is read ahead, the next one last
+        self.forwards = False
         step.closing.append(self.close)
 
     def at(self, turn: int, i: int, order: Sequence[int]) -> Any:
@@ -123,8 +130,10 @@ class SharedReads:
     def _read(self, i: int, order: Sequence[int]) -> Any:
         if i == order[0]:
             self.close()
-            self._ahead, self._coming = Ahead(self.parts._read, order), iter(order)
-        if self._ahead is not None and next(self._coming, None) == i:
+            self._ahead, self._coming = Ahead(self.parts._read, order), list(order)[::-1]
+            self.forwards = order[0] < order[-1]
+        if self._ahead is not None and self._coming and self._coming[-1] == i:
+            self._coming.pop()
             return self._ahead.next()
         return self.parts._read(i)
 
@@ -145,6 +154,11 @@ class SharedParts(Parts):
     def map(self, change: Change) -> "SharedParts":
         """What change(segment, at) makes of each."""
         return SharedParts(self.reads, super().map(change).change)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether a pass should begin with the last rows: the same for all."""
+        return self.reads.forwards and not any(piece.reader.forward for piece in self.pieces)
 
     def _in(self, order: Sequence[int]) -> Iterator[Any]:
         """Yield segments in some order, each when all have come to it."""

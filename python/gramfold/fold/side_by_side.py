@@ -3,14 +3,45 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from sklearn import config_context, get_config
 
+from ..fit.chorus import Chorus
+from ..fit.monitor import Callback, Monitor
 from .in_step import Ended, Step, shared
+from .source import Source
 
 Result = TypeVar("Result")
-MOST = 16  # fits at a time: each has factors, and labels, of its own
+
+
+def runs_beside(
+    x: Source, whole: Monitor, monitor: Callable[[Callback], Monitor],
+    runs: Sequence[Callable[[Source, Monitor], Result]],
+) -> list[Result]:  # fmt: skip
+    """Give run(x, monitor) for each run, all side by side.
+
+    Parameters
+    ----------
+    x : Source
+        For which `in_files` is true.
+    whole : Monitor
+        What hears of the runs as of one.
+    monitor : callable
+        Makes the monitor of a run, which is silent but for the callback it is given.
+    """
+    chorus = Chorus(whole, len(runs))
+
+    def task(i: int, mine: Source) -> Result:
+        try:
+            with monitor(chorus.of(i)) as own:
+                return runs[i](mine, own)
+        finally:
+            chorus.end(i)
+
+    with whole:
+        return side_by_side(x, [partial(task, i) for i in range(len(runs))])
 
 
 def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Result]:
@@ -23,13 +54,6 @@ def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Resul
     tasks : sequence of callable
         What one raises ends all of them.
     """
-    found: list[Result] = []
-    for first in range(0, len(tasks), MOST):
-        found += _together(x, tasks[first : first + MOST])
-    return found
-
-
-def _together(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Result]:
     step, config = Step(len(tasks)), get_config()
     found: dict[int, Any] = {}
     errors: dict[int, BaseException] = {}

@@ -38,7 +38,9 @@ class NMF(BaseNMF):
         'random'. 'custom' takes W and H from `fit_transform`, turned into the type of X and not overwritten.
     n_init : int, default=1
         Starts, of which the result with the lowest objective is kept. Those after the first are 'random', or
-        'nndsvdar' if that is `init`. `max_time` is that of all together.
+        'nndsvdar' if that is `init`. `max_time` is that of all together. Of X in files they run side by
+        side, each with factors of its own, and X is read once for all, unless a checkpoint is kept or
+        `shuffle` is True; the callback then hears of them as of one fit, in another thread.
     solver : {'cd', 'hals', 'mu'}, default='cd'
         'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}

@@ -9,12 +9,11 @@ import numpy as np
 from ..fit.arguments import Seed, seeded
 from ..fit.callbacks import told
 from ..fit.checkpoint import Runs
-from ..fit.chorus import Chorus
 from ..fit.kept import Kept
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
 from ..fold.in_step import in_files
-from ..fold.side_by_side import side_by_side
+from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
 from ..linalg.powers import power_of_two
 from .losses import Loss
@@ -57,7 +56,8 @@ class Starts:
                 W, H = self._start(run, W, H, draws)
             else:
                 W, H = model._any_start(self.loss.x, H)
-            found = self._iterate(self._solved, W, self._frozen(H), draws, monitor)
+            with monitor:
+                found = self._iterate(self._solved, W, self._frozen(H), draws, monitor)
             if runs.best is None or found.objective < runs.best.objective:
                 runs.best = found
             if monitor.stopped:
@@ -70,17 +70,15 @@ class Starts:
         for run in range(count):
             W, H = self._start(run, W, H, draws)
             begun.append((W, self._frozen(H)))
-        with self._monitor(model.verbose, told(model), None) as whole:
-            chorus = Chorus(whole, count)
 
-            def task(run: int, x: Source) -> Factors:
-                monitor = self._monitor(0, chorus.of(run), None)
-                try:
-                    return self._iterate(replace(self._solved, x=x), *begun[run], None, monitor)  # type: ignore[type-var]
-                finally:
-                    chorus.end(run)
+        def iterate(W: Array, H: Array, x: Source, monitor: Monitor) -> Factors:
+            return self._iterate(replace(self._solved, x=x), W, H, None, monitor)  # type: ignore[type-var]
 
-            found = side_by_side(self._solved.x, [partial(task, run) for run in range(count)])
+        x: Any = self._solved.x
+        found = runs_beside(
+            x, self._monitor(model.verbose, told(model), None),
+            lambda callback: self._monitor(0, callback, None), [partial(iterate, *start) for start in begun],
+        )  # fmt: skip
         return min(found, key=lambda one: one.objective)
 
     def _reads_files(self) -> bool:
@@ -103,8 +101,7 @@ class Starts:
             W, np.ascontiguousarray(H.T), max_sweeps=model.max_sweeps, extrapolate=model.extrapolate,
             shuffle=seeded(draws) if model.shuffle else None,
         )  # fmt: skip
-        with monitor:
-            return Factors(*solver.run(monitor, model.tol), monitor.history)
+        return Factors(*solver.run(monitor, model.tol), monitor.history)
 
     def _monitor(self, verbose: int, callback: Any, kept: Kept | None) -> Monitor:
         model = self.model

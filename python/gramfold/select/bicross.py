@@ -6,6 +6,7 @@ of A by W. All rows of a part have the same columns, so that one Gram matrix ser
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ from ..fit.arguments import effective_threads
 from ..fold.engine import run
 from ..fold.source import Array, Source
 from ..nmf.columns import columns_for
+from ..nmf.estimator import NMF
 from ..nmf.losses import squared_residual
+from .fits import fitted
 from .quarters import Quarters
 
 
@@ -31,10 +34,13 @@ def nmf_fold(model: Any, parts: Quarters, fold: tuple[Any, ...], ranks: Sequence
     """NMF: W and H are solved for, each to the minimum, under the penalties of the model."""
     A, B, C, D = fold
     a = parts.source(A)
-    errors, converged = [], []
-    for rank in ranks:
+
+    def task(rank: int, rows: Any) -> tuple[Any, Array]:
         fresh = clone(model).set_params(n_components=rank, random_state=seed)
-        W = fresh.fit_transform(D)
+        return fresh, fresh.fit_transform(rows)
+
+    errors, converged = [], []
+    for fresh, W in fitted(model, D, [partial(task, rank) for rank in ranks]):
         H = columns_for(clone(fresh), C, W)
         errors.append(misfit(a, fresh.transform(B), H) / (a.squared_norm or 1.0))
         converged.append(bool(fresh.converged_))
@@ -74,14 +80,17 @@ def misfit(x: Source, W: Array, H: Array) -> float:
     return max(0.0, float(x.squared_norm - 2 * cross + np.vdot(*grams)))
 
 
-def fold_errors(
-    make: Any, model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]
-) -> tuple[Array, Array]:
+def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) -> tuple[Array, Array]:
     """Errors, and whether fits converged, each of shape (n_ranks, n_restarts, 4)."""
-    threads = effective_threads(model.n_threads)
+    most = min(X.shape) // 2
+    if ranks[-1] > most:
+        raise ValueError(
+            f"method='bcv' fits to half the rows and columns: ranks must be at most {most}, got {ranks[-1]}"
+        )
+    errors_of = nmf_fold if isinstance(model, NMF) else pca_fold
     found = []
     for seed in seeds:
-        parts = Quarters(X, np.random.RandomState(seed), threads)
-        found.append([make(model, parts, fold, ranks, seed) for fold in parts.folds()])
+        parts = Quarters(X, np.random.RandomState(seed), effective_threads(model.n_threads))
+        found.append([errors_of(model, parts, fold, ranks, seed) for fold in parts.folds()])
     errors, converged = (np.array([[fold[i] for fold in run] for run in found]) for i in (0, 1))
     return errors.transpose(2, 0, 1), converged.transpose(2, 0, 1)

@@ -6,6 +6,7 @@ the gap statistic.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,22 +26,14 @@ APART = 0.25  # the silhouette below which no structure is seen (Kaufman & Rouss
 def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], method: str) -> Found:
     """Fit each number of clusters from each seed, and compare the best of each."""
     whole = clone(model).set_params(n_clusters=1, random_state=seeds[0]).fit(X).inertia_
+    found = restarted(model, X, ranks, seeds, partial(criteria, whole=whole))
     records, models, scores = [], {}, []
-    for rank in ranks:
-        fitted = restarted(model, X, rank, seeds)
-        order = sorted(range(len(seeds)), key=lambda i: fitted[i].inertia_)
-        models[rank] = [fitted[i] for i in order]
-        some = [
-            {
-                "rank": rank, "restart": i, "inertia": float(one.inertia_),
-                "silhouette": silhouette(one, X) if rank > 1 else np.nan,
-                "calinski_harabasz": calinski_harabasz(one, whole, X.shape[0]) if rank > 1 else np.nan,
-                "converged": bool(getattr(one, "converged_", True)),
-            }
-            for i, one in enumerate(fitted)
-        ]  # fmt: skip
-        records += some
-        scores.append(some[order[0]])
+    for j, rank in enumerate(ranks):
+        some = found[j * len(seeds) : (j + 1) * len(seeds)]
+        order = sorted(range(len(seeds)), key=lambda i: some[i][0].inertia_)
+        models[rank] = [some[i][0] for i in order]
+        records += [{"rank": rank, "restart": i, **said} for i, (_, said) in enumerate(some)]
+        scores.append(some[order[0]][1])
     if method == "gap":
         return _gap(model, X, ranks, seeds, Found(records, "gap", np.empty(0), None, Choice(None), models))
     values = np.array([score[method] for score in scores])
@@ -57,6 +50,17 @@ def _chosen(ranks: Sequence[int], values: Array, method: str) -> Choice:
             f"the silhouette is at most {values[best]:.2g}; where clusters stand apart it is {APART} or more",
         )
     return inner(ranks, best, 2)
+
+
+def criteria(model: Any, X: Any, whole: float) -> dict[str, Any]:
+    """What a clustering of X comes to; of a single cluster some are not defined."""
+    several = len(model.cluster_centers_) > 1
+    return {
+        "inertia": float(model.inertia_),
+        "silhouette": silhouette(model, X) if several else np.nan,
+        "calinski_harabasz": calinski_harabasz(model, whole, X.shape[0]) if several else np.nan,
+        "converged": bool(getattr(model, "converged_", True)),
+    }
 
 
 def silhouette(model: Any, X: Any) -> float:
@@ -89,7 +93,7 @@ def _gap(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], found: 
     for b in range(REFERENCES):
         drawn = (low + (high - low) * rng.random_sample(x.shape)).astype(x.dtype)
         for j, rank in enumerate(ranks):
-            logs[b, j] = np.log(restarted(model, drawn, rank, seeds[:1])[0].inertia_)
+            logs[b, j] = np.log(restarted(model, drawn, [rank], seeds[:1])[0].inertia_)
     own = np.log([found.models[rank][0].inertia_ for rank in ranks])
     gaps, errors = logs.mean(axis=0) - own, logs.std(axis=0) * np.sqrt(1 + 1 / REFERENCES)
     enough = np.flatnonzero(gaps[:-1] >= gaps[1:] - errors[1:])

@@ -17,14 +17,14 @@ from .rule import inner
 
 def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], method: str) -> Found:
     """Fit each number of components from each seed, and compare the most likely of each."""
+    found = restarted(model, X, ranks, seeds, criteria)
     records, models, scores = [], {}, []
-    for rank in ranks:
-        fitted = restarted(model, X, rank, seeds)
-        some = [{"rank": rank, "restart": i, **criteria(one, X)} for i, one in enumerate(fitted)]
-        order = sorted(range(len(seeds)), key=lambda i: -some[i]["log_likelihood"])
-        models[rank] = [fitted[i] for i in order]
-        records += some
-        scores.append(some[order[0]][method])
+    for j, rank in enumerate(ranks):
+        some = found[j * len(seeds) : (j + 1) * len(seeds)]
+        order = sorted(range(len(seeds)), key=lambda i: -some[i][1]["log_likelihood"])
+        models[rank] = [some[i][0] for i in order]
+        records += [{"rank": rank, "restart": i, **said} for i, (_, said) in enumerate(some)]
+        scores.append(some[order[0]][1][method])
     values = np.array(scores)
     return Found(records, method, values, None, inner(ranks, int(np.argmin(values)), 1), models)
 

@@ -1,7 +1,7 @@
 """The rank of a model, by the scores of several."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from . import bicross, clusters, mixtures, speckled, spectra
 from .fits import restarted
 from .found import Found
 from .result import RankSelection
-from .rule import by_standard_error
+from .rule import by_standard_error, standard_error
 
 # What there is for each kind of model; 'auto' is the first, but for an NMF as `_for_nmf` says.
 METHODS: list[tuple[type, tuple[str, ...]]] = [
@@ -75,6 +75,10 @@ def select_rank(
     ValueError
         If an argument is not as described.
 
+    Notes
+    -----
+    Fits to X in files run side by side and share its reads, unless a `callback` or `verbose` follows them.
+
     References
     ----------
     Owen & Perry (2009), Bi-cross-validation of the SVD and the nonnegative matrix factorization. For the
@@ -99,13 +103,20 @@ def select_rank(
     seeds = (
         seeded(random_state).randint(np.iinfo(np.int32).max, size=whole(n_restarts, "n_restarts")).tolist()
     )
-    X = read_rows(X, segments=True, ensure_all_finite=False)
+    gaps = getattr(model, "missing", "error") == "mask"
+    rows = read_rows(X, segments=True, gaps=gaps, ensure_all_finite=False)
+    X = X if hasattr(X, "columns") else rows  # the names of columns are for the models
     way = known[0] if method == "auto" else method
     if isinstance(model, NMF):
-        way = _for_nmf(model, X, tried, method)
+        way = _for_nmf(model, rows, tried, method)
+    elif gaps:
+        raise ValueError(f"missing='mask' of {type(model).__name__} does not go with select_rank; NMF has it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the table tells, and the warning below
-        found = _found(model, X, tried, seeds, way)
+        if way in ("bcv", "speckled"):
+            found = _cross_validated(model, rows, tried, seeds, way)
+        else:
+            found = _by_criterion(model, X, tried, seeds, way)
     open_ = sum(not record.get("converged", True) for record in found.records)
     if open_:
         warn(
@@ -121,8 +132,10 @@ def select_rank(
 
 def _fitted(model: Any, X: Any, rank: int, seeds: list[int]) -> list[Any]:
     """Models of a rank, the best first; principal components depend on no seed."""
-    fitted = restarted(model, X, rank, seeds[:1] if isinstance(model, LinearComponents) else seeds)
-    return sorted(fitted, key=lambda one: float(getattr(one, "reconstruction_err_", 0.0)))
+    if isinstance(model, LinearComponents):
+        return restarted(model, X, [rank], seeds[:1])
+    fitted = restarted(model, X, [rank], seeds)
+    return sorted(fitted, key=lambda one: float(one.history_["objective"][-1]))
 
 
 def _checked(ranks: Iterable[int]) -> list[int]:
@@ -147,40 +160,26 @@ def _for_nmf(model: NMF, X: Any, ranks: list[int], method: str) -> str:
     return ("speckled" if only or small else "bcv") if method == "auto" else method
 
 
-def _found(model: Any, X: Any, ranks: list[int], seeds: list[int], method: str) -> Found:
+def _by_criterion(model: Any, X: Any, ranks: list[int], seeds: list[int], method: str) -> Found:
     if isinstance(model, BaseKMeans):
         return clusters.select(model, X, ranks, seeds, method)
     if isinstance(model, BaseMixture):
         return mixtures.select(model, X, ranks, seeds, method)
+    return spectra.select(model, X, ranks, seeds, method)
+
+
+def _cross_validated(model: Any, X: Any, ranks: list[int], seeds: list[int], method: str) -> Found:
     if method == "speckled":
         errors, converged = speckled.fold_errors(model, X, ranks, seeds)
-    elif method == "bcv":
-        if ranks[-1] > min(X.shape) // 2:
-            raise ValueError(
-                f"method='bcv' fits to half the rows and columns: ranks must be at most {min(X.shape) // 2}, "
-                f"got {ranks[-1]}"
-            )
-        fold: Callable[..., Any] = bicross.nmf_fold if isinstance(model, NMF) else bicross.pca_fold
-        errors, converged = bicross.fold_errors(fold, model, X, ranks, seeds)
     else:
-        return spectra.select(model, X, ranks, seeds, method)
+        errors, converged = bicross.fold_errors(model, X, ranks, seeds)
     records = [
-        {
-            "rank": rank,
-            "restart": j,
-            "error": float(errors[i, j].mean()),
-            "converged": bool(converged[i, j].all()),
-        }
+        {"rank": rank, "restart": j, "error": float(errors[i, j].mean()), "converged": converged[i, j].all()}
         for i, rank in enumerate(ranks)
         for j in range(len(seeds))
     ]
     values = errors.reshape(len(ranks), -1)
-    spreads = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
-    baseline = "the column means" if isinstance(model, PCA) else "the mean" if _is_kl(model) else "0"
-    return Found(
-        records, "error", values.mean(axis=1), spreads, by_standard_error(ranks, values, baseline), {}
-    )
-
-
-def _is_kl(model: Any) -> bool:
-    return isinstance(model, NMF) and model._beta() == 1
+    spreads = np.array([standard_error(some) for some in values])
+    without = "the mean" if method == "speckled" and model._beta() == 1 else "0"
+    chosen = by_standard_error(ranks, values, "the column means" if isinstance(model, PCA) else without)
+    return Found(records, "error", values.mean(axis=1), spreads, chosen, {})

@@ -10,6 +10,7 @@ from ..fold.segments import source_of
 from ..fold.source import Array
 
 FOLDS, SHARE = 4, 0.1  # as many sets of entries a restart, each this share of X
+MOST = 1 << 32  # bytes of X
 
 
 def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) -> tuple[Array, Array]:
@@ -18,9 +19,15 @@ def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) 
     An error is the loss over the entries that a fit did not see, relative to that without components: of
     zeros, or for Kullback-Leibler of the mean.
     """
+    taken = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    if taken > MOST:
+        raise ValueError(
+            f"method='speckled' makes X dense, and {X.shape[0]} x {X.shape[1]} take {taken:.2g} bytes: give "
+            "some of its rows"
+        )
     x = np.asarray(source_of(X, 1).take(slice(None)))
     seen = np.flatnonzero(~np.isnan(x)) if model.missing == "mask" else np.arange(x.size)
-    size = max(1, int(SHARE * len(seen)))
+    size, span = max(1, int(SHARE * len(seen))), (x.flat[seen].min(), x.flat[seen].max())
     shape = len(ranks), len(seeds), FOLDS
     errors, converged = np.empty(shape), np.empty(shape, bool)
     for j, seed in enumerate(seeds):
@@ -31,12 +38,13 @@ def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) 
             mask[seen] = True
             mask[out] = False
             for i, rank in enumerate(ranks):
-                fresh = clone(model).set_params(n_components=rank, random_state=seed, missing="mask")
+                fresh = clone(model).set_params(
+                    n_components=rank, random_state=seed, missing="mask", solver="cd"
+                )
                 W = fresh.fit_transform(x, mask=mask.reshape(x.shape))
                 product = W[out // x.shape[1]] * fresh.components_.T[out % x.shape[1]]
-                errors[i, j, f] = _relative(
-                    x.flat[out], product.sum(axis=1), float(x.flat[seen].mean()), model
-                )
+                predicted = product.sum(axis=1).clip(*span)  # what little was seen of may be predicted anyhow
+                errors[i, j, f] = _relative(x.flat[out], predicted, float(x.flat[seen].mean()), model)
                 converged[i, j, f] = fresh.converged_
     return errors, converged
 
