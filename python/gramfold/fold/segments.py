@@ -15,7 +15,7 @@ from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..io.parts import Parts
 from .columns import Columns, gathered_columns, sum_of
-from .engine import each, state_at
+from .engine import State, each, run, state_at
 from .source import Array, Source
 
 
@@ -76,7 +76,7 @@ class Segments(Source):
 
     @cached_property
     def _scans(self) -> list[Scan]:
-        return list(each(self, lambda part, at: part._scan))
+        return list(run(scan, self))
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
@@ -208,6 +208,11 @@ class Segments(Source):
         """Other rows, which a picklable function makes of those of each segment and of their state."""
         state = state or {}
         return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+
+
+def scan(rows: Source, shared: None, state: State) -> list[Scan]:
+    """A pass: the sum, the squares, the least and the most of each segment."""
+    return [Scan(*rows._scan)]
 
 
 def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:

@@ -10,6 +10,7 @@ from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback, Monitor
 from ..fit.warn import warn
 from ..fold.source import Array
+from ..io.recognise import is_collection
 from ..linalg.powers import power_of_two
 from .base import BaseNMF
 from .losses import Loss
@@ -192,7 +193,7 @@ class NMF(BaseNMF):
             self.components_ = np.ascontiguousarray(H.T)
             self.n_components_ = len(self.components_)
             self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
-        return W
+        return self.transform(X, mask) if is_collection(X) else W
 
     def _factorise(
         self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any = None
