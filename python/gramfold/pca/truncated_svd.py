@@ -114,6 +114,7 @@ class TruncatedSVD(LinearComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
+        given = X
         with fit_task(self, X, y), one_thread():
             self._check_parameters()
             gaps = self.missing == "mask"
@@ -135,7 +136,7 @@ class TruncatedSVD(LinearComponents):
             self._find(X, sample_weight, k)
             codes = self._codes(self._rows(X, None, centre=False))
             self._explain(X, codes)
-        return self.transform(X) if is_collection(X) else codes
+        return self.transform(given) if is_collection(given) else codes
 
     def _find(self, X: Any, sample_weight: Any, k: int) -> None:
         rows = self._rows(X, sample_weight, centre=False)
