@@ -61,6 +61,16 @@ def test_killed_workers_change_no_bit_of_a_fit(client, name, count):
     client.wait_for_workers(2, timeout=30)
 
 
+def test_what_all_workers_kept_is_computed_again_from_the_shared_factors(client):
+    parts = parted(rows(), 100)
+    callback = at(14, lambda: kill(client, 2))
+    options = {"random_state": 0, "max_iter": 16, "tol": 0}
+    found = gf.NMF(3, callback=callback, **options).fit(collection(parts))
+    assert not callback.left
+    check_same(learned(found), learned(gf.NMF(3, **options).fit(gf.blocks(parts))))
+    client.wait_for_workers(2, timeout=30)
+
+
 def test_a_worker_that_is_added_changes_no_bit_of_a_fit(cluster, client):
     parts = parted(rows(), 50)
     expected = learned(MODELS["NMF"]().fit(gf.blocks(parts)))
@@ -164,7 +174,7 @@ def test_columns_without_numbers_are_refused_by_name(client):
 
 
 def test_rows_beyond_the_memory_of_the_workers_are_computed_for_every_pass(client, monkeypatch):
-    monkeypatch.setattr("gramfold.io.partitions._memory", lambda client: 1e5)
+    monkeypatch.setattr("gramfold.io.partitions.memory_of", lambda client: 1e5)
     parts = parted(rows(), 100)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -194,41 +204,61 @@ def waiting(holds, seconds=20):
         time.sleep(0.05)
 
 
-def test_no_task_of_a_pass_is_larger_than_a_megabyte(client, monkeypatch):
+@pytest.fixture
+def sizes(monkeypatch):
+    """The sizes of all tasks of passes, pickled, by pass."""
     from distributed.protocol import pickle
 
     from gramfold.fold.cluster import Cluster
 
-    sizes = []
-    original = Cluster.result
+    found, original = [], Cluster.result
 
-    def looked_at(self, tasks):
-        for task in tasks:
-            sizes.extend(
-                len(pickle.dumps(node)) for key, node in dict(task.dask).items() if "-pass-" in str(key)
-            )
-        return original(self, tasks)
+    def looked_at(self, tasks, kept):
+        nodes = {key: node for task in tasks for key, node in dict(task.dask).items() if "-pass-" in str(key)}
+        found.append([len(pickle.dumps(node)) for node in nodes.values()])
+        return original(self, tasks, kept)
 
     monkeypatch.setattr(Cluster, "result", looked_at)
+    return found
+
+
+def test_no_task_of_a_pass_is_larger_than_a_megabyte(client, sizes):
     X = da.random.default_rng(0).random((40_000, 60), chunks=(5000, 60)).persist()
     gf.NMF(8, random_state=0, max_iter=2, tol=0).fit(X)
     assert sizes
-    assert max(sizes) < 1 << 20
+    assert max(map(max, sizes)) < 1 << 20
 
 
-def test_memory_does_not_grow_with_iterations(cluster, client):
+@pytest.mark.parametrize("solver", ["cd", "mu"])
+def test_rows_of_factors_stay_with_the_workers(client, sizes, solver):
+    X = da.random.default_rng(0).random((40_000, 30), chunks=(10_000, 30)).persist()
+    sent = []
+    model = gf.NMF(
+        8,
+        init="random",
+        solver=solver,
+        random_state=0,
+        max_iter=6,
+        tol=0,
+        callback=lambda info: sent.append(len(sizes)),
+    )
+    model.fit(X)
+    whole = 40_000 * 8 * 8
+    assert sum(map(sum, sizes[: sent[0]])) > whole  # the start
+    assert sum(map(sum, sizes[sent[0] : sent[-1]])) < whole / 10
+
+
+def test_memory_does_not_grow_with_iterations(client):
     X = da.random.default_rng(0).random((4000, 30), chunks=(500, 30)).persist()
-    taken = []
+    tasks, memory = [], []
 
     def look(info):
-        if info.iteration in (10, 60):
-            kept = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
-            taken.append((kept, max(client.run(_resident).values())))
+        tasks.append(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+        memory.append(max(client.run(_resident).values()))
 
     gf.NMF(4, random_state=0, max_iter=60, tol=0, callback=look).fit(X)
-    (before, at_first), (after, at_last) = taken
-    assert after <= before + 8
-    assert at_last < at_first + (16 << 20)
+    assert max(tasks[40:]) <= max(tasks[:20])
+    assert max(memory[40:]) < max(memory[:20]) + (16 << 20)
 
 
 def _resident():

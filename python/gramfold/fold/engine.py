@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import cluster
+from .kept import Kept
 from .sums import Pass, State, add, added, state_at
 
 __all__ = ["State", "add", "added", "each", "run", "state_at"]
@@ -40,7 +41,7 @@ def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None
     """
     state = state or {}
     there, client = cluster.goes_to(source.segments)
-    if there and all(a is None or isinstance(a, np.ndarray) or sp.issparse(a) for a in state.values()):
+    if there and all(a is None or isinstance(a, np.ndarray | Kept) or sp.issparse(a) for a in state.values()):
         return cluster.run(pass_, source.segments, shared, state, client)
     if len(source.segments) == 1:
         return pass_(source.segments[0], shared, state)

@@ -14,8 +14,10 @@ from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..io.parts import Parts
+from . import cluster
 from .columns import Columns, gathered_columns, sum_of
 from .engine import State, each, run, state_at
+from .kept import Kept
 from .source import Array, Source
 
 
@@ -94,6 +96,14 @@ class Segments(Source):
     def entries(self) -> int:
         """How many entries are stored."""
         return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
+
+    def room(self, cols: int, spare: list[Any]) -> Any:
+        """An array that a pass is to write; where passes are run by workers, one that stays with these."""
+        client = cluster.goes_to(self.parts)[1]
+        if client is None:
+            return super().room(cols, spare)
+        spare.clear()  # what was written there is let go of
+        return Kept(client, (self.rows, cols), self.dtype)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""

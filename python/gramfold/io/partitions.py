@@ -67,7 +67,7 @@ class Partitions(Reader):
     @cached_property
     def tasks(self) -> list[Any]:
         """What gives the partitions, when a pass comes to them; see the class."""
-        dask, memory = require("dask", extra="dask"), _memory(self.client)
+        dask, memory = require("dask", extra="dask"), memory_of(self.client)
         if self.size <= SHARE * memory or _are_kept(self.given):
             return list(dask.persist(*self.given))
         warn(
@@ -220,7 +220,7 @@ def _are_kept(tasks: list[Any]) -> bool:
     return futures is not None and len(futures(tasks)) >= len(tasks)
 
 
-def _memory(client: Any) -> float:
+def memory_of(client: Any) -> float:
     """Bytes of memory of all workers, or of this machine."""
     if client is None:
         known = hasattr(os, "sysconf")

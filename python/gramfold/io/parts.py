@@ -24,10 +24,10 @@ class Piece(NamedTuple):
 
 
 class Passes:
-    """How many passes went over segments, and for whom."""
+    """How many passes went over segments, for whom, and how many segments a task takes together."""
 
     def __init__(self, whose: str) -> None:
-        self.whose, self.count = whose, 0
+        self.whose, self.count, self.together = whose, 0, 0
 
     def next(self) -> str:
         """What to call the next one."""
