@@ -15,6 +15,18 @@ def cluster():
 
 
 @pytest.fixture
+def mortal():
+    """The client of a cluster of its own, whose workers may be ended."""
+    distributed = pytest.importorskip("distributed", reason="distributed is of the extra dask")
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options, silence_logs=logging.CRITICAL) as made,
+        distributed.Client(made) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
 def client(cluster):
     distributed = pytest.importorskip("distributed", reason="distributed is of the extra dask")
     with distributed.Client(cluster) as made:

@@ -49,26 +49,23 @@ def kill(client, count=1):
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("count", [1, 2])
-def test_killed_workers_change_no_bit_of_a_fit(client, name, count):
+@pytest.mark.parametrize(("name", "count"), [("NMF", 1), ("KMeans", 1), ("GaussianMixture", 2)])
+def test_killed_workers_change_no_bit_of_a_fit(mortal, name, count):
     parts = parted(rows(), 100)
     expected = learned(MODELS[name]().fit(gf.blocks(parts)))
-    callback = at(3, lambda: kill(client, count))
+    callback = at(3, lambda: kill(mortal, count))
     found = MODELS[name](callback=callback).fit(collection(parts))
     assert not callback.left
     check_same(learned(found), expected)
-    client.wait_for_workers(2, timeout=30)
 
 
-def test_what_all_workers_kept_is_computed_again_from_the_shared_factors(client):
+def test_what_all_workers_kept_is_computed_again_from_the_shared_factors(mortal):
     parts = parted(rows(), 100)
-    callback = at(14, lambda: kill(client, 2))
+    callback = at(14, lambda: kill(mortal, 2))
     options = {"random_state": 0, "max_iter": 16, "tol": 0}
     found = gf.NMF(3, callback=callback, **options).fit(collection(parts))
     assert not callback.left
     check_same(learned(found), learned(gf.NMF(3, **options).fit(gf.blocks(parts))))
-    client.wait_for_workers(2, timeout=30)
 
 
 def test_a_worker_that_is_added_changes_no_bit_of_a_fit(cluster, client):
@@ -257,7 +254,7 @@ def test_memory_does_not_grow_with_iterations(client):
         memory.append(max(client.run(_resident).values()))
 
     gf.NMF(4, random_state=0, max_iter=60, tol=0, callback=look).fit(X)
-    assert max(tasks[40:]) <= max(tasks[:20])
+    assert max(tasks[40:]) <= max(tasks[:20]) + 10  # those of one iteration
     assert max(memory[40:]) < max(memory[:20]) + (16 << 20)
 
 

@@ -86,7 +86,7 @@ class Cluster:
         return some
 
     def result(self, tasks: list[Any], kept: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Compute tasks, and wait for them, or where that ends early cancel them.
+        """Compute tasks, and wait for them; where that ends early, those that are left are not begun.
 
         What `kept` give stays with the workers: their futures come second.
         """
@@ -98,8 +98,9 @@ class Cluster:
         try:
             found = self.client.gather(futures[: len(tasks)])
         except BaseException:
+            for future in futures:
+                future.release()
             self._check()
-            self.client.cancel(futures)
             raise
         # Copies are aligned, as kernels ask.
         return [pickle.loads(pickle.dumps(one)) for one in found], futures[len(tasks) :]

@@ -15,8 +15,8 @@ from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..io.parts import Parts
 from . import cluster
-from .columns import Columns, gathered_columns, sum_of
-from .engine import State, each, run, state_at
+from .columns import Columns, gathered_columns
+from .engine import State, run, state_at
 from .kept import Kept
 from .source import Array, Source
 
@@ -95,7 +95,7 @@ class Segments(Source):
     @cached_property
     def entries(self) -> int:
         """How many entries are stored."""
-        return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
+        return int(run(entries, self)) if self.sparse else self.rows * self.cols
 
     def room(self, cols: int, spare: list[Any]) -> Any:
         """An array that a pass is to write; where passes are run by workers, one that stays with these."""
@@ -109,13 +109,12 @@ class Segments(Source):
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         if out is None:
             out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        for _ in each(self, lambda part, at: part.product(factor, out[at])):
-            pass
+        run(product, self, factor, {"out": out})
         return out
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""
-        return sum_of(each(self, lambda part, at: part.gram_product(factor)))
+        return np.asarray(run(gram_product, self, factor))
 
     def take(self, rows: Any) -> Array:
         """Some rows as a new C-ordered array, in the order of `rows`."""
@@ -218,6 +217,21 @@ class Segments(Source):
         """Other rows, which a picklable function makes of those of each segment and of their state."""
         state = state or {}
         return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+
+
+def product(rows: Source, shared: Array, state: State) -> None:
+    """A pass: X F into `out`."""
+    rows.product(shared, state["out"])
+
+
+def gram_product(rows: Source, shared: Array, state: State) -> Array:
+    """A pass: X'X F."""
+    return rows.gram_product(shared)
+
+
+def entries(rows: Source, shared: None, state: State) -> int:
+    """A pass: how many entries are stored."""
+    return rows.entries
 
 
 def scan(rows: Source, shared: None, state: State) -> list[Scan]:

@@ -85,6 +85,8 @@ def rooted(client: Any, parts: list[Any], step: Step, key: str) -> list[Any]:
     require("distributed", extra="dask").wait(new)
     if any(one.status != "finished" for one in new):
         return parts
+    # Else what is lost with all workers would wait for one at the old address.
+    client.sync(client.scheduler.set_restrictions, worker={one.key: [] for one in new})
     step.depth = 0
     return new
 
