@@ -89,7 +89,7 @@ def _cluster(workers: int, **options: Any) -> Iterator[None]:
     """Workers of one thread each, whose client is the current one."""
     from distributed import Client, LocalCluster
 
-    options |= {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    options |= {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
         client.wait_for_workers(workers)
         yield

@@ -9,7 +9,7 @@ import pytest
 def cluster():
     distributed = pytest.importorskip("distributed", reason="distributed is of the extra dask")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as made:
         yield made
 
@@ -18,7 +18,7 @@ def cluster():
 def mortal():
     """The client of a cluster of its own, whose workers may be ended."""
     distributed = pytest.importorskip("distributed", reason="distributed is of the extra dask")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(**options, silence_logs=logging.CRITICAL) as made,
         distributed.Client(made) as client,

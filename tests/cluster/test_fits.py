@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from cluster_cases import check_same, collection, learned, parted, rows
 
 import gramfold as gf
+from gramfold.io.partitions import Partitions
 
 dask = pytest.importorskip("dask", reason="dask is of the extra dask")
 import dask.array as da  # noqa: E402
@@ -53,13 +54,20 @@ def test_fits_on_workers_have_the_bits_of_the_same_segments_here(client, name, s
     assert not any("dask" in type(value).__module__ for value in vars(local).values())
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "NMF, KL"])  # which turns X on its side
+def test_no_partition_comes_to_the_client(name, monkeypatch):
+    monkeypatch.setattr(Partitions, "_read", None)
+    with dask.config.set(scheduler="synchronous"):
+        fitted(name, collection(uneven(np.rint(rows()))))
+
+
 @pytest.mark.parametrize("form", ["frame", "delayed", "sparse", "columns", "unknown", "files"])
 def test_every_form_of_rows_gives_the_same_fit(client, form, tmp_path):
     x = rows()
     given = as_form(form, x, tmp_path)
     expected = fitted("NMF", gf.blocks(parted(sp.csr_array(x) if form == "sparse" else x, 100)))
     found = fitted("NMF", given)
-    tolerance = 1e-10 if form == "files" else 0  # whose segments are others
+    tolerance = 1e-10 if form in ("files", "frame") else 0  # other segments, and columns that lie together
     np.testing.assert_allclose(found.components_, expected.components_, rtol=tolerance)
     if form == "frame":
         assert list(found.feature_names_in_) == [f"c{i}" for i in range(20)]
@@ -74,7 +82,7 @@ def as_form(form, x, folder):
     if form == "delayed":
         return [dask.delayed(part) for part in parts]
     if form == "sparse":
-        sparse = pytest.importorskip("sparse", reason="sparse is of the extra test")
+        sparse = pytest.importorskip("sparse", reason="sparse brings numba: tried where it is installed")
         return da.from_array(x, chunks=(100, 20)).map_blocks(sparse.COO)
     if form == "columns":
         return da.from_array(x, chunks=(100, 7))
@@ -87,18 +95,15 @@ def as_form(form, x, folder):
     return gf.blocks(folder / "x.h5", memory=8 * 100 * 20 * 8)
 
 
-def test_any_number_of_workers_gives_the_same_bits(cluster, client):
-    parts = parted(rows(), 40)
-    found = []
-    for workers in (2, 3, 1):
-        cluster.scale(workers)
-        client.wait_for_workers(workers, timeout=30)
-        found.append({name: learned(fitted(name, collection(parts))) for name in ("NMF", "KMeans", "PCA")})
-    cluster.scale(2)
-    client.wait_for_workers(2, timeout=30)
-    for other in found[1:]:
-        for name, expected in found[0].items():
-            check_same(other[name], expected)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_any_number_of_workers_gives_the_same_bits(workers):
+    from distributed import Client, LocalCluster
+
+    parts = parted(np.rint(rows()), 40)
+    options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0", "processes": False}
+    with LocalCluster(**options) as cluster, Client(cluster):
+        for name in ("NMF", "KMeans", "PCA", "GaussianMixture"):
+            check_same(learned(fitted(name, collection(parts))), learned(fitted(name, gf.blocks(parts))))
 
 
 @pytest.mark.parametrize(

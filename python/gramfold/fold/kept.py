@@ -58,9 +58,13 @@ class Kept:
         return np.asarray(self)[key]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        found = self.gathered()
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+    def gathered(self) -> NDArray[Any]:
         """All rows, in the memory of this process."""
         tasks = [self.client.submit(part_of, part, self.name, pure=False) for part in self.parts]
-        found = np.empty(self.shape, self.dtype if dtype is None else dtype)
+        found = np.empty(self.shape, self.dtype)
         for at, rows in zip(self.spans, self.client.gather(tasks), strict=True):
             found[at] = rows
         return found

@@ -236,7 +236,8 @@ def entries(rows: Source, shared: None, state: State) -> int:
 
 def scan(rows: Source, shared: None, state: State) -> list[Scan]:
     """A pass: the sum, the squares, the least and the most of each segment."""
-    return [Scan(*rows._scan)]
+    found: Any = rows._scan
+    return [found]
 
 
 def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:

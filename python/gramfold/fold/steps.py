@@ -50,7 +50,8 @@ def again(cluster: Any, group: Any, step: Step, key: str) -> Any:
     """The task that gives a group of what a step wrote, after those of all steps before."""
     tasks: dict[int, Any] = {}
     for one in step.before():
-        name, rows = f"{key}-{one.number}", {}
+        name = f"{key}-{one.number}"
+        rows: dict[str, Any] = {}
         for part, a in one.state.items():
             if isinstance(a, tuple):
                 rows[part] = (tasks[a[0].number], a[1])

@@ -92,13 +92,12 @@ def solve_all(
     others
         As in `solve_rows`.
     """
-    if out is None:
-        out = np.empty((x.rows, shared.shape[1]), shared.dtype)
+    room = x.room(shared.shape[1], []) if out is None else out
     pass_ = partial(
         solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
     )
-    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": out})
-    return Solved.of(out, products, swept)
+    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": room})
+    return Solved.of(np.asarray(room) if out is None else room, products, swept)
 
 
 def solve(
