@@ -15,9 +15,9 @@ from bench import machine
 from bench.frame import Case, Row, Settings, measure, table, verdict
 
 FAMILIES = ("fold", "nmf", "kmeans", "mixture", "pca", "rpca", "ridge", "coding", "contention", "calls",
-            "files")  # fmt: skip
+            "files", "dask")  # fmt: skip
 PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans", "spams-bin",
-            "pyrpca", "pomegranate")  # fmt: skip
+            "pyrpca", "pomegranate", "dask", "distributed", "dask-ml")  # fmt: skip
 SIZES = ("small", "middle", "large")
 
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
+from ..io.parts import Passes
 from .blocks import Blocks
 from .missing import about_nan
 from .sound import sound_csr
@@ -38,11 +39,12 @@ def read_blocks(
             try:
                 parts.append(read(part, name=name, ensure_min_samples=0, **options))
             except (TypeError, ValueError) as error:
-                said = _with_hint(str(error), estimator)
+                said = _with_hint(str(error), about_nan(estimator))
                 raise type(error)(f"block {i} of {name}: {said}") from None
         found: Any = Blocks(parts)
     else:
-        found = X.map(_Checked(options, name, estimator, read))
+        passes = Passes("gramfold" if estimator is None else type(estimator).__name__.lower())
+        found = X.map(_Checked(options, name, about_nan(estimator), read), passes)
     if not segments:
         parts = list(found.parts)
         found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
@@ -53,32 +55,35 @@ def read_blocks(
 
 
 @contextmanager
-def named_rows(at: Any, name: str = "X", estimator: Any = None) -> Iterator[None]:
-    """Say of which rows an error is."""
+def named_rows(at: Any, name: str = "X", hint: str = "") -> Iterator[None]:
+    """Say of which rows an error is, and what to do about NaN."""
     try:
         yield
     except (TypeError, ValueError) as error:
         first, last = (at.start, at.stop - 1) if isinstance(at, slice) else (at.min(), at.max())
         where = f"rows {first} to {last}" if isinstance(at, slice) else f"some of the rows {first} to {last}"
-        raise type(error)(f"{where} of {name}: {_with_hint(str(error), estimator)}") from None
+        raise type(error)(f"{where} of {name}: {_with_hint(str(error), hint)}") from None
 
 
-def _with_hint(said: str, estimator: Any) -> str:
-    hint = about_nan(estimator)
+def _with_hint(said: str, hint: str) -> str:
     return f"Input contains NaN: {hint}" if hint and "contains NaN" in said else said
 
 
 class _Checked:
     """What `read` makes of segments whenever they are read; numbers are looked at once."""
 
-    def __init__(self, options: dict[str, Any], name: str, estimator: Any, read: Read) -> None:
-        self._options, self._name, self._estimator, self._read = options, name, estimator, read
+    def __init__(self, options: dict[str, Any], name: str, hint: str, read: Read) -> None:
+        self._options, self._name, self._hint, self._read = options, name, hint, read
         self._seen: set[tuple[int, int]] = set()
+
+    def looked_at(self, spans: list[slice]) -> None:
+        """Say that such rows were looked at by others."""
+        self._seen.update((at.start, at.stop) for at in spans)
 
     def __call__(self, rows: Any, at: Any) -> Any:
         span = (at.start, at.stop) if isinstance(at, slice) else None
         options = self._options | ({"ensure_all_finite": False} if span in self._seen else {})
-        with named_rows(at, self._name, self._estimator):
+        with named_rows(at, self._name, self._hint):
             found = self._read(rows, name=self._name, ensure_min_samples=0, **options)
         if span is not None:
             self._seen.add(span)

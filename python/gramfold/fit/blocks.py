@@ -8,9 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..io.cache import cached
-from ..io.parts import Parts, Piece
+from ..io.partitions import Partitions
+from ..io.parts import Parts, Passes, Piece
 from ..io.reader import Held, Reader
-from ..io.recognise import rows_of
+from ..io.recognise import is_file, rows_of
 from ..io.sizes import SEGMENT, SHARE, memory_bytes
 
 
@@ -51,11 +52,13 @@ class Blocks:
         ends = np.cumsum([part.shape[0] for part in self.parts])
         return [slice(int(end) - part.shape[0], int(end)) for part, end in zip(self.parts, ends, strict=True)]
 
-    def map(self, change: Callable[[Any, Any], Any]) -> "Blocks":
+    def map(self, change: Callable[[Any, Any], Any], passes: Passes | None = None) -> "Blocks":
         """What change(block, at) makes of each block: of those in files when they are read.
 
         `at` is which rows it has: a slice, or of those in files also indices, of some rows alone.
         """
+        if isinstance(self.parts, Parts):
+            return Blocks(self.parts.map(change, passes), self.header)
         return Blocks(mapped(self.parts, self.spans, change), self.header)
 
     def astype(self, dtype: Any, copy: bool = True) -> "Blocks":
@@ -105,7 +108,8 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
           .csv and .tsv, also gzipped, whose numbers become float64; .npy, and .npz that is not compressed;
         - an h5py.Dataset, a zarr.Array, a backed X or layer of AnnData, a Table or Dataset of pyarrow;
         - an object with `shape`, `dtype` and `x[a:b]`;
-        - a callable that gives a fresh iterator of blocks each time; it is called once to count the rows.
+        - a callable that gives a fresh iterator of blocks each time; it is called once to count the rows;
+        - a dask.array, dask.dataframe or delayed blocks; each partition is a segment, see `docs/clusters.md`.
 
         All dense or all sparse, of as many columns, and of one dtype. A null is NaN.
     dataset : str, optional
@@ -140,7 +144,7 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     >>> np.allclose(model.components_, gf.PCA(2).fit(X).components_)
     True
     """
-    several = isinstance(source, list | tuple)
+    several = isinstance(source, list | tuple) and not is_file(source)
     found = [rows_of(part, dataset) for part in (source if several else [source])]
     if not found:
         raise ValueError("blocks needs at least one block")
@@ -165,7 +169,8 @@ def _made(found: list[Any], memory: float, cache: str | None = None) -> Blocks:
     _check_chunks(parts, memory)
     if cache is not None:
         return Blocks([cached(parts, cache)], header)
-    return Blocks(parts if len(parts) > 1 else list(parts), header)
+    there = isinstance(readers[0], Partitions)
+    return Blocks(parts if there or len(parts) > 1 else list(parts), header)
 
 
 def _check_chunks(parts: Parts, memory: float) -> None:

@@ -7,6 +7,7 @@ ScoringMonitor and ProgressBar. The estimator's own `callback` is called beside 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Integral
 from typing import Any
 
 from .monitor import Callback
@@ -92,5 +93,5 @@ def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
 def _rows(X: Any) -> int | None:
     """How many rows X has, if it says so."""
     if hasattr(X, "shape"):
-        return int(X.shape[0])
+        return int(X.shape[0]) if isinstance(X.shape[0], Integral) else None
     return len(X) if isinstance(X, list | tuple) else None

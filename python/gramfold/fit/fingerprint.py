@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import _safe_indexing
 
+from ..io.partitions import Partitions
 from ..io.parts import Parts
 from ..io.reader import Reader
 from ..io.recognise import is_file, rows_of
@@ -42,7 +43,7 @@ def _marked(value: Any) -> dict[str, str]:
 
 
 def _marked_data(value: Any) -> dict[str, str]:
-    if is_file(value):
+    if is_file(value) and getattr(value, "ndim", 2) == 2:
         value = rows_of(value)
     files = _files_of(value)
     if files:
@@ -76,6 +77,8 @@ def _files_of(value: Any) -> str:
 
 def _some(value: Any) -> list[Any]:
     """Some rows, evenly far from each other, or some of the entries of a sparse matrix."""
+    if isinstance(value, Partitions):
+        value = value.rows(_evenly(value.shape[0], BYTES // max(1, int(value.row_bytes))))
     if not sp.issparse(value):
         size = np.asarray(_safe_indexing(value, slice(0, 1))).nbytes
         rows = _safe_indexing(value, _evenly(value.shape[0], BYTES // max(1, size)))

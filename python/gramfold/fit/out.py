@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
 
 from ..io.npy import write_npy
-from ..io.recognise import is_file
+from ..io.recognise import is_collection, is_file
 from .blocks import Blocks, opened
 from .floats import Floats
+from .lazy import lazily, part_of
 from .on_disk import in_file, of_map
 
 TOGETHER = 1 << 26  # bytes of X of which results are made together
@@ -21,11 +23,15 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
     """Give a method of an estimator, of X and of what else has its rows, the parameter `out`.
 
     It is the path of a .npy file that gets the results row block by row block, so that neither they nor X
-    need to fit into memory. The method then gives that file as a memory map.
+    need to fit into memory. The method then gives that file as a memory map. For a Dask collection it gives
+    a Dask array, which is computed when it is asked for.
     """
 
     @wraps(method)
     def run(self: Any, X: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+        if out is None and is_collection(X):
+            check_is_fitted(self)
+            return lazily(method.__name__, self, X, rest, named)
         if out is None:
             return method(self, X, *rest, **named)
         path, X = os.path.abspath(os.fspath(out)), _rows(X)
@@ -35,8 +41,8 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
             if getattr(X, "header", None) is not None:
                 rows = Blocks([rows], X.header)
             found = method(
-                self, rows, *(_part(a, at, X.shape[0]) for a in rest),
-                **{name: _part(a, at, X.shape[0]) for name, a in named.items()},
+                self, rows, *(part_of(a, at, X.shape[0]) for a in rest),
+                **{name: part_of(a, at, X.shape[0]) for name, a in named.items()},
             )  # fmt: skip
             if sp.issparse(found):
                 raise TypeError(f"out={path!r} takes arrays, but {method.__name__} gives sparse rows")
@@ -80,8 +86,3 @@ def row_blocks(X: Any) -> Iterator[tuple[slice, Any]]:
     for first in range(0, max(1, rows), step):
         at = slice(first, min(first + step, rows))
         yield at, X[at]
-
-
-def _part(a: Any, at: slice, rows: int) -> Any:
-    """The rows of what has as many as X."""
-    return a[at] if hasattr(a, "__getitem__") and not isinstance(a, str) and len(a) == rows else a

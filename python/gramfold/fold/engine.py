@@ -1,4 +1,4 @@
-"""Who runs a pass: this process, segment after segment.
+"""Who runs a pass: this process, segment after segment, or the tasks of `cluster`.
 
 A pass is a picklable function of a family, with its parameters bound by keyword:
 
@@ -9,13 +9,17 @@ with a row for each of theirs, which the pass may overwrite, or CSR to be read. 
 up over segments; it knows neither how many there are nor who computes them.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
-State = Mapping[str, Any]
-Pass = Callable[[Any, Any, State], Any]
+from . import cluster
+from .kept import Kept
+from .sums import Pass, State, add, added, state_at
+
+__all__ = ["State", "add", "added", "each", "run", "state_at"]
 
 
 def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None) -> Any:
@@ -36,6 +40,9 @@ def run(pass_: Pass, source: Any, shared: Any = None, state: State | None = None
         The sums of the pass; see `add`.
     """
     state = state or {}
+    there, client = cluster.goes_to(source.segments)
+    if there and all(a is None or isinstance(a, np.ndarray | Kept) or sp.issparse(a) for a in state.values()):
+        return cluster.run(pass_, source.segments, shared, state, client)
     if len(source.segments) == 1:
         return pass_(source.segments[0], shared, state)
 
@@ -57,39 +64,3 @@ def each(source: Any, of: Callable[[Any, slice], Any], backwards: bool = False) 
     finally:
         if isinstance(segments, Generator):
             segments.close()
-
-
-def state_at(state: State, at: Any) -> State:
-    """The state of some rows."""
-    return {name: None if a is None else a[at] for name, a in state.items()}
-
-
-def added(sums: Iterator[Any], count: int, backwards: bool = False) -> Any:
-    """Add up so many sums in their order, up a fixed binary tree; also if the last one comes first."""
-    if count == 1:
-        return next(sums)
-    left = 1 << (count - 1).bit_length() - 1
-    if backwards:
-        other = added(sums, count - left, backwards)
-        return add(added(sums, left, backwards), other)
-    one = added(sums, left)
-    return add(one, added(sums, count - left))
-
-
-def add(one: Any, other: Any) -> Any:
-    """Add two sums: numbers and arrays by +, tuples and dicts part by part, nothing to nothing.
-
-    A class with a method `plus` is added by that.
-    """
-    if hasattr(one, "plus"):
-        return one.plus(other)
-    if one is None and other is None:
-        return None
-    if isinstance(one, dict):
-        return {name: add(part, other[name]) for name, part in one.items()}
-    if isinstance(one, tuple):
-        parts = [add(a, b) for a, b in zip(one, other, strict=True)]
-        return type(one)(*parts) if hasattr(one, "_fields") else tuple(parts)
-    if isinstance(one, np.ndarray) and one.dtype == bool:
-        return one | other
-    return one + other

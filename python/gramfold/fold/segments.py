@@ -15,8 +15,10 @@ from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..fit.cached import cached_property
 from ..io.parts import Parts
-from .columns import Columns, gathered_columns, sum_of
-from .engine import each, state_at
+from . import cluster
+from .columns import Columns, gathered_columns
+from .engine import State, run, state_at
+from .kept import Kept
 from .source import Array, Source
 
 
@@ -77,7 +79,7 @@ class Segments(Source):
 
     @cached_property
     def _scans(self) -> list[Scan]:
-        return list(each(self, lambda part, at: part._scan))
+        return list(run(scan, self))
 
     @cached_property
     def _scan(self) -> tuple[float, float, float]:
@@ -94,19 +96,26 @@ class Segments(Source):
     @cached_property
     def entries(self) -> int:
         """How many entries are stored."""
-        return sum(each(self, lambda part, at: part.entries)) if self.sparse else self.rows * self.cols
+        return int(run(entries, self)) if self.sparse else self.rows * self.cols
+
+    def room(self, cols: int, spare: list[Any]) -> Any:
+        """An array that a pass is to write; where passes are run by workers, one that stays with these."""
+        client = cluster.goes_to(self.parts)[1]
+        if client is None:
+            return super().room(cols, spare)
+        spare.clear()  # what was written there is let go of
+        return Kept(client, (self.rows, cols), self.dtype)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         if out is None:
             out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        for _ in each(self, lambda part, at: part.product(factor, out[at])):
-            pass
+        run(product, self, factor, {"out": out})
         return out
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""
-        return sum_of(each(self, lambda part, at: part.gram_product(factor)))
+        return np.asarray(run(gram_product, self, factor))
 
     def take(self, rows: Any) -> Array:
         """Some rows as a new C-ordered array, in the order of `rows`."""
@@ -209,6 +218,27 @@ class Segments(Source):
         """Other rows, which a picklable function makes of those of each segment and of their state."""
         state = state or {}
         return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+
+
+def product(rows: Source, shared: Array, state: State) -> None:
+    """A pass: X F into `out`."""
+    rows.product(shared, state["out"])
+
+
+def gram_product(rows: Source, shared: Array, state: State) -> Array:
+    """A pass: X'X F."""
+    return rows.gram_product(shared)
+
+
+def entries(rows: Source, shared: None, state: State) -> int:
+    """A pass: how many entries are stored."""
+    return rows.entries
+
+
+def scan(rows: Source, shared: None, state: State) -> list[Scan]:
+    """A pass: the sum, the squares, the least and the most of each segment."""
+    found: Any = rows._scan
+    return [found]
 
 
 def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:

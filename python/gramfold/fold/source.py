@@ -117,6 +117,10 @@ class Source:
             return False
         return self.entries < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
 
+    def room(self, cols: int, spare: list[Any]) -> Any:
+        """An array of so many columns that a pass is to write: one that is spare, or a new one."""
+        return spare.pop() if spare else np.empty((self.rows, cols), self.dtype)
+
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         if out is None:

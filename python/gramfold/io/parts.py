@@ -23,6 +23,18 @@ class Piece(NamedTuple):
     stop: int
 
 
+class Passes:
+    """How many passes went over segments, for whom, and how many segments a task takes together."""
+
+    def __init__(self, whose: str) -> None:
+        self.whose, self.count, self.together = whose, 0, 0
+
+    def next(self) -> str:
+        """What to call the next one."""
+        self.count += 1
+        return f"{self.whose}-pass-{self.count}"
+
+
 class Parts:
     """Segments that are read again each time.
 
@@ -34,11 +46,14 @@ class Parts:
         Those without rows count for nothing.
     change : callable, optional
         What is made of rows that were read: change(rows, at), with `at` a slice or the indices of all rows.
+    passes : Passes, optional
     """
 
-    def __init__(self, pieces: Sequence[Piece], change: Change | None = None) -> None:
+    def __init__(
+        self, pieces: Sequence[Piece], change: Change | None = None, passes: Passes | None = None
+    ) -> None:  # fmt: skip
         self.pieces = [piece for piece in pieces if piece.stop > piece.start] or list(pieces[:1])
-        self.change = change
+        self.change, self.passes = change, passes or Passes("gramfold")
         self.starts = np.cumsum([0, *(piece.stop - piece.start for piece in self.pieces)])
 
     @property
@@ -51,9 +66,10 @@ class Parts:
         """What a segment without rows would be."""
         return self._changed(self.pieces[0].reader.empty, slice(0, 0))
 
-    def map(self, change: Change) -> "Parts":
+    def map(self, change: Change, passes: Passes | None = None) -> "Parts":
         """What change(segment, at) makes of each, whenever it is read; `at` may be indices too."""
-        return Parts(self.pieces, change if self.change is None else _Both(self.change, change))
+        both = change if self.change is None else _Both(self.change, change)
+        return Parts(self.pieces, both, passes or self.passes)
 
     def cut(self, start: int, stop: int) -> "Parts":
         """The rows start to stop, exclusive."""
@@ -61,7 +77,7 @@ class Parts:
         for (reader, first, last), at in zip(self.pieces, self.spans, strict=True):
             begin, end = (min(last, first + max(0, row - at.start)) for row in (start, stop))
             pieces.append(Piece(reader, begin, end))
-        return Parts(pieces, self.change and _Later(self.change, start))
+        return Parts(pieces, self.change and later(self.change, start), self.passes)
 
     def some(self, index: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Any]]:
         """Yield for each segment that has some of these rows where in `index`, and a segment of them."""
@@ -72,6 +88,12 @@ class Parts:
             piece = self.pieces[i]
             rows = piece.reader.rows(piece.start + index[at] - self.starts[i])
             yield at, self._changed(rows, index[at])
+
+    def looked_at(self) -> None:
+        """Say that every segment was read once: what is checked but once need not be again."""
+        said = getattr(self.change, "looked_at", None)
+        if said is not None:
+            said(self.spans)
 
     def check(self) -> None:
         """Refuse files that are not what they were."""
@@ -121,6 +143,11 @@ class Parts:
         return rows if self.change is None else self.change(rows, at)
 
 
+def later(change: Change, start: int) -> Change:
+    """The change of rows that are counted from a later one."""
+    return _Later(change, start) if start else change
+
+
 class _Both:
     """One change after the other."""
 
@@ -129,6 +156,12 @@ class _Both:
 
     def __call__(self, rows: Any, at: Any) -> Any:
         return self.second(self.first(rows, at), at)
+
+    def looked_at(self, spans: list[slice]) -> None:
+        """Tell those that want to know."""
+        for change in (self.first, self.second):
+            if hasattr(change, "looked_at"):
+                change.looked_at(spans)
 
 
 class _Later:
@@ -141,6 +174,11 @@ class _Later:
         if isinstance(at, slice):
             return self.change(rows, slice(at.start + self.start, at.stop + self.start))
         return self.change(rows, at + self.start)
+
+    def looked_at(self, spans: list[slice]) -> None:
+        """Tell the change, if it wants to know."""
+        if hasattr(self.change, "looked_at"):
+            self.change.looked_at([slice(at.start + self.start, at.stop + self.start) for at in spans])
 
 
 class Ahead:

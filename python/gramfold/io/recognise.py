@@ -14,6 +14,7 @@ from .forward import Calls
 from .hdf5 import ENDINGS as HDF5
 from .hdf5 import from_open as from_hdf5
 from .hdf5 import from_path as hdf5_path
+from .partitions import from_array, from_delayed, from_frame
 from .reader import Indexed, Reader
 from .text import ENDINGS as CSV
 from .zarrs import ENDINGS as ZARR
@@ -24,8 +25,13 @@ from .zarrs import from_path as zarr_path
 FLAT = (".npy", ".npz")
 
 
+def is_collection(given: Any) -> bool:
+    """Whether this is a collection of Dask."""
+    return _open_reader(given) in (from_array, from_delayed, from_frame)
+
+
 def is_file(given: Any) -> bool:
-    """Whether this is a path, or an object of a library of files."""
+    """Whether this is a path, an object of a library of files, or a collection of Dask."""
     return isinstance(given, str | os.PathLike) or _open_reader(given) is not None
 
 
@@ -67,6 +73,9 @@ def rows_of(given: Any, dataset: str | None = None) -> Any:
 
 def _open_reader(given: Any) -> Any:
     """What makes a reader of an object of a library that is imported; None if it is of none."""
+    if isinstance(given, list | tuple):
+        delayed = len(given) > 0 and _open_reader(given[0]) is from_delayed
+        return from_delayed if delayed and not isinstance(given[0], list | tuple) else None
     for library, names, make in OPEN:
         module = sys.modules.get(library)
         kinds = tuple(kind for kind in (getattr(module, name, None) for name in names) if kind is not None)
@@ -86,6 +95,9 @@ OPEN = (
     ("anndata.abc", ("CSRDataset", "CSCDataset"), _of_anndata),
     ("pyarrow", ("Table",), Table),
     ("pyarrow.dataset", ("Dataset",), from_dataset),
+    ("dask.array", ("Array",), from_array),
+    ("dask.dataframe", ("DataFrame",), from_frame),
+    ("dask.delayed", ("Delayed",), from_delayed),
 )
 
 

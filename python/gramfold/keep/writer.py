@@ -75,6 +75,8 @@ class Writer:
 
     def _object(self, value: Any, place: str) -> dict[str, Any]:
         """The JSON of what may be in two places, and is one object then."""
+        if hasattr(value, "gathered"):  # rows that lie with the workers of a cluster
+            value = value.gathered()
         kind = type(value)
         if kind in (np.ndarray, np.memmap) and plain(value.dtype):
             flags = value.flags

@@ -67,7 +67,7 @@ def seed(
     out = state["out"]
     assert out is not None
     lines = out.T  # as the kernel writes them, where all rows are of one segment
-    room = lines if lines.flags.c_contiguous else np.array(lines)
+    room = lines if lines.flags.c_contiguous else np.array(lines, order="C")
     potentials = np.empty((-(-rows.rows // block), len(shared)))
     read = kernels.seed(
         x=rows.kernel, candidates=shared, closest=state["closest"], weights=state["weights"], out=room,

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -101,8 +100,7 @@ class Rows:
 
 def exponent_for(given: Any, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    parts = given.parts if isinstance(given, Blocks) else (given,)
-    most = max(map(largest, chain(parts, (a for a in others if a is not None))))
+    most = max(source_of(given, 1).largest, *(largest(a) for a in others if a is not None), 0.0)
     exponent = math.frexp(most)[1]
     low, high = RANGE[given.dtype]
     return 0 if most == 0 or low <= exponent <= high else -exponent

@@ -92,13 +92,12 @@ def solve_all(
     others
         As in `solve_rows`.
     """
-    if out is None:
-        out = np.empty((x.rows, shared.shape[1]), shared.dtype)
+    room = x.room(shared.shape[1], []) if out is None else out
     pass_ = partial(
         solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
     )
-    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": out})
-    return Solved.of(out, products, swept)
+    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": room})
+    return Solved.of(np.asarray(room) if out is None else room, products, swept)
 
 
 def solve(
@@ -149,6 +148,7 @@ def solve_rows(
         known = x if products is None else products
         assert known is not None
         out = np.empty((known.shape[0], shared.shape[1]), shared.dtype)
+    shared = shared if products is None else shared[:0]  # of no use any more
     swept = _swept(
         x, shared, gram, penalty, sweeps, products=products, start=start, previous=previous, beta=beta,
         out=out, sums=sums, cross=cross, squares=squares, order=order, n_threads=n_threads,
@@ -168,7 +168,7 @@ def solve_free(
         products = np.ascontiguousarray(
             products[:, frozen:] - held @ gram[:frozen, frozen:].astype(held.dtype)
         )
-        shared, gram = shared[:, frozen:], np.ascontiguousarray(gram[frozen:, frozen:])
+        shared, gram = shared[:0][:, frozen:], np.ascontiguousarray(gram[frozen:, frozen:])
     result = solve_rows(
         None, shared, gram, penalty, sweeps, products=products, start=start, squares=False, order=order,
         n_threads=n_threads,

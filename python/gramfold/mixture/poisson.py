@@ -194,15 +194,15 @@ class PoissonMixture(BaseMixture):
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, exposure: Any = None) -> float:
         """Mean log-likelihood of the rows."""
-        return self._mean(self.score_samples(X, exposure), sample_weight)
+        return self._mean(np.asarray(self.score_samples(X, exposure)), sample_weight)
 
     def aic(self, X: Any, *, sample_weight: Any = None, exposure: Any = None) -> float:
         """Akaike's information criterion of the model on X; lower is better."""
-        return self._criterion(self.score_samples(X, exposure), sample_weight, price=2.0)
+        return self._criterion(np.asarray(self.score_samples(X, exposure)), sample_weight, price=2.0)
 
     def bic(self, X: Any, *, sample_weight: Any = None, exposure: Any = None) -> float:
         """Schwarz's (Bayesian) information criterion of the model on X; lower is better."""
-        return self._criterion(self.score_samples(X, exposure), sample_weight)
+        return self._criterion(np.asarray(self.score_samples(X, exposure)), sample_weight)
 
     def standard_errors(
         self, X: Any, *, sample_weight: Any = None, exposure: Any = None

@@ -162,7 +162,7 @@ class Alternating:
         """Solve the longer factor for `self.short` in one pass over X; True if the pair is accepted."""
         beta = self.extrapolation.now if self.previous is not None else 0.0
         old = self.pair
-        factor = self.spare.pop() if self.spare else np.empty_like(self.start)
+        factor = self.x.room(self.start.shape[1], self.spare)
         solved = solve_all(
             self.x,
             self.short,

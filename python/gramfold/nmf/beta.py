@@ -137,6 +137,7 @@ class Multiplicative:
             multiply, beta=self.beta, penalty=self.penalty_long, floor=self.floor_long, max_sweeps=sweeps,
             loss_at_start=loss_at_start,
         )  # fmt: skip
+        self.spare = self.x.room(self.long.shape[1], [self.spare])
         state = {"start": self.long, "out": self.spare, "units": self.units_long}
         done: Updates = run(pass_, self.x, Shared(self.short, self.mean), state)
         return done

@@ -11,6 +11,7 @@ from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback
 from ..fit.warn import warn
 from ..fold.source import Array
+from ..io.recognise import is_collection
 from .base import BaseNMF
 from .losses import Loss
 from .runs import Starts
@@ -200,7 +201,7 @@ class NMF(BaseNMF):
             self.components_ = np.ascontiguousarray(best.H.T)
             self.n_components_ = len(self.components_)
             self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, best.history
-        return W
+        return self.transform(X, mask) if is_collection(X) else W
 
     def _factorise(
         self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any

@@ -14,6 +14,7 @@ from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
+from ..io.recognise import is_collection
 from .base import BaseNMF
 from .batches import BatchLoss, FadingSums, step
 from .start import initialize
@@ -153,7 +154,8 @@ class MiniBatchNMF(BaseNMF):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with fit_task(self, X, y):
-            return self._fit(X, W, H)
+            W = self._fit(X, W, H)
+        return self.transform(X) if is_collection(X) else W
 
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()

@@ -130,7 +130,7 @@ class GaussianComponents(LinearComponents):
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean log-likelihood of the rows under the model."""
-        return float(np.mean(self.score_samples(X)))
+        return float(np.mean(np.asarray(self.score_samples(X))))
 
     def _variances(self) -> Array:
         """Variances of the model along the components; none is 0, nor is the noise if it counts."""

@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 from ..fit.arguments import Seed, choice, flag, real, whole
 from ..fit.callbacks import fit_task
 from ..fit.inputs import read_rows
+from ..io.recognise import is_collection
 from ..linalg.blas import one_thread
 from .base import GaussianComponents, largest_positive
 from .decompose import Found, by_gram, by_lapack
@@ -147,6 +148,8 @@ class PCA(GaussianComponents):
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
         """Find the components and give the coordinates of X in them; see `fit` and `transform`."""
+        if is_collection(X):
+            return self.fit(X, sample_weight=sample_weight).transform(X)
         with fit_task(self, X, y), one_thread():
             return self._codes(self._fit(X, sample_weight))
 

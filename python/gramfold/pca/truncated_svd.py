@@ -9,6 +9,7 @@ from sklearn.utils import Tags
 from ..fit.arguments import Seed, choice, real, whole
 from ..fit.callbacks import fit_task
 from ..fit.inputs import read_rows
+from ..io.recognise import is_collection
 from ..linalg.blas import one_thread
 from .base import LinearComponents, largest_positive, unscaled, variance_in
 from .decompose import Found, by_gram
@@ -113,6 +114,7 @@ class TruncatedSVD(LinearComponents):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
+        given = X
         with fit_task(self, X, y), one_thread():
             self._check_parameters()
             gaps = self.missing == "mask"
@@ -134,7 +136,7 @@ class TruncatedSVD(LinearComponents):
             self._find(X, sample_weight, k)
             codes = self._codes(self._rows(X, None, centre=False))
             self._explain(X, codes)
-        return codes
+        return self.transform(given) if is_collection(given) else codes
 
     def _find(self, X: Any, sample_weight: Any, k: int) -> None:
         rows = self._rows(X, sample_weight, centre=False)

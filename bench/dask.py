@@ -1,0 +1,204 @@
+"""Fits on a cluster beside the same in one process; what passes and tasks cost; many simulated workers."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.frame import Case, Row, Settings
+from bench.machine import Limits
+
+COLS, CHUNK = 500, 62_500
+ROWS = {"small": 125_000, "middle": 1_000_000}  # .25 and 2 GB
+WORKERS = {"small": 20, "middle": 200, "large": 1000}
+SLEEP, GROUPS = 1.0, 2.5  # seconds of a simulated task, and tasks a worker: 10 TB in groups of 4 GB on 1,000
+MODELS: dict[str, Callable[[Any], Any]] = {
+    "NMF(32)": lambda gf: gf.NMF(32, init="random", random_state=0, max_iter=10, tol=0),
+    "KMeans(64)": lambda gf: gf.KMeans(64, init="random", n_init=1, random_state=0, max_iter=10, tol=0),
+    "PCA(20)": lambda gf: gf.PCA(20, random_state=0),
+    "GaussianMixture(16, diag)": lambda gf: gf.GaussianMixture(
+        16, covariance_type="diag", init_params="random", random_state=0, max_iter=10, tol=0
+    ),
+}
+
+LEGEND = f"""\
+throughput: 2 workers of one thread, X persisted there; ratio: the time of the same fit in one process with
+  two threads by that on the workers. Start and end of the cluster do not count.
+dask-ml: the same data and start, where it can be imported.
+overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass.
+simulated: a real scheduler with so many workers, all in this process, whose tasks sleep {SLEEP:g} s each;
+  ratio: the time without any overhead by that of a pass. Nothing is computed and nothing moves but names.
+Quality: the bits of the fit in one process on the same segments (throughput)."""
+
+COLUMNS: dict[str, Callable[[Any], str] | None] = {
+    "case": None, "dtype": None, "tasks": None, "ours s": None, "peer s": None, "ratio": None,
+    "ms a task": lambda value: f"{value:.2f}",
+}  # fmt: skip
+
+
+def cases() -> Iterator[Case]:
+    """Every case, in the order of the tables."""
+    for size in ROWS:
+        for name in MODELS:
+            run = partial(_child, {"what": "throughput", "name": name, "size": size})
+            yield Case("throughput", f"{size} {name}", "float32", f"{name} on workers", 0.85, run, size)
+        for name in ("KMeans(64)", "PCA(20)"):
+            run = partial(_child, {"what": "peer", "name": name, "size": size})
+            yield Case("dask-ml", f"{size} {name}", "float32", f"{name} as fast as dask-ml", 1.0, run, size)
+    for tasks in (2, 16, 128):
+        run = partial(_child, {"what": "overhead", "tasks": tasks})
+        yield Case("overhead", f"{tasks} tasks", "-", "overhead", 0.0, run, "small")
+    for size, workers in WORKERS.items():
+        run = partial(_child, {"what": "simulated", "workers": workers})
+        yield Case("simulated", f"{workers} workers", "-", "simulated workers", 0.5, run, size)
+
+
+def _child(job: dict[str, Any], settings: Settings, limits: Limits) -> Row:
+    sent = json.dumps(job | {"threads": settings.threads, "repeat": settings.repeat})
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.dask", sent], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _chunk(i: int, rows: int) -> np.ndarray:
+    """Planted rows; the same wherever they are made."""
+    rng = np.random.default_rng(i)
+    H = np.random.default_rng(0).random((40, COLS), np.float32)
+    return rng.random((rows, 40), np.float32) ** 4 @ H + rng.random((rows, COLS), np.float32)
+
+
+def _array(rows: int) -> Any:
+    import dask
+    import dask.array as da
+
+    made = (dask.delayed(_chunk)(i, CHUNK) for i in range(rows // CHUNK))
+    return da.concatenate([da.from_delayed(one, (CHUNK, COLS), np.float32) for one in made])
+
+
+@contextmanager
+def _cluster(workers: int, **options: Any) -> Iterator[None]:
+    """Workers of one thread each, whose client is the current one."""
+    from distributed import Client, LocalCluster
+
+    options |= {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with LocalCluster(**options, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+        client.wait_for_workers(workers)
+        yield
+
+
+def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
+    from distributed import wait
+
+    import gramfold as gf
+
+    rows, make = ROWS[size], partial(MODELS[name], gf)
+    with _cluster(threads):
+        X = _array(rows).persist()
+        wait(X)
+        make().fit(X[: 2 * CHUNK])
+        ours = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            found = make().fit(X)
+            ours.append(time.perf_counter() - start)
+        del X
+    here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
+    peers = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        expected = make().set_params(n_threads=threads).fit(here)
+        peers.append(time.perf_counter() - start)
+    learned = "components_" if hasattr(found, "components_") else "means_"
+    learned = "cluster_centers_" if hasattr(found, "cluster_centers_") else learned
+    same = np.array_equal(getattr(found, learned), getattr(expected, learned))
+    return _row(ours, peers, bool(same))
+
+
+def _row(ours: list[float], peers: list[float], same: bool) -> Row:
+    row = {"ours s": median(ours), "peer s": median(peers), "ratio": median(peers) / median(ours)}
+    return row | {"equal_quality": same, "ours_seconds": ours, "peer_seconds": peers}
+
+
+def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
+    """Beside dask-ml, which may not go with this scikit-learn: what it says then stands for its time."""
+    from distributed import wait
+
+    import gramfold as gf
+
+    with _cluster(threads):
+        X = _array(ROWS[size]).persist()
+        wait(X)
+        ours, peers = [], []
+        try:
+            from dask_ml.cluster import KMeans
+            from dask_ml.decomposition import PCA
+
+            for _ in range(repeat):
+                start = time.perf_counter()
+                if name == "KMeans(64)":
+                    first = np.asarray(X[:64])
+                    KMeans(64, init=first, max_iter=10, tol=0).fit(X)
+                else:
+                    PCA(20, svd_solver="randomized", random_state=0).fit(X)
+                peers.append(time.perf_counter() - start)
+        except Exception as error:
+            print(f"dask-ml: {type(error).__name__}: {error}", file=sys.stderr)
+            peers = [float("inf")]
+        for _ in range(repeat):
+            start = time.perf_counter()
+            MODELS[name](gf).fit(X)
+            ours.append(time.perf_counter() - start)
+    return _row(ours, peers, True)
+
+
+def _nothing(rows: Any, shared: float, state: Any) -> float:
+    time.sleep(shared)
+    return 0.0
+
+
+def _passes(tasks: int, seconds: float, repeat: int) -> float:
+    """Seconds of a pass over so many tasks that each take some."""
+    import dask
+
+    import gramfold as gf
+    from gramfold.fold.engine import run
+    from gramfold.fold.segments import source_of
+
+    source = source_of(gf.blocks([dask.delayed(np.zeros)((1, 2)) for _ in range(tasks)]), 1)
+    source.parts.passes.together, found = 1, []
+    run(_nothing, source, 0.0)
+    for _ in range(repeat):
+        start = time.perf_counter()
+        run(_nothing, source, seconds)
+        found.append(time.perf_counter() - start)
+    return median(found)
+
+
+def _overhead(tasks: int, threads: int, repeat: int) -> Row:
+    with _cluster(threads):
+        seconds = _passes(tasks, 0.0, 2 * repeat)
+    return _row([seconds], [0.0], True) | {"tasks": tasks, "ms a task": 1000 * seconds / tasks}
+
+
+def _simulated(workers: int, threads: int, repeat: int) -> Row:
+    tasks = int(GROUPS * workers)
+    with _cluster(workers, processes=False, memory_limit=0):
+        seconds = _passes(tasks, SLEEP, min(repeat, 3))
+    ideal = SLEEP * -(-tasks // workers)
+    more = 1000 * (seconds - ideal) / tasks
+    return _row([seconds], [ideal], True) | {"tasks": tasks, "ms a task": more}
+
+
+if __name__ == "__main__":
+    job = json.loads(sys.argv[1])
+    kinds = {"throughput": _throughput, "peer": _peer, "overhead": _overhead, "simulated": _simulated}
+    print(json.dumps(kinds[job.pop("what")](**job)))

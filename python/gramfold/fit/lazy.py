@@ -1,0 +1,87 @@
+"""Methods that give a row for each row of a Dask collection: arrays that are computed when asked for."""
+
+import copy
+import warnings
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import validate_data
+
+from ..extras import require
+from ..io.partitions import Partitions, partition_rows, sealed
+from ..io.recognise import rows_of
+
+
+def lazily(name: str, model: Any, X: Any, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a method gives for a Dask collection: a Dask array with a chunk for each of its partitions.
+
+    Parameters
+    ----------
+    name : str
+        Of the method.
+    model : estimator
+    X : Dask collection
+    rest, named
+        Further arguments: of those with as many rows as X each partition is given its own.
+    """
+    array, dask = require("dask.array", extra="dask"), require("dask", extra="dask")
+    reader: Partitions = rows_of(X)
+    if reader.header is not None:
+        validate_data(model, reader.header, reset=False, skip_check_array=True)
+    method, rows = _Method(name, model), reader.shape[0]
+    example = _example(method, reader, rest, named)
+    sent = dask.delayed(method, traverse=False, pure=False)
+    chunks = []
+    for task, (start, stop) in zip(reader.given, pairwise(map(int, reader.starts)), strict=True):
+        if start == stop:
+            chunks.append(array.from_array(example[:0], asarray=False))
+            continue
+        at = slice(start, stop)
+        part = dask.delayed(_of_partition, pure=False)(
+            sent, task, [part_of(a, at, rows) for a in rest],
+            {key: part_of(a, at, rows) for key, a in named.items()},
+        )  # fmt: skip
+        chunks.append(array.from_delayed(part, (stop - start, *example.shape[1:]), meta=example[:0]))
+    return array.concatenate(chunks)
+
+
+def part_of(a: Any, at: slice, rows: int) -> Any:
+    """The rows of what has as many as X."""
+    return a[at] if hasattr(a, "__getitem__") and not isinstance(a, str) and len(a) == rows else a
+
+
+class _Method:
+    """A method of an estimator that tasks call, by one thread each."""
+
+    def __init__(self, name: str, model: Any) -> None:
+        self.name, self.model = name, copy.copy(model)
+        for parameter, value in (("n_threads", 1), ("callback", None)):
+            if hasattr(model, parameter):
+                setattr(self.model, parameter, value)
+
+    __reduce__ = sealed
+
+    def __call__(self, rows: Any, *rest: Any, **named: Any) -> Any:
+        return getattr(self.model, self.name)(rows, *rest, **named)
+
+
+def _of_partition(method: _Method, given: Any, rest: list[Any], named: dict[str, Any]) -> Any:
+    return method(given if hasattr(given, "dtypes") else partition_rows(given), *rest, **named)
+
+
+def _example(method: _Method, reader: Partitions, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """What a method gives for a row of ones: its type and columns are those of all rows."""
+
+    def one(a: Any) -> Any:
+        return np.ones((1, *a.shape[1:]), a.dtype) if part_of(a, slice(0, 0), reader.shape[0]) is not a else a
+
+    row: Any = np.ones((1, reader.shape[1]), reader.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return method(
+            sp.csr_array(row) if reader.sparse else row,
+            *map(one, rest),
+            **{k: one(a) for k, a in named.items()},
+        )

@@ -1,0 +1,99 @@
+"""Kept state that is lost is computed again; and Dask need not remember how for long.
+
+The scheduler remembers each task on whose result another one rests, so that a chain of passes would fill its
+memory. Now and then what was kept is therefore taken for a result that rests on nothing (`rooted`): the
+scheduler forgets the chain, and when such a result is lost, says so (`Lost`). The passes that led there, with
+the factors that they shared, are remembered here, and run again for the groups that were lost (`again`).
+"""
+
+from typing import Any
+
+from ..extras import require
+from .kept import Kept
+from .sums import State
+from .tasks import Blank, Common, work
+
+DEPTH = 8  # passes that the scheduler remembers
+
+
+class Lost(Exception):
+    """Of what was kept."""
+
+
+class Step:
+    """A pass that wrote kept state, and what it was given; arrays among that must stay as they are."""
+
+    def __init__(self, common: Common, state: State) -> None:
+        self.common, self.state = common, {key: _known(a) for key, a in state.items()}
+        before = [a[0] for a in self.state.values() if isinstance(a, tuple)]
+        self.number = 1 + max((step.number for step in before), default=0)
+        self.depth = 1 + max((step.depth for step in before), default=0)
+
+    def before(self) -> "list[Step]":
+        """The steps that led here, and this one, each after those that it rests on."""
+        found, left = {self.number: self}, [self]
+        while left:
+            for a in left.pop().state.values():
+                if isinstance(a, tuple) and a[0].number not in found:
+                    found[a[0].number] = a[0]
+                    left.append(a[0])
+        return [found[number] for number in sorted(found)]
+
+
+def _known(a: Any) -> Any:
+    if not isinstance(a, Kept):
+        return a
+    return (a.step, a.name) if a.parts else Blank(a.shape, a.dtype)
+
+
+def again(cluster: Any, group: Any, step: Step, key: str) -> Any:
+    """The task that gives a group of what a step wrote, after those of all steps before."""
+    tasks: dict[int, Any] = {}
+    for one in step.before():
+        name = f"{key}-{one.number}"
+        rows: dict[str, Any] = {}
+        for part, a in one.state.items():
+            if isinstance(a, tuple):
+                rows[part] = (tasks[a[0].number], a[1])
+            elif isinstance(a, Blank):
+                rows[part] = a.of(group.rows)
+            else:
+                rows[part] = None if a is None else a[group.rows]
+        sent = cluster.sent(one.common, f"{name}-shared")
+        tasks[one.number] = cluster.task(work, sent, group, group.tasks, rows, key=name)
+    return tasks[step.number]
+
+
+def mended(cluster: Any, groups: list[Any], a: Kept, key: str) -> None:
+    """Compute again what of a kept array was lost."""
+    lost = [i for i, part in enumerate(a.parts) if part.status not in ("finished", "pending")]
+    tasks = [again(cluster, groups[i], a.step, f"{key}-{i}") for i in lost]
+    for i, future in zip(lost, cluster.client.compute(tasks), strict=True):
+        a.parts[i] = future
+
+
+def rooted(client: Any, parts: list[Any], step: Step, key: str) -> list[Any]:
+    """The same results, of tasks that rest on nothing, if the passes before are too many to be remembered."""
+    if step.depth < DEPTH:
+        return parts
+    where = client.who_has(parts)
+    new = [
+        client.submit(
+            _root, part.key, workers=where[part.key], allow_other_workers=True, key=f"{key}-root-{i}"
+        )
+        for i, part in enumerate(parts)
+    ]
+    require("distributed", extra="dask").wait(new)
+    if any(one.status != "finished" for one in new):
+        return parts
+    # Else what is lost with all workers would wait for one at the old address.
+    client.sync(client.scheduler.set_restrictions, worker={one.key: [] for one in new})
+    step.depth = 0
+    return new
+
+
+def _root(key: str) -> Any:
+    worker = require("distributed", extra="dask").get_worker()
+    if key not in worker.data:
+        raise Lost(key)
+    return worker.data[key]

@@ -1,0 +1,142 @@
+"""What runs on the workers of a cluster: a pass over some segments, as one task."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from joblib import cpu_count
+
+from ..extras import require
+from ..fit.block_rows import named_rows
+from ..io.partitions import Partitions, sealed
+from ..io.parts import Parts, Piece, later
+from ..io.reader import Held
+from .kept import part_of
+from .sums import Pass, added, state_at
+
+
+class Common:
+    """What all tasks of a pass are given, as one thing that Dask does not look into."""
+
+    def __init__(self, pass_: Pass, shared: Any, change: Any) -> None:
+        self.pass_, self.shared, self.change, self.errors = pass_, shared, change, np.geterr()
+
+    __reduce__ = sealed
+
+
+class Group:
+    """Segments next to each other, and how many threads a task of theirs may use."""
+
+    def __init__(self, parts: Parts, first: int, last: int, busy: int) -> None:
+        self.spans, self.busy = parts.spans[first:last], busy
+        self.rows = slice(self.spans[0].start, self.spans[-1].stop)
+        self.tasks: list[Any] = []
+        self.pieces: list[tuple[Any, Any]] = []
+        for reader, start, stop in parts.pieces[first:last]:
+            if isinstance(reader, Partitions):
+                task, at = reader.task(start, stop)
+                self.tasks.append(task)
+                self.pieces.append((reader, at))
+            else:
+                self.pieces.append((reader, slice(start, stop)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"tasks": []}
+
+    def parts(self, given: list[Any], change: Any) -> Parts:
+        """The segments where the task runs; `given` is what the tasks of the partitions gave."""
+        left, pieces = iter(given), []
+        for reader, at in self.pieces:
+            if isinstance(reader, Partitions):
+                reader = Held(reader.of_partition(next(left)))
+            pieces.append(Piece(reader, at.start, at.stop))
+        return Parts(pieces, later(change, self.rows.start))
+
+
+class Done:
+    """What a task gives: sums, and the state of its rows that it wrote, by name.
+
+    Parameters
+    ----------
+    sums : object
+    changed : dict of ndarray
+        What goes back to the client.
+    kept : dict of ndarray
+        What stays here, see `Kept`.
+    """
+
+    def __init__(self, sums: Any, changed: dict[str, Any], kept: dict[str, Any]) -> None:
+        self.sums, self.changed, self.kept = sums, changed, kept
+
+    def __sizeof__(self) -> int:
+        """So that Dask knows what it would have to move."""
+        return sum(a.nbytes for a in (*self.changed.values(), *self.kept.values()))
+
+
+class Blank:
+    """An array that a pass is to write."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape, self.dtype = shape, dtype
+
+    def of(self, rows: slice) -> "Blank":
+        """That of some rows."""
+        return Blank((rows.stop - rows.start, *self.shape[1:]), self.dtype)
+
+
+def work(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Any:
+    """Run a pass over a group of segments: a task."""
+    own = {key: _of_its_own(a) for key, a in state.items()}
+    with np.errstate(**common.errors):
+        total = added(_each(common, group, given, own), len(group.spans))
+    if not any(a is not None for a in state.values()):
+        return total
+    changed = {
+        key: own[key]
+        for key, a in state.items()
+        if isinstance(a, np.ndarray) and not np.array_equal(own[key], a)
+    }
+    return Done(total, changed, {key: own[key] for key, a in state.items() if isinstance(a, Blank)})
+
+
+def _of_its_own(a: Any) -> Any:
+    """State of rows as a pass is given it: what is sent to and fro may be overwritten."""
+    if isinstance(a, Blank):
+        return np.empty(a.shape, a.dtype)
+    if isinstance(a, tuple):
+        return part_of(*a)
+    return np.array(a) if isinstance(a, np.ndarray) else copy.copy(a)
+
+
+def _each(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Iterator[Any]:
+    """What a pass gives for each segment."""
+    parts, threads = group.parts(given, common.change), _threads(group.busy)
+    for segment, at in zip(parts, parts.spans, strict=True):
+        if isinstance(getattr(segment, "n_threads", None), int):
+            segment.n_threads = threads
+        with said_of(slice(group.rows.start + at.start, group.rows.start + at.stop)):
+            yield common.pass_(segment, common.shared, state_at(state, at))
+
+
+@contextmanager
+def said_of(at: slice) -> Iterator[None]:
+    """Say in which rows an exception was raised."""
+    try:
+        with named_rows(at):
+            yield
+    except (TypeError, ValueError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        said = f"rows {at.start} to {at.stop - 1} of X: {type(error).__name__}: {error}"
+        raise RuntimeError(said) from error
+
+
+def _threads(busy: int) -> int:
+    """Threads of a task: those of the worker, or of this process, shared by as many tasks as it may have."""
+    try:
+        threads = require("distributed", extra="dask").get_worker().state.nthreads
+    except (ImportError, ValueError):
+        threads = cpu_count()
+    return max(1, int(threads) // busy)
