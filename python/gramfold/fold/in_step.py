@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from ..fit.blocks import Blocks
 from ..fit.floats import as_floats, csr_on_disk, stored
 from ..fit.on_disk import OpenFile, in_file
-from ..io.parts import Ahead, Change, Parts
+from ..io.parts import Ahead, Change, Parts, Passes
 from .source import Source
 
 
@@ -151,7 +151,7 @@ class SharedParts(Parts):
         super().__init__(reads.parts.pieces, change)
         self.reads = reads
 
-    def map(self, change: Change) -> "SharedParts":
+    def map(self, change: Change, passes: Passes | None = None) -> "SharedParts":
         """What change(segment, at) makes of each."""
         return SharedParts(self.reads, super().map(change).change)
 
