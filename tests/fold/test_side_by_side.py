@@ -12,7 +12,7 @@ from entries import counts
 
 import gramfold as gf
 from gramfold.fit.inputs import read_rows
-from gramfold.fold.in_step import Ended, Step
+from gramfold.fold.in_step import Ended, Meeting
 from gramfold.fold.segments import source_of
 from gramfold.fold.side_by_side import side_by_side
 
@@ -235,12 +235,12 @@ def test_passes_out_of_step_read_what_they_ask_for():
 
 
 def test_who_waits_when_the_others_have_ended_goes_on():
-    step, turns = Step(2), []
-    thread = threading.Thread(target=lambda: turns.append(step.meet()))
+    meeting, turns = Meeting(2), []
+    thread = threading.Thread(target=lambda: turns.append(meeting.meet()))
     thread.start()
-    step.leave()
+    meeting.leave()
     thread.join(LIMIT)
     assert turns == [1]
-    step.end()
+    meeting.end()
     with pytest.raises(Ended):
-        step.meet()
+        meeting.meet()

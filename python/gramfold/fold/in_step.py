@@ -17,6 +17,7 @@ from ..fit.blocks import Blocks
 from ..fit.floats import as_floats, csr_on_disk, stored
 from ..fit.on_disk import OpenFile, in_file
 from ..io.parts import Ahead, Change, Parts, Passes
+from .cluster import goes_to
 from .source import Source
 
 
@@ -24,7 +25,7 @@ class Ended(Exception):
     """Another thread has failed, or nobody waits for this one any more."""
 
 
-class Step:
+class Meeting:
     """Threads that wait for each other, as long as they are at work.
 
     Parameters
@@ -79,9 +80,9 @@ class Step:
 class Together(OpenFile):
     """An open file, over which each pass begins together with the others': kernels ask for `passes` then."""
 
-    def __init__(self, file: OpenFile, step: Step) -> None:
+    def __init__(self, file: OpenFile, meeting: Meeting) -> None:
         vars(self).update({name: value for name, value in vars(file).items() if name != "passes"})
-        self.file, self.step = file, step
+        self.file, self.meeting = file, meeting
 
     def __del__(self) -> None:
         """Leave the descriptor to `file`."""
@@ -89,11 +90,11 @@ class Together(OpenFile):
     @property
     def passes(self) -> int:
         """In which direction to read: the same for all."""
-        return self.step.meet()
+        return self.meeting.meet()
 
     @passes.setter
     def passes(self, count: int) -> None:
-        """Are counted by the step."""
+        """Are counted by the meeting."""
 
 
 class SharedReads:
@@ -105,14 +106,14 @@ class SharedReads:
         Whether the last pass was from the first segment to the last one.
     """
 
-    def __init__(self, parts: Parts, step: Step) -> None:
-        self.parts, self.step, self._lock = parts, step, threading.Lock()
+    def __init__(self, parts: Parts, meeting: Meeting) -> None:
+        self.parts, self.meeting, self._lock = parts, meeting, threading.Lock()
         self._turn, self._taken = -1, 0
         self._found: dict[int, Any] = {}
         self._ahead: Ahead | None = None
         self._coming: list[int] = []  # what is read ahead, the next one last
         self.forwards = False
-        step.closing.append(self.close)
+        meeting.closing.append(self.close)
 
     def at(self, turn: int, i: int, order: Sequence[int]) -> Any:
         """A segment in a turn; who comes first reads it, and the last one drops it here."""
@@ -123,7 +124,7 @@ class SharedReads:
                 self._found[i] = self._read(i, order)
             found = self._found[i]
             self._taken += 1
-            if self._taken == self.step.live:
+            if self._taken == self.meeting.live:
                 self._found = {}
             return found
 
@@ -147,13 +148,13 @@ class SharedReads:
 class SharedParts(Parts):
     """Parts as one of the threads has them."""
 
-    def __init__(self, reads: SharedReads, change: Change | None) -> None:
-        super().__init__(reads.parts.pieces, change)
+    def __init__(self, reads: SharedReads, change: Change | None, passes: Passes | None = None) -> None:
+        super().__init__(reads.parts.pieces, change, passes)
         self.reads = reads
 
     def map(self, change: Change, passes: Passes | None = None) -> "SharedParts":
         """What change(segment, at) makes of each."""
-        return SharedParts(self.reads, super().map(change).change)
+        return SharedParts(self.reads, super().map(change).change, passes or self.passes)
 
     @property
     def backwards(self) -> bool:
@@ -164,36 +165,39 @@ class SharedParts(Parts):
         """Yield segments in some order, each when all have come to it."""
         self.check()
         for i in order:
-            rows = self.reads.at(self.reads.step.meet(), i, order)
+            rows = self.reads.at(self.reads.meeting.meet(), i, order)
             yield self._changed(rows, self.spans[i])
         self.check()
 
 
 def in_files(x: Any) -> bool:
-    """Whether each pass over a source, an array, a CSR matrix or Blocks reads files."""
-    if isinstance(x, Source):
-        return not x.held or x.flat
-    return isinstance(x.parts, Parts) if isinstance(x, Blocks) else in_file(stored(x))
+    """Whether each pass over a source, an array, a CSR matrix or Blocks reads files in this process."""
+    if isinstance(x, Source) and x.held:
+        return x.flat
+    if isinstance(x, Source | Blocks):
+        parts: Any = x.parts  # type: ignore[union-attr]
+        return isinstance(parts, Parts) and not goes_to(parts)[0]
+    return in_file(stored(x))
 
 
-def shared(x: Any, step: Step) -> list[Any]:
-    """Give x, which lies in files, once for each thread of a step, to be passed over by it alone."""
+def shared(x: Any, meeting: Meeting) -> list[Any]:
+    """Give x, which lies in files, once for each thread of a meeting, to be passed over by it alone."""
     if isinstance(x, Source):
-        return _sources(x, step)
+        return _sources(x, meeting)
     if isinstance(x, Blocks):
         parts: Any = x.parts
-        reads = SharedReads(parts, step)
-        return [Blocks(SharedParts(reads, parts.change), x.header) for _ in range(step.live)]
-    return [_array(x, step) for _ in range(step.live)]
+        reads = SharedReads(parts, meeting)
+        return [Blocks(SharedParts(reads, parts.change), x.header) for _ in range(meeting.live)]
+    return [_array(x, meeting) for _ in range(meeting.live)]
 
 
-def _sources(x: Source, step: Step) -> list[Source]:
-    reads = None if x.held else SharedReads(x.parts, step)  # type: ignore[attr-defined]
-    found: list[Any] = [copy.copy(x) for _ in range(step.live)]
+def _sources(x: Source, meeting: Meeting) -> list[Source]:
+    reads = None if x.held else SharedReads(x.parts, meeting)  # type: ignore[attr-defined]
+    found: list[Any] = [copy.copy(x) for _ in range(meeting.live)]
     for one in found:
-        one.n_threads, one._transposed, one._origin = -(-x.n_threads // step.live), None, None
+        one.n_threads, one._transposed, one._origin = -(-x.n_threads // meeting.live), None, None
         if reads is None:
-            one.x = _array(x.x, step)
+            one.x = _array(x.x, meeting)
             vars(one).pop("kernel", None)
         else:
             one.parts = SharedParts(
@@ -209,11 +213,11 @@ def _in_threads(rows: Any, at: Any, *, change: Any, n_threads: int) -> Source:
     return found
 
 
-def _array(x: Any, step: Step) -> Any:
+def _array(x: Any, meeting: Meeting) -> Any:
     """An array or CSR matrix in a file."""
     numbers: Any = stored(x)
     mine = numbers.view()
-    mine.gramfold_file = Together(numbers.gramfold_file, step)
+    mine.gramfold_file = Together(numbers.gramfold_file, meeting)
     if not sp.issparse(x):
         found = as_floats(mine)
     else:

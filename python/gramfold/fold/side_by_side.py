@@ -10,7 +10,7 @@ from sklearn import config_context, get_config
 
 from ..fit.chorus import Chorus
 from ..fit.monitor import Callback, Monitor
-from .in_step import Ended, Step, shared
+from .in_step import Ended, Meeting, shared
 from .source import Source
 
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Resul
     tasks : sequence of callable
         What one raises ends all of them.
     """
-    step, config = Step(len(tasks)), get_config()
+    meeting, config = Meeting(len(tasks)), get_config()
     found: dict[int, Any] = {}
     errors: dict[int, BaseException] = {}
 
@@ -64,13 +64,13 @@ def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Resul
                 found[i] = tasks[i](mine)
         except BaseException as error:
             errors[i] = error
-            step.end()
+            meeting.end()
         finally:
-            step.leave()
+            meeting.leave()
 
     threads = [
         threading.Thread(target=copy_context().run, args=(work, i, mine), name=f"gramfold-fit-{i}")
-        for i, mine in enumerate(shared(x, step))
+        for i, mine in enumerate(shared(x, meeting))
     ]
     for thread in threads:
         thread.start()
@@ -78,7 +78,7 @@ def side_by_side(x: Any, tasks: Sequence[Callable[[Any], Result]]) -> list[Resul
         for thread in threads:
             thread.join()
     except BaseException:  # an interrupt: they end when they come to their next pass
-        step.end()
+        meeting.end()
         raise
     for i in sorted(errors):
         if not isinstance(errors[i], Ended):

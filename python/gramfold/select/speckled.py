@@ -11,6 +11,7 @@ from ..fold.source import Array
 
 FOLDS, SHARE = 4, 0.1  # as many sets of entries a restart, each this share of X
 MOST = 1 << 32  # bytes of X
+LEAST = 0.01  # of the mean, what Kullback-Leibler takes a prediction for that is 0 or near it
 
 
 def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) -> tuple[Array, Array]:
@@ -53,7 +54,7 @@ def _relative(x: Array, y: Array, mean: float, model: Any) -> float:
     """The loss of predicting y for x over that without components."""
     if model._beta() == 2:
         return float(np.sum(np.square(x - y)) / (np.sum(np.square(x)) or 1.0))
-    least = float(np.finfo(y.dtype).eps) * mean  # a prediction of 0 for what is not costs much, but not all
+    least = LEAST * mean
 
     def divergence(y: Array) -> float:
         y = np.maximum(y, least)
