@@ -1,7 +1,7 @@
 """Orthonormal bases of signals and images: cosines, real Fourier, wavelets; codes by keeping or shrinking."""
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import scipy.fft
 
 from ..fit.arguments import choice, real, whole
 from ..fit.blocks import Blocks
+from ..fit.cached import cached_property
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fold.engine import State, run
 from ..fold.segments import source_of

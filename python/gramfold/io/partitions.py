@@ -3,7 +3,6 @@
 import os
 import pickle
 import sys
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..extras import require
+from ..fit.cached import cached_property
 from ..fit.warn import warn
 from .matrix import as_rows, stacked
 from .reader import Reader

@@ -1,12 +1,13 @@
 """Rows of X about their means, which never are taken off sums, however far from the origin they are."""
 
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._core.results import Misfit
+from ..fit.cached import cached_property
 from ..fold.engine import run
 from ..fold.source import Array
 from . import passes

@@ -1,12 +1,12 @@
 """The ways from the data of `Ridge` to coefficients, a function each; `fit` chooses."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..fit.arguments import generator
+from ..fit.cached import cached_property
 from ..fit.monitor import Monitor
 from . import direct
 from .centred_rows import CentredRows
