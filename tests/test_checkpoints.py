@@ -56,6 +56,8 @@ NMF = {"n_components": 3, "max_iter": 25, "tol": 0, "random_state": 0}
 MODELS = {
     "NMF": lambda: gf.NMF(**NMF),
     "NMF, random": lambda: gf.NMF(**NMF, init="random"),
+    "NMF, some starts": lambda: gf.NMF(**NMF | {"max_iter": 9}, n_init=3),
+    "NMF, KL, some starts": lambda: gf.NMF(**NMF | {"max_iter": 9}, beta_loss=1, n_init=3),
     "NMF, shuffled": lambda: gf.NMF(**NMF, shuffle=True, max_sweeps=1),
     "NMF, L1": lambda: gf.NMF(**NMF, alpha_W=0.01, l1_ratio=0.5),
     "NMF, frozen": lambda: gf.NMF(**NMF, frozen=np.ones((1, 9))),
@@ -110,6 +112,9 @@ MODELS = {
         )
         for kind in ("cd", "omp", "ksvd", "soup_l0", "soup_l1")
     },
+    "DictionaryLearning, some starts": lambda: gf.DictionaryLearning(
+        20, alpha=3, max_iter=5, tol=0, n_init=3, random_state=0
+    ),
     "DictionaryLearning, missing": lambda: gf.DictionaryLearning(
         5, missing="mask", max_iter=12, random_state=0
     ),

@@ -15,6 +15,7 @@ def test_imports_keep_the_contracts(monkeypatch):
     """Those of import-linter in pyproject.toml."""
     api = pytest.importorskip("importlinter.cli", reason="import-linter is of the extra test")
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("logging.config.dictConfig", lambda given: None)  # it would disable our loggers
     assert api.lint_imports(no_cache=True) == 0
 
 

@@ -86,7 +86,8 @@ DICTIONARY = Model("DictionaryLearning", *_ATOMS, drawn=True, shared=SHARED)
 MINIBATCH_DICTIONARY = Model("MiniBatchDictionaryLearning", *_ATOMS, drawn=True, shared=SHARED)
 SPAMS_DICTIONARY = Model(
     "MiniBatchDictionaryLearning", "", "", judges.atoms, judges.pursued,
-    others={"spams": (PEERS, "SpamsDictionary")}, drawn=True, note="beside SPAMS",
+    others={OURS: (PEERS, "OurDictionary"), "spams": (PEERS, "SpamsDictionary")}, drawn=True,
+    note="beside SPAMS, max_no_improvement=None",
 )  # fmt: skip
 CODES = Model(
     "sparse_encode", "", "transform", judges.coded, judges.coded, seeded=False,

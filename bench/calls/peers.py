@@ -67,6 +67,21 @@ class SpamsDictionary:
         return self
 
 
+class OurDictionary:
+    """`MiniBatchDictionaryLearning` that goes on after ten batches without progress, as SPAMS does."""
+
+    def __init__(self, n_components: int, random_state: int) -> None:
+        self.n_components, self.random_state = n_components, random_state
+
+    def fit(self, X: Any) -> "OurDictionary":
+        """Learn atoms."""
+        from gramfold import MiniBatchDictionaryLearning as Model
+
+        model = Model(self.n_components, random_state=self.random_state, max_no_improvement=None).fit(X)
+        self.components_ = model.components_
+        return self
+
+
 class Codes:
     """`sparse_encode` of a package; the dictionary is given like targets."""
 

@@ -6,7 +6,7 @@
 namespace gramfold {
 
 // The shared factor with its components padded with zeros to a whole number of vector quarters; in panels for a
-// source that reads it as product()'s b.
+// source that reads it as product()'s b, where one vector costs less than three quarters, which are two panels.
 template <class T>
 struct Packed {
     Index rows, k, kp;
@@ -14,6 +14,7 @@ struct Packed {
     const T* data;
 
     Packed(Matrix<const T> f, bool panels) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
+        if (panels && kp % lanes<T> == 3 * component_pad<T>) kp += component_pad<T>;
         if (!panels && kp == k && f.col_stride == 1 && f.row_stride == k) {
             data = f.data;
             return;

@@ -1,6 +1,8 @@
 // Sums over the rows y = weight scale (x - shift) of a dense X, in one read; X is not copied whole.
 //
-//     gram += y'y    or, for a basis Q,   p = y Q,  gram += p'p,  image += p'y;    total += weight y,  squares += |y|^2
+//     gram += y'y    or, for a basis Q,   p = y Q,  gram += p'p,  image += p'y
+//
+// and, where a total is wanted, total += weight^2 (x - shift), squares += |y|^2.
 //
 // A weight belongs to a row, scale and shift belong to columns. Of a wide X the transpose is read, so that gram is the
 // matrix of the samples: a row is then a feature, and with by_row it is shifted by its own mean over the samples, whose
@@ -38,8 +40,8 @@ struct CentredSums {
 template <class T>
 class CentredWorker {
   public:
-    CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full)
-        : in_(in), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k), n_(in.x.cols),
+    CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full, bool total)
+        : in_(in), total_(total), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k), n_(in.x.cols),
           stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
           y_((full ? Symmetric<T>::depth : row_group) * stride_), rows_(q, n_, row_group, full) {}
 
@@ -47,36 +49,40 @@ class CentredWorker {
         for (Index r = 0; r < count; r += row_group) {
             const Index some = std::min(row_group, count - r);
             lines_.open(first + r, some);
-            for (Index i = 0; i < some; ++i)
-                sums.squares += row(lines_[i], first + r + i, y_.get() + (r + i) * stride_, sums.total.values.get());
+            for (Index i = 0; i < some; ++i) {
+                T* y = y_.get() + (r + i) * stride_;
+                row(lines_[i], first + r + i, y);
+                if (total_) sums.squares += measure(lines_[i], first + r + i, y, sums.total.values.get());
+            }
         }
         rows_.add(count, y_.get(), stride_, in_.products ? in_.products + first * k_ : nullptr, sums.rows);
     }
 
   private:
-    double row(const T* x, Index r, T* y, double* total) const {
-        const double weight = in_.weights ? in_.weights[r] : 1;
-        const double own = in_.by_row ? own_mean(x) : 0;
+    void row(const T* x, Index r, T* y) const {
+        const double weight = in_.weights ? in_.weights[r] : 1, own = in_.by_row ? own_mean(x) : 0;
         const T* __restrict from = x;
         T* __restrict to = y;
-        double* __restrict sums = total;
-        const double factor = weight * weight;
-        const auto put = [&](Index c, double shift) {
-            const double d = double(from[c]) - shift;
-            to[c] = T(weight * d);
-            sums[c] += factor * d;
-        };
-        if (const double* __restrict shift = in_.shift)
-            for (Index c = 0; c < n_; ++c) put(c, shift[c]);
+        const double *__restrict shift = in_.shift, *__restrict scale = in_.scale;
+        if (scale)
+            for (Index c = 0; c < n_; ++c) to[c] = T(weight * scale[c] * (double(from[c]) - (shift ? shift[c] : own)));
+        else if (shift)
+            for (Index c = 0; c < n_; ++c) to[c] = T(weight * (double(from[c]) - shift[c]));
         else
-            for (Index c = 0; c < n_; ++c) put(c, own);
-        for (Index c = 0; in_.scale && c < n_; ++c)
-            to[c] = T(weight * in_.scale[c] * (double(from[c]) - (in_.shift ? in_.shift[c] : own)));
+            for (Index c = 0; c < n_; ++c) to[c] = T(weight * (double(from[c]) - own));
+    }
+
+    // Adds to the total, and gives the squares of y.
+    double measure(const T* x, Index r, const T* y, double* total) const {
+        const double factor = in_.weights ? in_.weights[r] * in_.weights[r] : 1, own = in_.by_row ? own_mean(x) : 0;
+        const T *__restrict from = x, *__restrict at = y;
+        double* __restrict sums = total;
+        for (Index c = 0; c < n_; ++c) sums[c] += factor * (double(from[c]) - (in_.shift ? in_.shift[c] : own));
         double squares[8] = {};
         Index c = 0;
         for (; c + 8 <= n_; c += 8)
-            for (int l = 0; l < 8; ++l) squares[l] += double(to[c + l]) * double(to[c + l]);
-        for (; c < n_; ++c) squares[0] += double(to[c]) * double(to[c]);
+            for (int l = 0; l < 8; ++l) squares[l] += double(at[c + l]) * double(at[c + l]);
+        for (; c < n_; ++c) squares[0] += double(at[c]) * double(at[c]);
         double sum = 0;
         for (double s : squares) sum += s;
         return sum;
@@ -98,6 +104,7 @@ class CentredWorker {
     }
 
     const CentredInput<T>& in_;
+    bool total_;
     double mass_;  // the weights of the columns: their sum
     Index k_, n_, stride_;
     RowLines<T> lines_;
@@ -105,7 +112,7 @@ class CentredWorker {
     RowProducts<T> rows_;
 };
 
-// gram: cols x cols, or k x k with a basis; image: k x cols; total: cols. Each may be null. Returns the squares.
+// gram: cols x cols, or k x k with a basis; image: k x cols; total: cols. Each may be null. Returns the squares, 0 without a total.
 template <class T>
 double centred_pass(const CentredInput<T>& in, double* gram, T* image, double* total, const Run& run) {
     const Index n = in.x.cols, k = in.q.cols;
@@ -117,7 +124,7 @@ double centred_pass(const CentredInput<T>& in, double* gram, T* image, double* t
     const auto sums = fold(
         plan, run,
         [&] { return std::make_unique<CentredSums<T>>(gram ? (k ? k * k : n * n) : 0, image ? k * n : 0, n); },
-        [&] { return CentredWorker<T>(in, q, full); });
+        [&] { return CentredWorker<T>(in, q, full, total); });
     sums->rows.read(gram, image);
     if (full) Symmetric<T>::mirror(gram, n);
     if (total) std::copy_n(sums->total.values.get(), n, total);

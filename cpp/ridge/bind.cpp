@@ -7,26 +7,28 @@ using namespace gramfold;
 
 namespace {
 
-// shift: columns + targets numbers, or None; with CSR x the part of the columns must be 0.
+// shift: columns + targets numbers, or None; with CSR x the part of the columns must be 0. Sums are formed in T, that
+// of y, and x may be float where T is double.
 template <class T>
-py::array_t<double> moments(const py::object& x, const Strided<T>& y, const Optional<T>& shift,
-                            const Optional<T>& weights, int n_threads, double scale) {
+py::tuple moments(const py::object& x, const Strided<T>& y, const Optional<T>& shift, const Optional<T>& weights,
+                  int n_threads, double scale) {
     const auto ym = strided(y);
-    return with_source<T>(x, [&](const auto& source) {
+    const auto run_on = [&](const auto& source) {
         const Index n = source.rows(), cols = source.cols();
         require(ym.rows == n, "y must have a row for each row of x");
-        require(!shift || (shift->ndim() == 1 && shift->size() == cols + ym.cols),
-                "shift must have columns + targets entries");
-        require(!weights || (weights->ndim() == 1 && weights->size() == n), "weights must have an entry for each row");
-        const Augmented<T> in{ym, shift ? shift->data() : nullptr, weights ? weights->data() : nullptr, cols, scale};
-        py::array_t<double> out({in.size(), in.size()});
-        double* to = out.mutable_data();
+        const Augmented<T> in{ym, sized(shift, cols + ym.cols, "shift must have columns + targets entries"),
+                              sized(weights, n, "weights must have an entry for each row"), cols, scale};
+        py::array_t<double> products({cols + 1, in.size()}), squares(ym.cols);
+        double *to = products.mutable_data(), *to_squares = squares.mutable_data();
         without_gil(n_threads, [&](const Run& run) {
-            moments(source, in, to, run);
+            moments(source, in, to, to_squares, run);
             return 0;
         });
-        return out;
-    });
+        return result("Moments", products, squares);
+    };
+    if constexpr (std::is_same_v<T, double>)
+        if (read_as_float(x)) return with_source<float>(x, run_on);
+    return with_source<T>(x, run_on);
 }
 
 // y, shift, weights and coefs (columns x targets) are double; with CSR x the part of the shift for columns must be 0.

@@ -1,9 +1,9 @@
-// Second moments of rows: sum over rows of a a', a = sqrt(w) (s (x - shift), y - shift, 1), for dense and CSR x; s is a
-// power of two that keeps squares in the range of T.
+// Second moments of rows: sums over rows of (z, 1)' (z, y, 1) and of y^2, for dense and CSR x, rows times sqrt(w),
+// z = s (x - shift), y less its shift; s is a power of two that keeps squares in the range of T.
 //
-// With q = columns + targets + 1 the result is q x q and holds X'X, X'Y, Y'Y, the sums of each and the sum of the
-// weights in one read of x. Cost: about q^2 / 2 FMA a row (dense, the upper triangle in bands), entries^2 / 2 (CSR).
-// Sums of up to moment_rows rows are formed in T, all others in double.
+// They hold X'X, X'Y, the diagonal of Y'Y, the sums of each and the sum of the weights in one read of x. Cost: about
+// columns (columns / 2 + targets) FMA a row (dense, the upper triangle in bands), entries (entries / 2 + targets)
+// (CSR). Sums of up to moment_rows rows are formed in T, all others in double. T may be double where x is float.
 #pragma once
 
 #include <cmath>
@@ -26,6 +26,7 @@ struct Augmented {
     double scale = 1;
 
     Index size() const { return cols + y.cols + 1; }
+    Index sums() const { return (cols + 2) * stride(); }  // in rows: those of z, of 1, and squares where sums of y are
 
     // Rows of `size` numbers lie `stride` apart: whole vectors, and never all in the same few lines of the cache.
     Index stride() const {
@@ -41,6 +42,18 @@ struct Augmented {
         out[y.cols] = scale;
     }
 
+    // Adds the tail of a row, times `weight` in all, to the last two rows of the sums.
+    void add_tail(const T* tail, double weight, double* sums) const {
+        const double w = weight * double(tail[y.cols]);
+        double *plain = sums + cols * stride() + cols, *squares = plain + stride();
+        for (Index t = 0; t < y.cols; ++t) {
+            const double v = double(tail[t]);
+            plain[t] += w * v;
+            squares[t] += weight * v * v;
+        }
+        plain[y.cols] += w * double(tail[y.cols]);
+    }
+
     Plan plan(double work) const {
         Plan p = gramfold::plan(y.rows, stride() * Index(sizeof(T)), std::max<Index>(256, size()));
         p.block = moment_rows;
@@ -49,12 +62,12 @@ struct Augmented {
     }
 };
 
-template <class T>
+template <class T, class X>
 class DenseMoments {
   public:
-    DenseMoments(const Rows<T>& x, const Augmented<T>& in)
-        : x_(x), in_(in), q_(in.size()), stride_(in.stride()), z_(moment_rows * stride_),
-          symmetric_(q_, round_up<Index>(q_, lanes<T>), stride_) {
+    DenseMoments(const Rows<X>& x, const Augmented<T>& in)
+        : x_(x), in_(in), stride_(in.stride()), z_(moment_rows * stride_),
+          symmetric_(in.cols, round_up<Index>(in.size(), lanes<T>), stride_) {
         z_.zero();
     }
 
@@ -63,18 +76,21 @@ class DenseMoments {
         if (std::abs(x_.row_stride) < std::abs(x_.col_stride)) fill_by_columns(first, count);
         else
             for (Index r = 0; r < count; ++r) fill(first + r, z_.get() + r * stride_);
-        symmetric_.add(z_.get(), stride_, count, total.values.get());
+        double* sums = total.values.get();
+        symmetric_.add(z_.get(), stride_, count, sums);
+        for (Index r = 0; r < count; ++r) in_.add_tail(z_.get() + r * stride_ + in_.cols, 1, sums);
     }
 
   private:
     void fill(Index row, T* z) const {
-        const T root = in_.root(row), scale = root * T(in_.scale), *x = x_.row(row), *shift = in_.shift;
+        const T root = in_.root(row), scale = root * T(in_.scale), *shift = in_.shift;
+        const X* x = x_.row(row);
         if (x_.col_stride != 1) {
-            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * (x[c * x_.col_stride] - (shift ? shift[c] : T(0)));
+            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * (T(x[c * x_.col_stride]) - (shift ? shift[c] : T(0)));
         } else if (shift) {
-            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * (x[c] - shift[c]);
+            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * (T(x[c]) - shift[c]);
         } else {
-            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * x[c];
+            for (Index c = 0; c < x_.cols; ++c) z[c] = scale * T(x[c]);
         }
         in_.tail(row, root, z + x_.cols);
     }
@@ -87,24 +103,25 @@ class DenseMoments {
             in_.tail(first + r, root, z_.get() + r * stride_ + x_.cols);
         }
         for (Index c = 0; c < x_.cols; ++c) {
-            const T *x = x_.row(first) + c * x_.col_stride, shift = in_.shift ? in_.shift[c] : T(0);
-            for (Index r = 0; r < count; ++r) z_.get()[r * stride_ + c] = scale[r] * (x[r * x_.row_stride] - shift);
+            const X* x = x_.row(first) + c * x_.col_stride;
+            const T shift = in_.shift ? in_.shift[c] : T(0);
+            for (Index r = 0; r < count; ++r) z_.get()[r * stride_ + c] = scale[r] * (T(x[r * x_.row_stride]) - shift);
         }
     }
 
-    RowReader<T> x_;
+    RowReader<X> x_;
     const Augmented<T>& in_;
-    Index q_, stride_;
+    Index stride_;
     Buffer<T> z_;
     Symmetric<T> symmetric_;
 };
 
 // The shift moves the targets alone. A product of two columns lands in the triangle that their order in the row
 // chooses.
-template <class T, class I>
+template <class T, class X, class I>
 class CsrMoments {
   public:
-    CsrMoments(const Csr<T, I>& x, const Augmented<T>& in)
+    CsrMoments(const Csr<X, I>& x, const Augmented<T>& in)
         : x_(x), in_(in), stride_(in.stride()), tail_(in.y.cols + 1) {}
 
     void operator()(Index first, Index count, VectorSum<double>& total) {
@@ -121,51 +138,53 @@ class CsrMoments {
                 for (Index j = i; j < e.size; ++j) out[e.columns[j]] += square * double(e.values[j]);
                 for (Index t = 0; t < m; ++t) out[in_.cols + t] += v * double(tail[t]);
             }
-            for (Index s = 0; s < m; ++s) {
-                double* out = total.values.get() + (in_.cols + s) * stride_ + in_.cols;
-                for (Index t = s; t < m; ++t) out[t] += weight * double(tail[s]) * double(tail[t]);
-            }
+            in_.add_tail(tail, weight, total.values.get());
         }
     }
 
   private:
-    CsrReader<T, I> x_;
+    CsrReader<X, I> x_;
     const Augmented<T>& in_;
     Index stride_;
     Buffer<T> tail_;
 };
 
-template <class T>
-auto moments_worker(const Dense<T>& x, const Augmented<T>& in) {
-    return DenseMoments<T>(x.matrix(), in);
+template <class T, class X>
+auto moments_worker(const Dense<X>& x, const Augmented<T>& in) {
+    return DenseMoments<T, X>(x.matrix(), in);
 }
-template <class T, class I>
-auto moments_worker(const Csr<T, I>& x, const Augmented<T>& in) {
-    return CsrMoments<T, I>(x, in);
+template <class T, class X, class I>
+auto moments_worker(const Csr<X, I>& x, const Augmented<T>& in) {
+    return CsrMoments<T, X, I>(x, in);
 }
 
-template <class T>
-constexpr bool lies_in_either(const Dense<T>&) {
+template <class X>
+constexpr bool lies_in_either(const Dense<X>&) {
     return false;
 }
-template <class T, class I>
-constexpr bool lies_in_either(const Csr<T, I>&) {
+template <class X, class I>
+constexpr bool lies_in_either(const Csr<X, I>&) {
     return true;
 }
 
-// out: size x size, both triangles.
+// products: (columns + 1) x size, of (x, 1) with (x, y, 1); squares: those of the targets.
 template <class T, class Source>
-void moments(const Source& x, const Augmented<T>& in, double* out, const Run& run) {
-    const Index q = in.size(), stride = in.stride();
+void moments(const Source& x, const Augmented<T>& in, double* products, double* squares, const Run& run) {
+    const Index q = in.size(), p = in.cols, stride = in.stride();
     const auto sums = fold(
-        in.plan(double(x.rows()) * double(q) * double(q) / 2), run,
-        [&] { return std::make_unique<VectorSum<double>>(q * stride); }, [&] { return moments_worker(x, in); });
+        in.plan(double(x.rows()) * double(p) * (double(p) / 2 + double(in.y.cols))), run,
+        [&] { return std::make_unique<VectorSum<double>>(in.sums()); }, [&] { return moments_worker(x, in); });
     const double* s = sums->values.get();
-    for (Index i = 0; i < q; ++i)
-        for (Index j = i; j < q; ++j) {
-            const bool either = lies_in_either<T>(x) && i < j && j < in.cols;
-            out[i * q + j] = out[j * q + i] = s[i * stride + j] + (either ? s[j * stride + i] : 0);
+    for (Index i = 0; i < p; ++i) {
+        for (Index j = i; j < p; ++j) {
+            const bool either = lies_in_either(x) && i < j;
+            products[i * q + j] = products[j * q + i] = s[i * stride + j] + (either ? s[j * stride + i] : 0);
         }
+        std::copy_n(s + i * stride + p, q - p, products + i * q + p);
+        products[p * q + i] = s[i * stride + q - 1];
+    }
+    std::copy_n(s + p * stride + p, q - p, products + p * q + p);
+    std::copy_n(s + (p + 1) * stride + p, in.y.cols, squares);
 }
 
 }  // namespace gramfold

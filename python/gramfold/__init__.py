@@ -1,87 +1,32 @@
-"""gramfold: matrix factorisation at the speed of the hardware."""
+"""gramfold: matrix factorisation at the speed of the hardware.
 
-import sys
+What is public is imported when the first name is asked for: `gramfold --help` asks for none.
+"""
+
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from . import datasets, plot
-from .accelerate import accelerate
-from .accelerate.twins import from_sklearn
-from .coding.bases import OrthoBasis
-from .coding.certificate import Certificate, certify
-from .coding.coherence import babel_function, coherence_report, mutual_coherence, welch_bound
-from .coding.encode import encode
-from .coding.sparse_coder import SparseCoder
-from .coding.sparse_encode import sparse_encode
-from .dictionary.estimator import DictionaryLearning
-from .dictionary.minibatch import MiniBatchDictionaryLearning
-from .fit.blocks import Blocks, blocks
-from .fit.checkpoint import checkpoint
-from .fit.config import show_config
-from .fit.progress import IterationInfo, progress
-from .images import patches, restore
-from .io.load import load
-from .io.save import save
-from .kmeans.estimator import KMeans
-from .kmeans.minibatch import MiniBatchKMeans
-from .kmeans.seeding import kmeans_plusplus
-from .mixture.gaussian import GaussianMixture
-from .mixture.poisson import PoissonMixture
-from .nmf.estimator import NMF, non_negative_factorization
-from .nmf.minibatch import MiniBatchNMF
-from .pca.estimator import PCA
-from .pca.incremental import IncrementalPCA
-from .pca.truncated_svd import TruncatedSVD
-from .ridge.estimator import Ridge
-from .ridge.least_norm import least_norm
-from .ridge.path import ridge_path
-from .rpca.estimator import RobustPCA
-from .rpca.online import OnlineRobustPCA
-from .skops_types import SKOPS_TYPES
+from .accelerate import accelerate as accelerate  # now: later, the room of this name would take its place
 
 __version__ = version("gramfold")
-sys.modules.update({f"{__name__}.patches": patches, f"{__name__}.restore": restore})  # public by these names
-__all__ = [
-    "NMF",
-    "PCA",
-    "SKOPS_TYPES",
-    "Blocks",
-    "Certificate",
-    "DictionaryLearning",
-    "GaussianMixture",
-    "IncrementalPCA",
-    "IterationInfo",
-    "KMeans",
-    "MiniBatchDictionaryLearning",
-    "MiniBatchKMeans",
-    "MiniBatchNMF",
-    "OnlineRobustPCA",
-    "OrthoBasis",
-    "PoissonMixture",
-    "Ridge",
-    "RobustPCA",
-    "SparseCoder",
-    "TruncatedSVD",
-    "accelerate",
-    "babel_function",
-    "blocks",
-    "certify",
-    "checkpoint",
-    "coherence_report",
-    "datasets",
-    "encode",
-    "from_sklearn",
-    "kmeans_plusplus",
-    "least_norm",
-    "load",
-    "mutual_coherence",
-    "non_negative_factorization",
-    "patches",
-    "plot",
-    "progress",
-    "restore",
-    "ridge_path",
-    "save",
-    "show_config",
-    "sparse_encode",
-    "welch_bound",
-]
+
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Give a room, or what is public."""
+        try:
+            return import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+        public = vars(import_module(".public", __name__))
+        if name not in public or (name.startswith("__") and name != "__all__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals().setdefault(name, public[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module(".public", __name__).__all__})

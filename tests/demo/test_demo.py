@@ -197,4 +197,7 @@ def test_wrong_arguments_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2
-    assert "usage: gramfold" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("gramfold")
+    assert said.endswith("--help lists the options\n")
+    assert said.count("\n") == 1

@@ -141,3 +141,16 @@ def test_passes_are_picklable(sparse):
     assert_allclose(run(gram.squared_error, x, atoms, {"codes": codes}), np.sum((dense - codes @ atoms) ** 2))
     assert_allclose(passes[filled.image][1]["out"], dense @ atoms.T)
     assert_allclose(run(filled.image_back, x, None, {"factor": right}), dense.T @ right)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_a_fit_so_good_that_the_error_comes_from_the_rows_is_the_same_in_a_file(dtype, tmp_path):
+    X = (9 * planted(500, m=12, k=3)[0]).astype(dtype)
+    np.save(tmp_path / "x.npy", X)
+    given = {"n_components": 6, "alpha": 1e-3, "max_iter": 4, "tol": 0, "random_state": 0}
+    whole = gf.DictionaryLearning(**given).fit(X.astype(np.float32))
+    for place in (X, str(tmp_path / "x.npy")):
+        model = gf.DictionaryLearning(**given).fit(place)
+        assert_array_equal(model.components_, whole.components_)
+        assert_array_equal(model.error_, whole.error_)
+    assert whole.error_[-1] < gram.CANCELLED["float32"] * np.square(X, dtype=float).sum() / 2

@@ -41,8 +41,8 @@ def signed_x(shape, nonneg, k=3):
 
 def last_iterates(X, W, H, k, **options):
     """W, H, n_iter of the last iteration, before W is solved once more."""
-    _, _, W, n_iter, H, _, _ = gf.NMF(k, **options)._factorise(X, W, H, None)
-    return W, H.T, n_iter
+    best = gf.NMF(k, **options)._factorise(X, W, H, None, None)[2]
+    return best.W, best.H.T, best.n_iter
 
 
 def both(X, k, **options):

@@ -121,7 +121,7 @@ def test_float32_data_give_the_coefficients_nearest_to_their_solution():
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("condition", [1.0, 1e2, 1e4])
-def test_one_read_beside_that_of_the_moments_certifies(monkeypatch, condition, form, dtype):
+def test_at_most_one_read_beside_that_of_the_moments_certifies(monkeypatch, condition, form, dtype):
     rng = np.random.default_rng(0)
     mixed = np.eye(8) if condition == 1 else rng.standard_normal((8, 8))
     X = (rng.standard_normal((600, 8)) * np.geomspace(1, condition, 8) @ mixed + 3).astype(dtype)
@@ -135,7 +135,7 @@ def test_one_read_beside_that_of_the_moments_certifies(monkeypatch, condition, f
     monkeypatch.setattr(CentredRows, "misfit", counted)
     model, exact = gf.Ridge(0.5).fit(form(X), Y), Exact(X, Y, 0.5)
     if condition == 1:
-        assert len(reads) == 1
+        assert not reads  # sums in double are as exact as one
     assert exact.error(model) < (1e-7 if dtype == np.float32 else 1e-11)
     room = 1e-17 * exact.best.astype(float)  # of long double
     assert (exact.above(model) <= model.duality_gap_ * (1 + 1e-6) + room).all()
@@ -189,6 +189,8 @@ def test_many_nonnegative_coefficients_are_the_nnls_solution(rank):
 
 def test_an_iteration_that_rounding_ends_says_so():
     X, y, _ = far_away(1e3, 1, np.float32)
+    rng = np.random.default_rng(0)
+    X = np.hstack([X, rng.standard_normal((len(X), 16)).astype(np.float32)])  # so many that sums are float32
     with pytest.warns(ConvergenceWarning, match="sums over float32 are no more exact"):
         model = gf.Ridge(solver="cg", tol=1e-11).fit(X, y)
     assert model.converged_ is False

@@ -13,6 +13,7 @@ from .results import (
     Descended,
     GaussianSums,
     Misfit,
+    Moments,
     Multiplied,
     OwnSwept,
     PoissonSums,
@@ -358,7 +359,7 @@ def moments(
     weights: _Array | None,
     n_threads: int,
     scale: float = 1.0,
-) -> _Double: ...
+) -> Moments: ...
 def misfit(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],

@@ -123,6 +123,13 @@ class GaussianSums(NamedTuple):
     likelihood: float
 
 
+class Moments(NamedTuple):
+    """Products of (X, 1) with (X, Y, 1), and the squares of each target's."""
+
+    products: Double
+    squares: Double
+
+
 class Misfit(NamedTuple):
     """Of residuals R = Y - X B: X'R, the squares of each target's, and their sums."""
 

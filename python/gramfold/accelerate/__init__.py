@@ -6,11 +6,6 @@ import warnings
 from importlib import import_module
 from typing import Any, Self
 
-import sklearn
-
-from .standing import calling, listen, standing
-from .twins import FUNCTIONS, NAMES
-
 TESTED = ("1.6", "1.7", "1.8", "1.9")
 
 
@@ -93,6 +88,11 @@ def accelerate(*names: str) -> Accelerated:
     >>> issubclass(sklearn.decomposition.NMF, gf.NMF)
     False
     """
+    import sklearn
+
+    from .standing import calling, listen, standing
+    from .twins import FUNCTIONS, NAMES
+
     for name in names:
         if name not in NAMES:
             raise ValueError(f"names must be of {', '.join(sorted(NAMES))}, got {name!r}")

@@ -1,11 +1,23 @@
-"""The command `gramfold`: `gramfold demo` and `gramfold info`."""
+"""The command `gramfold`: fits, models and files from a shell, and `gramfold demo`."""
 
-import argparse
+import logging
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
-from ..fit.config import show_config
+from .errors import CONVERGED, FAILED, INTERRUPTED, TERMINATED, USAGE, Terminated, UsageError
+from .families import FAMILIES
+from .parser import parser
+
+MODULES = {
+    **dict.fromkeys(FAMILIES, "fit"), "combine": "combine", "transform": "transform", "info": "about",
+    "convert": "convert", "demo": "demo", "bench": "bench",
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 if an extra is missing or a file cannot be written, with the reason on standard error;
-        130 if interrupted. A wrong argument raises SystemExit(2), as argparse does.
+        0: done, and converged if it was a fit; 1: an error, with the reason in one line on standard error; 2:
+        arguments that do not go together; 3: written, but not converged; 130, 143: interrupted by Ctrl-C or
+        SIGTERM. A wrong argument raises SystemExit(2), as argparse does.
 
     Examples
     --------
@@ -29,57 +42,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
     version: ...
     0
     """
-    command = _parser().parse_args(arguments)
-    if command.name == "info":
-        _info()
-        return 0
+    command = parser().parse_args(arguments)
+    title = f"gramfold {command.name}"
+    before = _on_sigterm()
     try:
-        _demo(command.output, command.threads)
-    except (ImportError, OSError) as error:
-        print(f"gramfold demo: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("gramfold demo: interrupted", file=sys.stderr)
-        return 130
-    return 0
+        with warnings.catch_warnings(), _told(title, getattr(command, "quiet", False)):
+            status = int(import_module(f".{MODULES[command.name]}", __name__).run(command))
+            sys.stdout.flush()
+            return status
+    except KeyboardInterrupt as stop:
+        return _say(title, str(stop) or "interrupted", INTERRUPTED)
+    except Terminated as stop:
+        return _say(title, str(stop) or "interrupted", TERMINATED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - who read it has gone, and Python would say so again
+        return FAILED
+    except Exception as error:
+        if os.environ.get("GRAMFOLD_DEBUG") == "1":
+            raise
+        return _say(title, _reason(error), USAGE if isinstance(error, UsageError) else FAILED)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gramfold", description="Matrix factorisation at the speed of the hardware."
-    )
-    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo",
-        help="learn dictionaries of photographs and faces, beside scikit-learn",
-        description="Learn dictionaries of image patches and of faces and the colours of a photograph, "
-        "write pictures of them and print a table of seconds and objective beside scikit-learn. Takes "
-        "under a minute on two cores; nothing is downloaded. Needs the extra: pip install 'gramfold[demo]'",
-    )
-    demo.add_argument(
-        "-o", "--output", type=Path, default=Path("gramfold-demo"), metavar="DIR",
-        help="folder for the pictures, made if need be (default: %(default)s)",
-    )  # fmt: skip
-    demo.add_argument(
-        "--threads", type=_threads, metavar="N",
-        help="threads for both libraries (default: what gramfold info shows)",
-    )  # fmt: skip
-    commands.add_parser("info", help="show version, instruction set, compiler and threads")
-    return parser
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory; --memory bounds what is read at a time ({error})"
+    said = " ".join(str(error).split()) or "failed"
+    if isinstance(error, OSError | ValueError | TypeError | ImportError):
+        return said
+    return f"{type(error).__name__}: {said}; GRAMFOLD_DEBUG=1 shows where"
 
 
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
+@contextmanager
+def _told(title: str, quiet: bool) -> Iterator[None]:
+    """Have warnings and log lines go to standard error, each in one line, or nowhere."""
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        if not quiet:
+            _say(title, message)
+
+    warnings.showwarning = show
+    handler, logger = logging.StreamHandler(), logging.getLogger("gramfold")
+    handler.setFormatter(logging.Formatter(f"{title}: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.NOTSET)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
-def _demo(folder: Path, n_threads: int | None) -> None:
-    from ..demo.run import run
+def _say(title: str, message: Any, status: int = CONVERGED) -> int:
+    """Say something in one line, and give the exit status."""
+    print(f"{title}: {' '.join(str(message).split())}", file=sys.stderr)
+    return status
 
-    run(folder, n_threads=n_threads)
 
+def _on_sigterm() -> Any:
+    """Have SIGTERM end commands as Ctrl-C does; gives what handled it before, None where it stays so."""
 
-def _info() -> None:
-    for key, value in show_config().items():
-        print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    try:
+        return (
+            signal.signal(signal.SIGTERM, end) if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL else None
+        )
+    except ValueError:  # not the main thread
+        return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import NMF as PeerNMF
 
 from ..fit.progress import IterationInfo
-from ..nmf.estimator import non_negative_factorization
+from ..nmf.function import non_negative_factorization
 
 Array = NDArray[Any]
 

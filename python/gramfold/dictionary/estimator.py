@@ -1,5 +1,6 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
+import time
 from typing import Any, Self
 
 import numpy as np
@@ -8,9 +9,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ..coding.coder import Coder
-from ..fit.arguments import Seed, choice, effective_threads
+from ..fit.arguments import Seed, choice, effective_threads, whole
 from ..fit.callbacks import fit_task, told
-from ..fit.checkpoint import kept_by, resumable
+from ..fit.checkpoint import Runs, kept_by, resumable
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.out import rows_to_file
@@ -19,9 +20,9 @@ from ..fold.observe import observe
 from ..fold.observed import Observed
 from ..fold.source import Source
 from .algorithms import ALL_CODERS, RESIDUAL, fitting, make_steps
-from .atoms import AtomRule, read_matrix
+from .atoms import AtomRule, held, read_matrix, some_rows
 from .base import BaseDictionaryLearning
-from .iterate import iterate
+from .iterate import Learned, learn
 
 
 class DictionaryLearning(BaseDictionaryLearning):
@@ -58,6 +59,9 @@ class DictionaryLearning(BaseDictionaryLearning):
         reaches the same minimiser from any; 'omp' and 'ols' have no use for it.
     dict_init : array-like of shape (n_components, n_features), optional
         Atoms to start from, longer ones brought to norm 1. Default: right singular vectors of X, then rows.
+    n_init : int, default=1
+        Starts, of which the result with the lowest objective is kept; those after the first are random rows
+        of X. `max_time` is that of all together.
     callback : callable, optional
         Called with an `IterationInfo` after every iteration; True stops the fit. `kkt` is the relative
         change of the atoms.
@@ -132,6 +136,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         transform_max_error: Any = None, transform_tol: float | None = None, output: str = "dense",
         dict_l1: float = 0.0, dict_l2: float = 0.0, unit_ball: bool = True, missing: str = "error",
         warm_start: bool = False, n_threads: int | None = None, max_time: float | None = None,
+        n_init: int = 1,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.alpha = alpha
@@ -163,6 +168,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.max_time = max_time
+        self.n_init = n_init
 
     @resumable
     def fit(self, X: Any, y: Any = None, mask: Any = None) -> Self:
@@ -181,24 +187,36 @@ class DictionaryLearning(BaseDictionaryLearning):
         ValueError
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
+        begun = time.perf_counter()
         with fit_task(self, X, y):
             warm = bool(self.warm_start) and hasattr(self, "components_")
             x = self._given(X, mask, reset=not warm)
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
-            steps = make_steps(
-                self.fit_algorithm, x, coder, rule, rng, max_error=self.transform_max_error,
-                start=self._start_codes(x, len(atoms), warm),
-            )  # fmt: skip
-            steps.faulty = getattr(self, "_faulty", None) if warm else None
-            with Monitor(
-                self.max_iter, int(self.verbose), told(self), self.max_time, kept=kept_by(self)
-            ) as monitor:
-                self.converged_ = iterate(steps, atoms, monitor, self.max_iter, float(self.tol))
-            self.components_, self._rng = atoms, rng
-            self._codes, self._faulty = steps.codes, steps.faulty
-            self.history_, self.n_iter_ = monitor.history, len(monitor.rows)
+            kept = kept_by(self)
+            runs = Runs(kept, self._starts(warm), rng)
+            for run in runs:
+                if run:
+                    atoms = held(some_rows(x, len(atoms), rule, rng), x, rule, rng)
+                steps = make_steps(
+                    self.fit_algorithm, x, coder, rule, rng, max_error=self.transform_max_error,
+                    start=None if run else self._start_codes(x, len(atoms), warm),
+                )  # fmt: skip
+                steps.faulty = getattr(self, "_faulty", None) if warm else None
+                with Monitor(
+                    self.max_iter, int(self.verbose), told(self), self.max_time, begun=begun, kept=kept
+                ) as monitor:
+                    found = learn(steps, atoms, monitor, self.max_iter, float(self.tol))
+                if runs.best is None or found.objective < runs.best.objective:
+                    runs.best = found
+                if monitor.stopped:
+                    break
+            best: Learned = runs.best
+            self.components_, self._rng = best.atoms, rng
+            self._codes, self._faulty = best.codes, best.faulty
+            self.history_, self.converged_ = best.history, best.converged
             self.error_ = self.history_["objective"]
+            self.n_iter_ = len(self.error_)
             if not self.converged_ and self.tol > 0 and 0 < self.n_iter_ == self.max_iter:
                 warn(
                     f"Maximum number of iterations {self.max_iter} reached before convergence",
@@ -234,6 +252,11 @@ class DictionaryLearning(BaseDictionaryLearning):
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
         coder, rule = super()._check_parameters(n_features)
+        if whole(self.n_init, "n_init") > 1 and self.transform_max_error is not None:
+            raise ValueError(
+                f"n_init={self.n_init} keeps the result of the lowest objective, which says nothing where "
+                "rows are coded to transform_max_error: set n_init=1"
+            )
         return fitting(self.fit_algorithm, coder, rule, self.missing)
 
     def _start_codes(self, x: Source | Observed, k: int, warm: bool) -> Any:
@@ -249,6 +272,17 @@ class DictionaryLearning(BaseDictionaryLearning):
         if self.code_init is None or self.dict_init is None:
             return None
         return read_matrix(self.code_init, "code_init", (x.rows, k), x.dtype)
+
+    def _starts(self, warm: bool) -> int:
+        """How many starts to try: of one that is given only that."""
+        if warm or self.dict_init is None or self.n_init == 1:
+            return 1 if warm else self.n_init
+        warn(
+            f"dict_init is one start: performing only that in {type(self).__name__} instead of "
+            f"n_init={self.n_init}",
+            RuntimeWarning,
+        )
+        return 1
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

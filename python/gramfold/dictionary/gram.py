@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 
 from .._core import kernels
 from ..coding.codes import Coded
-from ..fit.floats import name_of
+from ..fit.floats import name_of, stored
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use
@@ -89,9 +89,9 @@ def squared_error(rows: Source, shared: Array, state: State) -> float:
     total, most = 0.0, max(1, 2**18 // max(1, rows.cols))
     for some in gen_batches(rows.rows, most):
         x, codes = rows.x[some], parts(state["codes"][some])
-        x = x.toarray() if rows.sparse else x
+        x = x.toarray() if rows.sparse else stored(x)
         errors = kernels.residual(
-            x=x, weights=None, codes=codes, atoms=shared, out=np.empty(x.shape, x.dtype),
+            x=x, weights=None, codes=codes, atoms=shared, out=np.empty(x.shape, rows.dtype),
             n_threads=rows.n_threads,
         )  # fmt: skip
         total += float(errors.sum())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..coding.coder import Coder
 from ..fit.checkpoint import restore, state_of
-from ..fit.monitor import Monitor
+from ..fit.monitor import History, Monitor
 from ..fold.source import Array
 from .atoms import AtomRule, size_of, some_rows
 from .codes import Flags, without
@@ -78,6 +78,25 @@ class Reached(NamedTuple):
     atoms: Array
     codes: Any
     faulty: Flags | None
+
+
+class Learned(NamedTuple):
+    """What a run gives: `codes` and `faulty` as `Steps` has them."""
+
+    objective: float
+    atoms: Array
+    codes: Any
+    faulty: Flags | None
+    converged: bool
+    history: History
+
+
+def learn(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: float) -> Learned:
+    """Iterate from atoms, which are overwritten."""
+    converged = iterate(steps, atoms, monitor, max_iter, tol)
+    history = monitor.history
+    least = float(history["objective"].min(initial=np.inf))
+    return Learned(least, atoms, steps.codes, steps.faulty, converged, history)
 
 
 def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: float) -> bool:

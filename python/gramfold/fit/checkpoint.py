@@ -1,11 +1,10 @@
 """Checkpoints: what a fit holds between two iterations, as a file, so that another process can go on from it.
 
 A loop gives its state to `Monitor.keep` at the end of an iteration, and takes it from `Monitor.state` at its
-start. Everything else is done here and in `keep`, whose files checkpoints are.
+start. Everything else is done here, in `kept.py` and in the room `keep`, whose files checkpoints are.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
@@ -15,17 +14,12 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from .. import _core
-from ..keep.atomic import remove_parts
-from ..keep.layout import VERSION, read, write
-from ..keep.reader import Reader
-from ..keep.writer import Writer
 from .arguments import flag, real
 from .callbacks import FITTING
 from .fingerprint import data_marks, parameter_marks
+from .kept import Kept
 from .warn import warn
 
-SHARE = 50  # of the time, what writing may take
 Result = TypeVar("Result")
 KEYWORDS = [
     Parameter(name, Parameter.KEYWORD_ONLY, default=default)
@@ -63,7 +57,9 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
 
     For models that iterate: NMF, KMeans, the mixtures, RobustPCA, dictionary learning and their mini-batch
     forms. ``fit(X, checkpoint=path, checkpoint_every=60.0, resume=True)`` does the same. A fit that goes on
-    ends with the bits of one that was never stopped, on such a machine. The file stays when a fit has ended.
+    ends with the bits of one that was never stopped, on such a machine. The file stays when a fit has ended;
+    one that `max_iter` or `max_time` ended goes on from there if they are raised. Ctrl-C and SIGTERM wait
+    until the iteration is done and the file written; a second one does not.
 
     Parameters
     ----------
@@ -74,8 +70,8 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
         every iteration.
     resume : bool, default=True
         Whether to go on from the file, if there is one. It must be of a fit of the same class, with the same
-        parameters, but those without effect on the result such as `n_threads`, and to the same data, of
-        which some rows are compared.
+        parameters, but `max_iter` and those without effect on the result such as `n_threads`, and to the
+        same data, of which some rows are compared.
 
     Returns
     -------
@@ -106,77 +102,6 @@ def checkpoint(path: str | os.PathLike[str], *, every: float = 60.0, resume: boo
     return Checkpoint(path, every, resume)
 
 
-class Kept:
-    """The checkpoint of one fit.
-
-    Attributes
-    ----------
-    outer : dict
-        What is written beside the state of a loop: that of the loop around it.
-    state : dict or None
-        What to go on from, until it was taken.
-    """
-
-    def __init__(self, place: Checkpoint, about: dict[str, Any]) -> None:
-        if not place.path.parent.is_dir():
-            raise FileNotFoundError(
-                f"there is no folder {place.path.parent} for the checkpoint {place.path.name}"
-            )
-        self.place, self.about, self.outer = place, about, dict[str, Any]()
-        self.state = self._read() if place.resume and place.path.exists() else None
-        remove_parts(place.path)  # of a process that was killed
-        self._next = time.perf_counter() + place.every
-
-    def take(self) -> dict[str, Any] | None:
-        """Give the state to go on from; None if there is none, or it was taken."""
-        state, self.state = self.state, None
-        return state
-
-    def due(self) -> bool:
-        """Whether it is time to write."""
-        return time.perf_counter() >= self._next
-
-    def write(self, state: dict[str, Any]) -> None:
-        """Write the state of a loop."""
-        begun, writer = time.perf_counter(), Writer()
-        node = writer(self.outer | state, "state")
-        try:
-            write(self.place.path, {"checkpoint": {**self.about, "state": node}}, writer.arrays)
-        except OSError as error:
-            warn(f"the fit goes on, but no checkpoint was written: {error}", UserWarning)
-        now = time.perf_counter()
-        self._next = now + (max(self.place.every, SHARE * (now - begun)) if self.place.every else 0)
-
-    def _read(self) -> dict[str, Any]:
-        path = self.place.path
-        described, arrays = read(path)
-        kept = described.get("checkpoint")
-        if not isinstance(kept, dict):
-            raise ValueError(f"{path} is no checkpoint; to write one in its place pass resume=False")
-        self._compare(described.get("gramfold"), VERSION, "of gramfold")
-        self._compare(kept["class"], self.about["class"], "of")
-        for what in ("parameters", "data"):
-            for name in {**self.about[what], **kept[what]}:
-                self._compare(kept[what].get(name), self.about[what].get(name), f"of a fit with {name}")
-        if described["level"] != _core.level:
-            warn(
-                f"{path} was written at level {described['level']} and the fit goes on at {_core.level}: its "
-                "result may differ in the last bits",
-                UserWarning,
-            )
-        return Reader(arrays)(kept["state"])
-
-    def _compare(self, kept: Any, now: Any, what: str) -> None:
-        if kept == now:
-            return
-        shown, here = (one["is"] if isinstance(one, dict) else one for one in (kept, now))
-        different = f", not {here}" if shown != here else " too, but another one"
-        raise ValueError(
-            f"{self.place.path} is a checkpoint {what} {shown}{different}: set it as it was, or begin anew "
-            "with another file, or with resume=False"
-        )
-
-
 class Runs:
     """Several runs from different starts, of which the best is kept; iterate for their numbers.
 
@@ -199,13 +124,14 @@ class Runs:
         state = None if kept is None else kept.state
         self._runs: range = range(count)
         if state is not None:
-            self._runs, self.best = range(state["run"], count), state["best"]
-            rng.set_state(state["rng"].get_state())
+            runs = state["runs"]
+            self._runs, self.best = range(runs["run"], count), runs["best"]
+            rng.set_state(runs["rng"].get_state())
 
     def __iter__(self) -> Iterator[int]:
         for run in self._runs:
             if self.kept is not None:
-                self.kept.outer = {"run": run, "best": self.best, "rng": self.rng}
+                self.kept.outer = {"runs": {"run": run, "best": self.best, "rng": self.rng}}
             yield run
 
 
@@ -236,7 +162,8 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
             return fit(self, *args, **given)
         finally:
             PENDING.reset(token)
-            vars(self).pop("_kept", None)
+            if (held := vars(self).pop("_kept", None)) is not None:
+                held.signals.hand_on()
 
     parameters = [*taken.parameters.values(), *KEYWORDS]
     kept.__signature__ = taken.replace(parameters=parameters)  # type: ignore[attr-defined]

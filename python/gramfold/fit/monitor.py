@@ -11,7 +11,7 @@ import numpy as np
 from .progress import IterationInfo
 
 if TYPE_CHECKING:
-    from .checkpoint import Kept
+    from .kept import Kept
 
 logger = logging.getLogger("gramfold")
 
@@ -56,6 +56,8 @@ class Monitor:
         What the objectives to come are counted in; 1 unless set.
     state : dict or None
         What an earlier process gave to `keep`, to go on from; until an iteration is recorded.
+    stopped : bool
+        Whether the callback or the time limit has stopped the fit.
     """
 
     def __init__(
@@ -69,9 +71,11 @@ class Monitor:
         self.every, self.objective = every, objective
         self.called, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []
+        self.stopped = False
         self.kept, self.state = kept, None if kept is None else kept.take()
         if self.state is not None:
             self.rows = [tuple(row) for row in self.state["history"].tolist()]
+            self._check_limit()
         self.begun = self.called - (self.rows[-1][2] if self.rows else 0.0)
 
     def __enter__(self) -> "Monitor":
@@ -100,16 +104,37 @@ class Monitor:
         iteration = len(self.rows)
         if iteration % self.every == 0:
             self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
-        stop = False
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
-            stop = bool(self.callback(info))
-        return stop or bool(self.max_time is not None and now - self.called >= self.max_time)
+            self.stopped = bool(self.callback(info))
+        self.stopped |= self.max_time is not None and now - self.called >= self.max_time
+        return self.stopped
 
     def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""
-        if self.kept is not None and self.kept.due():
+        if self.kept is None:
+            return
+        if self.kept.due() or self._ends_next():
             self.kept.write({"history": np.array(self.rows).reshape(-1, 3), **state(), **more})
+        self.kept.signals.hold()
+
+    def _ends_next(self) -> bool:
+        """Whether the next iteration will be the last: what another limit lets go on goes on from here."""
+        if len(self.rows) + 1 == self.max_iter:
+            return True
+        if self.max_time is None:
+            return False
+        ends = self.rows[-1][2] + self.begun
+        taken = self.rows[-1][2] - (self.rows[-2][2] if len(self.rows) > 1 else 0.0)
+        return ends + taken >= self.called + self.max_time
+
+    def _check_limit(self) -> None:
+        assert self.kept is not None
+        if self.max_iter is not None and len(self.rows) >= self.max_iter and not self.kept.same_limit:
+            raise ValueError(
+                f"{self.kept.place.path} is a checkpoint of a fit after {len(self.rows)} iterations: raise "
+                "max_iter, or begin anew with another file, or with resume=False"
+            )
 
     @property
     def history(self) -> History:

@@ -169,7 +169,7 @@ def on_disk(
     """
     file, dtype = OpenFile(path), np.dtype(dtype)
     if strides is None:
-        strides = tuple(int(s) for s in np.cumprod([dtype.itemsize, *shape[:0:-1]])[::-1])
+        strides = tuple(int(s) for s in np.cumprod([dtype.itemsize, *shape[:0:-1]])[::-1][: len(shape)])
     reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
     if 0 in shape:
         return np.empty(shape, dtype)

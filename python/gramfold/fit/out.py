@@ -38,6 +38,8 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
         _check_path(path, X)
 
         def some(at: slice, rows: Any) -> Any:
+            if getattr(X, "header", None) is not None:
+                rows = Blocks([rows], X.header)
             found = method(
                 self, rows, *(part_of(a, at, X.shape[0]) for a in rest),
                 **{name: part_of(a, at, X.shape[0]) for name, a in named.items()},
@@ -46,7 +48,7 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
                 raise TypeError(f"out={path!r} takes arrays, but {method.__name__} gives sparse rows")
             return np.asarray(found)
 
-        write_npy(path, (some(at, rows) for at, rows in _blocks(X)), X.shape[0], "out")
+        write_npy(path, (some(at, rows) for at, rows in row_blocks(X)), X.shape[0], "out")
         return np.load(path, mmap_mode="r")
 
     return run
@@ -68,11 +70,12 @@ def _check_path(path: str, X: Any) -> None:
         raise ValueError(f"out={path!r} is the file of X")
 
 
-def _blocks(X: Any) -> Iterator[tuple[slice, Any]]:
+def row_blocks(X: Any) -> Iterator[tuple[slice, Any]]:
+    """Yield rows of an array, a sparse matrix or Blocks, and which they are, some at a time."""
     if isinstance(X, Blocks):
         start = 0
         for part in X.parts:
-            for at, rows in _blocks(part) if part.shape[0] or X.shape[0] == 0 else ():
+            for at, rows in row_blocks(part) if part.shape[0] or X.shape[0] == 0 else ():
                 yield slice(start + at.start, start + at.stop), rows
             start += part.shape[0]
         return

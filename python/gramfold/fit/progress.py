@@ -53,11 +53,14 @@ class ProgressBar:
         if self._bar is None:
             tqdm = require("tqdm.auto", extra="progress").tqdm
             self._bar = tqdm(**{"total": info.max_iter, **self.tqdm_kwargs})
-        values = {"objective": f"{info.objective:.6g}", "kkt": f"{info.kkt:.1e}"}
-        self._bar.set_postfix(values, refresh=False)
+        self._bar.set_postfix(self.values(info), refresh=False)
         self._bar.update(info.iteration - self._bar.n)
         if info.iteration == info.max_iter:
             self.close()
+
+    def values(self, info: IterationInfo) -> dict[str, str]:
+        """What is shown behind the bar."""
+        return {"objective": f"{info.objective:.6g}", "kkt": f"{info.kkt:.1e}"}
 
     def close(self) -> None:
         """End the bar, full: a fit that converged early needed no more than it did."""

@@ -1,13 +1,13 @@
 """A dense X of which some entries are not observed, or weigh more than others."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.cached import cached_property
 from ..fit.floats import as_floats, finite, stored
 from ..linalg.powers import times_power
 from .source import Array, Source, aligned

@@ -1,13 +1,13 @@
 """Segments of rows of which something is observed."""
 
 from collections.abc import Callable
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..fit.blocks import mapped
+from ..fit.cached import cached_property
 from ..io.parts import Parts
 from .columns import Columns, gathered_columns
 from .engine import added, each
@@ -52,12 +52,12 @@ class ObservedSegments(Observed):
         return [slice(int(a), int(b)) for a, b in pairwise(self.starts)]
 
     @cached_property
-    def x(self) -> Array:  # type: ignore[override]
+    def x(self) -> Array:
         """All rows in one array: a copy."""
         return gathered_columns(self, slice(0, self.cols), self.dtype)
 
     @cached_property
-    def weights(self) -> Array | None:  # type: ignore[override]
+    def weights(self) -> Array | None:
         """The weights of all rows: a copy; None if all are 1."""
         return self._gathered(slice(0, self.cols))[1]
 

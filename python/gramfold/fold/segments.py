@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
+from ..fit.cached import cached_property
 from ..io.parts import Parts
 from . import cluster
 from .columns import Columns, gathered_columns

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
+from ..fit.cached import cached_property
 from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
 from ..fit.missing import about_nan
 from ..fit.on_disk import in_file

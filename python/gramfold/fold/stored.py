@@ -1,12 +1,12 @@
 """A sparse X of which the stored entries are what is observed, without the memory of all entries."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..fit.blocks import Blocks
+from ..fit.cached import cached_property
 from .engine import added, each
 from .observed import Counted
 from .observed_segments import counted_segments

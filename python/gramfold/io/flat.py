@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .._core import kernels
 from ..fit.floats import as_floats, csr_on_disk, float_of
 from ..fit.on_disk import in_file, loaded, on_disk
+from .grids import Csr
+from .place import Place
 
 Array = NDArray[Any]
 
@@ -46,7 +48,7 @@ def _header(version: tuple[int, int]) -> Callable[[Any], tuple[tuple[int, ...], 
 
 
 def npz(path: str | os.PathLike[str], name: str | None = None) -> Any:
-    """The array of an .npz file, the one with that name if there are several, or its CSR matrix.
+    """The array of an .npz file, the one with that name if there are several, or its CSR matrix or a reader.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def npz(path: str | os.PathLike[str], name: str | None = None) -> Any:
         if form not in ("", "csr"):
             raise ValueError(f"{os.fspath(path)} holds a {form} matrix: save it as CSR")
         parts = {part: _member(path, members[part]) for part in ("data", "indices", "indptr", "shape")}
+        if not parts["indices"].flags.aligned:  # which kernels ask for
+            return Csr(Place(_Arrays, os.path.abspath(path), ""))
         return csr(parts["data"], parts["indices"], parts["indptr"], loaded(parts["shape"]), os.fspath(path))
     if name is None and len(members) == 1:
         name = next(iter(members))
@@ -72,6 +76,29 @@ def npz(path: str | os.PathLike[str], name: str | None = None) -> Any:
             f"{os.fspath(path)} has the arrays {', '.join(sorted(members))}, not {name!r}: name one"
         )
     return _member(path, members[name])
+
+
+class _Arrays:
+    """The arrays of a CSR matrix in an .npz file, where columns begin at an odd byte, as SciPy writes it."""
+
+    def __init__(self, path: str, name: str) -> None:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+        self._parts = {info.filename.removesuffix(".npy"): _member(path, info) for info in infos}
+        self.attrs = {"shape": loaded(self._parts["shape"])}
+
+    def __getitem__(self, name: str) -> "_Read":
+        return _Read(self._parts[name])
+
+
+class _Read:
+    """An array in a file, of which slices are read."""
+
+    def __init__(self, array: Array) -> None:
+        self._array, self.dtype = array, array.dtype
+
+    def __getitem__(self, at: slice) -> Array:
+        return np.asarray(loaded(self._array[at]))
 
 
 def _member(path: str | os.PathLike[str], info: zipfile.ZipInfo) -> Array:

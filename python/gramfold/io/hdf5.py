@@ -36,7 +36,7 @@ def _flat(found: Any) -> Any:
     if not is_csr(found):
         return None if hasattr(found, "keys") or found.ndim != 2 else hdf5(found)
     data, indices = hdf5(found["data"]), hdf5(found["indices"])
-    if data is None or indices is None:
+    if data is None or indices is None or not indices.flags.aligned:
         return None
     name = f"{found.file.filename}::{found.name.strip('/')}"
     return csr(data, indices, found["indptr"][:], found.attrs["shape"], name)

@@ -128,7 +128,7 @@ class Parts:
             return rows
 
         self.check()
-        ahead, spans = _Ahead(read, order), self.spans
+        ahead, spans = Ahead(read, order), self.spans
         try:
             for i in order:
                 yield self._changed(ahead.next(), spans[i])
@@ -181,7 +181,7 @@ class _Later:
             self.change.looked_at([slice(at.start + self.start, at.stop + self.start) for at in spans])
 
 
-class _Ahead:
+class Ahead:
     """Reads one after the other, by a thread that is one ahead and ends with the last."""
 
     def __init__(self, read: Callable[[int], Any], order: Sequence[int]) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .arrow import IPC, PARQUET, Ipc, Parquet, Table, from_dataset
-from .csv import ENDINGS as CSV
-from .csv import Csv
+from .csv import from_text
 from .flat import folder, npy, npz
 from .forward import Calls
 from .hdf5 import ENDINGS as HDF5
@@ -17,6 +16,7 @@ from .hdf5 import from_open as from_hdf5
 from .hdf5 import from_path as hdf5_path
 from .partitions import from_array, from_delayed, from_frame
 from .reader import Indexed, Reader
+from .text import ENDINGS as CSV
 from .zarrs import ENDINGS as ZARR
 from .zarrs import MARKS
 from .zarrs import from_open as from_zarr
@@ -125,7 +125,7 @@ def _by_path(path: str, dataset: str | None) -> Any:
         if os.path.exists(os.path.join(path, "indptr.npy")):
             return folder(path)
         return Parquet(path, _parquet_files(path))
-    for endings, make in ((PARQUET, lambda path: Parquet(path, [path])), (IPC, Ipc), (CSV, Csv)):
+    for endings, make in ((PARQUET, lambda path: Parquet(path, [path])), (IPC, Ipc), (CSV, from_text)):
         if ending in endings:
             return make(path)
     known = ", ".join((*HDF5, *ZARR, *FLAT, *PARQUET, *IPC, *CSV))
@@ -138,6 +138,11 @@ def _ending(path: str) -> str:
         return ".zarr"
     every = sorted((*HDF5, *ZARR, *FLAT, *PARQUET, *IPC, *CSV), key=len, reverse=True)
     return next((ending for ending in every if path.lower().endswith(ending)), "")
+
+
+def known(path: str) -> bool:
+    """Whether a path's ending is that of a file with a matrix."""
+    return bool(_ending(path.partition("::")[0]))
 
 
 def _parquet_files(folder: str) -> list[str]:

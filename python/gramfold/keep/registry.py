@@ -108,8 +108,9 @@ OBJECTS: dict[str, tuple[str, dict[str, str]]] = {
     "Seen": (
         "ridge.seen",
         {
-            "within": "float[a,a]", "means": "float[b,c]", "origin": "float[a]", "n_features": "int",
-            "weight": "float", "centered": "bool", "rounding": "float", "units": "Units",
+            "within": "float[f,o]", "within_squares": "float[t]", "means": "float[k,w]",
+            "origin": "float[o]", "weight": "float", "centered": "bool", "rounding": "float",
+            "units": "Units",
         },
     ),
     "Units": ("ridge.units", {"x": "int", "y": "int", "weight": "int"}),
@@ -123,6 +124,7 @@ STATES = {
     "Trace": "mixture.em", "Plain": "mixture.em", "Squarem": "mixture.em",
     "GaussianParameters": "mixture.gaussian_parameters", "PoissonParameters": "mixture.poisson_model",
     "Numbers": "rpca.numbers", "Steps": "rpca.steps", "Reached": "dictionary.iterate",
+    "Learned": "dictionary.iterate", "Factors": "nmf.start",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """k-means by Lloyd's iteration."""
 
 import time
+from functools import partial, reduce
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,9 @@ from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import Runs, kept_by, resumable
 from ..fit.monitor import Callback, History, Monitor
 from ..fit.warn import warn
+from ..fold.in_step import in_files
+from ..fold.side_by_side import runs_beside
+from ..fold.source import Array, Source
 from .base import BaseKMeans
 from .lloyd import Clustering, Prior, lloyd, mean_variance
 from .rows import checked_weights
@@ -29,7 +33,9 @@ class KMeans(BaseKMeans):
         The start: seeds far from each other, the same in a few passes, random rows, the centroids
         themselves, or ``init(X, n_clusters, random_state=...)`` that gives them.
     n_init : int or 'auto', default='auto'
-        Starts, of which the best result is kept. 'auto' is 10 for 'random' or a callable, else 1.
+        Starts, of which the best result is kept. 'auto' is 10 for 'random' or a callable, else 1. Of X in
+        files they run side by side, and X is read once for all, unless a checkpoint is kept; the callback
+        then hears of them as of one fit, in another thread.
     max_iter : int, default=300
     tol : float, default=1e-4
         The fit has converged when no label changes, or when the squared steps of the centroids add up to at
@@ -156,20 +162,33 @@ class KMeans(BaseKMeans):
         rng = seeded(self.random_state)
         tol = self.tol * mean_variance(x.x) if self.tol else 0.0
         kept = kept_by(self)
+        watch = partial(
+            Monitor, self.max_iter, max_time=self.max_time, begun=begun,
+            objective="inertia and penalty" if prior.ridge else "inertia",
+        )  # fmt: skip
+
+        def run(start: Array, source: Source, monitor: Monitor) -> tuple[Clustering, History]:
+            found = lloyd(x.over(source), weights, mass, start, prior, monitor, self.max_iter, tol)
+            return found, monitor.history
+
         runs = Runs(kept, self._runs(10), rng)
+        if self._n_init > 1 and kept is None and in_files(x.x):
+            starts = [self._start(x, weights, given, rng) for _ in runs]
+            whole, silent = watch(verbose=self.verbose, callback=told(self)), partial(watch, 0)
+            found = runs_beside(x.x, whole, silent, [partial(run, start) for start in starts])
+            best = reduce(lambda old, new: new if better(new[0], old[0]) else old, found)
+            self._warn(best[0], prior)
+            return best
         for _ in runs:
-            with Monitor(
-                self.max_iter, self.verbose, told(self), self.max_time, begun=begun, kept=kept,
-                objective="inertia and penalty" if prior.ridge else "inertia",
-            ) as monitor:  # fmt: skip
+            with watch(verbose=self.verbose, callback=told(self), kept=kept) as monitor:
                 start = given.frozen
                 if monitor.state is None:
                     start = self._start(x, weights, given, rng)
                     monitor.say("Initialization complete")
-                run = lloyd(x, weights, mass, start, prior, monitor, self.max_iter, tol)
-            if runs.best is None or better(run, runs.best[0]):
-                runs.best = run, monitor.history
-            if run.stopped:
+                one = run(start, x.x, monitor)
+            if runs.best is None or better(one[0], runs.best[0]):
+                runs.best = one
+            if monitor.stopped:
                 break
         self._warn(runs.best[0], prior)
         return runs.best

@@ -119,8 +119,10 @@ class MiniBatchKMeans(BaseKMeans):
             X = self._read(X, reset=True)
             weights, mass = checked_weights(sample_weight, X)
             x, given = self._ready(X)
+            n = x.x.rows
+            steps = max(1, self.max_iter * n // min(self.batch_size, n))
             with Monitor(
-                None, self.verbose, told(self), self.max_time, objective="mean inertia", kept=kept_by(self)
+                steps, self.verbose, told(self), self.max_time, objective="mean inertia", kept=kept_by(self)
             ) as monitor:
                 centers = self._run(x, weights, mass, given, monitor)
             self.history_ = monitor.history
@@ -208,7 +210,8 @@ class MiniBatchKMeans(BaseKMeans):
                 monitor.state[name] for name in ("centers", "tally", "progress", "inertia")
             )
             rng.set_state(monitor.state["rng"].get_state())
-        for steps in range(done + 1, max(1, self.max_iter * n // batch) + 1):
+        assert monitor.max_iter is not None
+        for steps in range(done + 1, monitor.max_iter + 1):
             part = x.x.some(drawn(x.x, rng, batch, p, alike=weights is None))
             self._tally, new, inertia = self._tally.step(
                 part, None, 0, centers, prior, self.reassignment_ratio, rng

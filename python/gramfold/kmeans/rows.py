@@ -1,5 +1,6 @@
 """Rows and weights as k-means takes them: in a range that its arithmetic holds, or of norm 1."""
 
+import copy
 import math
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..fit.blocks import Blocks, each_part
 from ..fit.floats import largest
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
-from ..fold.source import Array
+from ..fold.source import Array, Source
 from ..linalg.powers import times_power
 
 # Powers of two between which the largest magnitude may be: the squares of all entries, and of what rounding
@@ -46,6 +47,12 @@ class Rows:
         """Some of the rows."""
         some = source_of(self.given, self.x.n_threads).some(rows).x
         return Rows(some, self.x.n_threads, self.exponent)
+
+    def over(self, x: Source) -> "Rows":
+        """The same rows, to be passed over by another source of them."""
+        found = copy.copy(self)
+        found.x = x
+        return found
 
     @property
     def handed(self) -> Any:

@@ -1,5 +1,6 @@
 """Rows and atoms brought into the range of their dtype by powers of two, which change no digit."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +41,11 @@ class Scale:
 
     def penalty(self, given: Penalty, dtype: np.dtype[Any]) -> Penalty:
         """What the penalties become, for rows of this dtype."""
-        with np.errstate(over="ignore"):
-            l1 = np.ldexp(given.l1, self.x + self.atoms + self.weights)
-            l2 = np.ldexp(given.l2, 2 * self.atoms + self.weights)
-        most = ABSURD[name_of(dtype)]
+        most, l1, l2 = ABSURD[name_of(dtype)], given.l1, given.l2
+        if self.x or self.atoms or self.weights:
+            with np.errstate(over="ignore"):
+                l1 = np.ldexp(l1, self.x + self.atoms + self.weights)
+                l2 = np.ldexp(l2, 2 * self.atoms + self.weights)
         return Penalty(min(float(l1), most), min(float(l2), most), given.nonneg)
 
 
@@ -94,7 +96,7 @@ def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
 def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
     band = BAND[name_of(x.dtype)]
-    largest = max(float(np.abs(atoms).max(initial=0)), np.ldexp(np.sqrt(l2), -band))
+    largest = max(float(np.abs(atoms).max(initial=0)), math.ldexp(math.sqrt(l2), -band))
     weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 
@@ -104,13 +106,13 @@ def _size(x: Source | Observed) -> float:
     if isinstance(x, Source):
         squares = x.squared_norm
         if 1e-300 < squares < np.inf:
-            return float(np.sqrt(squares))
+            return math.sqrt(squares)
     return x.largest
 
 
 def _exponent(size: float, band: int) -> int:
     """What brings `size` near 1 if it is outside the band."""
-    at = int(np.frexp(size)[1]) if size > 0 else 0
+    at = math.frexp(size)[1] if size > 0 else 0
     return 0 if abs(at) <= band else -at
 
 

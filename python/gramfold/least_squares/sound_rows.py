@@ -27,6 +27,7 @@ PENALISED = {"float32": 1e-2, "float64": 1e-3}
 # Conditions may be missed by this share of |f| |x - Fz| (or l1); residuals below that share of |x| are beyond
 # a Gram matrix.
 MISSED, SMALL = {"float32": 1e-4, "float64": 1e-10}, {"float32": 1e-2, "float64": 1e-4}
+NOTHING: NDArray[np.intp] = np.empty(0, np.intp)
 ABOVE = 1e-3  # of its objective a row in float32 may be above the least
 
 
@@ -58,16 +59,18 @@ def mend(
     -------
     codes, how many rows did not end after all, and which rows have changed
     """
-    which = np.arange(codes.shape[0]) if doubtful is None else np.flatnonzero(doubtful)
-    curved = 0.0
-    if gram is not None and which.size:
+    which = NOTHING if doubtful is None else np.flatnonzero(doubtful)
+    curved, rest = 0.0, codes.shape[0] if doubtful is None else which.size
+    if gram is not None and rest:
         singular = rows.penalty.l2 == 0 and len(gram) > rows.x.cols
         curved = _curvature_of_pairs(gram) if singular else _curvature(gram)
         enough = len(gram) * float(np.finfo(codes.dtype).eps) / BELIEVED[name_of(codes.dtype)]
         if not (unconverged or singular) and curved >= enough:
-            which = which[:0]
-    if not which.size:
-        return codes, 0.0, which
+            rest = 0
+    if not rest:
+        return codes, 0.0, NOTHING
+    if doubtful is None:
+        which = np.arange(codes.shape[0])
     changed, better, late = [which[:0]], [], 0
     with np.errstate(all="ignore"):
         for block in rows.blocks(which):

@@ -1,6 +1,6 @@
 """BLAS in one thread, for what is too small for more: on a busy machine threads wait for each other."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 def one_thread(where: bool = True) -> AbstractContextManager[Any]:
     """A block in which BLAS runs in the calling thread alone, or as it did if `where` is False."""
-    block: AbstractContextManager[Any] = _libraries().limit(limits=1 if where else None)
+    block: AbstractContextManager[Any] = _libraries().limit(limits=1) if where else nullcontext()
     return block
 
 

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks
+from ..fit.cached import cached_property
 from ..fold.engine import add, run
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power

@@ -148,7 +148,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             flag(getattr(self, name), name)
         check_reporting(self)
 
-    def _start(self, x: Source | Observed, W: Any, H: Any) -> tuple[Array, Array]:
+    def _start(self, x: Source | Observed, W: Any, H: Any, draws: Seed) -> tuple[Array, Array]:
         """W (n, k) and H (k, m) to start from."""
         if self.init != "custom":
             if W is not None or H is not None:
@@ -158,7 +158,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                     RuntimeWarning,
                 )
             k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
-            return initialize(x, k, self.init, self.random_state, (self.W_nonneg, self.H_nonneg))
+            return initialize(x, k, self.init, draws, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:
             raise ValueError("init='custom' needs both W and H")
         W = self._check_factor(W, "W", x.dtype, self.W_nonneg)

@@ -1,19 +1,21 @@
 """Non-negative matrix factorisation, semi-NMF and plain alternating least squares."""
 
+import time
 from typing import Any, Self
 
 import numpy as np
 
-from ..fit.arguments import Seed, choice, flag, seeded, whole
-from ..fit.callbacks import fit_task, told
+from ..fit.arguments import Seed, choice, flag, whole
+from ..fit.callbacks import fit_task
 from ..fit.checkpoint import kept_by, resumable
-from ..fit.monitor import Callback, Monitor
+from ..fit.monitor import Callback
 from ..fit.warn import warn
 from ..fold.source import Array
 from ..io.recognise import is_collection
-from ..linalg.powers import power_of_two
 from .base import BaseNMF
 from .losses import Loss
+from .runs import Starts
+from .start import Factors
 from .weights import Weighted
 
 
@@ -35,6 +37,11 @@ class NMF(BaseNMF):
     init : {None, 'random', 'nndsvd', 'nndsvda', 'nndsvdar', 'custom'}
         The start. None is 'nndsvda' if n_components <= min(n_samples, n_features) and X >= 0, else
         'random'. 'custom' takes W and H from `fit_transform`, turned into the type of X and not overwritten.
+    n_init : int, default=1
+        Starts, of which the result with the lowest objective is kept. Those after the first are 'random', or
+        'nndsvdar' if that is `init`. `max_time` is that of all together. Of X in files they run side by
+        side, each with factors of its own, and X is read once for all, unless a checkpoint is kept or
+        `shuffle` is True; the callback then hears of them as of one fit, in another thread.
     solver : {'cd', 'hals', 'mu'}, default='cd'
         'cd', also called 'hals': coordinate descent. 'mu': multiplicative updates.
     beta_loss : float or {'frobenius', 'kullback-leibler', 'itakura-saito'}
@@ -117,8 +124,8 @@ class NMF(BaseNMF):
     """
 
     def __init__(
-        self, n_components: int | str | None = "auto", *, init: str | None = None, solver: str = "cd",
-        beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
+        self, n_components: int | str | None = "auto", *, init: str | None = None, n_init: int = 1,
+        solver: str = "cd", beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
         random_state: Seed = None, alpha_W: float = 0.0, alpha_H: float | str = "same",
         l1_ratio: float = 0.0, verbose: int = 0, shuffle: bool = False, W_nonneg: bool = True,
         H_nonneg: bool = True, max_sweeps: int | None = None, extrapolate: bool = True,
@@ -127,6 +134,7 @@ class NMF(BaseNMF):
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.init = init
+        self.n_init = n_init
         self.solver = solver
         self.beta_loss = beta_loss
         self.tol = tol
@@ -186,45 +194,33 @@ class NMF(BaseNMF):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with fit_task(self, X, y):
-            loss, weighted, W, n_iter, H, converged, monitor = self._factorise(X, W, H, mask, sample_weight)
-            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(H, W)
+            loss, weighted, best = self._factorise(X, W, H, mask, sample_weight)
+            W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(best.H, best.W)
             self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
-            W = loss.encode(H) if weighted else W
-            self.components_ = np.ascontiguousarray(H.T)
+            W = loss.encode(best.H) if weighted else W
+            self.components_ = np.ascontiguousarray(best.H.T)
             self.n_components_ = len(self.components_)
-            self.n_iter_, self.converged_, self.history_ = n_iter, converged, monitor.history
+            self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, best.history
         return self.transform(X, mask) if is_collection(X) else W
 
     def _factorise(
-        self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any = None
-    ) -> tuple[Loss, Weighted | None, Array, int, Array, bool, Monitor]:
-        """Check everything, start and iterate."""
+        self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any
+    ) -> tuple[Loss, Weighted | None, Factors]:
+        """Check everything and iterate from each start; gives the best."""
+        begun = time.perf_counter()
         self._check_parameters()
-        monitor = Monitor(self.max_iter, self.verbose, told(self), self.max_time, kept=kept_by(self))
         loss = self._loss(X, mask, reset=True)
         weighted = None if sample_weight is None else Weighted.of(loss, self._beta(), sample_weight)
-        W, H = self._start(loss.x, W, H) if monitor.state is None else self._any_start(loss.x, H)
-        frozen = self._frozen(loss.x)
-        if len(frozen) > len(H):
-            raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
-        H = np.concatenate([frozen, H[len(frozen) :]])
-        rng = seeded(self.random_state) if self.shuffle else None
-        if weighted:
-            W, monitor.unit = weighted.rows(W), power_of_two(2 * weighted.exponent)
-        solver = (weighted.loss if weighted else loss).solver(
-            W, np.ascontiguousarray(H.T),
-            max_sweeps=self.max_sweeps, extrapolate=self.extrapolate, shuffle=rng,
-        )  # fmt: skip
-        with monitor:
-            W, H, n_iter, converged = solver.run(monitor, self.tol)
+        best = Starts(self, loss, weighted, begun).best(W, H, kept_by(self))
         # One iteration is the measure of later ones, whatever it reached.
-        if self.tol > 0 and n_iter == self.max_iter and (not converged or n_iter == 1):
+        if self.tol > 0 and best.n_iter == self.max_iter and (not best.converged or best.n_iter == 1):
             self._warn_of_the_limit()
-        return loss, weighted, W, n_iter, H, converged, monitor
+        return loss, weighted, best
 
     def _check_parameters(self) -> None:
         choice(self.solver, "solver", ("cd", "hals", "mu"))
         super()._check_parameters()
+        whole(self.n_init, "n_init")
         choice(self.missing, "missing", ("error", "mask", "unstored"))
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
@@ -236,65 +232,3 @@ class NMF(BaseNMF):
         flag(self.extrapolate, "extrapolate")
         if self.max_sweeps is not None:
             whole(self.max_sweeps, "max_sweeps")
-
-
-def non_negative_factorization(
-    X: Any,
-    W: Any = None,
-    H: Any = None,
-    n_components: int | str | None = "auto",
-    *,
-    update_H: bool = True,
-    mask: Any = None,
-    **parameters: Any,
-) -> tuple[Array, Array, int]:
-    """Factorise X ~ WH; the functional form of `NMF`.
-
-    Parameters
-    ----------
-    X : array-like, CSR/CSC matrix or `blocks` of shape (n_samples, n_features)
-    W, H : array-like of shape (n_samples, n_components), (n_components, n_features), optional
-        The start, with init='custom'.
-    n_components : int, 'auto' or None
-        As in `NMF`; of a given H, 'auto' is its number of rows.
-    update_H : bool
-        False: H is fixed and only W is solved for, to convergence; a W that is given is only checked.
-    mask : array-like of shape (n_samples, n_features), optional
-        As in `NMF.fit_transform`.
-    **parameters
-        Those of `NMF`.
-
-    Returns
-    -------
-    W, H : ndarray of shape (n_samples, n_components), (n_components, n_features)
-        Those of `NMF.fit_transform`: W is solved for the final H.
-    n_iter : int
-
-    Raises
-    ------
-    ValueError
-        If an argument is not as described.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import gramfold as gf
-    >>> X = np.array([[1.0, 1], [2, 1], [3, 1.2], [4, 1], [5, 0.8], [6, 1]])
-    >>> W, H, n_iter = gf.non_negative_factorization(X, n_components=2, random_state=0)
-    >>> W.shape, H.shape
-    ((6, 2), (2, 2))
-    """
-    model = NMF(n_components, **parameters)
-    if update_H:
-        W = model.fit_transform(X, W=W, H=H, mask=mask)
-        return W, model.components_, model.n_iter_
-    model._check_parameters()
-    if H is None:
-        raise ValueError("update_H=False needs H")
-    loss = model._loss(X, mask, reset=True)
-    H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
-    if W is not None:
-        warn("When update_H=False, the provided initial W is not used.", RuntimeWarning)
-        W = model._check_factor(W, "W", loss.x.dtype, model.W_nonneg)
-    model._check_shapes(loss.x, W, H)
-    return loss.encode(np.ascontiguousarray(H.T)), H, 1

@@ -161,7 +161,7 @@ class MiniBatchNMF(BaseNMF):
         self._check_parameters()
         loss = self._loss(X, None, reset=True, once=True)
         assert isinstance(loss, BatchLoss)
-        W, H = self._start(loss.x, W, H)
+        W, H = self._start(loss.x, W, H, self.random_state)
         batches = list(gen_batches(loss.x.rows, min(self.batch_size, loss.x.rows)))
         sums = FadingSums(self._beta())
         monitor = Monitor(
@@ -205,7 +205,7 @@ class MiniBatchNMF(BaseNMF):
         loss = self._loss(X, None, reset=first, dtype=dtype, once=True)
         assert isinstance(loss, BatchLoss)
         if first:
-            H_rows = np.ascontiguousarray(self._start(loss.x, W, H)[1].T)
+            H_rows = np.ascontiguousarray(self._start(loss.x, W, H, self.random_state)[1].T)
             self._sums = FadingSums(self._beta())
             self.n_steps_ = self.n_iter_ = 0
         else:

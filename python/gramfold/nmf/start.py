@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, seeded
+from ..fit.monitor import History
 from ..fold.filled import columns_of, filled, rows_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
@@ -53,6 +54,29 @@ class Start:
     def turned(self, one: Part, other: Part) -> tuple[Part, Part]:
         """What belongs to W and H as that of the longer and the shorter side, and the other way round."""
         return (one, other) if self.tall else (other, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """Where a run ended: W (n, k) and H (m, k), how, and its history."""
+
+    W: Array
+    H: Array
+    n_iter: int
+    converged: bool
+    history: History
+
+    @property
+    def objective(self) -> float:
+        """The last one."""
+        return float(self.history["objective"][-1])
+
+
+def with_frozen(frozen: Array, H: Array) -> Array:
+    """H (k, m) with the components of `frozen` in place of its first."""
+    if len(frozen) > len(H):
+        raise ValueError(f"frozen has {len(frozen)} components, more than n_components={len(H)}")
+    return np.concatenate([frozen, H[len(frozen) :]])
 
 
 def initialize(

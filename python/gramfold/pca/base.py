@@ -202,7 +202,8 @@ def _holds(given: Array, values: Array) -> bool:
 
 def largest_positive(components: Array) -> Array:
     """Turn rows, in place, so that the largest entry of each is positive, as scikit-learn does."""
-    for row in components:
-        if row[np.argmax(np.abs(row))] < 0:
-            row *= -1
+    if components.size:
+        largest = np.argmax(np.abs(components), axis=1)
+        turned = components[np.arange(len(components)), largest] < 0
+        np.negative(components, out=components, where=turned[:, None])
     return components

@@ -60,12 +60,17 @@ def minka(variances: Array, n_samples: int) -> int:
     >>> minka([9.0, 8.0, 0.5, 0.3, 0.2, 0.1], 50)
     3
     """
+    found = evidence(variances, n_samples)
+    return 1 + int(np.argmax(found)) if len(found) else 1
+
+
+def evidence(variances: Array, n_samples: int) -> Array:
+    """The logarithm of the evidence of each dimension from 1 to len(variances) - 1; see `minka`."""
     spectrum = np.asarray(variances, np.float64)
-    if len(spectrum) < 2 or not spectrum[0]:
-        return 1
+    if not spectrum[:1].any():
+        return np.zeros(max(0, len(spectrum) - 1))
     spectrum = spectrum / spectrum[0]
-    evidence = [_log_evidence(spectrum, rank, n_samples) for rank in range(1, len(spectrum))]
-    return 1 + int(np.argmax(evidence))
+    return np.array([_log_evidence(spectrum, rank, n_samples) for rank in range(1, len(spectrum))])
 
 
 def _log_evidence(spectrum: Array, rank: int, n_samples: int) -> float:

@@ -97,7 +97,7 @@ def moments(rows: Source, shift: Array | None, state: State) -> Array:
     nothing = np.empty((rows.rows, 0), rows.dtype)
     return kernels.moments(
         x=rows.kernel, y=nothing, shift=shift, weights=state["weights"], n_threads=rows.n_threads
-    )
+    ).products
 
 
 def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], state: State) -> None:

@@ -4,7 +4,7 @@ The mean is taken off products, never off X, which would not stay sparse.
 """
 
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from .._core import kernels
+from ..fit.cached import cached_property
 from ..fold.engine import run
 from ..fold.source import Source
 from .passes import PIECE, column_sums, rooted, stored_gram, stored_squares, stored_weight, taken_off

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..extras import require
 from ..fit.arguments import whole
+from .axes import axes
 from .convex import basis_comparison, penalty_contours
 
 __all__ = ["atoms", "basis_comparison", "convergence", "penalty_contours"]
@@ -77,7 +77,7 @@ def atoms(
     picture = _mosaic(values, shape, min(whole(columns, "columns"), len(values)))
     if len(shape) == 3:
         picture = np.nan_to_num((picture + 1) / 2 if signed else picture, nan=1.0)
-    ax = _axes(ax, figsize=(6, 6 * picture.shape[0] / picture.shape[1]))
+    ax = axes(ax, figsize=(6, 6 * picture.shape[0] / picture.shape[1]))
     ax.imshow(
         picture,
         cmap="RdBu_r" if signed else "gray",
@@ -140,7 +140,7 @@ def convergence(
         raise ValueError(f"against must be 'iteration' or 'seconds', got {against!r}")
     runs = _runs(history, labels)
     best = min(run["objective"].min() for run in runs.values())
-    ax = _axes(ax, figsize=(6.4, 4))
+    ax = axes(ax, figsize=(6.4, 4))
     for label, run in runs.items():
         length = len(run["objective"])
         where = np.arange(1, length + 1) if against == "iteration" else run["seconds"]
@@ -200,10 +200,3 @@ def _runs(history: Mapping[str, Any], labels: Sequence[str] | None) -> dict[str,
 def _positive(values: Array) -> Array:
     """What a logarithmic axis can show; the rest as NaN, which breaks the line."""
     return np.where(values > 0, values, np.nan)
-
-
-def _axes(ax: Any, figsize: tuple[float, float]) -> Any:
-    if ax is not None:
-        return ax
-    pyplot = require("matplotlib.pyplot", extra="plot")
-    return pyplot.subplots(figsize=figsize, layout="constrained")[1]

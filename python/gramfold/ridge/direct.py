@@ -16,8 +16,8 @@ from .data import Double
 EPS = float(np.finfo(np.float64).eps)
 MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
 # Rows of a matrix whose eigenvalues, or Cholesky factor, one thread finds about as fast as several, which on
-# a busy machine wait for each other.
-SMALL, SMALL_FACTOR = 1024, 2048
+# a busy machine wait for each other; of up to TINY LAPACK uses but one.
+TINY, SMALL, SMALL_FACTOR = 32, 1024, 2048
 
 Solve = Callable[[Double], Double]
 
@@ -46,7 +46,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
-        with one_thread(len(matrix) <= SMALL_FACTOR):
+        with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
             factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
@@ -56,7 +56,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        with one_thread(len(matrix) <= SMALL_FACTOR):
+        with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
             return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal
@@ -66,7 +66,7 @@ class Eigen:
     """The same from eigenvalues; those that are 0 to rounding count as 0, for the least norm."""
 
     def __init__(self, matrix: Double, alpha: Double) -> None:
-        with one_thread(len(matrix) <= SMALL):
+        with one_thread(TINY < len(matrix) <= SMALL):
             self.values, self.vectors = la.eigh(matrix, check_finite=False)
         self.shifted = self.values[:, None] + alpha
         top = np.maximum(self.shifted.max(axis=0), 0)
@@ -206,6 +206,8 @@ def _double(x: Array) -> Double:
 
 def _products(x: Source, scale: float = 1.0) -> Double:
     nothing = np.zeros((x.rows, 0), x.dtype)
-    return kernels.moments(
-        x=x.kernel, y=nothing, shift=None, weights=None, n_threads=x.n_threads, scale=scale
-    )[:-1, :-1].copy()
+    return (
+        kernels.moments(x=x.kernel, y=nothing, shift=None, weights=None, n_threads=x.n_threads, scale=scale)
+        .products[:-1, :-1]
+        .copy()
+    )

@@ -11,7 +11,7 @@ from ..linalg.blas import one_thread
 from . import passes
 from .centred_rows import CentredRows
 from .data import Data, Double
-from .direct import SMALL, SMALL_FACTOR, Solve, products_of_rows
+from .direct import SMALL, SMALL_FACTOR, TINY, Solve, products_of_rows
 from .moments import FAR, RidgeMoments
 from .seen import Seen
 from .units import Units
@@ -68,7 +68,7 @@ class GramForm:
 
     def extremes(self) -> tuple[float, float]:
         """The least and the largest eigenvalue of X'X, neither below 0."""
-        with one_thread(len(self.gram) <= SMALL):
+        with one_thread(TINY < len(self.gram) <= SMALL):
             values = la.eigvalsh(self.gram)
         return max(float(values[0]), 0.0), max(float(values[-1]), 0.0)
 
@@ -115,7 +115,7 @@ class FewRowsForm(RowsForm):
 
     def extremes(self) -> tuple[float, float]:
         """Give 0 and the largest eigenvalue of XX'."""
-        with one_thread(len(self.products) <= SMALL):
+        with one_thread(TINY < len(self.products) <= SMALL):
             return 0.0, max(float(la.eigvalsh(self.products)[-1]), 0.0)
 
     def nearest(self, rho: float) -> Solve:
@@ -126,11 +126,11 @@ class FewRowsForm(RowsForm):
 
 def _inverse_near(matrix: Double, rho: float) -> Solve:
     """Solve for matrix + rho I, however near to singular that is."""
-    with one_thread(len(matrix) <= SMALL_FACTOR):
+    with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
         factor = la.cho_factor(matrix + rho * np.eye(len(matrix)), lower=True, overwrite_a=True)
 
     def solve(rhs: Double) -> Double:
-        with one_thread(len(matrix) <= SMALL_FACTOR):
+        with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
             return np.asarray(la.cho_solve(factor, rhs))
 
     return solve

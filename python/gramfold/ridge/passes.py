@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
-from .._core.results import Misfit
+from .._core.results import Misfit, Moments
 from ..fit.floats import piecewise
 from ..fold.engine import State
 from ..fold.source import Array, Source
@@ -51,10 +51,12 @@ def sample(rows: Source, shared: None, state: State, *, every: int) -> Sample:
     return Sample(few.sum(axis=0, dtype=np.float64), len(few))
 
 
-def second_moments(rows: Source, shared: tuple[Double, Double], state: State, *, scale: float) -> Double:
-    """Sums of a a', a = (scale (x - shift), y - y_mean, 1), of x as they are; shared is (shift, y_mean)."""
+def second_moments(
+    rows: Source, shared: tuple[Double, Double], state: State, *, scale: float, wide: bool
+) -> Moments:
+    """Sums over rows (z, y - y_mean, 1), z = scale (x - shift), `wide` in double; shared: (shift, y_mean)."""
     shift, y_mean = shared
-    y, weights, dtype = state["y"], state["weights"], rows.dtype
+    y, weights, dtype = state["y"], state["weights"], np.dtype(np.float64) if wide else rows.dtype
     if dtype != y.dtype:  # which the kernel does not subtract in double
         y, y_mean = np.subtract(y, y_mean, np.empty(y.shape, dtype), casting="same_kind"), 0 * y_mean
     return kernels.moments(
@@ -67,17 +69,12 @@ def second_moments(rows: Source, shared: tuple[Double, Double], state: State, *,
     )
 
 
-def moments_beside(rows: Source, shared: None, state: State, *, scale: float) -> Double:
-    """The same of CSR, 'beside' and y as they are, in the order of columns, 'beside', y, 1; in double."""
-    values, indices, starts, cols = rows.kernel
-    return kernels.moments(
-        x=(values.astype(np.float64, copy=False), indices, starts, cols),
-        y=np.hstack([state["beside"], state["y"]]),
-        shift=None,
-        weights=state["weights"],
-        n_threads=rows.n_threads,
-        scale=scale,
-    )
+def moments_beside(rows: Source, shared: None, state: State, *, scale: float) -> tuple[Moments, Moments]:
+    """The same of CSR with 'beside' and y as they are for targets, and of 'beside' with y; in double."""
+    y, beside = state["y"], state["beside"]
+    given = {"shift": None, "weights": state["weights"], "n_threads": rows.n_threads}
+    near = kernels.moments(x=rows.kernel, y=np.hstack([beside, y]), scale=scale, **given)
+    return near, kernels.moments(x=beside, y=y, **given)
 
 
 def misfit(rows: Source, shared: tuple[Double, Double], state: State, *, about: Centring) -> Misfit:

@@ -7,7 +7,7 @@ import scipy.linalg as la
 
 from .._core.results import Misfit
 from .data import Data, Double
-from .moments import RidgeMoments
+from .moments import RidgeMoments, misfit, noise
 from .units import Units
 
 
@@ -21,8 +21,11 @@ class Seen:
 
     Attributes
     ----------
-    within : ndarray of shape (n_features + n_targets, n_features + n_targets)
-        Moments of features and targets about the means of the blocks; about 0 without an intercept.
+    within : ndarray of shape (n_features, n_features + n_targets)
+        Moments of features with features and targets about the means of the blocks; about 0 without an
+        intercept.
+    within_squares : ndarray of shape (n_targets,)
+        Those of the targets alone.
     means : ndarray of shape (k, 1 + n_features + n_targets)
         Triangular, of the rows (1, mean - origin) times the roots of the blocks' weights.
     origin : ndarray of shape (n_features + n_targets,)
@@ -31,9 +34,9 @@ class Seen:
     """
 
     within: Double
+    within_squares: Double
     means: Double
     origin: Double
-    n_features: int
     weight: float
     centered: bool
     rounding: float
@@ -42,10 +45,10 @@ class Seen:
     @classmethod
     def of(cls, sums: RidgeMoments) -> "Seen":
         """The first block."""
-        within = np.block([[sums.gram, sums.cross], [sums.cross.T, sums.targets]])
+        within = np.hstack([sums.gram, sums.cross])
         mean = np.concatenate([sums.x_mean, sums.y_mean])
         means = np.sqrt(sums.weight) * np.concatenate([[1.0], sums.low])[None]
-        return cls(within, means, mean, len(sums.gram), sums.weight, sums.centered, sums.rounding, sums.units)
+        return cls(within, sums.squares, means, mean, sums.weight, sums.centered, sums.rounding, sums.units)
 
     def add(self, other: "Seen") -> "Seen":
         """The blocks of both."""
@@ -55,6 +58,7 @@ class Seen:
         return replace(
             self,
             within=self.within + other.within,
+            within_squares=self.within_squares + other.within_squares,
             means=means[: means.shape[1]],
             weight=self.weight + other.weight,
             rounding=max(self.rounding, other.rounding),
@@ -73,13 +77,22 @@ class Seen:
             )
 
     @property
+    def n_features(self) -> int:
+        """How many columns X has."""
+        return len(self.within)
+
+    @property
     def between(self) -> Double:
         """Rows whose moments are those of the means of the blocks about the mean of all."""
         return self.means[1:, 1:] if self.centered else self.means[:0, 1:]
 
     @property
     def _mean(self) -> Double:
-        return self.origin + self.means[0, 1:] / self.means[0, 0]
+        return self.origin + self._moved
+
+    @property
+    def _moved(self) -> Double:
+        return np.asarray(self.means[0, 1:] / self.means[0, 0])
 
     @property
     def x_mean(self) -> Double:
@@ -92,41 +105,43 @@ class Seen:
         return self._mean[self.n_features :]
 
     @property
-    def _all(self) -> Double:
-        return self.within + self.between.T @ self.between
-
-    @property
     def gram(self) -> Double:
         """X'X."""
-        return self._all[: self.n_features, : self.n_features]
+        x = self.between[:, : self.n_features]
+        return self.within[:, : self.n_features] + x.T @ x
 
     @property
     def cross(self) -> Double:
         """X'Y."""
-        return self._all[: self.n_features, self.n_features :]
+        p, between = self.n_features, self.between
+        return self.within[:, p:] + between[:, :p].T @ between[:, p:]
 
     @property
     def squares(self) -> Double:
         """Diagonal of Y'Y."""
-        return self._all.diagonal()[self.n_features :].copy()
+        return self.within_squares + np.sum(self.between[:, self.n_features :] ** 2, axis=0)
 
     def misfit(self, B: Double) -> Misfit:
         """With R = Y - XB: X'R, and the columns' sums of R^2 and R."""
         p, between = self.n_features, self.between
-        toward = np.vstack([-B, np.eye(B.shape[1])])
-        rest, pull = between @ toward, self.within @ toward
-        squares = np.sum(rest**2, axis=0) + np.maximum(np.sum(toward * pull, axis=0), 0)
-        return Misfit(pull[:p] + between[:, :p].T @ rest, squares, np.zeros(B.shape[1]))
+        rest = between[:, p:] - between[:, :p] @ B
+        low = (self.origin - self._mean) + self._moved
+        pull, squares, sums = misfit(
+            self.within[:, :p], self.within[:, p:], self.within_squares, B, low, self.weight
+        )
+        return Misfit(pull + between[:, :p].T @ rest, squares + np.sum(rest**2, axis=0), sums)
 
     def noise(self, B: Double) -> Double:
         """A bound on the error of the gradient that rounding of the moments causes, per target."""
-        sizes = np.sqrt(np.maximum(self.within.diagonal(), 0))
-        p = self.n_features
-        return np.asarray(self.rounding * la.norm(sizes[:p]) * (sizes[:p] @ np.abs(B) + sizes[p:]))
+        squares = np.concatenate([self.within.diagonal(), self.within_squares])
+        return noise(self.rounding, np.sqrt(np.maximum(squares, 0)), B)
 
     def triangle(self) -> Double:
-        """A triangle R with R'R the moments of all rows; the distances between blocks lose no digit in it."""
-        values, vectors = la.eigh(self.within, check_finite=False)
-        least = len(values) * np.finfo(np.float64).eps * values.max(initial=0)
-        root = np.sqrt(np.where(values > least, values, 0))[:, None] * vectors.T
-        return la.qr(np.vstack([root, self.between]), mode="r", check_finite=False)[0][: len(root)]
+        """R of [X, Y], R'R the moments of X with all; the distances between blocks lose no digit in it."""
+        p = self.n_features
+        values, vectors = la.eigh(self.within[:, :p], check_finite=False)
+        kept = values > p * np.finfo(np.float64).eps * values.max(initial=0)
+        sizes, along = np.sqrt(values[kept])[:, None], vectors[:, kept].T
+        root = np.hstack([sizes * along, along @ self.within[:, p:] / sizes])
+        R = la.qr(np.vstack([root, self.between]), mode="r", check_finite=False)[0]
+        return np.vstack([R, np.zeros((max(0, p - len(R)), R.shape[1]))])

@@ -17,6 +17,7 @@ from .solvers import Found, optimality
 EXACT = 1e-12  # relative error of coefficients in float64 that needs no refinement
 MOST_STEPS = 20
 MOST_ROUNDING = 32  # times what is usual, of sums over few rows in the dtype of X
+LEFT = 1e-2  # share of Y'Y above which the squares of residuals lose no digits that matter by a difference
 TRUSTED = 0.1  # relative error of solutions below which corrections by them are believed to end
 
 
@@ -76,11 +77,18 @@ class Judge:
     def near_misfit(self, B: Double) -> tuple[Misfit, Double | float]:
         """The same, and a bound on the error of its gradient.
 
-        Near the last B no read is needed: X'X tells how the misfit differs from that one.
+        No read is needed where the moments are as exact as one, nor near the last B: X'X tells how the misfit
+        differs from that one.
         """
-        if self._known is None or self.sums is None:
-            noise = self.about.noise(B) if isinstance(self.about, Seen) else 0.0
-            return self.misfit(B), noise
+        if isinstance(self.about, Seen):
+            return self.misfit(B), self.about.noise(B)
+        if self.sums is None:
+            return self.misfit(B), 0.0
+        if self._known is None:
+            told, noise = self.sums.misfit(B), self.sums.noise(B)
+            if (noise <= EXACT * self.scale).all() and (told.squares >= LEFT * self.sums.squares).all():
+                return told, noise
+            return self.misfit(B), 0.0
         last, at_last = self._known
         d = B - last
         moved = self.sums.gram @ d

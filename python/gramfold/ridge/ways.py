@@ -77,10 +77,9 @@ class RidgeProblem:
 
 def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
     form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
-    rounding = (seen or problem.sums).rounding
     try:
         inverse, condition = direct.positive_definite(form.gram, alpha)
-        settled, B = settle(problem.judge, inverse(form.linear), inverse, condition * rounding)
+        settled, B = _solved(problem, inverse, condition)
         if settled:
             return Found(B), "cholesky"
     except direct.Singular:
@@ -89,10 +88,20 @@ def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
         return Found(direct.by_triangle(seen.triangle(), seen.n_features, alpha)), "svd"
     if problem.data.x.sparse:
         eigen = direct.Eigen(form.gram, alpha)
-        settled, B = settle(problem.judge, eigen(form.linear), eigen, eigen.condition * rounding)
+        settled, B = _solved(problem, eigen, eigen.condition)
         if (settled and eigen.drops_nothing(problem.rows)) or not direct.dense_enough(problem.data.x):
             return Found(B), "eigen"
     return _svd(problem)
+
+
+def _solved(problem: RidgeProblem, inverse: direct.Solve, condition: float) -> tuple[bool, Double]:
+    """Solve with what is known of X'X and X'Y; refine by the data what that does not settle."""
+    B = inverse(problem.gram_form.linear)
+    if problem.seen is not None:
+        return settle(problem.judge, B, inverse, condition * problem.seen.rounding)
+    if condition * problem.sums.relative_error(B) <= problem.judge.exact:
+        return True, B
+    return settle(problem.judge, B, inverse, condition * problem.sums.rounding)
 
 
 def _svd(problem: RidgeProblem) -> tuple[Found, str]:

@@ -143,7 +143,8 @@ def code(x: Array, basis: Array, scale: Any, n_threads: int) -> Coded:
     least = LEAST * float(np.linalg.norm(given) / np.sqrt(np.count_nonzero(seen)))
     for _ in range(MOST):
         sums = kernels.moments(x=basis, y=given[:, None], shift=None, weights=weights, n_threads=n_threads)
-        before, codes = codes, np.linalg.lstsq(sums[:k, :k], sums[:k, k], rcond=None)[0]
+        gram, pull = sums.products[:k, :k], sums.products[:k, k]
+        before, codes = codes, np.linalg.lstsq(gram, pull, rcond=None)[0]
         rest = np.where(seen, given - basis @ codes.astype(x.dtype), 0)
         size = np.abs(rest)
         if follow:

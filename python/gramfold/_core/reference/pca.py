@@ -7,7 +7,7 @@ from ..floats import reads_floats
 
 @reads_floats
 def centred(*, x, shift, weights, scale, by_row, q, gram, products, image, total, n_threads):
-    """Sums over the rows y = weight scale (x - shift), or x less its own mean; returns their squares."""
+    """Sums over the rows y = weight scale (x - shift), or x less its own mean; with a total gives squares."""
     wide = x.astype(np.float64)
     s = np.ones(x.shape[1]) if scale is None else scale
     own = (wide @ s**2 / np.sum(s**2))[:, None]
@@ -21,6 +21,7 @@ def centred(*, x, shift, weights, scale, by_row, q, gram, products, image, total
         products[:] = p
     if image is not None:
         image[:] = p.T @ y
-    if total is not None:
-        total[:] = np.sum(w**2 * off, axis=0)
+    if total is None:
+        return 0.0
+    total[:] = np.sum(w**2 * off, axis=0)
     return float(np.sum(np.square(y, dtype=np.float64)))

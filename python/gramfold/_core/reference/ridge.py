@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..floats import reads_floats
-from ..results import Misfit
+from ..results import Misfit, Moments
 
 
 def _rows(x, shift, scale):
@@ -18,7 +18,7 @@ def _rows(x, shift, scale):
 @reads_floats
 @np.errstate(invalid="ignore", over="ignore")
 def moments(*, x, y, shift, weights, n_threads, scale=1.0):
-    """Sum a a' over rows a = sqrt(w) (s (x - shift), y - shift, 1), in float64; CSR x is not shifted."""
+    """Sum (z, 1)' (z, y, 1) and y^2 over rows, z = s (x - shift), in float64; CSR x is not shifted."""
     rows = _rows(x, shift, scale)
     n, cols = rows.shape
     targets = np.asarray(y, np.float64) - (0 if shift is None else shift[cols:])
@@ -30,7 +30,9 @@ def moments(*, x, y, shift, weights, n_threads, scale=1.0):
     else:
         rows = rows * root[:, None]
         corner, side = rows.T @ rows, rows.T @ tail
-    return np.block([[corner, side], [side.T, tail.T @ tail]])
+    last = np.concatenate([side[:, -1], tail[:, -1] @ tail])
+    squares = np.sum(tail[:, :-1] ** 2, axis=0)
+    return Moments(np.vstack([np.hstack([corner, side]), last]), squares)
 
 
 @reads_floats

@@ -1,0 +1,100 @@
+"""The file of a checkpoint: written when it is time to, and read by the fit that goes on."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..keep.atomic import remove_parts
+from ..keep.layout import VERSION, read, write
+from ..keep.reader import Reader
+from ..keep.writer import Writer
+from .signals import Postponed
+from .warn import warn
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
+
+SHARE = 50  # of the time, what writing may take
+
+
+class Kept:
+    """The checkpoint of one fit.
+
+    Attributes
+    ----------
+    outer : dict
+        What is written beside the state of a loop: that of the loop around it.
+    state : dict or None
+        What to go on from, until it was taken.
+    same_limit : bool
+        Whether the fit that wrote the file had the same `max_iter`.
+    signals : Postponed
+        What waits until a checkpoint is written.
+    """
+
+    same_limit = True
+
+    def __init__(self, place: "Checkpoint", about: dict[str, Any]) -> None:
+        if not place.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"there is no folder {place.path.parent} for the checkpoint {place.path.name}"
+            )
+        self.place, self.about, self.outer, self.signals = place, about, dict[str, Any](), Postponed()
+        self.state = self._read() if place.resume and place.path.exists() else None
+        remove_parts(place.path)  # of a process that was killed
+        self._next = time.perf_counter() + place.every
+
+    def take(self) -> dict[str, Any] | None:
+        """Give the state to go on from; None if there is none, or it was taken."""
+        state, self.state = self.state, None
+        return state
+
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return self.signals.came is not None or time.perf_counter() >= self._next
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Write the state of a loop."""
+        begun, writer = time.perf_counter(), Writer()
+        node = writer(self.outer | state, "state")
+        try:
+            write(self.place.path, {"checkpoint": {**self.about, "state": node}}, writer.arrays)
+        except OSError as error:
+            warn(f"the fit goes on, but no checkpoint was written: {error}", UserWarning)
+        now = time.perf_counter()
+        self._next = now + (max(self.place.every, SHARE * (now - begun)) if self.place.every else 0)
+        if self.signals.came is not None:
+            self.signals.hand_on()
+
+    def _read(self) -> dict[str, Any]:
+        path = self.place.path
+        described, arrays = read(path)
+        kept = described.get("checkpoint")
+        if not isinstance(kept, dict):
+            raise ValueError(f"{path} is no checkpoint; to write one in its place pass resume=False")
+        self._compare(described.get("gramfold"), VERSION, "of gramfold")
+        self._compare(kept["class"], self.about["class"], "of")
+        for what in ("parameters", "data"):
+            for name in {**self.about[what], **kept[what]}:
+                now, then = self.about[what].get(name), kept[what].get(name)
+                if name == "max_iter":
+                    self.same_limit = now == then
+                else:
+                    self._compare(then, now, f"of a fit with {name}")
+        if described["level"] != _core.level:
+            warn(
+                f"{path} was written at level {described['level']} and the fit goes on at {_core.level}: its "
+                "result may differ in the last bits",
+                UserWarning,
+            )
+        return Reader(arrays)(kept["state"])
+
+    def _compare(self, kept: Any, now: Any, what: str) -> None:
+        if kept == now:
+            return
+        shown, here = (one["is"] if isinstance(one, dict) else one for one in (kept, now))
+        different = f", not {here}" if shown != here else " too, but another one"
+        raise ValueError(
+            f"{self.place.path} is a checkpoint {what} {shown}{different}: set it as it was, or begin anew "
+            "with another file, or with resume=False"
+        )

@@ -1,0 +1,7 @@
+"""`gramfold.images.patches` by its public name."""
+
+import sys
+
+from .images import patches
+
+sys.modules[__name__] = patches
