@@ -19,7 +19,7 @@ from bench.machine import Limits
 COLS, CHUNK = 500, 62_500
 ROWS = {"small": 125_000, "middle": 1_000_000}  # .25 and 2 GB
 WORKERS = {"small": 20, "middle": 200, "large": 1000}
-SLEEP, GROUPS = 1.0, 2.5  # seconds of a simulated task, and tasks a worker: 10 TB in groups of 4 GB on 1,000
+SLEEP, GROUPS = 5.0, 2.5  # seconds of a simulated task, and tasks a worker: 10 TB in groups of 4 GB on 1,000
 MODELS: dict[str, Callable[[Any], Any]] = {
     "NMF(32)": lambda gf: gf.NMF(32, init="random", random_state=0, max_iter=10, tol=0),
     "KMeans(64)": lambda gf: gf.KMeans(64, init="random", n_init=1, random_state=0, max_iter=10, tol=0),
@@ -160,6 +160,11 @@ def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
     return _row(ours, peers, True)
 
 
+def _rows(seconds: float) -> np.ndarray:
+    time.sleep(seconds)
+    return np.zeros((1, 2))
+
+
 def _nothing(rows: Any, shared: float, state: Any) -> float:
     time.sleep(shared)
     return 0.0
@@ -173,7 +178,9 @@ def _passes(tasks: int, seconds: float, repeat: int) -> float:
     from gramfold.fold.engine import run
     from gramfold.fold.segments import source_of
 
-    source = source_of(gf.blocks([dask.delayed(np.zeros)((1, 2)) for _ in range(tasks)]), 1)
+    # Rows take their time too, or the first workers would have them all.
+    rows = [dask.delayed(_rows, pure=False)(min(1.0, seconds)) for _ in range(tasks)]
+    source = source_of(gf.blocks(rows), 1)
     source.parts.passes.together, found = 1, []
     run(_nothing, source, 0.0)
     for _ in range(repeat):
@@ -190,7 +197,15 @@ def _overhead(tasks: int, threads: int, repeat: int) -> Row:
 
 
 def _simulated(workers: int, threads: int, repeat: int) -> Row:
+    import dask
+
     tasks = int(GROUPS * workers)
+    dask.config.set(
+        {
+            "distributed.comm.timeouts.connect": "600s", "distributed.scheduler.worker-ttl": None,
+            "distributed.worker.profile.enabled": False,
+        }
+    )  # fmt: skip
     with _cluster(workers, processes=False, memory_limit=0):
         seconds = _passes(tasks, SLEEP, min(repeat, 3))
     ideal = SLEEP * -(-tasks // workers)

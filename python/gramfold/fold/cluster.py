@@ -20,8 +20,8 @@ from .steps import Lost, Step, mended, rooted
 from .sums import Pass, State, added
 from .tasks import Blank, Common, Group, work
 
-LARGE, ROOM = 2 << 30, 8  # bytes of a group, and its share of a thread's memory: one of so many
-TASKS = 4  # for each thread of the workers, if there are so many segments
+LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its share of a thread's memory
+TASKS, PAIR, MANY = 4, 2, 1024  # tasks for each thread, if that is not many; else for each worker
 FAN = 8  # sums that one task adds up
 SCATTERED = 1 << 20  # bytes from which on arrays travel beside the graph, not in it
 TRIES = 5
@@ -188,7 +188,10 @@ def grouped(parts: Parts, cluster: Cluster) -> list[Group]:
     workers, count = cluster.threads, len(parts)
     if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
         size = sum((last - first) * reader.row_bytes for reader, first, last in parts.pieces)
-        most = min(LARGE, size / (TASKS * sum(workers)), memory_of(cluster.client) / (ROOM * sum(workers)))
+        most = min(LARGE, size / min(TASKS * sum(workers), max(MANY, PAIR * len(workers))))
+        reader = parts.pieces[0].reader
+        if isinstance(reader, Partitions) and reader.tasks is reader.given:
+            most = min(most, memory_of(cluster.client) / (ROOM * sum(workers)))
         parts.passes.together = 1
         while 2 * parts.passes.together * size / count <= most:
             parts.passes.together *= 2
