@@ -32,7 +32,7 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 LEGEND = f"""\
 throughput: 2 workers of one thread, X persisted there; ratio: the time of the same fit in one process with
   two threads by that on the workers. Start and end of the cluster do not count.
-dask-ml: the same data and start, where it can be imported.
+dask-ml: the same data, where it can be imported; starts and solvers differ, and quality is not compared.
 overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass.
 simulated: a real scheduler with so many workers, all in this process, whose tasks sleep {SLEEP:g} s each;
   ratio: the time without any overhead by that of a pass. Nothing is computed and nothing moves but names.
