@@ -41,8 +41,8 @@ template <class T>
 class CentredWorker {
   public:
     CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full, bool total)
-        : in_(in), total_(total), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k), n_(in.x.cols),
-          stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
+        : in_(in), total_(total), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k),
+          n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
           y_((full ? Symmetric<T>::depth : row_group) * stride_), rows_(q, n_, row_group, full) {}
 
     void operator()(Index first, Index count, CentredSums<T>& sums) {
@@ -63,7 +63,7 @@ class CentredWorker {
         const double weight = in_.weights ? in_.weights[r] : 1, own = in_.by_row ? own_mean(x) : 0;
         const T* __restrict from = x;
         T* __restrict to = y;
-        const double *__restrict shift = in_.shift, *__restrict scale = in_.scale;
+        const double* __restrict shift = in_.shift, * __restrict scale = in_.scale;
         if (scale)
             for (Index c = 0; c < n_; ++c) to[c] = T(weight * scale[c] * (double(from[c]) - (shift ? shift[c] : own)));
         else if (shift)
@@ -75,7 +75,7 @@ class CentredWorker {
     // Adds to the total, and gives the squares of y.
     double measure(const T* x, Index r, const T* y, double* total) const {
         const double factor = in_.weights ? in_.weights[r] * in_.weights[r] : 1, own = in_.by_row ? own_mean(x) : 0;
-        const T *__restrict from = x, *__restrict at = y;
+        const T* __restrict from = x, * __restrict at = y;
         double* __restrict sums = total;
         for (Index c = 0; c < n_; ++c) sums[c] += factor * (double(from[c]) - (in_.shift ? in_.shift[c] : own));
         double squares[8] = {};
@@ -112,7 +112,8 @@ class CentredWorker {
     RowProducts<T> rows_;
 };
 
-// gram: cols x cols, or k x k with a basis; image: k x cols; total: cols. Each may be null. Returns the squares, 0 without a total.
+// gram: cols x cols, or k x k with a basis; image: k x cols; total: cols. Each may be null. Returns the squares, 0
+// without a total.
 template <class T>
 double centred_pass(const CentredInput<T>& in, double* gram, T* image, double* total, const Run& run) {
     const Index n = in.x.cols, k = in.q.cols;
