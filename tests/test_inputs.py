@@ -175,7 +175,8 @@ def test_denormal_entries_do_no_harm(X, sparse, dtype):
 
 WRONG = {
     "n_components": [0, -1, 2.5, "many", True],
-    "init": ["best", 3], "n_init": [0, -1, 1.5, "x", None, True], "solver": ["newton", 1], "beta_loss": ["absolute", None],
+    "init": ["best", 3], "n_init": [0, -1, 1.5, "x", None, True],
+    "solver": ["newton", 1], "beta_loss": ["absolute", None],
     "tol": [-1e-4, np.nan, np.inf, "small", None], "max_iter": [0, -5, 1.5, "many"],
     "random_state": ["seed", -1, 1.5], "alpha_W": [-1, np.nan, np.inf, "same"],
     "alpha_H": [-1, np.nan, "as W", None], "l1_ratio": [-0.1, 1.1, np.nan, "half"],
