@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import kernels
+from .arguments import effective_threads
 from .floats import plain
+
+LARGE = 1 << 20  # entries that are worth more threads than one
 
 
 def passes(X: Any, estimator: Any, checks: dict[str, Any]) -> bool:
@@ -22,7 +26,7 @@ def passes(X: Any, estimator: Any, checks: dict[str, Any]) -> bool:
     checks : dict
         As for `read_rows`.
     """
-    if not _is_as_asked(X, **checks) or ("y" in checks and not _are_targets(checks["y"], X)):
+    if not _is_as_asked(X, estimator, **checks) or ("y" in checks and not _are_targets(checks["y"], X)):
         return False
     if estimator is None:
         return True
@@ -35,10 +39,10 @@ def passes(X: Any, estimator: Any, checks: dict[str, Any]) -> bool:
 
 
 def _is_as_asked(
-    X: Any, dtype: Any = None, order: str | None = None, ensure_2d: bool = True, reset: bool = True,
-    accept_sparse: Any = False, ensure_all_finite: bool = True, ensure_min_samples: int = 1,
-    ensure_min_features: int = 1, y: Any = None, multi_output: bool = False, y_numeric: bool = False,
-    **more: Any,
+    X: Any, estimator: Any, dtype: Any = None, order: str | None = None, ensure_2d: bool = True,
+    reset: bool = True, accept_sparse: Any = False, ensure_all_finite: bool = True,
+    ensure_min_samples: int = 1, ensure_min_features: int = 1, y: Any = None,
+    multi_output: bool = False, y_numeric: bool = False, **more: Any,
 ) -> bool:  # fmt: skip
     """Whether an array satisfies these checks but that of y, and there are no `more`."""
     if more or type(X) is not np.ndarray or X.ndim != 2 or not plain(X):
@@ -49,7 +53,7 @@ def _is_as_asked(
         return False
     if order == "C" and not X.flags.c_contiguous:
         return False
-    return not ensure_all_finite or _is_finite(X)
+    return not ensure_all_finite or (_is_finite(X) if X.size < LARGE else _scan_is_finite(X, estimator))
 
 
 def _are_targets(y: Any, X: NDArray[Any]) -> bool:
@@ -57,6 +61,14 @@ def _are_targets(y: Any, X: NDArray[Any]) -> bool:
     if type(y) is not np.ndarray or y.ndim not in (1, 2) or len(y) != len(X) or not y.size:
         return False
     return plain(y) and _is_finite(y)
+
+
+def _scan_is_finite(X: NDArray[Any], estimator: Any) -> bool:
+    """The same of many entries, by as many threads as the estimator may have."""
+    n_threads = getattr(estimator, "n_threads", None)
+    asked = type(n_threads) is int and n_threads > 0
+    threads = effective_threads(n_threads if asked else None)
+    return bool(np.isfinite(kernels.scan(x=X, n_threads=threads).sum))
 
 
 def _is_finite(X: NDArray[Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .._core.results import Scan
 from .engine import each
 from .source import Array, Source
 
@@ -60,7 +61,7 @@ class Columns(Source):
         return float(self.origin.largest)
 
     @property
-    def _scan(self) -> tuple[float, float, float]:
+    def _scan(self) -> Scan:
         return self.origin._scan
 
     def product(self, factor: Array, out: Array | None = None) -> Array:

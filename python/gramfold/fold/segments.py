@@ -82,9 +82,9 @@ class Segments(Source):
         return list(run(scan, self))
 
     @cached_property
-    def _scan(self) -> tuple[float, float, float]:
-        scans = np.array(self._scans)
-        return float(scans[:, 0].sum()), float(scans[:, 1].sum()), float(scans[:, 2].min())
+    def _scan(self) -> Scan:
+        total, squares, least, most = np.array(self._scans).T
+        return Scan(float(total.sum()), float(squares.sum()), float(least.min()), float(most.max()))
 
     @cached_property
     def largest(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import assert_all_finite
 
 from .._core import kernels
+from .._core.results import Scan
 from ..fit.cached import cached_property
 from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
 from ..fit.missing import about_nan
@@ -145,7 +146,7 @@ class Source:
         return self.x
 
     @cached_property
-    def _scan(self) -> tuple[float, float, float]:
+    def _scan(self) -> Scan:
         return scanned(self.x, self.n_threads)
 
     @property
@@ -170,7 +171,8 @@ class Source:
     @property
     def largest(self) -> float:
         """The largest magnitude of a stored entry."""
-        return largest(self.x)
+        scan = self._scan
+        return max(0.0, scan.most, -scan.least) if np.isfinite(scan.sum) else largest(self.x)
 
     @property
     def least(self) -> float:

@@ -126,7 +126,8 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         centers = self._checked_centers()
         dtype = np.result_type(X.dtype, centers.dtype)
         X, centers = X.astype(dtype, copy=False), centers.astype(dtype, copy=False)
-        x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+        threads = effective_threads(self.n_threads)
+        x = Rows(X, threads, exponent_for(X, centers, n_threads=threads))
         return x, np.ascontiguousarray(x.inside(centers))
 
     def _checked_centers(self) -> Array:
@@ -197,8 +198,8 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     def _ready(self, X: Any) -> tuple[Rows, Given]:
         """Rows and points of the parameters in one space."""
         given = self._given(X)
-        exponent = exponent_for(X, given.frozen, given.init, given.mean)
-        x = Rows(X, effective_threads(self.n_threads), exponent)
+        threads = effective_threads(self.n_threads)
+        x = Rows(X, threads, exponent_for(X, given.frozen, given.init, given.mean, n_threads=threads))
         return x, given.inside(x)
 
     def _prior(self, given: Given, mass: int) -> Prior:

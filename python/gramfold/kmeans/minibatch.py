@@ -153,7 +153,8 @@ class MiniBatchKMeans(BaseKMeans):
                 centers = self._start_from_some(x, weights, given, self._rng)
                 self._begin(x, given)
             else:
-                x = Rows(X, effective_threads(self.n_threads), exponent_for(X, centers))
+                threads = effective_threads(self.n_threads)
+                x = Rows(X, threads, exponent_for(X, centers, n_threads=threads))
                 centers = np.ascontiguousarray(x.inside(centers))
             prior = self._prior(self._fitted_points.inside(x), mass)
             self._tally, centers, _ = self._tally.step(

@@ -98,9 +98,9 @@ class Rows:
             ) from None
 
 
-def exponent_for(given: Any, *others: Array | None) -> int:
+def exponent_for(given: Any, *others: Array | None, n_threads: int) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    most = max(source_of(given, 1).largest, *(largest(a) for a in others if a is not None), 0.0)
+    most = max(source_of(given, n_threads).largest, *(largest(a) for a in others if a is not None), 0.0)
     exponent = math.frexp(most)[1]
     low, high = RANGE[given.dtype]
     return 0 if most == 0 or low <= exponent <= high else -exponent

@@ -252,6 +252,7 @@ def kmeans_plusplus(
             f"n_samples {X.shape[0]}."
         )
     weights, _ = checked_weights(sample_weight, X)
-    x = Rows(X, effective_threads(n_threads), exponent_for(X))
+    threads = effective_threads(n_threads)
+    x = Rows(X, threads, exponent_for(X, n_threads=threads))
     rows = plus_plus(x.x, weights, n_clusters, seeded(random_state), n_local_trials=n_local_trials)[1]
     return source_of(X, 1).take(rows), rows
