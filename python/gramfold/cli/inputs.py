@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple
 
@@ -74,7 +75,9 @@ def _matrix_market(path: str) -> Any:
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no {path}")
     try:
-        found = mmread(path)
+        with warnings.catch_warnings():  # SciPy's choice of a class is none for us
+            warnings.filterwarnings("ignore", "The default value for `spmatrix`")
+            found = mmread(path)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as Matrix Market: {error}") from None
     return sp.csr_array(found) if sp.issparse(found) else np.asarray(found)

@@ -54,6 +54,10 @@ def _index_of(table: Any) -> list[str] | None:
     if not isinstance(name, str) or name not in table:
         return None
     found = table[name]
+    if hasattr(found, "keys"):  # strings of which some may be missing
+        if "values" not in found:
+            return None
+        found = found["values"]
     return [one.decode() if isinstance(one, bytes) else str(one) for one in found[:]]
 
 
