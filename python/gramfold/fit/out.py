@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_is_fitted
 
 from ..io.npy import write_npy
 from ..io.recognise import is_collection, is_file
 from .blocks import Blocks, opened
+from .estimator import check_fitted
 from .floats import Floats
 from .lazy import lazily, part_of
 from .on_disk import in_file, of_map
@@ -30,7 +30,7 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def run(self: Any, X: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
         if out is None and is_collection(X):
-            check_is_fitted(self)
+            check_fitted(self)
             return lazily(method.__name__, self, X, rest, named)
         if out is None:
             return method(self, X, *rest, **named)
