@@ -1,6 +1,6 @@
 """NIST's Statistical Reference Datasets for linear least squares: data and certified coefficients, as text.
 
-National Institute of Standards and Technology, https://www.itl.nist.gov/div898/strd/lls/lls.shtml. The numbers
+National Institute of Standards and Technology, https://www.itl.nist.gov/div898/strd/lls/lls.shtml. Numbers
 are kept as NIST prints them, so that they can be read as fractions.
 """
 

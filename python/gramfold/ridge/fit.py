@@ -21,8 +21,8 @@ up to SPARSE_COLUMNS.
 | after partial_fit | any                     | by X'X: cholesky (for auto too), cg, gd, admm, cd        |
 
 Where X'X or XX' is too near to singular, cholesky and dual end in the svd of the rows: for CSR with p <= n in
-the eigenvalues of X'X first ('eigen'), and after `partial_fit` in the svd of what is kept of the rows. There cd
-ends in faces of R of the QR decomposition of the rows.
+the eigenvalues of X'X first ('eigen'), and after `partial_fit` in the svd of what is kept of the rows. There
+cd ends in faces of R of the QR decomposition of the rows.
 """
 
 from typing import Any
