@@ -62,9 +62,7 @@ def _of_one_length(x: Double, y: Double, alpha: float, size: int) -> Double:
     U, s, Vt = la.svd(x * unit, full_matrices=False, check_finite=False, overwrite_a=True)
     kept = s > size * EPS * s.max(initial=0)
     B = np.zeros((x.shape[1], y.shape[1]))
-    for _ in range(
-        2
-    ):  # found again is what rounding beside a column that makes most of y took off others
+    for _ in range(2):  # found again is what rounding beside a column that makes most of y took off others
         B += unit[:, None] * (Vt[kept].T @ ((U[:, kept].T @ (y - x @ B)) / s[kept, None]))
     if not kept.all():
         null = np.where(np.abs(Vt[~kept]) > size * EPS, Vt[~kept], 0) * unit
