@@ -1,9 +1,9 @@
 """Robust PCA gives what the papers that propose it report, on the matrices that they define.
 
-Candes, Li, Ma & Wright (2011), Robust principal component analysis?, Journal of the ACM 58: table 1, figure 1.
-Lin, Chen & Ma (2010), The augmented Lagrange multiplier method for exact recovery of corrupted low-rank matrices:
-table 1. Tong, Ma & Chi (2021), Accelerating ill-conditioned low-rank matrix estimation via scaled gradient
-descent, Journal of Machine Learning Research 22: the sizes and conditions of its robust PCA.
+Candes, Li, Ma & Wright (2011), Robust principal component analysis?, Journal of the ACM 58: table 1 and
+figure 1. Lin, Chen & Ma (2010), The augmented Lagrange multiplier method for exact recovery of corrupted low-rank
+matrices: table 1. Tong, Ma & Chi (2021), Accelerating ill-conditioned low-rank matrix estimation via scaled
+gradient descent, Journal of Machine Learning Research 22: the sizes and conditions of its robust PCA.
 """
 
 import numpy as np
@@ -97,7 +97,7 @@ def test_errors_that_are_not_of_one_size_are_found(n):
 @pytest.mark.parametrize("condition", [1, 5, 10, 20])
 @pytest.mark.parametrize("n", [250, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_condition_of_l_does_not_matter(n, condition):
-    """Rank 10, singular values from 1 to 1 / condition, a tenth of the entries wrong by up to the mean size."""
+    """Rank 10, singular values from 1 to 1 / condition, a tenth of entries wrong by up to the mean size."""
     rng = np.random.default_rng(0)
     U, V = (np.linalg.qr(rng.standard_normal((n, 10)))[0] for _ in range(2))
     L = U * np.linspace(1, 1 / condition, 10) @ V.T

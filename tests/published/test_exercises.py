@@ -10,7 +10,7 @@ ROOT = np.sqrt(0.5)
 
 
 def test_a_centroid_with_a_ridge_is_the_sum_over_the_penalty_and_the_count():
-    """The u that minimises sum |x - u|^2 + lam |u|^2 is sum x / (lam + n), and what is left is by hand, too."""
+    """The u that minimises sum |x - u|^2 + lam |u|^2 is sum x / (lam + n)."""
     X = np.array([[1.0], [2.0], [3.0], [10.0], [12.0]])
     model = gf.KMeans(2, init=np.array([[2.0], [11.0]]), ridge=1.0).fit(X)
     assert_allclose(model.cluster_centers_[:, 0], [6 / 4, 22 / 3], rtol=1e-15)
@@ -21,7 +21,8 @@ def test_a_centroid_with_a_ridge_is_the_sum_over_the_penalty_and_the_count():
 
 
 # Around (5, -3), XX' is 12 (5, 4; 4, 5): eigenvalues 108 and 12 along (1, 1) and (1, -1).
-EIGHT = np.array([[4.0, -4, 2, -2, 1, -1, 3, -3], [2, -2, 4, -4, -1, 1, 3, -3]]) + [[5], [-3]]
+ABOUT_0 = np.array([[4.0, -4, 2, -2, 1, -1, 3, -3], [2, -2, 4, -4, -1, 1, 3, -3]])
+EIGHT = ABOUT_0 + np.array([[5], [-3]])
 
 
 @pytest.mark.parametrize("solver", ["full", "covariance_eigh", "randomized"])
@@ -33,10 +34,8 @@ def test_the_principal_axes_of_a_matrix_of_2_x_8(solver):
     assert_allclose(model.singular_values_, np.sqrt([108, 12]), rtol=1e-14)
     assert_allclose(model.explained_variance_, [108 / 7, 12 / 7], rtol=1e-14)
     assert_allclose(model.explained_variance_ratio_, [0.9, 0.1], rtol=1e-14)
-    along = EIGHT - [[5], [-3]]
-    assert_allclose(
-        np.abs(model.transform(EIGHT.T)), np.abs([along[0] + along[1], along[0] - along[1]]).T * ROOT
-    )
+    along = np.stack([ABOUT_0[0] + ABOUT_0[1], ABOUT_0[0] - ABOUT_0[1]]) * ROOT
+    assert_allclose(np.abs(model.transform(EIGHT.T)), np.abs(along.T), atol=1e-14)
     one = gf.PCA(1, svd_solver=solver, random_state=0).fit(EIGHT.T)
     rest = EIGHT.T - one.inverse_transform(one.transform(EIGHT.T))
     assert_allclose(np.sum(rest**2), 12, rtol=1e-13)  # the eigenvalue that is left out
@@ -61,7 +60,7 @@ def test_the_lagrange_dual_of_the_least_norm():
 
 
 def test_the_optimal_value_of_the_lasso_is_convex_in_x_and_concave_in_the_penalty():
-    """phi(x, l) = min_h |x - Dh|^2 / 2 + l |h|_1: the least over h of what is convex in (x, h) and affine in l.
+    """phi(x, l) = min_h |x - Dh|^2 / 2 + l |h|_1: least over h of what is convex in (x, h), affine in l.
 
     Its slope in l is |h|_1 of the best h.
     """
@@ -99,7 +98,7 @@ def test_the_optimal_value_of_robust_pca_is_concave_in_lam():
 
 
 def test_one_atom_has_the_code_of_the_formula():
-    """h = max(|x d| - l1, 0) sign(x d) / (|d|^2 + l2): x d = 7, -1 and -8, |d|^2 = 4, l1 = 3, l2 = 1."""
+    """It is max(|x d| - l1, 0) sign(x d) / (|d|^2 + l2): x d = 7, -1 and -8, |d|^2 = 4, l1 = 3, l2 = 1."""
     X, d = np.array([[3.5, 9.0], [-0.5, 2.0], [-4.0, 0.0]]), np.array([[2.0, 0.0]])
     signed = gf.encode(X, d, l1=3, l2=1, nonneg=False)
     assert_allclose(signed[:, 0], [4 / 5, 0, -1], atol=1e-15)
