@@ -1,9 +1,9 @@
 """Robust PCA gives what the papers that propose it report, on the matrices that they define.
 
 Candes, Li, Ma & Wright (2011), Robust principal component analysis?, Journal of the ACM 58: table 1 and
-figure 1. Lin, Chen & Ma (2010), The augmented Lagrange multiplier method for exact recovery of corrupted low-rank
-matrices: table 1. Tong, Ma & Chi (2021), Accelerating ill-conditioned low-rank matrix estimation via scaled
-gradient descent, Journal of Machine Learning Research 22: the sizes and conditions of its robust PCA.
+figure 1. Lin, Chen & Ma (2010), The augmented Lagrange multiplier method for exact recovery of corrupted
+low-rank matrices: table 1. Tong, Ma & Chi (2021), Accelerating ill-conditioned low-rank matrix estimation via
+scaled gradient descent, Journal of Machine Learning Research 22: sizes and conditions of its robust PCA.
 """
 
 import numpy as np
