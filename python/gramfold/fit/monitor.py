@@ -106,9 +106,19 @@ class Monitor:
             self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
-            self.stopped = bool(self.callback(info))
+            self.stopped = self._called(info)
         self.stopped |= self.max_time is not None and now - self.called >= self.max_time
         return self.stopped
+
+    def _called(self, info: IterationInfo) -> bool:
+        """What the callback says; what it raises is not due to a checkpoint."""
+        assert self.callback is not None
+        try:
+            return bool(self.callback(info))
+        except Exception:
+            if self.kept is not None:
+                self.kept.goes_on = False
+            raise
 
     def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""

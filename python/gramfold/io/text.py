@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -52,8 +53,20 @@ def delimiter_of(path: str) -> str:
 def fields_of(path: str) -> Iterator[Iterator[list[str]]]:
     """The fields of each line that is not empty."""
     open_: Any = gzip.open if path.lower().endswith(".gz") else open
-    with open_(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with (
+        readable(path),
+        open_(path, "rt", encoding="utf-8-sig", newline="") as file,
+    ):
         yield filter(None, csv.reader(file, delimiter=delimiter_of(path)))
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Say of what is no text which file it is."""
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{name} cannot be read as text: {error}") from None
 
 
 def layout_of(path: str) -> Layout:
