@@ -47,8 +47,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(data):
     whole = fitted(X, max_iter=12, **options)
     parts = fitted(X, max_iter=5, warm_start=True, **options)
     parts.set_params(max_iter=7)
-    with pytest.warns(ConvergenceWarning):
-        parts.fit(X)
+    parts.fit(X)
     assert_allclose(parts.rates_, whole.rates_, rtol=1e-12)
     assert_allclose(parts.lower_bounds_, whole.lower_bounds_[5:], rtol=1e-13)
 
@@ -61,10 +60,11 @@ def test_more_starts_are_never_worse(data):
     assert bounds[1] >= bounds[0]
 
 
-def test_not_converged_is_a_warning_and_history_says_how_it_went(data):
+def test_not_converged_is_a_warning_unless_tol_is_0_and_history_says_how_it_went(data):
     X, _ = data
     with pytest.warns(ConvergenceWarning, match=r"did not converge.*max_iter=3"):
-        model = gf.PoissonMixture(3, max_iter=3, tol=0, random_state=0).fit(X)
+        model = gf.PoissonMixture(3, max_iter=3, tol=1e-9, random_state=0).fit(X)
+    gf.PoissonMixture(3, max_iter=3, tol=0, random_state=0).fit(X)
     assert not model.converged_
     assert model.n_iter_ == 3
     assert_array_equal(model.history_["objective"], model.lower_bounds_)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 
 import gramfold as gf
 
@@ -89,3 +90,15 @@ def test_a_generator_as_random_state_is_told_what_to_pass():
         model = gf.NMF(2, random_state=np.random.default_rng(0), **options)
         with pytest.raises(ValueError, match=r"random_state must be .*generator\.bit_generator"):
             model.fit(np.ones((5, 4)))
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_a_penalty_that_growing_factors_evade_is_named(batches):
+    X = gf.datasets.make_nmf(40, 20, 3, random_state=0)[0]
+    model = (gf.MiniBatchNMF if batches else gf.NMF)(
+        3, alpha_W=0, alpha_H=0.001, max_iter=5, tol=1e-9, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="alpha_W=0 and alpha_H=0.001 penalise one factor alone"):
+        model.fit(X)
+    with pytest.warns(ConvergenceWarning, match="5 reached. Increase it"):
+        model.set_params(alpha_W=0.001).fit(X)

@@ -224,6 +224,14 @@ def test_the_error_of_bi_cross_validation_is_that_of_owen_and_perry():
     np.testing.assert_allclose(found.scores[1], np.mean(errors))
 
 
+@pytest.mark.parametrize("model", [gf.PCA(), gf.TruncatedSVD()], ids=lambda model: type(model).__name__)
+def test_components_beyond_the_rank_of_a_part_predict_nothing(model, dtype):
+    X = low_rank(120, 30, 3, seed=0, noise=0).astype(dtype)
+    found = select(model, X, range(1, 16))
+    assert found.best_rank_ == 3
+    assert found.scores[2:].max() < np.finfo(dtype).eps
+
+
 def test_fits_that_had_not_converged_are_counted_in_one_warning():
     with pytest.warns(ConvergenceWarning, match="4 of 4 records of the table") as warned:
         gf.select_rank(

@@ -163,7 +163,7 @@ class BaseMixture(DensityMixin, Estimator):
         self.history_ = runs.best[1]
         self.converged_, self.n_iter_ = best.converged, len(best.bounds)
         self.lower_bound_, self.lower_bounds_ = best.bound, best.bounds
-        if not best.converged and not best.stopped and self.max_iter > 0:
+        if self.tol > 0 and self.max_iter > 0 and not best.converged and not best.stopped:
             warn(
                 "Best performing initialization did not converge. Try different init parameters, or increase "
                 f"max_iter, tol, or check for degenerate data: n_init={self.n_init}, "

@@ -47,7 +47,7 @@ class GaussianMixture(BaseMixture):
     covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
         A covariance matrix for each component, one for all, variances for each component, or one each.
     tol : float, default=1e-3
-        The fit has converged when the lower bound changes by less.
+        The fit has converged when the lower bound changes by less. 0: never.
     reg_covar : float, default=1e-6
         Added to all variances. With 0 a component that is left with one row, or with equal ones, is refused:
         its variance is 0, and not what rounding makes of it.

@@ -41,7 +41,7 @@ class PoissonMixture(BaseMixture):
         lambda ** (prior_shape - 1) exp(-prior_rate lambda). The default is flat: maximum likelihood. Both 1
         give rates sum r x / (1 + sum r).
     tol : float, default=1e-3
-        The fit has converged when a step of EM raises the lower bound by less.
+        The fit has converged when a step of EM raises the lower bound by less. 0: never.
     max_iter : int, default=100
         Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1

@@ -119,11 +119,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _warn_of_the_limit(self) -> None:
         """Warn that the fit ended at max_iter."""
-        warn(
-            f"Maximum number of iterations {self.max_iter} reached. Increase it to improve convergence, or "
-            f"raise tol={self.tol:g}",
-            ConvergenceWarning,
-        )
+        W, H = self._strengths()
+        advice = f"Increase it to improve convergence, or raise tol={self.tol:g}"
+        if (W > 0) != (H > 0):
+            advice = (
+                f"alpha_W={W:g} and alpha_H={H:g} penalise one factor alone, which shrinks without end while "
+                "the other grows: penalise both"
+            )
+        warn(f"Maximum number of iterations {self.max_iter} reached. {advice}", ConvergenceWarning)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -279,9 +282,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=reset, dtype=dtype)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
 
+    def _strengths(self) -> tuple[float, float]:
+        """alpha_W and alpha_H as numbers."""
+        return self.alpha_W, self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
+
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
         """The penalties on W and H in scikit-learn's scaling."""
-        alpha_H = self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
         l1, l2 = self.l1_ratio, 1 - self.l1_ratio
-        W, H = n_features * self.alpha_W, n_samples * alpha_H
+        alpha_W, alpha_H = self._strengths()
+        W, H = n_features * alpha_W, n_samples * alpha_H
         return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)

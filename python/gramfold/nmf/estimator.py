@@ -56,7 +56,8 @@ class NMF(BaseNMF):
     random_state : int, RandomState or None
         For the start and for `shuffle`.
     alpha_W, alpha_H : float or 'same'
-        Strength of the penalties on W and H.
+        Strength of the penalties on W and H. Of one alone there is no minimum: its factor shrinks without end
+        while the other grows.
     l1_ratio : float, default=0
         Share of L1 in the penalties.
     verbose : int, default=0

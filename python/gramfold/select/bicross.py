@@ -57,9 +57,10 @@ def pca_fold(model: Any, parts: Quarters, fold: tuple[Any, ...], ranks: Sequence
     fresh.fit(D)
     T, scores = fresh.transform(D), fresh.transform(B)
     weights = np.square(T, dtype=np.float64).sum(axis=0)
+    rounding = weights.max() * (max(D.shape) * np.finfo(T.dtype).eps) ** 2
     products = c.transposed.product(np.hstack([T, np.ones((len(T), 1), T.dtype)])).T.astype(np.float64)
     mean = products[-1:] / len(T) * (getattr(fresh, "mean_", None) is not None)
-    loads = products[:-1] / np.where(weights > 0, weights, np.inf)[:, None]
+    loads = products[:-1] / np.where(weights > rounding, weights, np.inf)[:, None]  # D may be of lower rank
     ones = np.ones((len(scores), 1))
     total = misfit(a, ones, mean)
     errors = [
