@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
-os.environ["COLUMNS"] = "110"  # of the help of commands
+os.environ["COLUMNS"] = "95"  # of the help of commands
 
 import costs  # noqa: E402
 
@@ -126,6 +126,7 @@ examples = [name for name in ("gallery", "tutorial") if (HERE / name).is_dir()]
 sphinx_gallery_conf = {
     "examples_dirs": examples,
     "gallery_dirs": [f"generated/{name}" for name in examples],
+    "capture_repr": (),
     "backreferences_dir": "generated/examples_of",
     "doc_module": ("gramfold",),
     "download_all_examples": False,

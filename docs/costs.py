@@ -35,7 +35,8 @@ def table(calls: list[str]) -> str:
         reads = sample.passes(model, *data(FEW, call))
         most, less = (sample.memory(model, *data(rows, call)) for rows in MANY)
         each = f"{reads.each:.3g}" if reads.each else "-"
-        lines.append(f"| `{call}` | {reads.start:.3g} | {each} | {(most - less) / (MANY[0] - MANY[1]):.0f} |")
+        name = call.replace("|", "\\|")
+        lines.append(f"| `{name}` | {reads.start:.3g} | {each} | {(most - less) / (MANY[0] - MANY[1]):.0f} |")
     return "\n".join(lines) + "\n"
 
 

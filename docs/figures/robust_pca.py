@@ -17,4 +17,4 @@ for ax, (name, part) in zip(axes, parts.items(), strict=False):
     ax.set_title(f"L, rank {model.rank_}" if name == "L" else name)
     ax.set_axis_off()
 axes[3].semilogy(model.history_["kkt"])
-axes[3].set(xlabel="iteration", title=f"residuals; gap {model.dual_gap_:.0e} at the end")
+axes[3].set(xlabel="iteration", ylabel="residuals", title=f"gap {model.dual_gap_:.0e}")
