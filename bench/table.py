@@ -67,6 +67,20 @@ def from_the_same_start(rows: list[Row]) -> str:
     return f"From the same start to the same objective:\n\n{_markdown(lines)}"
 
 
+def cases(runs: list[Row]) -> str:
+    """Every case for the documentation: a table a model, with the seconds of all that were asked."""
+    parts = []
+    rows = [row for run in runs for row in run["rows"] if row["family"] == "calls"]
+    for model, members in _grouped(rows, lambda row: row["group"]).items():
+        names = list(dict.fromkeys(name for row in members for name in row["entries"]))
+        lines = [("case", "", *names, "ratio"), ("---",) * (3 + len(names))]
+        for row in members:
+            seconds = (str(row.get(name, "")) for name in names)
+            lines.append((row["case"], row["dtype"], *seconds, _times([row])))
+        parts.append(f"### {model}\n\n{_markdown(lines)}")
+    return "\n\n".join(parts) + "\n"
+
+
 def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
     groups: dict[Any, list[Row]] = {}
     for row in rows:

@@ -192,11 +192,15 @@ class PoissonModel:
         """
         exponent = int(np.frexp(self.counts.source.largest)[1])
 
+        def root(entries: Array) -> Array:
+            scaled = np.ldexp(entries, -exponent)
+            return np.sqrt(scaled, out=scaled)
+
         def roots(x: Any) -> Any:
             if not self.counts.source.sparse:
-                return np.sqrt(np.ldexp(x, -exponent))
+                return root(x)
             found = copy(x)  # methods of SciPy would sort x in place
-            found.data = np.sqrt(np.ldexp(x.data, -exponent))
+            found.data = root(x.data)
             return found
 
         return Blocks(self.counts.source.changed(lambda part, at: roots(part.x)))
