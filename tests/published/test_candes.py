@@ -96,7 +96,7 @@ def test_errors_that_are_not_of_one_size_are_found(n):
     assert abs(model.sparse_.nnz / np.count_nonzero(S) - 1) <= 1e-3  # but those that are about 0
 
 
-@pytest.mark.parametrize("condition", [1, 5, 10, 20])
+@pytest.mark.parametrize("condition", [1, 20])
 @pytest.mark.parametrize("n", [250, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_condition_of_l_does_not_matter(n, condition):
     """Rank 10, singular values from 1 to 1 / condition, a tenth of entries wrong by up to the mean size."""
