@@ -92,13 +92,11 @@ def test_errors_that_are_not_of_one_size_are_found(n):
     model = gf.RobustPCA().fit(L + S)
     assert model.rank_ == n // 20
     assert error(model, L) <= 1e-5  # the paper reports 2e-7 to 7e-6
-    found = model.sparse_.toarray()
-    assert np.abs(found - S).max() <= 1e-3 * np.abs(S).max()
-    assert not found[S == 0].any()
-    assert model.sparse_.nnz >= 0.999 * np.count_nonzero(S)  # but those that are about 0
+    assert np.abs(model.sparse_.toarray() - S).max() <= 1e-3 * np.abs(S).max()
+    assert abs(model.sparse_.nnz / np.count_nonzero(S) - 1) <= 1e-3  # but those that are about 0
 
 
-@pytest.mark.parametrize("condition", [1, 5, 10, 20])
+@pytest.mark.parametrize("condition", [1, 20])
 @pytest.mark.parametrize("n", [250, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_condition_of_l_does_not_matter(n, condition):
     """Rank 10, singular values from 1 to 1 / condition, a tenth of entries wrong by up to the mean size."""
