@@ -75,7 +75,7 @@ def _public(name: str) -> bool:
 
 def _shown(value: Any) -> Any:
     if getattr(value, "shape", ()):
-        return f"{value.dtype} of shape {value.shape}"
+        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {value.shape}"
     if isinstance(value, list | tuple):
         return f"{type(value).__name__} of length {len(value)}"
     if isinstance(value, dict):

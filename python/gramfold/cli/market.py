@@ -69,6 +69,8 @@ def _check_sizes(path: str) -> None:
 
     with _opened(path) as file:
         rows, cols, entries, form, _, symmetry = mminfo(_buffered(file))
+    if form == "array" and (not rows * cols or (symmetry != "general" and rows != cols)):
+        raise ValueError(f"it is {symmetry}, and has {rows} rows and {cols} columns")
     lines = entries if form == "coordinate" or symmetry == "general" else rows * (rows - 1) // 2
     length = os.path.getsize(path) * (MOST if path.lower().endswith(".gz") else 1)
     if lines * SMALLEST[form] > length + 1:

@@ -89,11 +89,9 @@ def read_rows(
             given = check_array(X, input_name=name, **checks)
         else:
             given = validate_data(estimator, X, **checks)
-        if not kept:
-            return given
         X, *rest = given if isinstance(given, tuple) else (given,)
-        X = as_floats(X)
-        if look:
+        X = as_floats(X)  # a data frame may hold floats in the other order of bytes
+        if kept and look:
             _check_finite(X, name, estimator)
         return (X, *rest) if rest else X
 
@@ -157,7 +155,8 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check an array other than X, as `sklearn.utils.check_array` with `name` in its messages."""
     if quick.passes(given, None, checks):
         return np.asarray(given)
-    return np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
 def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:

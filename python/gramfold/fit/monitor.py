@@ -140,7 +140,7 @@ class Monitor:
 
     def _check_limit(self) -> None:
         assert self.kept is not None
-        if self.max_iter is not None and len(self.rows) >= self.max_iter and not self.kept.same_limit:
+        if self.max_iter is not None and len(self.rows) >= self.max_iter + self.kept.same_limit:
             raise ValueError(
                 f"{self.kept.place.path} is a checkpoint of a fit after {len(self.rows)} iterations: raise "
                 "max_iter, or begin anew with another file, or with resume=False"

@@ -34,7 +34,7 @@ def npy(path: str | os.PathLike[str], begin: int = 0, end: int | None = None) ->
         raise ValueError(f"{os.fspath(path)} holds {dtype}, not numbers")
     strides = None
     if fortran:
-        strides = tuple(int(step) for step in np.cumprod([dtype.itemsize, *shape[:-1]]))
+        strides = tuple(int(step) for step in np.cumprod([dtype.itemsize, *shape[:-1]])[: len(shape)])
     if end is not None and offset + math.prod(shape) * dtype.itemsize > end:
         raise ValueError(f"{os.fspath(path)} is damaged: an array of shape {shape} reaches into the next one")
     return on_disk(path, dtype, shape, offset, strides)

@@ -87,9 +87,9 @@ def _place(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
             f"{os.fspath(path)} is compressed, so that {info.filename} does not lie flat: use np.savez"
         )
     with open(path, "rb") as file:
-        file.seek(max(0, info.header_offset))
+        file.seek(min(max(0, info.header_offset), os.path.getsize(path)))
         local = file.read(30)  # PKWARE's APPNOTE 4.3.7: lengths of the name and of what follows it at byte 26
-    if len(local) < 30 or local[:4] != LOCAL:
+    if info.header_offset < 0 or len(local) < 30 or local[:4] != LOCAL:
         raise ValueError(f"{os.fspath(path)} is damaged: {info.filename} is not where it should be")
     names = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     begin = info.header_offset + 30 + names
