@@ -25,9 +25,9 @@ TOLERANCE = 0.02
 Counts = dict[str, int]
 
 
-def call_all() -> None:
+def call_all(name: str = LEVEL) -> None:
     """Call every kernel, each call between two of `os.getppid`, where callgrind writes down its counts."""
-    level = _core.load(LEVEL)
+    level = _core.load(name)
     gc.disable()
     for label, arguments in kernels.calls(level).items():
         kernel, again = getattr(level, kernels.kernel_of(label)), copy.deepcopy(arguments)
