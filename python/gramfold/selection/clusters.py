@@ -26,7 +26,8 @@ APART = 0.25  # the silhouette below which no structure is seen (Kaufman & Rouss
 
 def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], method: str) -> Found:
     """Fit each number of clusters from each seed, and compare the best of each."""
-    whole = clone(model).set_params(n_clusters=1, random_state=seeds[0]).fit(X).inertia_
+    one = clone(model).set_params(n_clusters=1, random_state=seeds[0]).fit(X)
+    whole = one.inertia_ if one.inertia_ > X.shape[0] * _rounding(one.cluster_centers_) ** 2 else 0.0
     found = restarted(model, X, ranks, seeds, partial(criteria, whole=whole))
     records, models, scores = [], {}, []
     for j, rank in enumerate(ranks):
@@ -39,6 +40,11 @@ def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], metho
         return _gap(model, X, ranks, seeds, Found(records, "gap", np.empty(0), None, Choice(None), models))
     values = np.array([score[method] for score in scores])
     return Found(records, method, values, None, _chosen(ranks, values, method), models)
+
+
+def _rounding(centers: Array) -> float:
+    """How far equal rows may lie from their mean."""
+    return float(8 * np.finfo(centers.dtype).eps * np.linalg.norm(centers.astype(np.float64)))
 
 
 def _chosen(ranks: Sequence[int], values: Array, method: str) -> Choice:
@@ -60,7 +66,7 @@ def criteria(model: Any, X: Any, whole: float) -> dict[str, Any]:
     several = len(model.cluster_centers_) > 1
     return {
         "inertia": float(model.inertia_),
-        "silhouette": silhouette(model, X) if several else np.nan,
+        "silhouette": (silhouette(model, X) if whole > 0 else 0.0) if several else np.nan,
         "calinski_harabasz": calinski_harabasz(model, whole, X.shape[0]) if several else np.nan,
         "converged": bool(getattr(model, "converged_", True)),
     }
