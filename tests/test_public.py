@@ -29,7 +29,7 @@ def test_names_stay_what_they_are_whatever_is_imported_first(run_python):
         "assert gf.NMF is NMF is gf.nmf.estimator.NMF\n"
         "print(gf.plot.__name__, gf.datasets.__name__)"
     )
-    for first in ("accelerate.twins", "select.consensus"):
+    for first in ("accelerate.twins", "selection.consensus"):
         assert run_python(code.format(first=first)) == "gramfold.plot gramfold.datasets\n"
 
 

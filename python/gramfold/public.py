@@ -34,9 +34,9 @@ from .ridge.least_norm import least_norm
 from .ridge.path import ridge_path
 from .rpca.estimator import RobustPCA
 from .rpca.online import OnlineRobustPCA
-from .select.consensus import Consensus, consensus
-from .select.rank import select_rank
-from .select.result import RankSelection
+from .selection.consensus import Consensus, consensus
+from .selection.rank import select_rank
+from .selection.result import RankSelection
 from .skops_types import SKOPS_TYPES
 
 __all__ = [

@@ -1,5 +1,7 @@
 """Results of methods that go to a file row block by row block."""
 
+import os
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 import scipy.sparse as sp
 from entries import counts
 from file_cases import in_file
+from sklearn.exceptions import NotFittedError
 
 import gramfold as gf
+from gramfold.fit.on_disk import OpenFile
 
 METHODS = {
     "NMF.transform": (lambda: gf.NMF(3, random_state=0), "transform"),
@@ -51,6 +55,72 @@ def test_a_file_gets_what_the_method_gives(name, tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
         np.testing.assert_array_equal(np.load(out), found)
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["out.npy"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", METHODS)
+def test_rows_in_files_are_read_once_and_give_the_bits_of_memory(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("gramfold.fit.out.NEAR", 2000)
+    x = counts(150, 9)
+    method, read = fitted(name, x), []
+    expected = method(x)
+    there, plain = in_file(x, tmp_path), OpenFile.read
+    monkeypatch.setattr(OpenFile, "read", lambda *args: read.append(args[1:]) or plain(*args))
+    equal = np.testing.assert_array_equal
+    if name == "Ridge.predict":  # by BLAS, which adds up rows as it likes
+        equal = partial(np.testing.assert_allclose, rtol=1e-12)
+    equal(method(there), expected)
+    assert sum(found.size for _, found in read) == x.nbytes
+    assert len(read) == len({at for at, _ in read}) == 6
+
+    rows = Noted(x)
+    blocks = gf.blocks(rows, memory=8 * 40 * x[0].nbytes)
+    rows.reads.clear()
+    equal(method(blocks), expected)
+    assert rows.reads == [(0, 40), (40, 80), (80, 120), (120, 150)]
+
+
+class Noted:
+    """Rows that note how they are read."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype, self.reads = rows, rows.shape, rows.dtype, []
+
+    def __getitem__(self, at):
+        self.reads.append((at.start, at.stop))
+        return self.rows[at]
+
+
+def test_sparse_rows_in_files_are_read_once_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("gramfold.fit.out.NEAR", 2000)
+    x = sp.csr_array(counts(150, 9) * (counts(150, 9) > 2))
+    coder = gf.SparseCoder(np.random.default_rng(0).random((4, 9)), output="csr")
+    expected = coder.transform(x)
+    there = in_file(x, tmp_path)
+    found = coder.transform(there)
+    assert sp.issparse(found)
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
+
+
+def test_a_bad_row_in_a_file_is_told_with_its_segment(tmp_path):
+    x = counts(150, 9).astype(float)
+    model = gf.KMeans(3, random_state=0).fit(x)
+    x[130, 2] = np.nan
+    with pytest.raises(ValueError, match="rows 120 to 149 of X: Input X contains NaN"):
+        model.predict(gf.blocks(Noted(x), memory=8 * 40 * x[0].nbytes))
+    with pytest.raises(NotFittedError, match=r"^This KMeans instance is not fitted"):
+        gf.KMeans(3).predict(gf.blocks(Noted(x), memory=8 * 40 * x[0].nbytes))
+    with pytest.raises(ValueError, match=r"^X has 5 features, but KMeans is expecting 9"):
+        model.predict(gf.blocks(Noted(x[:, :5]), memory=8 * 40 * x[0].nbytes))
+
+
+def test_a_file_that_is_written_while_results_are_made_is_an_error(tmp_path):
+    x = counts(150, 9)
+    model = gf.KMeans(3, random_state=0).fit(x)
+    there = in_file(x, tmp_path)
+    os.utime(there.gramfold_file.path, ns=(1, 1))
+    with pytest.raises(OSError, match="changed since it was opened"):
+        model.predict(there)
 
 
 def test_what_else_has_rows_is_cut_with_them(tmp_path):

@@ -6,11 +6,11 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..coding.coder import MATCHING, Coder, make_coder, with_default_size
 from ..coding.sparse_coder import BaseCoder
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, seeded, whole
+from ..fit.estimator import check_fitted
 from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
@@ -54,12 +54,12 @@ class BaseDictionaryLearning(BaseCoder):
     @rows_to_file
     def transform(self, X: Any) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components)."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._encode(X, self.components_)
 
     def inverse_transform(self, X: Any) -> Array:
         """Return codes @ components_, of shape (n_samples, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self._decode(X, self.components_)
 
     @property

@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..coding.coder import Coder
 from ..fit.arguments import Seed, choice, effective_threads, whole
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import Runs, kept_by, resumable
+from ..fit.estimator import check_fitted
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.out import rows_to_file
@@ -230,7 +230,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     @rows_to_file
     def transform(self, X: Any, mask: Any = None) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components); `mask` as in `fit`."""
-        check_is_fitted(self)
+        check_fitted(self)
         if self.missing != "mask":
             self._refuse_mask(mask)
             return self._encode(X, self.components_)

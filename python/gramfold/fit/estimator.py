@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from ..keep.layout import VERSION
 from .callbacks import CallbackSupportMixin
@@ -31,6 +32,12 @@ def of_sklearn(name: str) -> Any:
     module = vars(import_module(TWINS[name]))
     replaced = module.get("_gramfold", {})
     return replaced[name][0] if name in replaced else module[name]
+
+
+def check_fitted(estimator: Any) -> None:
+    """Refuse an estimator that has not learned; that of scikit-learn asks for tags first."""
+    if not any(name.endswith("_") and not name.startswith("_") for name in reversed(vars(estimator))):
+        check_is_fitted(estimator)
 
 
 def _own_class(model: Any) -> type | None:

@@ -30,15 +30,17 @@ def plain(x: Array) -> bool:
 
 def as_floats(x: Any) -> Any:
     """Give an array or CSR matrix as one of floats over the same memory; x itself if it is one already."""
+    if isinstance(x, np.ndarray):
+        return x if plain(x) or float_of(x.dtype) is None else Floats(x)
     if isinstance(x, Floats | _FloatCsr) or float_of(x.dtype) is None:
         return x
-    if not sp.issparse(x):
-        return x if plain(x) else Floats(x)
     return x if plain(x.data) else _float_csr(x)
 
 
 def stored(x: Any) -> Array:
     """The numbers of an array, or of the entries of a CSR matrix, as kernels take them."""
+    if isinstance(x, np.ndarray):
+        return x
     if isinstance(x, Floats | _FloatCsr):
         return x.stored
     return np.asarray(x.data) if sp.issparse(x) else x

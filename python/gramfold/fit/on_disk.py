@@ -48,6 +48,11 @@ class OpenFile:
         if hasattr(self, "descriptor"):
             os.close(self.descriptor)
 
+    def check(self) -> None:
+        """Refuse a file that is not what it was, as kernels do."""
+        if os.fstat(self.descriptor).st_mtime_ns != self.changed:
+            raise OSError(errno.EIO, "it has been changed since it was opened", self.path)
+
     def read(self, at: int, found: Array) -> Array:
         """Fill contiguous bytes with those from `at` on; OSError where there are fewer."""
         done = 0

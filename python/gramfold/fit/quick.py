@@ -4,6 +4,7 @@ What scikit-learn's checks would say of it is known from its shape and sum; all 
 goes to them, who find the words.
 """
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -53,25 +54,22 @@ def _is_as_asked(
         return False
     if order == "C" and not X.flags.c_contiguous:
         return False
-    return not ensure_all_finite or (_is_finite(X) if X.size < LARGE else _scan_is_finite(X, estimator))
+    return not ensure_all_finite or _is_finite(X, 1 if X.size < LARGE else _threads(estimator))
 
 
 def _are_targets(y: Any, X: NDArray[Any]) -> bool:
     """Whether y has a number, or some, for each row of X."""
     if type(y) is not np.ndarray or y.ndim not in (1, 2) or len(y) != len(X) or not y.size:
         return False
-    return plain(y) and _is_finite(y)
+    return plain(y) and _is_finite(y.reshape(len(y), -1), 1)
 
 
-def _scan_is_finite(X: NDArray[Any], estimator: Any) -> bool:
-    """The same of many entries, by as many threads as the estimator may have."""
+def _threads(estimator: Any) -> int:
+    """As many as the estimator may have; a number that will be refused counts as none."""
     n_threads = getattr(estimator, "n_threads", None)
-    asked = type(n_threads) is int and n_threads > 0
-    threads = effective_threads(n_threads if asked else None)
-    return bool(np.isfinite(kernels.scan(x=X, n_threads=threads).sum))
+    return effective_threads(n_threads if type(n_threads) is int and n_threads > 0 else None)
 
 
-def _is_finite(X: NDArray[Any]) -> bool:
+def _is_finite(X: NDArray[Any], n_threads: int) -> bool:
     """Whether the sum is, and so all entries."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.sum(X)))
+    return isfinite(kernels.scan(x=X, n_threads=n_threads).sum)

@@ -51,8 +51,8 @@ class Source:
     held, flat = True, False  # there between passes; though in a file
 
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
-        self.x: Any = sound_csr(x, n_threads=n_threads) if sp.issparse(x) else as_floats(x)
-        self.sparse = sp.issparse(x)
+        self.sparse = not isinstance(x, np.ndarray) and sp.issparse(x)
+        self.x: Any = sound_csr(x, n_threads=n_threads) if self.sparse else as_floats(x)
         self.n_threads = n_threads
         self.rows, self.cols = x.shape
         self.flat = in_file(stored(self.x))

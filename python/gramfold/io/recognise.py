@@ -73,6 +73,8 @@ def rows_of(given: Any, dataset: str | None = None) -> Any:
 
 def _open_reader(given: Any) -> Any:
     """What makes a reader of an object of a library that is imported; None if it is of none."""
+    if isinstance(given, np.ndarray):
+        return None
     if isinstance(given, list | tuple):
         delayed = len(given) > 0 and _open_reader(given[0]) is from_delayed
         return from_delayed if delayed and not isinstance(given[0], list | tuple) else None

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
@@ -121,7 +120,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _fixed(self, X: Any) -> tuple[Rows, Array]:
         """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
-        check_is_fitted(self)
+        check_fitted(self)
         X = self._read(X, reset=False)
         centers = self._checked_centers()
         dtype = np.result_type(X.dtype, centers.dtype)

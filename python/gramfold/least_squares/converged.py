@@ -1,6 +1,5 @@
 """Every row solved to convergence for a fixed factor, at any scale and with dependent atoms."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: bo
     if done is None:
         gram = kernels.gram(f=shared, n_threads=x.n_threads)
         done = solve_all(x, shared, gram, penalty, Sweeps(0), start=codes, sums=True)
-    return replace(done, factor=codes, unconverged=solver.unconverged)
+    return done._replace(factor=codes, unconverged=solver.unconverged)
 
 
 class _Converging:
@@ -65,7 +64,7 @@ class _Converging:
         sweeps = Sweeps(MOST_SWEEPS, tol=1e-10 if dtype == np.float64 else 1e-5, polish=POLISH)
         result = solve_all(some, factor, gram, own, sweeps, sums=self.sums, squares=self.sums)
         rows = Rows(some, factor.T.astype(np.float64), own)
-        ridged = gram + own.l2 * np.eye(len(gram))
+        ridged = gram + own.l2 * np.eye(len(gram)) if own.l2 else gram
         codes, unconverged, changed = mend(
             rows, result.factor, most=MOST_SWEEPS, unconverged=result.unconverged, gram=ridged
         )

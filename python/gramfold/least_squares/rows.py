@@ -1,6 +1,6 @@
 """Rows of one factor solved with the other one fixed, by coordinate descent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,8 +31,7 @@ class Penalty:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Solved:
+class Solved(NamedTuple):
     """Rows Z that were solved: Z, X'Z and Z'Z if wanted (else None and empty), and sums; see `Swept`."""
 
     factor: Array
@@ -173,7 +172,7 @@ def solve_free(
         None, shared, gram, penalty, sweeps, products=products, start=start, squares=False, order=order,
         n_threads=n_threads,
     )  # fmt: skip
-    return replace(result, factor=np.hstack([held, result.factor])) if frozen else result
+    return result._replace(factor=np.hstack([held, result.factor])) if frozen else result
 
 
 def _swept(

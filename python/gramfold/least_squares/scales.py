@@ -96,7 +96,7 @@ def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
 def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
     band = BAND[name_of(x.dtype)]
-    largest = max(float(np.abs(atoms).max(initial=0)), math.ldexp(math.sqrt(l2), -band))
+    largest = max(_largest(np.asarray(atoms)), math.ldexp(math.sqrt(l2), -band))
     weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 

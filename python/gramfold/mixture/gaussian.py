@@ -4,11 +4,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
+from ..fit.estimator import check_fitted
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fold.segments import source_of
@@ -192,7 +192,7 @@ class GaussianMixture(BaseMixture):
         X : ndarray of shape (n_samples, n_features)
         labels : ndarray of shape (n_samples,)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         if n_samples < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one"
@@ -262,7 +262,7 @@ class GaussianMixture(BaseMixture):
         try:
             weights, means, factors = [np.asarray(getattr(self, name), np.float64) for name in names]
         except AttributeError:
-            check_is_fitted(self)
+            check_fitted(self)
             raise
         k, d = means.shape
         shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]

@@ -5,11 +5,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, effective_threads, real, seeded, whole
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
+from ..fit.estimator import check_fitted
 from ..fit.inputs import read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
@@ -217,7 +217,7 @@ class PoissonMixture(BaseMixture):
         weights : ndarray of shape (n_components,)
         rates : ndarray of shape (n_components, n_features)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         counts = self._counts(X, exposure, sample_weight, reset=False)
         theta, prior = self._fitted(), (self.prior_shape, self.prior_rate)
         resp = np.empty((counts.source.rows, len(theta.weights)))
@@ -238,7 +238,7 @@ class PoissonMixture(BaseMixture):
         X : ndarray of shape (n_samples, n_features)
         labels : ndarray of shape (n_samples,)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         n = whole(n_samples, "n_samples")
         rng = seeded(self.random_state)
         s = check_weights(exposure, n, "exposure", positive=True)
@@ -282,7 +282,7 @@ class PoissonMixture(BaseMixture):
         return PoissonParameters(self.weights_.astype(np.float64), self.rates_.astype(np.float64))
 
     def _posterior(self, X: Any, *, exposure: Any = None, resp: bool = False) -> Posterior:
-        check_is_fitted(self)
+        check_fitted(self)
         counts = self._counts(X, exposure, None, reset=False)
         n, dtype = counts.source.rows, counts.source.dtype
         score, labels = np.empty(n), np.empty(n, np.int64)

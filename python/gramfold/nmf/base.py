@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.floats import name_of
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.monitor import Callback
@@ -70,7 +69,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         -------
         ndarray of shape (n_samples, n_components)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         loss = self._loss(X, mask, reset=False)
         return loss.encode(np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype))
 
@@ -91,7 +90,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         float
             Of 1/2 |X - WH|^2, or of the beta divergence, with W as `transform` finds it.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         loss = self._loss(X, mask, reset=False)
         H = np.ascontiguousarray(self.components_.T, dtype=loss.x.dtype)
         if sample_weight is None:
@@ -101,7 +100,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def inverse_transform(self, X: Any) -> Array:
         """Give X @ components_, for an X of codes as `transform` gives it, dense or sparse."""
-        check_is_fitted(self)
+        check_fitted(self)
         W = read_rows(X)
         if W.shape[1] != self.n_components_:
             raise ValueError(

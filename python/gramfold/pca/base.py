@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.out import rows_to_file
 from ..fit.row_weights import RowWeights
@@ -45,7 +44,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
         -------
         ndarray of shape (n_samples, n_components)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         gaps = getattr(self, "missing", None) == "mask"
         X = read_rows(X, self, sparse=not gaps, gaps=gaps, segments=True, reset=False)
         if not gaps:
@@ -57,7 +56,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
 
     def inverse_transform(self, X: Any) -> Array:
         """Give the rows that have these coordinates, of shape (n_samples, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         X = read_array(X, "X", dtype=FLOATS)
         if X.shape[1] != len(self.components_):
             raise ValueError(f"X must have {len(self.components_)} columns, got {X.shape[1]}")
@@ -93,7 +92,7 @@ class GaussianComponents(LinearComponents):
 
     def get_covariance(self) -> Array:
         """Covariance of the model, of shape (n_features, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         excess = np.maximum(self.explained_variance_ - self.noise_variance_, 0)
         covariance: Array = (self.components_.T * excess) @ self.components_
         covariance.flat[:: len(covariance) + 1] += self.noise_variance_
@@ -107,7 +106,7 @@ class GaussianComponents(LinearComponents):
         ValueError
             If there are directions without variance: neither in the components nor as noise.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         V, variances, noise = self.components_, self._variances(), self.noise_variance_
         if len(V) == V.shape[1]:
             return np.asarray((V.T / variances) @ V)
@@ -118,7 +117,7 @@ class GaussianComponents(LinearComponents):
     @rows_to_file
     def score_samples(self, X: Any) -> Array:
         """Log-likelihood of each row under the model; see `get_precision` for when there is none."""
-        check_is_fitted(self)
+        check_fitted(self)
         X = read_rows(X, self, segments=True, reset=False)
         V, variances, noise = self.components_, self._variances(), self.noise_variance_
         features, distances = X.shape[1], np.empty(X.shape[0])

@@ -6,12 +6,11 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import Seed
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
@@ -220,7 +219,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     @rows_to_file
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
-        check_is_fitted(self)
+        check_fitted(self)
         x = source_of(read_rows(X, self, reset=False, segments=True), n_threads=1)
         out = np.empty((x.rows, *self.coef_.shape[:-1]), np.result_type(x.dtype, self.coef_))
         run(fitted, x, (self.coef_, self.intercept_), {"out": out})

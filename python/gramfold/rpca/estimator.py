@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
 from ..fit.blocks import each_part
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import kept_by, resumable
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array
 from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
@@ -202,7 +201,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         -------
         ndarray of shape (n_samples, rank_)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         given = masked(validated(self, X, reset=False), mask)
         x, _ = looked_at(given, effective_threads(self.n_threads))
         codes = np.empty((x.rows, self.rank_), x.dtype)
@@ -212,7 +211,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def inverse_transform(self, codes: Any) -> Array:
         """Return codes @ components_, of shape (n_samples, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         codes = read_array(codes, "codes", dtype=FLOATS, ensure_min_features=0)
         if codes.shape[1] != self.rank_:
             raise ValueError(f"codes must have {self.rank_} columns, got {codes.shape[1]}")
@@ -221,7 +220,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def complete(self) -> Array:
         """L as a dense array: the matrix without its outliers, unobserved entries filled in."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self.low_rank_.dense()
 
     def _solve(self, pursuit: Pursuit, monitor: Monitor) -> None:

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ..fit.arguments import effective_threads, real, whole
 from ..fit.callbacks import fit_task
-from ..fit.estimator import Estimator
+from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array
 from ..fit.out import rows_to_file
 from ..fit.unchanged import unchanged_on_error
@@ -161,7 +160,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         -------
         ndarray of shape (n_rows, n_components)
         """
-        check_is_fitted(self)
+        check_fitted(self)
         x = self._observed(X, mask, reset=False)
         basis, threshold = np.ascontiguousarray(self.components_.T, x.dtype), self._threshold()
         scale = self._track.scale if threshold is None else threshold / WIDE
@@ -172,7 +171,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def inverse_transform(self, codes: Any) -> Array:
         """Return codes @ components_, of shape (n_rows, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         codes = read_array(codes, "codes", dtype=FLOATS)
         if codes.shape[1] != len(self.components_):
             raise ValueError(f"codes must have {len(self.components_)} columns, got {codes.shape[1]}")

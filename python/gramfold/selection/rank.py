@@ -82,7 +82,7 @@ def select_rank(
     References
     ----------
     Owen & Perry (2009), Bi-cross-validation of the SVD and the nonnegative matrix factorization. For the
-    others see the files of `gramfold.select`.
+    others see the files of `gramfold.selection`.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def test_x_may_lie_in_a_file(name, tmp_path):
     "name", ["NMF, bcv", "KMeans", "MiniBatchKMeans", "GaussianMixture", "PoissonMixture"]
 )
 def test_fits_side_by_side_are_those_in_turn(name, monkeypatch):
-    from gramfold.select import quarters
+    from gramfold.selection import quarters
 
     monkeypatch.setattr(quarters, "SHARE", 0)
     make, model, planted, options = PLANTED[name]
@@ -124,7 +124,7 @@ def test_counts_are_read_as_they_are():
 
 
 def test_quarters_that_do_not_fit_are_read_from_the_file(tmp_path, monkeypatch):
-    from gramfold.select import quarters
+    from gramfold.selection import quarters
 
     X = parts(80, 40, 4, 0)
     np.save(tmp_path / "x.npy", X)
