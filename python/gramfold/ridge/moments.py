@@ -121,12 +121,14 @@ def moments(data: Data) -> RidgeMoments:
             sums = _sums(data, shift, y_mean, far)
             offset = sums.products[p, :-1] / total
     products, squares = sums.products[:p, :-1], sums.squares
+    rounding = _rounding(data)
     lengths = np.sqrt(np.maximum(np.concatenate([products.diagonal(), squares]), 0))
     if data.centered:
         products -= total * np.outer(offset[:p], offset)
         squares -= total * offset[p:] ** 2
-        flat = products.diagonal() <= FLAT * _rounding(data) * lengths[:p] ** 2
-        products[flat], products[:, :p][:, flat] = 0, 0
+        flat = products.diagonal() <= FLAT * rounding * lengths[:p] ** 2
+        if flat.any():
+            products[flat], products[:, :p][:, flat] = 0, 0
     about = np.concatenate([shift * scale, y_mean])
     mean = about + offset
     return RidgeMoments(
@@ -139,7 +141,7 @@ def moments(data: Data) -> RidgeMoments:
         squares=squares,
         low=(about - mean) + offset,
         lengths=lengths,
-        rounding=_rounding(data),
+        rounding=rounding,
         units=data.units,
         far=far if x.sparse else None,
     )

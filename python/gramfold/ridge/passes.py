@@ -55,7 +55,7 @@ class Sample:
     @property
     def mean(self) -> Double:
         """That of the rows: of a column of one value this value, to which the sum would not round."""
-        return np.clip(self.sum / self.rows, self.least, self.largest)
+        return np.minimum(np.maximum(self.sum / self.rows, self.least), self.largest)
 
 
 def sample(rows: Source, shared: None, state: State, *, every: int) -> Sample:

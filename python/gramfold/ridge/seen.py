@@ -88,8 +88,11 @@ class Seen:
         """Rows whose moments are those of the means of the blocks about the mean of all."""
         if not self.centered:
             return self.means[:0, 1:]
-        rows, p = self.means[1:, 1:].copy(), self.n_features
+        rows, p = self.means[1:, 1:], self.n_features
+        if self.within.diagonal().all():
+            return rows
         apart = SAME * np.sqrt(self.weight) * np.abs(self.x_mean)
+        rows = rows.copy()
         rows[:, :p][:, (self.within.diagonal() == 0) & (la.norm(rows[:, :p], axis=0) <= apart)] = 0
         return rows
 

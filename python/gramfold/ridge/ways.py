@@ -89,7 +89,9 @@ def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
     if seen is not None:
         B = by_triangle(seen.triangle(), seen.n_features, alpha)
         return Found(B, converged=_told(seen, alpha, condition)), "svd"
-    if problem.data.x.sparse:
+    if (
+        problem.data.x.sparse or np.ptp(alpha) > 0
+    ):  # cheaper than an SVD, of which several penalties take many
         eigen = direct.Eigen(form.gram, alpha)
         settled, B = _solved(problem, eigen, eigen.condition)
         if settled and eigen.drops_nothing(problem.rows.squares, problem.data.x.rows):
