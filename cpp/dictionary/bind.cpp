@@ -50,7 +50,7 @@ T* residual_of(const Contiguous<T>& r) {
 
 template <class T, class A>
 py::array_t<T> array(const std::vector<T, A>& from) {
-    return py::array_t<T>(py::ssize_t(from.size()), from.data());
+    return vector(from.data(), Index(from.size()));
 }
 
 template <class T>

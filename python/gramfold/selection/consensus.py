@@ -140,9 +140,7 @@ def consensus(
     given, centroids = _components(models)
     fits, k, _ = given.shape
     rows = _placed(given) if centroids else _unit(given)
-    distances = cdist(rows, rows)
-    near = max(1, int(NEIGHBOURS * fits))
-    density = np.sort(distances, axis=1)[:, 1 : near + 1].mean(axis=1)  # the first is the row itself
+    distances, density = _distances(rows, max(1, int(NEIGHBOURS * fits)))
     kept = density <= real(density_threshold, "density_threshold")
     if np.count_nonzero(kept) <= k:
         raise ValueError(
@@ -163,6 +161,15 @@ def consensus(
         density.reshape(fits, k),
         distances,
     )
+
+
+def _distances(rows: Double, near: int) -> tuple[Double, Double]:
+    """Distances of all rows, and the mean of those to the nearest ones; some rows at a time, for Ctrl-C."""
+    distances, density = np.empty((len(rows), len(rows))), np.empty(len(rows))
+    for at in gen_batches(len(rows), TOGETHER):
+        distances[at] = cdist(rows[at], rows)
+        density[at] = np.sort(distances[at], axis=1)[:, 1 : near + 1].mean(axis=1)  # the first is the row itself
+    return distances, density
 
 
 def _components(models: Sequence[Any]) -> tuple[NDArray[Any], bool]:
