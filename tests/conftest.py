@@ -27,7 +27,8 @@ settings.load_profile("suite")
 # rest, the kernels and the models, tells whether gramfold works on a machine. With -m "not slow" both run.
 THOROUGH = (
     "cluster/", "sklearn_suite/test_sklearn_suite.py", "cli/test_processes.py", "demo/", "io/test_memory.py",
-    "selection/", "test_gallery.py", "test_files.py", "test_checkpoints", "test_segments.py", "test_memory.py",
+    "selection/", "faults/", "test_gallery.py", "test_files.py", "test_checkpoints", "test_segments.py",
+    "test_memory.py",
 )  # fmt: skip
 
 

@@ -92,7 +92,11 @@ def _in_description(file: File, draw: random.Random) -> None:
         case 4 if type(value) in (int, float):
             holder[key] = draw.choice((value + 1, -value, value * 2, float(value), int(value % 7)))
         case _:
-            holder[key] = {"is": "array", "array": draw.choice([*file.arrays, "none"]), "order": draw.choice("CF")}
+            holder[key] = {
+                "is": "array",
+                "array": draw.choice([*file.arrays, "none"]),
+                "order": draw.choice("CF"),
+            }
 
 
 def _in_arrays(file: File, draw: random.Random) -> None:

@@ -15,7 +15,6 @@ from fuzz.oracle import REFUSED, read_or_refused
 from scipy.io._mmio import mmread  # in Python: the other one does not survive all files
 
 import gramfold as gf
-
 from gramfold.cli.about import about
 from gramfold.cli.inputs import _piped, opened
 from gramfold.io.csv import Csv
@@ -197,7 +196,9 @@ def npz_changed(data: bytes, draw: random.Random) -> bytes:
             case 1:
                 del members[name]
             case 2:
-                members[draw.choice(("x.npy", "format.npy", "shape.npy", "y", "../x.npy", ""))] = members[name]
+                members[draw.choice(("x.npy", "format.npy", "shape.npy", "y", "../x.npy", ""))] = members[
+                    name
+                ]
             case _:
                 members[name] = npy_of(_part(name, draw))
         members = members or {"x.npy": npy_of(X)}
@@ -208,7 +209,9 @@ def _part(name: str, draw: random.Random) -> Any:
     """A part of a CSR matrix that may not fit the others."""
     a = PARTS.get(name.removesuffix(".npy"), np.array(b"csr")).copy()
     if a.dtype.kind == "S":
-        return draw.choice((np.array(b"csc"), np.array("csr"), np.array(b"\xff"), np.array(3), np.array([b"csr"] * 2)))
+        return draw.choice(
+            (np.array(b"csc"), np.array("csr"), np.array(b"\xff"), np.array(3), np.array([b"csr"] * 2))
+        )
     odd = (-1, 0, 1, 4, 5, 12, 13, 10**6, 2**31 - 1, 2**31, 2**32 + 3, 2**62)
     if draw.random() < 0.5:
         a = a.astype(draw.choice(("<i8", "<u8", "<f8", "<i4", "<i2", "u1", ">i8", "<u4", "c8", "?", "f2")))
@@ -230,7 +233,12 @@ def flat_seeds() -> list[bytes]:
     arrays = [X, X.astype(np.float32), np.asfortranarray(X), X.astype(np.uint8), X > 0, X.astype(">i2")]
     parts = {f"{name}.npy": npy_of(a) for name, a in (PARTS | {"format": np.array(b"csr")}).items()}
     archives = [parts, {"x.npy": npy_of(X)}, {"x.npy": npy_of(X), "y.npy": npy_of(X)}]
-    return [*map(npy_of, arrays), npy_of(X, (2, 0)), *map(npz_of, archives), npz_of(parts, zipfile.ZIP_DEFLATED)]
+    return [
+        *map(npy_of, arrays),
+        npy_of(X, (2, 0)),
+        *map(npz_of, archives),
+        npz_of(parts, zipfile.ZIP_DEFLATED),
+    ]
 
 
 TEXTS = (

@@ -33,7 +33,9 @@ def _forged_fit(data: bytes, draw: random.Random) -> bytes:
 
 
 TARGETS = {
-    "load": Target(saved.load, lambda: saved.seeds()["load"], lambda data, draw: forged(data, draw.getrandbits(32))),
+    "load": Target(
+        saved.load, lambda: saved.seeds()["load"], lambda data, draw: forged(data, draw.getrandbits(32))
+    ),
     "checkpoint": Target(saved.checkpoint, lambda: saved.seeds()["checkpoint"], _forged_fit),
     "text": Target(matrices.text, matrices.text_seeds, matrices.text_changed),
     "flat": Target(matrices.flat, matrices.flat_seeds, matrices.flat_changed),

@@ -19,7 +19,7 @@ PIECE = 1 << 20
 
 
 class _Lines(io.RawIOBase):
-    """The bytes of a file, with a newline behind the last one: without it, or at a NUL, SciPy's parser runs past the end."""
+    """The bytes of a file, with a newline at the end: without it, or at a NUL, SciPy's parser runs on."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._ended, self.added = file, True, False

@@ -30,7 +30,9 @@ def pointers_of(indptr: Any, rows: int, entries: int, name: str) -> NDArray[np.i
     """
     given = np.asarray(indptr)
     if given.dtype.kind not in "iu" or given.ndim != 1 or len(given) != rows + 1:
-        raise ValueError(f"{name}: indptr must be {rows + 1} whole numbers, got {given.dtype} of {given.shape}")
+        raise ValueError(
+            f"{name}: indptr must be {rows + 1} whole numbers, got {given.dtype} of {given.shape}"
+        )
     starts = given.astype(np.int64)
     if starts[0] != 0 or np.any(starts[1:] < starts[:-1]):
         raise ValueError(f"{name}: indptr must rise from 0")
