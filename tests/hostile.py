@@ -1,4 +1,4 @@
-"""What may be given as X: every kind of container, dtype, layout, values and shape, each with the plain array of it."""
+"""What may be given as X: containers, dtypes, layouts, values and shapes, each with the plain array of it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,8 +65,8 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "a slice of three dimensions": lambda x: np.stack([x + 0, x, x + 0], axis=-1)[..., 1],
 }
 DTYPES = [
-    "?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "i8", "u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g", "O",
-    ml_dtypes.bfloat16,
+    "?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "i8", "u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8",
+    "g", "O", ml_dtypes.bfloat16,
 ]  # fmt: skip
 NO_NUMBERS = ["<U8", "S8", "M8[s]", "m8[s]", "c8", "c16", "V8", "i4,f8"]
 
@@ -138,11 +138,18 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "one large": lambda x: at(x, 1e12),
 }  # fmt: skip
 SHAPES: dict[str, Callable[[], Array]] = {
-    "tall": counts, "wide": lambda: counts(12, 30), "one row": lambda: counts(1, 9), "one column": lambda: counts(60, 1),
-    "one entry": lambda: np.full((1, 1), 2.0), "no rows": lambda: counts(60, 9)[:0], "two rows": lambda: counts(2, 9),
-    "no columns": lambda: counts(60, 9)[:, :0], "a row alone": lambda: counts()[0], "three sides": lambda: counts()[None],
+    "tall": counts,
+    "wide": lambda: counts(12, 30),
+    "one row": lambda: counts(1, 9),
+    "one column": lambda: counts(60, 1),
+    "one entry": lambda: np.full((1, 1), 2.0),
+    "no rows": lambda: counts(60, 9)[:0],
+    "two rows": lambda: counts(2, 9),
+    "no columns": lambda: counts(60, 9)[:, :0],
+    "a row alone": lambda: counts()[0],
+    "three sides": lambda: counts()[None],
     "a number": lambda: np.array(3.0),
-}  # fmt: skip
+}
 # Of these an entry cannot make its other arguments.
 NO_SHAPE = ("lists", "tuples", "a list of arrays", "memoryview")
 NO_MATRIX = ("no rows", "no columns", "a row alone", "three sides", "a number")

@@ -86,7 +86,7 @@ class SketchWorker {
             Bits four = {}, code_square = {};  // of a row that is not finite: any
             for (Index q = 0; q < x_.cols; ++q) {
                 const V a = load<V>(y + q * width + part), steps = whole(a * inverse), lost = a - steps * unit;
-                const auto code = (Bits)__builtin_convertvector(steps, Words);
+                const auto code = (Bits) __builtin_convertvector(steps, Words);
                 off += lost * lost, code_square += code * code;
                 four |= (code + 128) << int(q % 4 * 8);
                 if (q % 4 == 3 || q + 1 == x_.cols) {

@@ -25,7 +25,8 @@ struct Masked : Observed<T>, PaddedRows<T> {
         grams.zero();
         for (Index i = 0; i < pieces(); ++i) {
             transpose(length(i), k, rows(i), kp, across.get() + i * k * stride, stride);
-            if (!weights.data) product(k, kp, length(i), rows(i), 1, kp, rows(i), kp, grams.get() + i * size(), kp, true);
+            if (!weights.data)
+                product(k, kp, length(i), rows(i), 1, kp, rows(i), kp, grams.get() + i * size(), kp, true);
         }
     }
     Index size() const { return k * kp; }

@@ -141,10 +141,8 @@ def seeds() -> dict[str, list[bytes]]:
             gf.save(fit(make(), X, **given), path)
             models.append(path.read_bytes())
             path.unlink()
-            try:
+            with suppress(Stopped):
                 fit(make().set_params(callback=After(3)), X, checkpoint=path, checkpoint_every=0, **given)
-            except Stopped:
-                pass
             fits.append(bytes([i]) + path.read_bytes())
             path.unlink()
         more = (

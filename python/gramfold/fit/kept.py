@@ -147,6 +147,8 @@ def _is_mark(value: Any) -> bool:
 def _sound(found: Any) -> dict[str, Any]:
     """The state of a loop, whose history the monitor reads."""
     history = found.get("history") if isinstance(found, dict) else None
-    known = isinstance(history, np.ndarray) and history.dtype == np.float64
-    demand(known and np.shape(history)[1:] == (3,), "it has no history")
+    demand(
+        isinstance(history, np.ndarray) and history.dtype == np.float64 and history.shape[1:] == (3,),
+        "it has no history",
+    )
     return found
