@@ -159,7 +159,7 @@ Pick = Callable[[Any], Any]
 
 
 def numbers(pick: Pick, name: str, shapes: Any, dtypes: Any) -> tuple[Array, bool]:
-    """An array of any shape, values and dtype for an entry, and whether rounding alone cannot decide its result."""
+    """An array of any shape, values and dtype for an entry; and whether rounding leaves its result be."""
     entry = ENTRIES[name]
     alone = entry.estimator is not None and not entry.given
     shape = pick([s for s in shapes if alone or s not in NO_MATRIX]) if pick((True, False, False)) else "tall"

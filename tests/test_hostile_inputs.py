@@ -1,7 +1,7 @@
 """Whatever is given as X gives what the plain array of its numbers gives, or is refused in our words.
 
-Drawn from all kinds of containers, dtypes, layouts, values and shapes at once, for all entries. By hand with more:
-GRAMFOLD_EXAMPLES=5000 pytest tests/test_hostile_inputs.py
+Drawn from all kinds of containers, dtypes, layouts, values and shapes at once, for all entries. By hand with
+more: GRAMFOLD_EXAMPLES=5000 pytest tests/test_hostile_inputs.py
 """
 
 import os
@@ -33,10 +33,11 @@ def outcome(entry, x):
         try:
             return entry.run(x)
         except (ValueError, TypeError) as error:
-            said = str(error)
-            assert SAID.search(said), f"{type(error).__name__} that names nothing: {said}"
-            assert not UNFIT.search(said), f"{type(error).__name__} in words that are not ours: {said}"
-            return error
+            refusal = error
+    said = str(refusal)
+    assert SAID.search(said), f"{type(refusal).__name__} that names nothing: {said}"
+    assert not UNFIT.search(said), f"{type(refusal).__name__} in words that are not ours: {said}"
+    return refusal
 
 
 def alike(found, expected, eps):

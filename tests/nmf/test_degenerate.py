@@ -1,5 +1,7 @@
 """NMF of zeros, constants, rank one and dead components."""
 
+import warnings
+
 import numpy as np
 import pytest
 from nmf.cases import (
