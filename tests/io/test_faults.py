@@ -261,3 +261,12 @@ def test_a_callable_gives_its_rows_anew_for_every_pass_and_others_are_refused():
     sizes = [100, 110]
     with pytest.raises(OSError, match="more rows than the 100 that were counted"):
         whole(gf.blocks(some, memory=8 * 30 * COLS * 4))
+
+
+def test_a_file_that_does_not_fit_is_named(tmp_path):
+    for name, shape in (("line.npy", (3,)), ("wide.npy", (2, 4))):
+        np.save(tmp_path / name, np.ones(shape))
+    with pytest.raises(ValueError, match=r"block 0, .*line\.npy, must have two dimensions, got 1"):
+        gf.blocks(tmp_path / "line.npy")
+    with pytest.raises(ValueError, match=r"block 1, .*wide\.npy, has 4 columns, but block 0 has 3"):
+        gf.blocks([np.ones((2, 3)), tmp_path / "wide.npy"])
