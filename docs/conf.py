@@ -131,8 +131,8 @@ sphinx_gallery_conf = {
     "doc_module": ("gramfold",),
     "download_all_examples": False,
     "remove_config_comments": True,
-    "show_memory": False,
-    "plot_gallery": "True",
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,
 }
 
 
