@@ -23,6 +23,24 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# What tries the house as a whole, in processes, files, clusters and pictures, and takes half of the time. The
+# rest, the kernels and the models, tells whether gramfold works on a machine. With -m "not slow" both run.
+THOROUGH = (
+    "cluster/", "sklearn_suite/test_sklearn_suite.py", "cli/test_processes.py", "demo/", "io/test_memory.py",
+    "selection/", "faults/", "test_gallery.py", "test_files.py", "test_checkpoints", "test_segments.py",
+    "test_memory.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what is thorough, before pytest leaves out what is not asked for."""
+    folder = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(folder).as_posix()
+        if any(part in place for part in THOROUGH):
+            item.add_marker(pytest.mark.thorough)
+
 
 @pytest.fixture(params=_core.available())
 def level(request):

@@ -43,6 +43,7 @@ class Entry:
     empty_row: bool = True  # False where an empty row is as near to everything
     estimator: Callable[[], Any] | None = None
     methods: tuple[str, ...] = ()
+    learn: str = "fit"
     given: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,7 +60,7 @@ def fitted(make, methods=(), sparse=True, learn="fit", observed=False, empty_row
         }  # fmt: skip
         return found | {method: dense(getattr(model, method)(x)) for method in methods}
 
-    return Entry(run, sparse, observed, empty_row, make, methods, given)
+    return Entry(run, sparse, observed, empty_row, make, methods, learn, given)
 
 
 def called(function, sparse=True):

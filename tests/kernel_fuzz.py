@@ -56,9 +56,9 @@ KINDS = {"int32": np.int32, "int64": np.int64, "float32": np.float32, "_Double":
 
 
 class Case:
-    """One call."""
+    """One call; `sides` are used instead of those that are drawn."""
 
-    def __init__(self, number, *, sound=False):
+    def __init__(self, number, *, sound=False, sides=()):
         self.rng = rng = np.random.default_rng(number)
         self.kernel = list(STUB)[number % len(STUB)]
         small = [0, 1, 2, 3, 7, 16, 33, 50]
@@ -66,6 +66,7 @@ class Case:
         if rng.random() < 0.7:
             side = {c: max(1, s) for c, s in side.items()}
         side["n"] = int(rng.choice([side["n"], 97, 500]))
+        side |= dict(sides)
         side["g"] = min(side["g"], side["k"])
         balls = -(-side["n"] // 48)
         side |= {"r": side["n"] + 1, "b": -(-side["n"] // 96), "p": (balls - (-balls // 48)) * 48, "u": balls}

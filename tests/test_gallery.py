@@ -6,8 +6,20 @@ from pathlib import Path
 
 import pytest
 
+import gramfold as gf
+
 DOCS = Path(__file__).parents[1] / "docs"
 SCRIPTS = sorted([*DOCS.glob("gallery/*.py"), *DOCS.glob("tutorial/*.py")])
+
+# With the NumPy twins these take a minute or more; the twins are compared with the kernels elsewhere.
+FOR_COMPILED = {
+    "plot_1_signs_and_penalties",
+    "plot_colours_of_a_photograph",
+    "plot_denoise_photograph",
+    "plot_ratings_of_films",
+    "plot_score_from_sound",
+    "plot_topics_of_text",
+}
 
 
 @pytest.fixture
@@ -24,17 +36,20 @@ def pyplot(monkeypatch):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_an_example_runs_and_its_pictures_can_be_read(script, pyplot, capsys):
+    if script.stem in FOR_COMPILED and gf.show_config()["level"] == "numpy":
+        pytest.skip("takes too long without compiled kernels")
     runpy.run_path(str(script))  # its claims are asserts in it
     assert capsys.readouterr().out
     figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
     assert figures
     for figure in figures:
         figure.draw_without_rendering()
-        pictures = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
-        assert figure.get_suptitle() or any(ax.get_title() for ax in pictures)
-        graphs = [ax for ax in pictures if ax.axison and not ax.images]
+        axes = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+        assert figure.get_suptitle() or any(ax.get_title() for ax in axes)
+        graphs = [ax for ax in axes if ax.lines or ax.patches or ax.collections]
         assert all(ax.get_title() for ax in graphs)
-        assert not graphs or any(ax.get_xlabel() for ax in graphs) or len(graphs) > 2
+        assert not graphs or any(ax.get_xlabel() for ax in graphs)
+        assert not graphs or any(ax.get_ylabel() for ax in graphs)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

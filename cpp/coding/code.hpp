@@ -28,7 +28,7 @@ struct CodeSink {
     std::vector<CodePiece<T>> pieces;
     std::vector<Index> sizes;
 
-    CodeSink(Index rows, Index k, T* dense) : rows(rows), k(k), dense(dense) {
+    CodeSink(Index n_rows, Index atoms, T* to) : rows(n_rows), k(atoms), dense(to) {
         if (dense) return;
         pieces.resize(static_cast<std::size_t>((rows + row_group - 1) / row_group));
         sizes.resize(static_cast<std::size_t>(rows));
@@ -147,13 +147,13 @@ std::unique_ptr<PassSums<T>> run_code(const Source& x, const Packed<T>& f, const
     auto sums = fold(
         plan, run,
         [&] {
-            auto sums = std::make_unique<PassSums<T>>();
+            auto of_chunk = std::make_unique<PassSums<T>>();
             if (s) {
-                sums->s = Buffer<T>(sums_size(x, k, kp));
-                sums->gram = Buffer<double>(k * k);
+                of_chunk->s = Buffer<T>(sums_size(x, k, kp));
+                of_chunk->gram = Buffer<double>(k * k);
             }
-            sums->clear();
-            return sums;
+            of_chunk->clear();
+            return of_chunk;
         },
         [&] { return CodeWorker<T, Source, Rows>(x, task, sink, s != nullptr); });
     if (s) read_sums(x, k, kp, sums->s.get(), s);

@@ -14,6 +14,7 @@ struct CompressedArrays {
     Contiguous<std::int64_t> starts;
 
     CompressedArrays(const py::tuple& z, Index major, Index minor) {
+        require(minor <= std::numeric_limits<std::int32_t>::max(), "codes must be of fewer than 2^31 rows and atoms");
         require(z.size() == 3 && Contiguous<T>::check_(z[0]) && Contiguous<std::int32_t>::check_(z[1]) &&
                     Contiguous<std::int64_t>::check_(z[2]),
                 "codes must be (data, 32-bit indices, 64-bit indptr)");
@@ -49,7 +50,7 @@ T* residual_of(const Contiguous<T>& r) {
 
 template <class T, class A>
 py::array_t<T> array(const std::vector<T, A>& from) {
-    return py::array_t<T>(py::ssize_t(from.size()), from.data());
+    return vector(from.data(), Index(from.size()));
 }
 
 template <class T>

@@ -62,17 +62,17 @@ struct Rows : Matrix<const T> {
     bool same = false;                 // its items are T as they lie
 
     Rows(Matrix<const T> x) : Matrix<const T>(x) {}
-    Rows(const char* items, Index rows, Index cols, Index row_step, Index col_step, Convert<T> convert)
-        : Matrix<const T>{nullptr, rows, cols, cols, 1}, items(items), row_step(row_step), col_step(col_step),
-          convert(convert) {
-        if (rows > 1 && cols > 1 && std::abs(row_step) < std::abs(col_step))
-            this->row_stride = 1, this->col_stride = rows;
+    Rows(const char* begin, Index n_rows, Index n_cols, Index down, Index across, Convert<T> how)
+        : Matrix<const T>{nullptr, n_rows, n_cols, n_cols, 1}, items(begin), row_step(down), col_step(across),
+          convert(how) {
+        if (n_rows > 1 && n_cols > 1 && std::abs(row_step) < std::abs(col_step))
+            this->row_stride = 1, this->col_stride = n_rows;
     }
     // Rows of a file, of items of so many bytes.
-    Rows(std::shared_ptr<File> file, Index at, Index item, bool same, Index rows, Index cols, Index row_step,
-         Index col_step, Convert<T> convert)
-        : Rows(nullptr, rows, cols, row_step, col_step, convert) {
-        strip = Strip(std::move(file), at, rows, cols, row_step, col_step, item, by_cols()), this->same = same;
+    Rows(std::shared_ptr<File> file, Index at, Index item, bool as_they_lie, Index n_rows, Index n_cols, Index down,
+         Index across, Convert<T> how)
+        : Rows(nullptr, n_rows, n_cols, down, across, how) {
+        strip = Strip(std::move(file), at, n_rows, n_cols, down, across, item, by_cols()), same = as_they_lie;
     }
 
     void transpose() {

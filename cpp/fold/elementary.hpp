@@ -19,26 +19,21 @@ struct Layout;
 template <>
 struct Layout<double> {
     using Int = std::int64_t;
+    using Bits = std::uint64_t;
     static constexpr int mantissa = 52, log_terms = 11, exp_terms = 13;
-    static constexpr Int bias = 1023;
+    static constexpr Bits bias = 1023;
     static constexpr double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
     static constexpr double log_least = -708, log_most = 709;
 };
 template <>
 struct Layout<float> {
     using Int = std::int32_t;
+    using Bits = std::uint32_t;
     static constexpr int mantissa = 23, log_terms = 5, exp_terms = 7;
-    static constexpr Int bias = 127;
+    static constexpr Bits bias = 127;
     static constexpr float ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;
     static constexpr float log_least = -87, log_most = 88;
 };
-
-template <class T, int W>
-struct IntVectorOf {
-    typedef typename Layout<T>::Int type __attribute__((vector_size(W * sizeof(T))));
-};
-template <class T>
-using IntVec = typename IntVectorOf<T, lanes<T>>::type;
 
 }  // namespace elementary_detail
 
@@ -54,17 +49,17 @@ inline T total(Vec<T, W> v) {
     }
 }
 
-// log x = e log 2 + 2 artanh s, s = (m - 1) / (m + 1), x = 2^e m, sqrt(1/2) <= m < sqrt 2. x normal and positive.
+// log x = e log 2 + 2 artanh s, s = (m - 1) / (m + 1), x = 2^e m, sqrt(1/2) <= m < sqrt 2. x normal and positive; any
+// other lane gets any number.
 template <class T>
 inline Vec<T> log(Vec<T> x) {
     using L = elementary_detail::Layout<T>;
     using V = Vec<T>;
-    using I = elementary_detail::IntVec<T>;
-    using Int = typename L::Int;
-    const I root_half = (I)(V{} + T(0.70710678118654752440));
-    const I shifted = (I)x - root_half;
-    const V e = __builtin_convertvector(shifted >> L::mantissa, V);
-    const V m = (V)((shifted & ((Int(1) << L::mantissa) - 1)) + root_half);
+    using Bits = Vec<typename L::Bits>;
+    const Bits root_half = (Bits)(V{} + T(0.70710678118654752440));
+    const Bits shifted = (Bits)x - root_half;
+    const V e = __builtin_convertvector((Vec<typename L::Int>)shifted >> L::mantissa, V);
+    const V m = (V)((shifted & ((typename L::Bits(1) << L::mantissa) - 1)) + root_half);
     const V s = (m - 1) / (m + 1), q = s * s;
     V series = {};
 #pragma GCC unroll 16
@@ -77,9 +72,8 @@ template <class T>
 inline Vec<T> exp(Vec<T> x) {
     using L = elementary_detail::Layout<T>;
     using V = Vec<T>;
-    using I = elementary_detail::IntVec<T>;
-    using Int = typename L::Int;
-    const T shift = T(3) * T(Int(1) << (L::mantissa - 1));
+    using Bits = Vec<typename L::Bits>;
+    const T shift = T(3) * T(typename L::Bits(1) << (L::mantissa - 1));
     x = x < L::log_least ? V{} + L::log_least : x;
     x = x > L::log_most ? V{} + L::log_most : x;
     const V shifted = x * T(1.44269504088896340736) + shift;
@@ -88,7 +82,7 @@ inline Vec<T> exp(Vec<T> x) {
     V series = V{} + T(1);
 #pragma GCC unroll 16
     for (int i = L::exp_terms; i >= 1; --i) series = series * (r * (T(1) / T(i))) + T(1);
-    const I power = (I)shifted - (I)(V{} + shift) + L::bias;
+    const Bits power = (Bits)shifted - (Bits)(V{} + shift) + L::bias;
     return series * (V)(power << L::mantissa);
 }
 

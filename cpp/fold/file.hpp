@@ -18,7 +18,7 @@ struct FileError : std::exception {
     std::string path;
     Index at;
 
-    FileError(int code, std::string path, Index at) : code(code), path(std::move(path)), at(at) {}
+    FileError(int said, std::string of, Index from) : code(said), path(std::move(of)), at(from) {}
     const char* what() const noexcept override { return "a file could not be read"; }
 };
 

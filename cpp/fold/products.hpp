@@ -40,13 +40,13 @@ class ProductsWorker {
 // f: cols x k; out: rows x k, image: cols x k, both overwritten; each may be null.
 template <class T, class Source>
 void products(const Source& x, Matrix<const T> f, T* out, T* image, const Run& run) {
-    const Packed<T> packed(f, x.reads_panels());
-    const Index k = f.cols, kp = packed.kp;
+    const Packed<T> factor(f, x.reads_panels());
+    const Index k = f.cols, kp = factor.kp;
     Plan plan = x.plan(k, image);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row());
     const auto sums = fold(
         plan, run, [&] { return std::make_unique<VectorSum<T>>(image ? sums_size(x, k, kp) : 0); },
-        [&] { return ProductsWorker<T, Source>(x, packed, out, plan.block); });
+        [&] { return ProductsWorker<T, Source>(x, factor, out, plan.block); });
     if (image) read_sums(x, k, kp, sums->values.get(), image);
 }
 

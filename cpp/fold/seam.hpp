@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -263,6 +264,12 @@ inline bool read_as_float(const py::object& x) {
     return py::len(x) > 0 && Readable<float>::check_(py::object(x[py::int_(0)]));
 }
 
-inline py::array_t<double> vector(const double* from, Index n) { return py::array_t<double>({n}, from); }
+// Copied here: pybind11's constructor from a pointer does not see that NumPy has no memory for the copy.
+template <class T>
+py::array_t<T> vector(const T* from, Index n) {
+    py::array_t<T> out(n);
+    std::copy_n(from, n, out.mutable_data());
+    return out;
+}
 
 }  // namespace gramfold

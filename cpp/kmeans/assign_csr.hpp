@@ -19,9 +19,9 @@ struct GatheredCentroids {
     std::vector<double> squares;
     double longest = 0;
 
-    GatheredCentroids(const T* c, Index k, Index d)
-        : k(k), d(d), kp(round_up<Index>(k, component_pad<T>)), columns(d * kp), bias(round_up<Index>(k, lanes<T>)),
-          squares(static_cast<std::size_t>(k)) {
+    GatheredCentroids(const T* c, Index size, Index cols)
+        : k(size), d(cols), kp(round_up<Index>(k, component_pad<T>)), columns(d * kp),
+          bias(round_up<Index>(k, lanes<T>)), squares(static_cast<std::size_t>(k)) {
         columns.zero();
         std::fill_n(bias.get(), bias.size(), std::numeric_limits<T>::infinity());
         for (Index j = 0; j < k; ++j) {

@@ -40,6 +40,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
                       int n_threads) {
     require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
     const Index k = centers.shape(0), d = centers.shape(1);
+    require(k <= std::numeric_limits<std::int32_t>::max(), "there must be fewer than 2^31 centers: labels are int32");
     const Index n_groups = lower && lower->ndim() == 2 ? lower->shape(1) : 1;
     require(n_groups >= 1 && n_groups <= std::min<Index>(k, 63), "lower must have 1 to 63 columns, at most k");
     check_order(order, k);

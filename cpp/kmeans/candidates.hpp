@@ -22,8 +22,8 @@ struct Candidates {
     std::array<float, most_candidates> unit, half, error;  // half: 1/2 (|unit code|^2 - error^2) or less
 
     template <class T>
-    Candidates(const T* c, Index n, const std::vector<double>& shift, const Sketch& sketch)
-        : n(n), tile(n > 0 ? (n + tiles() - 1) / tiles() : 1), codes(std::size_t(n * sketch_words(sketch.d))) {
+    Candidates(const T* c, Index size, const std::vector<double>& shift, const Sketch& sketch)
+        : n(size), tile(n > 0 ? (n + tiles() - 1) / tiles() : 1), codes(std::size_t(n * sketch_words(sketch.d))) {
         std::vector<double> y(std::size_t(4 * sketch_words(sketch.d)));
         for (Index l = 0; l < n; ++l) {
             for (Index q = 0; q < sketch.d; ++q)

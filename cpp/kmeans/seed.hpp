@@ -95,8 +95,8 @@ void distance_tile(Index d, const T* x, const T* c, T* out, Index out_row, const
     using V = Vec<T>;
     constexpr int w = lanes<T>, nv = panel_vectors;
     V acc[R][nv] = {};
-    over_columns<R>(acc, d, x, c, {fetch, 64 * fetch_lines}, [](V& square, V x, T c) {
-        const V a = x - c;
+    over_columns<R>(acc, d, x, c, {fetch, 64 * fetch_lines}, [](V& square, V entries, T centre) {
+        const V a = entries - centre;
         square += a * a;
     });
 #pragma GCC unroll 8

@@ -56,6 +56,7 @@ class SketchWorker {
   private:
     static constexpr int w = lanes<float>, width = Sketch::width;
     using V = Vec<float>;
+    using Bits = Vec<std::uint32_t>;
     typedef float Unaligned __attribute__((vector_size(sizeof(V)), aligned(4), may_alias));
 
     // Rows side by side, the last one before `end` again and again from there on.
@@ -82,20 +83,20 @@ class SketchWorker {
             }
             const V unit = largest > 0x1p-100f ? largest * (1 / 127.0f) : V{};
             const V inverse = largest > 0x1p-100f ? 127 / largest : V{};
-            Words four = {}, code_square = {};
+            Bits four = {}, code_square = {};  // of a row that is not finite: any
             for (Index q = 0; q < x_.cols; ++q) {
                 const V a = load<V>(y + q * width + part), steps = whole(a * inverse), lost = a - steps * unit;
-                const Words code = __builtin_convertvector(steps, Words);
+                const auto code = (Bits) __builtin_convertvector(steps, Words);
                 off += lost * lost, code_square += code * code;
                 four |= (code + 128) << int(q % 4 * 8);
                 if (q % 4 == 3 || q + 1 == x_.cols) {
                     store(codes + q / 4 * width + part, four);
-                    four = Words{};
+                    four = Bits{};
                 }
             }
             store(to_.units + place + part, unit);
             store(to_.far + place + part, V{});
-            store(to_.squares + place + part, __builtin_convertvector(code_square, V) * unit * unit);
+            store(to_.squares + place + part, __builtin_convertvector((Words)code_square, V) * unit * unit);
             store(to_.errors + place + part, (root_above(off) + root_above(square) * (64 * eps)) * share());
         }
     }

@@ -21,7 +21,7 @@ struct Dual {
     std::vector<float> b;
 
     // `inverse` may be null.
-    Dual(const double* gram, const double* inverse, Index k) : k(k), sound(inverse) {
+    Dual(const double* gram, const double* inverse, Index size) : k(size), sound(inverse) {
         for (Index t = 0; sound && t < k; ++t) {
             const double inflation = gram[t * (k + 1)] * inverse[t * (k + 1)];  // 1 for an atom orthogonal to the rest
             sound = inflation > 0.999 && inflation < most_inflated;

@@ -26,7 +26,7 @@ struct HalsShared {
     Index k;
     std::vector<T> values;
 
-    HalsShared(const double* g, Index k) : k(k), values(static_cast<std::size_t>(k * (k + 2))) {
+    HalsShared(const double* g, Index size) : k(size), values(static_cast<std::size_t>(k * (k + 2))) {
         T* v = values.data();
         for (Index i = 0; i < k * k; ++i) v[i] = T(g[i]);
         for (Index t = 0; t < k; ++t) {
@@ -50,12 +50,12 @@ class Hals {
         V x[across] = {};
     };
 
-    // `inverse`, of the pseudoinverse of G, may be null.
-    Hals(const HalsShared<T>& shared, const HalsShared<T>* inverse, T l1, bool nonneg, int max_sweeps, T shrink, T tol,
-         int polish = 0, const Dual* dual = nullptr)
+    // `solved`, of the pseudoinverse of G, may be null.
+    Hals(const HalsShared<T>& shared, const HalsShared<T>* solved, T penalty, bool positive, int most_sweeps, T ratio,
+         T enough, int rounds = 0, const Dual* first = nullptr)
         : gram(shared.gram()), diagonal(shared.diagonal()), inverse_diagonal(shared.inverse_diagonal()),
-          inverse(inverse), k(shared.k), l1(l1), nonneg(nonneg), max_sweeps(max_sweeps), shrink(shrink), tol(tol),
-          polish(polish), dual(dual) {}
+          inverse(solved), k(shared.k), l1(penalty), nonneg(positive), max_sweeps(most_sweeps), shrink(ratio),
+          tol(enough), polish(rounds), dual(first) {}
 
     const T *gram, *diagonal, *inverse_diagonal;
     const HalsShared<T>* inverse;

@@ -19,12 +19,14 @@ struct Masked : Observed<T>, PaddedRows<T> {
     using PaddedRows<T>::k, PaddedRows<T>::kp;
     Buffer<T> across, grams;  // per piece: F' (k x stride) and, without weights, F'F (k x kp)
 
-    Masked(const Rows<T>& x, const Rows<T>& w, Matrix<const T> from)
-        : Observed<T>{x, w}, PaddedRows<T>(from), across(pieces() * k * stride), grams(w.data ? 0 : pieces() * size()) {
+    Masked(const Rows<T>& given, const Rows<T>& weights, Matrix<const T> from)
+        : Observed<T>{given, weights}, PaddedRows<T>(from), across(pieces() * k * stride),
+          grams(weights.data ? 0 : pieces() * size()) {
         grams.zero();
         for (Index i = 0; i < pieces(); ++i) {
             transpose(length(i), k, rows(i), kp, across.get() + i * k * stride, stride);
-            if (!w.data) product(k, kp, length(i), rows(i), 1, kp, rows(i), kp, grams.get() + i * size(), kp, true);
+            if (!weights.data)
+                product(k, kp, length(i), rows(i), 1, kp, rows(i), kp, grams.get() + i * size(), kp, true);
         }
     }
     Index size() const { return k * kp; }

@@ -15,8 +15,8 @@ struct RowFactor {
     T beta;
     T* out;
 
-    T moved(T a, T b, bool nonneg) const {
-        const T z = a + beta * (a - b);
+    T moved(T from, T last, bool nonneg) const {
+        const T z = from + beta * (from - last);
         return nonneg && z < 0 ? T(0) : z;
     }
 };

@@ -22,8 +22,8 @@ struct Moments {
     Second kind;
     Buffer<T> about;  // k x dp, 0 for the feature that is 1
 
-    Moments(Index k, Index d, Second kind, const T* a)
-        : k(k), d(d), dp(round_up<Index>(d + 1, lanes<T>)), kind(kind), about(k * dp) {
+    Moments(Index components, Index features, Second which, const T* a)
+        : k(components), d(features), dp(round_up<Index>(d + 1, lanes<T>)), kind(which), about(k * dp) {
         about.zero();
         for (Index t = 0; t < k; ++t) std::copy_n(a + t * d, d, about.get() + t * dp);
     }

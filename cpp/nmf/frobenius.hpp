@@ -83,15 +83,15 @@ class FrobeniusWorker {
 template <class T, class Source>
 std::unique_ptr<BetaSums<T>> frobenius_pass(const Source& x, Matrix<const T> f, const Multiplicative<T>& rule,
                                             const T* start, T* out, T* num, const Run& run) {
-    const Packed<T> packed(f, x.reads_panels());
-    const Index k = f.cols, kp = packed.kp;
+    const Packed<T> factor(f, x.reads_panels());
+    const Index k = f.cols, kp = factor.kp;
     const Buffer<double> exact = gram(f, run);
     const std::vector<T> rounded(exact.get(), exact.get() + k * k);
     Plan plan = x.plan(k, num);
     plan.work = double(x.rows()) * double(k) * double(x.work_per_row() + k);
     auto sums = fold(
         plan, run, [&] { return std::make_unique<BetaSums<T>>(num ? sums_size(x, k, kp) : 0, 0, k); },
-        [&] { return FrobeniusWorker<T, Source>(x, packed, rounded.data(), rule, start, out, plan.block); });
+        [&] { return FrobeniusWorker<T, Source>(x, factor, rounded.data(), rule, start, out, plan.block); });
     if (num) read_sums(x, k, kp, sums->num.get(), num);
     return sums;
 }

@@ -37,9 +37,9 @@ struct Augmented {
     T root(Index row) const { return weights ? std::sqrt(weights[row]) : T(1); }
 
     // What follows x in a row: targets and 1.
-    void tail(Index row, T scale, T* out) const {
-        for (Index t = 0; t < y.cols; ++t) out[t] = scale * (y(row, t) - (shift ? shift[cols + t] : T(0)));
-        out[y.cols] = scale;
+    void tail(Index row, T times, T* out) const {
+        for (Index t = 0; t < y.cols; ++t) out[t] = times * (y(row, t) - (shift ? shift[cols + t] : T(0)));
+        out[y.cols] = times;
     }
 
     // Adds the tail of a row, times `weight` in all, to the last two rows of the sums.

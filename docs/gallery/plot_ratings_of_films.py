@@ -56,6 +56,7 @@ assert error(predicted[best]) < error(average)
 # Nothing can be better than the true tastes, whose error is the noise of the ratings.
 
 noise = error(np.clip(taste @ appeal, 1, 5))
+assert noise < error(predicted[best])
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 left.plot(ranks, [error(predicted[rank]) for rank in ranks], "o-", label="NMF")
 left.axhline(error(average), color="tab:orange", linestyle="--", label="average of the film")

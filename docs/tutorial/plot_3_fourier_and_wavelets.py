@@ -26,7 +26,11 @@ signals = {
 signals = {name: (x - x.mean()) / x.std() for name, x in signals.items()}
 names = ["fourier", "dct", "haar", "db4"]
 
-gf.plot.basis_comparison(signals, n_nonzero=24, bases=names)
+# %%
+# The signals (grey), and what the 24 largest coefficients keep of them (blue):
+
+for ax in gf.plot.basis_comparison(signals, n_nonzero=24, bases=names)[-1]:
+    ax.set_xlabel("sample")
 
 # %%
 # The error for any number of atoms is what is left of the sorted squares.

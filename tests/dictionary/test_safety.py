@@ -107,6 +107,21 @@ def test_rows_without_columns_have_atoms_without_entries(kernels, dtype, nonneg)
     assert len(found[0]) == len(found[1]) == found[2][-1]
 
 
+def test_rows_that_codes_of_32_bits_cannot_name_are_refused(compiled):
+    none = np.zeros(0), np.zeros(0, np.int32), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match=r"fewer than 2\^31 rows"):
+        compiled.soup_atoms(
+            residual=np.empty((2**31, 0)),
+            codes=none,
+            atoms=np.empty((1, 0)),
+            penalty=0.1,
+            hard=False,
+            nonneg_codes=False,
+            nonneg_atoms=False,
+            n_threads=1,
+        )
+
+
 # A shell that starts the tests in the background has them ignore SIGINT.
 INTERRUPTED = """
 import signal, threading

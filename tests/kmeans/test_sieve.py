@@ -6,6 +6,9 @@ from kernel_cases import LAYOUTS
 from kmeans.cases import make_sketch, points, run_seed, run_sift
 from numpy.testing import assert_array_equal
 
+from gramfold.fold.source import Source
+from gramfold.kmeans.sieve import Sieve
+
 DENSE = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
 # one row; one ball and a row; balls of several panels of centres; more candidates than a tile has
 SHAPES = [(1, 3, 2), (49, 1, 4), (2000, 40, 7), (700, 130, 9), (5000, 9, 16)]
@@ -178,3 +181,9 @@ def test_what_would_lead_out_of_bounds_is_refused(compiled, dtype):
         run_seed(compiled, x, candidates, closest, None, marks, bits)
     with pytest.raises(ValueError, match="marks"):
         run_seed(compiled, x, candidates, None, None, marks, bits % 4)
+
+
+def test_more_rows_than_32_bits_count_are_not_sifted():
+    few, many = (Source(np.broadcast_to(np.float32(0), (rows, 256)), 1) for rows in (2**31 - 1, 2**31))
+    assert Sieve.worth(few, 1000, 8)
+    assert not Sieve.worth(many, 1000, 8)

@@ -93,6 +93,23 @@ def test_wrong_arguments_are_named():
         gf.least_norm(A, np.array([np.inf, 0, 0]))
 
 
+@pytest.mark.parametrize(
+    "sizes", [(-500, 0), (500, 0), (0, -1060), (0, 500), (-900, -900), (900, 900)], ids=str
+)
+def test_units_of_two_scale_it_to_the_bit(sizes):
+    A, b = np.random.default_rng(0).standard_normal((3, 5)), np.array([1.0, 2, 3])
+    one, other = gf.least_norm(A, b), gf.least_norm(np.ldexp(A, sizes[0]), np.ldexp(b, sizes[1]))
+    assert_array_equal(other.x, np.ldexp(one.x, sizes[1] - sizes[0]))
+    assert other.value == np.ldexp(one.value, 2 * (sizes[1] - sizes[0]))
+
+
+@pytest.mark.parametrize("sizes", [(-600, 0), (-520, 520), (700, -700)], ids=str)
+def test_a_solution_out_of_range_is_refused(sizes):
+    A, b = np.random.default_rng(0).standard_normal((3, 5)), np.array([1.0, 2, 3])
+    with pytest.raises(ValueError, match="leaves the range of float64: rescale A or b"):
+        gf.least_norm(np.ldexp(A, sizes[0]), np.ldexp(b, sizes[1]))
+
+
 def test_inputs_are_left_alone():
     A, b = system(4, 7)
     for array in (A, b):

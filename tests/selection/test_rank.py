@@ -151,6 +151,8 @@ def test_a_rank_at_an_end_does_not_stand_out():
     above = select(gf.PCA(), X, range(1, 4))
     assert above.best_rank_ is None
     assert "try larger ones" in above.reason
+    largest = select(gf.PCA(), low_rank(24, 12, 8, 0, noise=0.1), range(1, 7))
+    assert "6: the method has none beyond, try another" in largest.reason
     below = select(gf.PCA(), X, range(5, 8))
     assert below.best_rank_ is None
     assert "try smaller ones" in below.reason

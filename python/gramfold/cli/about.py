@@ -26,7 +26,7 @@ def run(command: argparse.Namespace) -> int:
 def about(place: str) -> dict[str, Any]:
     """What is said of a file."""
     from ..io.recognise import known
-    from .inputs import MATRIX_MARKET
+    from .market import ENDINGS as MATRIX_MARKET
     from .outputs import MODEL
 
     path = Path(place)
@@ -39,17 +39,18 @@ def about(place: str) -> dict[str, Any]:
 
 def _of_saved(path: Path) -> dict[str, Any]:
     """Of a model or a checkpoint."""
+    from ..fit.kept import checked
     from ..keep.layout import read
 
     described, arrays = read(path, mmap=True)
-    kept = described.get("checkpoint")
     written = {"written by": f"gramfold {described['gramfold']}", "level": described["level"]}
-    if kept is not None:
-        rows = arrays.get("state.history")
+    if "checkpoint" in described:
+        kept = checked(path, described)
+        rows = arrays.get("state.history", ())
         given = {name: one["is"] for name, one in kept["parameters"].items()}
         return {
             "checkpoint of": kept["class"],
-            "iterations": 0 if rows is None else len(rows),
+            "iterations": len(rows) if np.ndim(rows) else 0,
             **{f"data {name}": one["is"] for name, one in kept["data"].items()},
             **written,
             **given,
@@ -58,10 +59,12 @@ def _of_saved(path: Path) -> dict[str, Any]:
 
     model = gramfold.load(path, mmap=True)
     learned = {name: _shown(value) for name, value in vars(model).items() if _public(name)}
-    shape = described.get("data_shape") or []
+    shape = described.get("data_shape")
     return {
         "model": type(model).__name__,
-        "fitted to": " x ".join("?" if n is None else str(n) for n in shape),
+        "fitted to": " x ".join(
+            "?" if n is None else str(n) for n in (shape if isinstance(shape, list) else ())
+        ),
         **written,
         **{name: _shown(value) for name, value in model.get_params(deep=False).items()},
         **learned,
@@ -73,10 +76,13 @@ def _public(name: str) -> bool:
 
 
 def _shown(value: Any) -> Any:
-    if np.ndim(value) or (hasattr(value, "shape") and np.shape(value)):
-        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {np.shape(value)}"
+    if getattr(value, "shape", ()):
+        return f"{getattr(value, 'dtype', type(value).__name__)} of shape {value.shape}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__} of length {len(value)}"
     if isinstance(value, dict):
-        return f"{', '.join(value)} of {len(next(iter(value.values()), ()))} iterations"
+        length = max((one.size for one in value.values() if isinstance(one, np.ndarray)), default=0)
+        return f"{', '.join(value)} of {length} iterations"
     if value is None or isinstance(value, bool | str):
         return value
     return value.item() if isinstance(value, np.generic) else value if isinstance(value, int) else repr(value)

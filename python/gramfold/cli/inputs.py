@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple
 
@@ -11,11 +10,10 @@ import scipy.sparse as sp
 
 from ..fit.blocks import Blocks, blocks, gathered
 from ..fit.on_disk import loaded
-from ..io.text import layout, parsed
+from ..io.text import layout, parsed, readable
+from . import market
 from .flat import in_segments, lies_flat
 from .names import Names, names_of
-
-MATRIX_MARKET = (".mtx", ".mtx.gz")
 
 
 class Input(NamedTuple):
@@ -54,8 +52,8 @@ def opened(given: str, *, dtype: str | None = None, memory: str | None = None) -
         return _converted(_piped(sys.stdin.buffer), dtype, memory)
     path, _, dataset = given.partition("::") if not os.path.exists(given) else (given, "", "")
     place = os.path.abspath(os.path.expanduser(path)) + (f"::{dataset}" if dataset else "")
-    if path.lower().endswith(MATRIX_MARKET):
-        return _converted(Input(place, _matrix_market(path), Names()), dtype, memory)
+    if path.lower().endswith(market.ENDINGS):
+        return _converted(Input(place, market.read(path), Names()), dtype, memory)
     found = blocks(path, dataset=dataset or None, memory=memory)
     X: Any = found.parts[0] if isinstance(found.parts, tuple) and found.header is None else found
     return _converted(Input(place, X, names_of(path, dataset, found)), dtype, memory)
@@ -69,20 +67,6 @@ def _converted(found: Input, dtype: str | None, memory: str | None) -> Input:
     return found._replace(X=found.X.astype(dtype))
 
 
-def _matrix_market(path: str) -> Any:
-    from scipy.io import mmread
-
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"there is no {path}")
-    try:
-        with warnings.catch_warnings():  # SciPy's choice of a class is none for us
-            warnings.filterwarnings("ignore", "The default value for `spmatrix`")
-            found = mmread(path)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as Matrix Market: {error}") from None
-    return sp.csr_array(found) if sp.issparse(found) else np.asarray(found)
-
-
 class _Pipe:
     """What reads a stream and nothing else: NumPy would ask a file for its position."""
 
@@ -94,18 +78,24 @@ def _piped(stream: Any) -> Input:
     """A .npy file or lines of text that come through a pipe, into memory."""
     name = "standard input"
     if stream.peek(6)[:6] == b"\x93NUMPY":
-        X = np.lib.format.read_array(_Pipe(stream), allow_pickle=False)
+        try:
+            X = np.lib.format.read_array(_Pipe(stream), allow_pickle=False)
+        except Exception as error:  # the header is parsed as Python, which fails in many ways
+            raise ValueError(f"{name} is no .npy file: {error}") from None
         return Input(name, X, Names())
     import csv
     import io
 
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    first = lines.readline()
-    fields = filter(None, csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ","))
-    begun = list(islice(fields, 2))
-    found = layout(begun, name)
-    rows, parts = [], [np.empty((0, found.width))]
-    for some, part in parsed(chain(begun, fields), found, name):
-        rows += some
-        parts.append(part)
+    with readable(name):
+        first = lines.readline()
+        fields = filter(
+            None, csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ",", strict=True)
+        )
+        begun = list(islice(fields, 2))
+        found = layout(begun, name)
+        rows, parts = [], [np.empty((0, found.width))]
+        for some, part in parsed(chain(begun, fields), found, name):
+            rows += some
+            parts.append(part)
     return Input(name, np.concatenate(parts), Names(rows or None, found.names or None))

@@ -1,6 +1,6 @@
 """How far codes are from optimal, row by row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from sklearn.utils import gen_batches
 from ..fit.arguments import flag, real
 from ..fit.inputs import read_atoms, read_rows
 from ..fold.segments import source_of
+from ..fold.source import Source
 from ..least_squares.rows import Penalty
-from ..least_squares.scales import scale_of
-from ..linalg.powers import times_power
+from ..least_squares.scales import BAND, Scale, scale_of
+from ..linalg.powers import exponent_of, times_power
 
 BLOCK = 4096  # rows looked at together
 
@@ -28,7 +29,8 @@ class Certificate:
     gap : ndarray of shape (n_samples,)
         Duality gap; infinite where alpha and l2 are 0, as no multiple of the residual need be feasible.
     kkt : ndarray of shape (n_samples,)
-        The largest amount by which an optimality condition is missed, by the largest |x @ dictionary.T|.
+        The largest amount by which an optimality condition is missed, by the largest |x @ dictionary.T|;
+        infinite where that is 0 and the code is not.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def certify(
     if D.shape[1] != X.shape[1] or codes.shape != (X.shape[0], len(D)):
         raise ValueError(f"shapes do not fit: X {X.shape}, dictionary {D.shape}, codes {codes.shape}")
     x, z = source_of(X, 1), source_of(codes, 1)
-    scale = scale_of(x, D, l2)
+    scale = _scale(x, D, l2, z)
     own = scale.penalty(Penalty(alpha, l2, flag(positive, "positive")), x.dtype)
     parts = [
         _block(
@@ -95,6 +97,13 @@ def certify(
     objective, gap, kkt = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     with np.errstate(over="ignore", under="ignore"):
         return Certificate(times_power(objective, -2 * scale.x), times_power(gap, -2 * scale.x), kkt)
+
+
+def _scale(x: Source, D: NDArray[np.float64], l2: float, z: Source) -> Scale:
+    """What brings x, D and their product by codes near 1, codes that have little to do with x too."""
+    scale = scale_of(x, D, l2)
+    product = exponent_of(max(z.largest, -z.least)) + exponent_of(np.abs(D).max(initial=0))
+    return replace(scale, x=-product) if product + scale.x > BAND["float64"] else scale
 
 
 def _block(
@@ -110,7 +119,8 @@ def _block(
     steep = slope if positive else np.abs(slope)
     missed = np.where(Z == 0, np.maximum(steep - alpha, 0), np.abs(slope - alpha * np.sign(Z))).max(axis=1)
     size = np.abs(X @ D.T).max(axis=1)
-    kkt = np.divide(missed, size, out=np.zeros_like(missed), where=size > 0)
+    with np.errstate(over="ignore"):
+        kkt = np.divide(missed, size, out=np.where(missed > 0, np.inf, 0), where=size > 0)
     return objective, _gap(X, residual, own, total, steep.max(axis=1), alpha, l2, Z, missed), kkt
 
 

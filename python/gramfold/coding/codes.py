@@ -179,9 +179,17 @@ def _sweep(rows: Source, shared: Dictionary, state: State, coder: Coder, product
 
 
 def lars(rows: Source, shared: Array, state: State, *, n_nonzero: int) -> None:
-    """A pass: codes of rows in `shared` (k, cols) into `codes`, by scikit-learn, row after row."""
-    x = rows.x.toarray() if rows.sparse else rows.x
-    state["codes"][:] = sklearn_sparse_encode(x, shared, algorithm="lars", n_nonzero_coefs=n_nonzero)
+    """A pass: codes of rows in `shared` (k, cols) into `codes`, by scikit-learn, row after row.
+
+    Its thresholds are absolute: rows and atoms are counted in powers of two in which they are about 1.
+    """
+    x = (rows.x.toarray() if rows.sparse else rows.x).astype(rows.dtype, copy=False)
+    units = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
+    unit = int(np.frexp(np.abs(shared).max(initial=0))[1])
+    found = sklearn_sparse_encode(
+        np.ldexp(x, -units), np.ldexp(shared, -unit), algorithm="lars", n_nonzero_coefs=n_nonzero
+    )
+    state["codes"][:] = np.ldexp(found, units - unit)
 
 
 def mend_codes(
@@ -216,4 +224,7 @@ def warn_of_unconverged(unconverged: float, rows: int, max_iter: int) -> None:
 
 def row_budgets(x: Source, errors: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
     """Give what of |x|^2 each code must explain."""
-    return None if errors is None else row_squares(x, np.float64) - errors**2
+    if errors is None:
+        return None
+    with np.errstate(over="ignore"):  # so large an error asks for nothing
+        return row_squares(x, np.float64) - errors**2

@@ -133,12 +133,16 @@ def sparse_encode(
     def solve(scale: Scale, which: Any) -> Any:
         nonlocal unconverged
         part = _Part(scale, which)
+        with np.errstate(over="ignore"):  # an error that is infinite then asks for nothing
+            most, start = part.of(errors, scale.x), part.of(init, scale.x - scale.atoms)
+        if start is not None and scale.x != scale.atoms:  # so far from x, a start is none
+            sizes = np.abs(start)
+            start[(sizes == np.inf) | (sizes < np.sqrt(np.finfo(x.dtype).tiny))] = 0
         found, late = _encode(
             scale.rows(x, which), times_power(atoms, scale.atoms), coder.scaled(scale, x.dtype),
             gram=times_power(gram, 2 * scale.atoms),
             products=part.of(None if cov is None else cov.T, scale.x + scale.atoms),
-            start=part.of(init, scale.x - scale.atoms), errors=part.of(errors, scale.x),
-            sparse=output == "csr",
+            start=start, errors=most, sparse=output == "csr",
         )  # fmt: skip
         unconverged += late
         return found

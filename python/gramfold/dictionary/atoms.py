@@ -49,16 +49,16 @@ def start_atoms(
     if dict_init is not None:
         atoms = read_matrix(dict_init, "dict_init", (k, x.cols), x.dtype)
     else:
-        found = min(k, x.rows, x.cols)
-        vectors = _singular_vectors(x, found, rng)
-        atoms = np.concatenate([vectors, some_rows(x, k - found, rule, rng)]).astype(x.dtype)
+        vectors = _singular_vectors(x, min(k, x.rows, x.cols), rng)
+        atoms = np.concatenate([vectors, some_rows(x, k - len(vectors), rule, rng)]).astype(x.dtype)
     return held(atoms, x, rule, rng)
 
 
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:
     if count == 0:
         return np.empty((0, x.cols))
-    return leading(filled(unit_of(x).rows(x)), count, rng)[2]
+    _, values, vectors = leading(filled(unit_of(x).rows(x)), count, rng)
+    return vectors[values > 0]
 
 
 def held(atoms: Array, x: Source | Observed, rule: AtomRule, rng: np.random.RandomState) -> Array:

@@ -129,6 +129,6 @@ def _check_scale(x: Source | Observed) -> None:
     if not low <= size <= high and x.largest > 0:
         wide = low < 1e-100
         raise ValueError(
-            f"X is too {'small' if size < 1 else 'large'} for {x.dtype}, its entries are about {size:.3g}: "
-            f"multiply X by a power of two, and alpha with it{'' if wide else ', or pass float64'}"
+            f"X is too {'small' if size < 1 else 'large'} for {x.dtype}, with {x.largest:.3g} its largest "
+            f"entry: multiply X by a power of two, and alpha with it{'' if wide else ', or pass float64'}"
         )

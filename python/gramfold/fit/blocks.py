@@ -13,6 +13,7 @@ from ..io.parts import Parts, Passes, Piece
 from ..io.reader import Held, Reader
 from ..io.recognise import is_file, rows_of
 from ..io.sizes import SEGMENT, SHARE, memory_bytes
+from .on_disk import in_file
 
 
 class Blocks:
@@ -188,7 +189,9 @@ def _check_alike(found: list[Any]) -> None:
     """Refuse blocks that do not make one matrix."""
     first = found[0]
     for i, part in enumerate(found):
-        name = f"block {i}" if not isinstance(part, Reader) else f"block {i}, {part.name},"
+        name = f"block {i}"
+        if isinstance(part, Reader) or in_file(part):
+            name += f", {part.name if isinstance(part, Reader) else part.gramfold_file.path},"
         if len(part.shape) != 2:
             raise ValueError(f"{name} must have two dimensions, got {len(part.shape)}")
         if part.shape[1] != first.shape[1]:

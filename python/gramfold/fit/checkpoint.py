@@ -125,7 +125,7 @@ class Runs:
         self._runs: range = range(count)
         if state is not None:
             runs = state["runs"]
-            self._runs, self.best = range(runs["run"], count), runs["best"]
+            self._runs, self.best = range(count)[runs["run"] :], runs["best"]
             rng.set_state(runs["rng"].get_state())
 
     def __iter__(self) -> Iterator[int]:
@@ -154,15 +154,20 @@ def resumable(fit: Callable[..., Result]) -> Callable[..., Result]:
             raise ValueError(f"{place.path} is the checkpoint of one fit: give another its own block")
         place.used = True
         data = taken.bind(self, *args, **given).arguments
-        token = PENDING.set(None)  # taken
+        token, held = PENDING.set(None), None  # taken
         try:
-            self._kept = Kept(place, {
+            held = self._kept = Kept(place, {
                 "class": type(self).__name__, "parameters": parameter_marks(self), "data": data_marks(data),
             })  # fmt: skip
             return fit(self, *args, **given)
+        except Exception as error:
+            if held is None or not held.due_to_state(error):
+                raise
+            raise held.refusal(error) from error
         finally:
             PENDING.reset(token)
-            if (held := vars(self).pop("_kept", None)) is not None:
+            vars(self).pop("_kept", None)
+            if held is not None:
                 held.signals.hand_on()
 
     parameters = [*taken.parameters.values(), *KEYWORDS]

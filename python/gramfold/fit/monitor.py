@@ -106,9 +106,19 @@ class Monitor:
             self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)
-            self.stopped = bool(self.callback(info))
+            self.stopped = self._called(info)
         self.stopped |= self.max_time is not None and now - self.called >= self.max_time
         return self.stopped
+
+    def _called(self, info: IterationInfo) -> bool:
+        """What the callback says; what it raises is not due to a checkpoint."""
+        assert self.callback is not None
+        try:
+            return bool(self.callback(info))
+        except Exception:
+            if self.kept is not None:
+                self.kept.goes_on = False
+            raise
 
     def keep(self, state: Callable[[], dict[str, Any]] = dict, **more: Any) -> None:
         """Write a checkpoint, if it is time to, of `state` and `more`: all that the next iteration needs."""
@@ -130,7 +140,7 @@ class Monitor:
 
     def _check_limit(self) -> None:
         assert self.kept is not None
-        if self.max_iter is not None and len(self.rows) >= self.max_iter and not self.kept.same_limit:
+        if self.max_iter is not None and len(self.rows) >= self.max_iter + self.kept.same_limit:
             raise ValueError(
                 f"{self.kept.place.path} is a checkpoint of a fit after {len(self.rows)} iterations: raise "
                 "max_iter, or begin anew with another file, or with resume=False"

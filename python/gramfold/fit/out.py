@@ -72,7 +72,8 @@ def _is_in_memory(X: Any) -> bool:
 
 
 def _lies_in_file(X: Any) -> bool:
-    return isinstance(X, np.ndarray | Floats | sp.spmatrix | sp.sparray) and in_file(stored(X))
+    """Whether X is an array in a file, or CSR whose entries are."""
+    return in_file(getattr(X, "stored", X))
 
 
 def _is_read(X: Any) -> bool:

@@ -54,7 +54,7 @@ def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
         If an index is out of range or the row pointers do not rise.
     """
     if getattr(x, "gramfold_sound", False):
-        return x
+        return as_floats(x) if x.format == "csr" else x
     data, indices, pointers = stored(x), x.indices, x.indptr
     if indices.dtype != pointers.dtype or indices.dtype not in (np.int32, np.int64):
         indices, pointers = indices.astype(np.int64), pointers.astype(np.int64)
@@ -77,6 +77,12 @@ def sound(x: Any, n_threads: int = 1, name: str = "X") -> Any:
             part.flags.writeable = False
     found.gramfold_sound = True  # lost with any other object that SciPy makes of it
     return found
+
+
+def read_soundly(x: Any, name: str) -> Any:
+    """Check a CSR matrix that was just read, and give it, marked as one that need not be looked at again."""
+    x.gramfold_sound = not _check_structure(x.indptr, x.indices, len(x.data), x.shape, name, 1)
+    return x
 
 
 def _read_only(part: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from ..extras import require
 from .arrow import Batches
 from .opening import opened
 from .reader import Reader
-from .text import Text, delimiter_of, layout_of
+from .text import Text, delimiter_of, height_of_header, layout_of
 
 
 def from_text(path: str) -> Reader:
@@ -27,6 +27,7 @@ class Csv(Batches):
         pyarrow = require("pyarrow", extra="files")
         self._path, self._types = path, None
         self._layout = layout_of(path)
+        self._skipped = height_of_header(path) if self._layout.header else 0
         with self._open() as file:
             for field in list(file.schema)[self._layout.named :]:
                 if not _is_numeric(pyarrow.types, field.type):
@@ -43,13 +44,15 @@ class Csv(Batches):
         read = csv.ReadOptions(
             autogenerate_column_names=not self._layout.header,
             column_names=names if self._layout.header else None,
-            skip_rows=int(self._layout.header),
+            skip_rows=self._skipped,
         )
         open_ = partial(
             csv.open_csv,
             self._path,
             read_options=read,
-            parse_options=csv.ParseOptions(delimiter=delimiter_of(self._path)),
+            parse_options=csv.ParseOptions(
+                delimiter=delimiter_of(self._path), newlines_in_values=self._layout.named
+            ),
             convert_options=csv.ConvertOptions(column_types=self._types, include_columns=columns),
         )
         return opened(self._path, "text", open_)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from ..fit.sound import read_soundly
+from .compressed import structure_of
 from .place import Place, is_csr, matrices
 from .reader import Reader
 
@@ -43,10 +45,8 @@ class Csr(Reader):
 
     def __init__(self, place: Place) -> None:
         group = place.opened
-        self._place, self._pointers = place, np.asarray(group["indptr"][:], np.int64)
-        shape = tuple(int(side) for side in group.attrs["shape"])
-        if len(self._pointers) != shape[0] + 1:
-            raise ValueError(f"{place}: indptr must have {shape[0] + 1} entries, got {len(self._pointers)}")
+        self._place = place
+        shape, self._pointers = structure_of(group, str(place))
         dtype = group["data"].dtype
         held_as = np.float32 if dtype.name in UNKNOWN_TO_SCIPY else dtype.newbyteorder("=")
         super().__init__(str(place), shape, held_as, sparse=True, paths=place.paths)
@@ -67,4 +67,5 @@ class Csr(Reader):
         group, pointers = self._place.opened, self._pointers[start : stop + 1]
         entries = slice(int(pointers[0]), int(pointers[-1]))
         data, indices = np.asarray(group["data"][entries], self.dtype), np.asarray(group["indices"][entries])
-        return sp.csr_array((data, indices, pointers - pointers[0]), (stop - start, self.shape[1]))
+        rows = sp.csr_array((data, indices, pointers - pointers[0]), (stop - start, self.shape[1]))
+        return read_soundly(rows, str(self._place))

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from ..extras import require
+from .compressed import structure_of
 from .flat import csr, hdf5
 from .grids import reader_at
 from .opening import opened
@@ -35,8 +36,9 @@ def from_open(found: Any) -> Any:
 def _flat(found: Any) -> Any:
     if not is_csr(found):
         return None if hasattr(found, "keys") or found.ndim != 2 else hdf5(found)
+    name = f"{found.file.filename}::{found.name.strip('/')}"
+    shape, pointers = structure_of(found, name)
     data, indices = hdf5(found["data"]), hdf5(found["indices"])
     if data is None or indices is None or not indices.flags.aligned:
         return None
-    name = f"{found.file.filename}::{found.name.strip('/')}"
-    return csr(data, indices, found["indptr"][:], found.attrs["shape"], name)
+    return csr(data, indices, pointers, shape, name)

@@ -9,11 +9,12 @@ import scipy.sparse as sp
 
 from .arrow import IPC, PARQUET, Ipc, Parquet, Table, from_dataset
 from .csv import from_text
-from .flat import folder, npy, npz
+from .flat import folder, npy
 from .forward import Calls
 from .hdf5 import ENDINGS as HDF5
 from .hdf5 import from_open as from_hdf5
 from .hdf5 import from_path as hdf5_path
+from .npz import npz
 from .partitions import from_array, from_delayed, from_frame
 from .reader import Indexed, Reader
 from .text import ENDINGS as CSV

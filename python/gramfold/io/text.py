@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -51,9 +52,31 @@ def delimiter_of(path: str) -> str:
 @contextmanager
 def fields_of(path: str) -> Iterator[Iterator[list[str]]]:
     """The fields of each line that is not empty."""
+    with _parser_of(path) as lines:
+        yield filter(None, lines)
+
+
+@contextmanager
+def _parser_of(path: str) -> Iterator[Any]:
     open_: Any = gzip.open if path.lower().endswith(".gz") else open
-    with open_(path, "rt", encoding="utf-8-sig", newline="") as file:
-        yield filter(None, csv.reader(file, delimiter=delimiter_of(path)))
+    with readable(path), open_(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield csv.reader(file, delimiter=delimiter_of(path), strict=True)
+
+
+def height_of_header(path: str) -> int:
+    """How many lines the names of the columns take, with empty ones before them."""
+    with _parser_of(path) as lines:
+        next(filter(None, lines))
+        return int(lines.line_num)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Say of what is no text which file it is."""
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{name} cannot be read as text: {error}") from None
 
 
 def layout_of(path: str) -> Layout:

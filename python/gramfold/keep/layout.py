@@ -143,6 +143,8 @@ def _description(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     version = described.get("format")
     if not isinstance(version, int) or version < 1 or not isinstance(described.get("arrays"), dict):
         raise ValueError(f"{path} is damaged: its description lacks its format or its arrays")
+    if not all(isinstance(described.get(name), str) for name in ("gramfold", "level")):
+        raise ValueError(f"{path} is damaged: it does not say which gramfold wrote it")
     if version > FORMAT:
         raise ValueError(
             f"{path} is in format {version}, written by gramfold {described.get('gramfold')}; this one reads "

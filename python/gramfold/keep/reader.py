@@ -78,7 +78,7 @@ class Reader:
     def _array(self, node: Any) -> Array:
         a = self._named(node["array"])
         demand(node["order"] in ("C", "F"), f"{node['array']} is neither in order C nor F")
-        return np.asfortranarray(a) if node["order"] == "F" else a
+        return np.asarray(a, order="F") if node["order"] == "F" else a
 
     def _strings(self, node: Any) -> Array:
         items = node["items"]

@@ -170,7 +170,7 @@ class MiniBatchKMeans(BaseKMeans):
             return self._read(X, reset=True), None
         for name, value in self._started.items():
             now = getattr(self, name)
-            if not np.array_equal(now, value):
+            if now is not value and not np.array_equal(now, value):
                 raise ValueError(
                     f"{name} was {value!r} when the fit began and is {now!r} now; set it back, or start anew "
                     "with fit or with a clone"

@@ -106,6 +106,7 @@ class Sieve:
             and seeds >= SEEDS
             and candidates <= MOST
             and x.cols <= 2**16
+            and max(part.rows for part in x.segments) < 2**31
             and x.rows * (x.cols - FIRST) * x.dtype.itemsize >= WORTH
             and x.rows >= SEGMENT * len(x.segments)
         )

@@ -29,7 +29,8 @@ def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
     Returns
     -------
     ndarrays of shape (rows, k), (k,) and (k, cols)
-        The largest entry of each left vector is positive.
+        The largest entry of each left vector is positive. A value that is rounding beside the largest one is
+        0, and so is its vector along the longer side.
     """
     wide = x.rows < x.cols
     tall = x.transposed if wide else x
@@ -37,8 +38,9 @@ def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
         vectors = _subspace(tall, x.squared_norm, k, rng)
         products = tall.product(vectors)
         s, turn, _ = refine(kernels.gram(f=products, n_threads=x.n_threads), np.eye(vectors.shape[1]))
-        s, turn = s[:k], turn[:, :k]
-        scaled = turn / np.where(s > 0, s, 1)
+        turn = turn[:, :k]
+        s = np.where(s[:k] > np.finfo(x.dtype).eps * s[0], s[:k], 0)
+        scaled = np.divide(turn, s, out=np.zeros_like(turn), where=s > 0)
         if x.dtype == np.float64:  # columns of small values are not yet orthogonal to the last digits
             within = kernels.gram(f=products @ scaled, n_threads=x.n_threads)
             scaled = scaled @ (3 * np.eye(k) - within) / 2  # a step of Newton's method

@@ -19,6 +19,7 @@ from .base import Double, relative
 from .em import SHRINK
 from .start import Rows, Start
 
+LARGEST = 1e198  # of a log-likelihood, so that no row seems to be impossible
 LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
 PRIOR = 1e-3  # of what a component has on average: as much each gets of all rows at the start
 
@@ -71,9 +72,13 @@ class Counts:
         if not whole:
             raise ValueError("X must hold counts, but some of its entries are not whole numbers")
         with np.errstate(over="ignore"):
-            whole_sum = totals.sum() + factorials.sum()
-        if not np.isfinite(whole_sum):
-            raise ValueError("X is too large: the sum of its counts leaves the range of float64; rescale X")
+            total = totals.sum()
+            unlikely = total + factorials.sum()
+        if not unlikely < LARGEST:
+            raise ValueError(
+                f"X is too large: the sum of its counts is {total:.3g}, and rows of so many are as "
+                "unlikely as impossible ones; rescale X"
+            )
         self.constants = -factorials if exposure is None else totals * np.log(exposure) - factorials
 
     @property

@@ -21,7 +21,7 @@ from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.source import Array
 from ..least_squares.rows import Solved, Sweeps, solve_all, solve_free
-from .start import Start
+from .start import Start, rounding
 
 # Gillis & Glineur 2012: sweeps cost up to half of a product, and end when they bring little beside the first.
 # An entry of CSR costs about as much as 16 of a dense block (measured at k = 20). More sweeps than MOST bring
@@ -135,7 +135,7 @@ class Alternating:
             if self.tall and not stop:
                 self._solve_short()
             first = first or self.violation
-            settled = self.violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
+            settled = self.violation <= tol * first or kkt <= rounding(self.x)
             converged = bool(tol > 0 and accepted and settled)
             if stop:
                 break

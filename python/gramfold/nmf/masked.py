@@ -25,7 +25,7 @@ from ..fold.stored import Stored
 from ..least_squares.masked import OwnSolved, solve_columns, solve_observed, solve_observed_to_convergence
 from ..least_squares.rows import Penalty, Sweeps
 from .alternate import Extrapolation
-from .start import Start
+from .start import Start, rounding
 
 # Sweeps are cheap beside the Gram matrices; more of them, or smaller last steps, gained nothing.
 MOST, SHRINK = 20, 0.01
@@ -80,7 +80,7 @@ class MaskedAlternating:
             kkt = self._scaled(rows.residual + cols.before)
             violation = rows.violation + cols.violation
             first = first or violation
-            settled = violation <= tol * first or kkt <= np.finfo(self.x.dtype).eps
+            settled = violation <= tol * first or kkt <= rounding(self.x)
             converged = bool(tol > 0 and settled)
             stop = monitor.record(self.objective, kkt)
             monitor.keep(partial(state_of, self, STATE), first=first, converged=converged)

@@ -211,7 +211,9 @@ class MiniBatchNMF(BaseNMF):
         else:
             self._check_unchanged()
             H_rows = np.ascontiguousarray(self._revived(loss.x).T)
-        self._keep(step(loss, None, H_rows, self._sums, self.forget_factor, self.fresh_restarts_max_iter).H)
+        sums = replace(self._sums)  # those of before stay if this fails
+        self._keep(step(loss, None, H_rows, sums, self.forget_factor, self.fresh_restarts_max_iter).H)
+        self._sums = sums
         self.n_steps_ += 1
         self.n_iter_ += 1
 

@@ -72,6 +72,11 @@ class Factors:
         return float(self.history["objective"][-1])
 
 
+def rounding(x: Any) -> float:
+    """A relative KKT residual that sums over X do not fall below."""
+    return 8 * float(np.finfo(x.dtype).eps)
+
+
 def with_frozen(frozen: Array, H: Array) -> Array:
     """H (k, m) with the components of `frozen` in place of its first."""
     if len(frozen) > len(H):

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.linalg as la
 
 from .._core.results import Misfit
 from ..fit.cached import cached_property
@@ -15,6 +16,7 @@ from .data import Data, Double
 from .passes import AT_ONCE, Centring
 
 ROWS_AT_ONCE = 1024  # of which a triangle is made
+FLAT = 1e-14  # of the length of a column of one value, what rounding leaves beyond its mean
 
 
 class CentredRows:
@@ -59,6 +61,10 @@ class CentredRows:
         state = {"y": y, "weights": self.weights, "beside": self.beside}
         return run(partial(passes.misfit, about=self.about), self.x, (B, y_mean), state)
 
+    def squares(self, B: Double) -> Double:
+        """The squared lengths of the columns of W^1/2 ZB, in one read of X."""
+        return self.misfit(B, np.broadcast_to(0.0, (self.x.rows, B.shape[1]))).squares
+
     def pull(self, B: Double, chosen: Array) -> Double:
         """Z'R of some rows, without weights."""
         if self.x.sparse:
@@ -97,4 +103,6 @@ class CentredRows:
         R = run(partial(passes.triangle, about=self.about, ones=before, size=size), self.x, state=state).R
         full = np.zeros((before + q, before + q))
         full[: len(R)] = R
+        flat = la.norm(full[before:], axis=0) <= FLAT * la.norm(full, axis=0)
+        full[:, flat] = 0
         return full[before:, before:]

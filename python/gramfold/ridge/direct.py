@@ -1,4 +1,4 @@
-"""Ridge regression in one step: Cholesky or eigenvalues of X'X or XX', or the SVD of X."""
+"""Ridge regression in one step: Cholesky or eigenvalues of X'X or XX'."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,6 @@ from .centred_rows import CentredRows
 from .data import Double
 
 EPS = float(np.finfo(np.float64).eps)
-MOST_DENSE = 1 << 26  # entries of a wide CSR matrix that is made dense for an SVD
 # Rows of a matrix whose eigenvalues, or Cholesky factor, one thread finds about as fast as several, which on
 # a busy machine wait for each other; of up to TINY LAPACK uses but one.
 TINY, SMALL, SMALL_FACTOR = 32, 1024, 2048
@@ -38,6 +37,8 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     """
     if np.ptp(alpha) > 0:
         eigen = Eigen(matrix, alpha)
+        if not eigen.kept.all():
+            raise Singular
         return eigen, eigen.condition
     ridge = matrix + alpha[0] * np.eye(len(matrix))
     # Columns of one size, by powers of two: the factor is as exact for any, the condition number is not.
@@ -79,64 +80,40 @@ class Eigen:
         along = self.vectors.T @ rhs
         return self.vectors @ np.divide(along, self.shifted, out=np.zeros_like(along), where=self.kept)
 
-    def drops_nothing(self, rows: CentredRows) -> bool:
-        """Whether X takes the vectors of what counts as 0 to 0 up to rounding, so that nothing was lost."""
-        null = self.vectors[:, ~self.kept.all(axis=1)]
-        size = max(rows.x.rows, rows.x.cols) * EPS
-        for first in range(0, null.shape[1], 64):
-            some = null[:, first : first + 64]
-            nothing = np.broadcast_to(0.0, (rows.x.rows, some.shape[1]))
-            if not rows.misfit(some, nothing).squares.max() <= size**2 * self.values.max():
-                return False
-        return True
+    def drops_nothing(self, squares: Callable[[Double], Double], size: int) -> bool:
+        """Whether X takes the vectors of what counts as 0 to 0 up to rounding, so that nothing was lost.
+
+        `squares` gives the squared lengths of what it takes them to; `size` is the longer side of X.
+        """
+        null, most = self.vectors[:, ~self.kept.all(axis=1)], (size * EPS) ** 2 * self.values.max()
+        pieces = range(0, null.shape[1], 64)
+        return all(squares(null[:, first : first + 64]).max() <= most for first in pieces)
 
 
 def definite_or_not(matrix: Double, alpha: Double) -> tuple[Solve, float]:
-    """The same by eigenvalues where Cholesky's factor is singular."""
-    try:
-        return positive_definite(matrix, alpha)
-    except Singular:
-        eigen = Eigen(matrix, alpha)
-        return eigen, eigen.condition
-
-
-def singular_values(rows: CentredRows, alpha: Double) -> Double:
-    """Solve by the SVD of the rows, or of R of their QR decomposition; the least norm for alpha = 0."""
-    n, p = rows.x.rows, rows.x.cols
-    if n >= p:
-        return by_triangle(rows.triangle(), p, alpha, n)
-    roots = rows.roots()
-    return by_svd(rows.dense(slice(None)) * roots, rows.y * roots, alpha, p)  # LAPACK needs them all at once
-
-
-def dense_enough(x: Source) -> bool:
-    """Whether there is an SVD to fall back on, for which a wide CSR matrix is made dense."""
-    return not x.sparse or x.rows >= x.cols or x.rows * x.cols <= MOST_DENSE
-
-
-def by_triangle(R: Double, p: int, alpha: Double, rows: int = 0) -> Double:
-    """Solve by the SVD of R of a QR decomposition of features and targets."""
-    return by_svd(R[:p, :p], R[:p, p:], alpha, max(rows, p))
-
-
-def by_svd(x: Double, y: Double, alpha: Double, size: int) -> Double:
-    """Solve by the SVD of x, whose side is `size`."""
-    U, s, Vt = la.svd(x, full_matrices=False, check_finite=False, overwrite_a=True)
-    projected = np.tile(U.T @ y, len(alpha) // y.shape[1])
-    shifted = (s**2)[:, None] + alpha
-    kept = ((s > size * EPS * s.max(initial=0))[:, None] | (alpha > 0)) & (shifted > 0)
-    shrunk = np.divide(s[:, None] * projected, shifted, out=np.zeros_like(shifted), where=kept)
-    return Vt.T @ shrunk
+    """The same by eigenvalues where it is singular."""
+    if np.ptp(alpha) == 0:
+        try:
+            return positive_definite(matrix, alpha)
+        except Singular:
+            pass
+    eigen = Eigen(matrix, alpha)
+    return eigen, eigen.condition
 
 
 def dual(rows: CentredRows, alpha: Double) -> tuple[Solve, Solve, float]:
     """What gives b = X'(K + alpha I)^-1 y, K = XX' of the centred and weighted rows, and what refines it.
 
-    The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about.
+    The latter solves (X'X + alpha I) d = g. Also gives the condition number of K + alpha I, about: infinite
+    where what rounding hides in K is not all 0.
     """
     roots = rows.roots()
     K, times, pulled = products_of_rows(rows, roots)
     inverse, condition = definite_or_not(K, alpha)
+    if isinstance(inverse, Eigen) and not inverse.drops_nothing(
+        lambda null: np.sum(pulled(null) ** 2, axis=0), max(rows.x.rows, rows.x.cols)
+    ):
+        condition = np.inf
 
     divides = alpha > 100 * len(K) * EPS * np.trace(K)  # without loss of all digits
 

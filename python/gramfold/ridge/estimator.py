@@ -41,8 +41,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     c, all targets at once. X is read once for X'X and X'y, unless said otherwise below, and once more to
     measure what is given back. Means are taken off rows, not off sums, so that columns far from 0 lose
     nothing. Where X'X is too ill-conditioned for coefficients exact to 1e-12, they are refined by their
-    gradient in the data, or come from an SVD. Powers of two as factors of X, y and the weights change nothing
-    else.
+    gradient in the data, or come from an SVD, for which columns are brought to one length. Powers of two as
+    factors of X, y and the weights change nothing else.
 
     Parameters
     ----------
@@ -103,7 +103,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     kkt_residual_ : float
         Gradient at `coef_`, relative to that at 0.
     converged_ : bool
-        Whether that is at most `tol`, up to what rounding `coef_` to the dtype of X makes of it.
+        Whether that is at most `tol`, up to what rounding `coef_` to the dtype of X makes of it; of direct
+        solvers, whether rounding leaves digits of the coefficients.
     history_ : dict of ndarray of shape (n_iter_,)
         'objective' (up to a rounding of |y|^2), 'kkt', 'gap' and 'seconds', per iteration.
     n_features_in_ : int
@@ -181,7 +182,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
         """Take in another block of rows, and solve for all rows seen so far.
 
         Sums of the blocks are kept, not the blocks: the result is that of `fit` on all of them, up to
-        rounding, which grows with the square of the condition of what varies within blocks.
+        rounding, which grows with the square of the condition of what varies within blocks. Where no digit of
+        the coefficients is sure for that reason, it warns.
 
         For 'auto', 'cholesky', 'cg', 'gd', 'admm' and 'cd'; a call costs a fold over the block and
         one solve.

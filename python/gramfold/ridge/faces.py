@@ -8,7 +8,8 @@ import numpy as np
 from ..fold.source import Array, Source
 from .centred_rows import CentredRows
 from .data import Data, Double
-from .direct import Solve, by_svd, definite_or_not, dense_enough, dual, positive_definite
+from .direct import Solve, definite_or_not, dual, positive_definite
+from .orthogonal import by_rows, dense_enough
 
 ROUGH = 1e8  # a condition of X'X that costs half of all digits
 
@@ -57,6 +58,23 @@ class GramFaces:
         return inverse(self.linear[on, target : target + 1])[:, 0], inverse
 
 
+class TriangleFaces:
+    """Of R of a QR decomposition of features and targets, for an X'X that is too near to singular."""
+
+    def __init__(self, R: Double, p: int) -> None:
+        self.x, self.y = R[:p, :p], R[:p, p:]
+        self.linear, self.squares = self.x.T @ self.y, np.sum(self.x**2, axis=0)
+
+    def pull(self, b: Double, target: int) -> Double:
+        """X'(y - Xb)."""
+        return self.x.T @ (self.y[:, target] - self.x @ b)
+
+    def solve(self, on: Array, target: int, alpha: float, definite: bool = False) -> tuple[Double, Solve]:
+        """By an SVD of R there; nothing is corrected by that."""
+        found = by_rows(self.x[:, on], self.y[:, target : target + 1], np.array([alpha]))[:, 0]
+        return found, np.zeros_like
+
+
 class RowFaces:
     """Of rows with more columns than there are rows: no matrix is larger than X or the rows' products."""
 
@@ -85,7 +103,7 @@ class RowFaces:
             correct, condition = find(z.T @ z, penalty)
             if condition < ROUGH:
                 return correct(z.T @ (roots * y))[:, 0], correct
-        return by_svd(z, roots * y, penalty, max(z.shape))[:, 0], correct
+        return by_rows(z, roots * y, penalty)[:, 0], correct
 
     def _part(self, on: Array) -> CentredRows:
         """The rows, which are few and lie in one matrix, with some of their columns, in double."""

@@ -21,7 +21,8 @@ up to SPARSE_COLUMNS.
 | after partial_fit | any                     | by X'X: cholesky (for auto too), cg, gd, admm, cd        |
 
 Where X'X or XX' is too near to singular, cholesky and dual end in the svd of the rows: for CSR with p <= n in
-the eigenvalues of X'X first ('eigen'), and after `partial_fit` in the svd of what is kept of the rows.
+the eigenvalues of X'X first ('eigen'), and after `partial_fit` in the svd of what is kept of the rows. There
+cd ends in faces of R of the QR decomposition of the rows.
 """
 
 from typing import Any
@@ -74,7 +75,10 @@ def solve(model: Any, data: Data, seen: Seen | None = None) -> RidgeSolution:
             monitor.record(solution.objective, solution.kkt)
             problem.gaps.append(gap)
     if not solution.converged:
-        _warn_unconverged(solution, model, data, name, most, found.converged and iterative)
+        if iterative:
+            _warn_unconverged(solution, model, data, name, most, found.converged)
+        else:
+            _warn_inexact(name, seen is not None)
     if model.solver in SAME and name not in ("svd", "eigen"):
         name = model.solver
     solution.solver, solution.history = name, monitor.history | {"gap": np.array(problem.gaps)}
@@ -97,6 +101,16 @@ def _warn_unconverged(
             f"tol={model.tol:g}; raise max_iter or tol, or use a direct solver",
             ConvergenceWarning,
         )
+
+
+def _warn_inexact(name: str, blocks: bool) -> None:
+    """Warn of coefficients of which no digit is sure."""
+    kept = "the sums that partial_fit keeps do" if blocks else f"solver {name!r} does"
+    warn(
+        f"{kept} not tell X from one with dependent columns, and coefficients may have no right digit; raise "
+        f"alpha, drop columns that others make up, or use {'fit' if blocks else 'another solver'}",
+        ConvergenceWarning,
+    )
 
 
 def _of_rounding(problem: RidgeProblem, B: Double) -> float:

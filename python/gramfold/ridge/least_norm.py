@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 
 from ..fit.inputs import read_array, read_rows
+from ..linalg.powers import exponent_of
 
 Double = NDArray[np.float64]
 
@@ -60,7 +61,8 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     Raises
     ------
     ValueError
-        If no x solves Ax = b up to rounding, shapes do not fit or an entry is not finite.
+        If no x solves Ax = b up to rounding, shapes do not fit, an entry is not finite or the solution leaves
+        the range of float64.
 
     References
     ----------
@@ -81,6 +83,8 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     b = column_or_1d(read_array(b, "b", dtype=np.float64, ensure_2d=False))
     if len(b) != len(A):
         raise ValueError(f"b must have an entry for each row of A: {len(b)} against {len(A)}")
+    units = exponent_of(np.abs(A).max(initial=0)), exponent_of(np.abs(b).max(initial=0))
+    A, b = np.ldexp(A, -units[0]), np.ldexp(b, -units[1])
     U, s, Vt = la.svd(A, full_matrices=False, check_finite=False)
     rounding = max(A.shape) * np.finfo(np.float64).eps
     rank = int(np.count_nonzero(s > rounding * s[0]))
@@ -90,10 +94,21 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     missing = float(la.norm(b - U @ (U.T @ b)))
     if missing > 8 * rounding * ((s[0] if rank else 0) * la.norm(x) + la.norm(b)):
         raise ValueError(
-            f"Ax = b has no solution: |Ax - b| is at least {missing:.6g}, {missing / la.norm(b):.0%} of |b|"
+            f"Ax = b has no solution: |Ax - b| is at least {np.ldexp(missing, units[1]):.6g}, "
+            f"{missing / la.norm(b):.0%} of |b|"
         )
     multiplier = -2 * (U @ (along / s))
-    value = float(x @ x)
     pulled = A.T @ multiplier
     dual_value = -0.25 * float(pulled @ pulled) - float(b @ multiplier)
-    return LeastNorm(x, multiplier, value, dual_value, value - dual_value, rank)
+    return _back(LeastNorm(x, multiplier, float(x @ x), dual_value, float(x @ x) - dual_value, rank), *units)
+
+
+def _back(found: LeastNorm, unit_A: int, unit_b: int) -> LeastNorm:
+    """What was found for A and b in units, for A and b."""
+    unit = unit_b - unit_A
+    with np.errstate(over="ignore", under="ignore"):
+        x, multiplier = np.ldexp(found.x, unit), np.ldexp(found.multiplier, unit - unit_A)
+        value, dual_value, gap = np.ldexp([found.value, found.dual_value, found.gap], 2 * unit).tolist()
+    if not np.isfinite(multiplier).all() or not np.isfinite(value) or (found.x.any() and not x.any()):
+        raise ValueError("the solution leaves the range of float64: rescale A or b, of so unlike sizes")
+    return LeastNorm(x, multiplier, value, dual_value, gap, found.rank)

@@ -18,6 +18,7 @@ from .units import Units
 SAMPLED_ROWS = 256
 # A column whose mean lies this many standard deviations from where its moments were taken is far from there.
 FAR = 4.0
+FLAT = 8  # times rounding: of a sum of squares about the mean, what is left where a column has one value
 # Sums over float32 are formed in double where there are few columns, or so many targets for each: that costs
 # less than a read that tells what rounding left.
 WIDE_COLUMNS, WIDE_TARGETS = 16, 6
@@ -108,7 +109,7 @@ def moments(data: Data) -> RidgeMoments:
         y_mean = np.average(data.y, axis=0, weights=data.weights)
         if not x.sparse:
             few = run(partial(passes.sample, every=max(1, x.rows // SAMPLED_ROWS)), x)
-            shift = (few.sum / few.rows).astype(x.dtype).astype(np.float64)
+            shift = few.mean.astype(x.dtype).astype(np.float64)
     sums = _sums(data, shift, y_mean)
     total, far, offset = data.weight, None, np.zeros(p + len(y_mean))
     if data.centered:
@@ -120,10 +121,14 @@ def moments(data: Data) -> RidgeMoments:
             sums = _sums(data, shift, y_mean, far)
             offset = sums.products[p, :-1] / total
     products, squares = sums.products[:p, :-1], sums.squares
+    rounding = _rounding(data)
     lengths = np.sqrt(np.maximum(np.concatenate([products.diagonal(), squares]), 0))
     if data.centered:
         products -= total * np.outer(offset[:p], offset)
         squares -= total * offset[p:] ** 2
+        flat = products.diagonal() <= FLAT * rounding * lengths[:p] ** 2
+        if flat.any():
+            products[flat], products[:, :p][:, flat] = 0, 0
     about = np.concatenate([shift * scale, y_mean])
     mean = about + offset
     return RidgeMoments(
@@ -136,7 +141,7 @@ def moments(data: Data) -> RidgeMoments:
         squares=squares,
         low=(about - mean) + offset,
         lengths=lengths,
-        rounding=8 * float(np.finfo(np.float64 if _wide(data) else x.dtype).eps),
+        rounding=rounding,
         units=data.units,
         far=far if x.sparse else None,
     )
@@ -146,6 +151,11 @@ def _wide(data: Data) -> bool:
     """Whether sums are formed in double; of CSR they are anyway."""
     cols, targets = data.x.cols, data.y.shape[1]
     return data.x.sparse or cols <= max(WIDE_COLUMNS, WIDE_TARGETS * targets)
+
+
+def _rounding(data: Data) -> float:
+    """Of the sums, relative to the lengths."""
+    return 8 * float(np.finfo(np.float64 if _wide(data) else data.x.dtype).eps)
 
 
 def _far(products: Double, offset: Double, shift: Double, dtype: Any) -> Array:

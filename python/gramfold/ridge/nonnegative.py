@@ -53,6 +53,12 @@ def nonnegative_of_few_rows(faces: RowFaces, alpha: Double) -> tuple[Double, boo
     return B, ended
 
 
+def down_from(faces: Faces, alpha: Double, B: Double) -> tuple[Double, bool]:
+    """The same from coefficients of at least 0, always down."""
+    found = [active_set(faces, t, float(value), B[:, t].copy()) for t, value in enumerate(alpha)]
+    return np.stack([b for b, _ in found], axis=1), all(ended for _, ended in found)
+
+
 def pivoting(faces: Faces, target: int, alpha: float) -> Double | None:
     """Block principal pivoting (Kim & Park 2011) for one target; None where a face is singular."""
     linear, p = faces.linear[:, target], len(faces.linear)
@@ -118,14 +124,17 @@ def _rounding(faces: Faces, target: int, alpha: float) -> Double:
 
 
 def on_faces(faces: Faces, alpha: Double, B: Double) -> Solve:
-    """What solves (X'X + alpha I) d = g where B > 0, d = 0 elsewhere."""
+    """What solves (X'X + alpha I) d = g where B > 0, d = 0 elsewhere.
+
+    It raises `Singular` where X'X at hand is.
+    """
 
     def solve(g: Double) -> Double:
         d = np.zeros_like(B)
         for t, value in enumerate(alpha):
             on: Array = B[:, t] > 0
             if on.any():
-                correct = faces.solve(on, t, float(value))[1]
+                correct = faces.solve(on, t, float(value), definite=isinstance(faces, GramFaces))[1]
                 d[on, t] = np.maximum(correct(g[on, t : t + 1])[:, 0], -B[on, t])
         return d
 

@@ -6,7 +6,7 @@ Z are rows about means, in units, see `Centring`. The state of rows: "y", their 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.linalg as la
@@ -38,17 +38,30 @@ class Centring:
     far: Array
 
 
-class Sample(NamedTuple):
-    """The sum of some rows, and how many they are."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The sum of some rows, how many they are, and their least and largest entries."""
 
     sum: Double
     rows: int
+    least: Array
+    largest: Array
+
+    def plus(self, other: "Sample") -> "Sample":
+        """Of the rows of both."""
+        least, largest = np.minimum(self.least, other.least), np.maximum(self.largest, other.largest)
+        return Sample(self.sum + other.sum, self.rows + other.rows, least, largest)
+
+    @property
+    def mean(self) -> Double:
+        """That of the rows: of a column of one value this value, to which the sum would not round."""
+        return np.minimum(np.maximum(self.sum / self.rows, self.least), self.largest)
 
 
 def sample(rows: Source, shared: None, state: State, *, every: int) -> Sample:
     """Every `every`-th row of a dense X."""
     few = rows.x[::every]
-    return Sample(few.sum(axis=0, dtype=np.float64), len(few))
+    return Sample(few.sum(axis=0, dtype=np.float64), len(few), few.min(axis=0), few.max(axis=0))
 
 
 def second_moments(

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 from ..fold.source import Array
 from .centred_rows import CentredRows
 from .data import Double, penalties, read
-from .direct import Eigen, Solve, dense_enough, dual, singular_values
+from .direct import Eigen, Solve, dual
 from .estimator import Ridge
 from .forms import rows_about_means
 from .moments import moments
+from .orthogonal import dense_enough, singular_values
 from .solution import Judge, settle
 
 LOOSE = 100  # times what is exact: a smaller error is not worth another read of X for all alphas
@@ -70,7 +71,7 @@ def ridge_path(
         rows, linear = CentredRows(data, sums.x_mean, sums.y_mean, sums.far), sums.cross
         eigen = Eigen(sums.gram, alpha)
         inverse, correct, error = eigen, eigen, eigen.condition * sums.rounding
-        sure = eigen.drops_nothing(rows)
+        sure = eigen.drops_nothing(rows.squares, data.x.rows)
     else:
         data.x.check_finite()
         rows, sure = rows_about_means(data), True

@@ -10,6 +10,8 @@ from .data import Data, Double
 from .moments import RidgeMoments, misfit, noise
 from .units import Units
 
+SAME = 1e-28  # of a mean, known to twice the digits of a number, what sets it apart where all blocks have one
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -84,7 +86,15 @@ class Seen:
     @property
     def between(self) -> Double:
         """Rows whose moments are those of the means of the blocks about the mean of all."""
-        return self.means[1:, 1:] if self.centered else self.means[:0, 1:]
+        if not self.centered:
+            return self.means[:0, 1:]
+        rows, p = self.means[1:, 1:], self.n_features
+        if self.within.diagonal().all():
+            return rows
+        apart = SAME * np.sqrt(self.weight) * np.abs(self.x_mean)
+        rows = rows.copy()
+        rows[:, :p][:, (self.within.diagonal() == 0) & (la.norm(rows[:, :p], axis=0) <= apart)] = 0
+        return rows
 
     @property
     def _mean(self) -> Double:
@@ -139,9 +149,11 @@ class Seen:
     def triangle(self) -> Double:
         """R of [X, Y], R'R the moments of X with all; the distances between blocks lose no digit in it."""
         p = self.n_features
-        values, vectors = la.eigh(self.within[:, :p], check_finite=False)
+        unit = np.ldexp(1.0, -(np.frexp(self.within.diagonal())[1] // 2))  # which makes columns alike in size
+        values, vectors = la.eigh(unit[:, None] * self.within[:, :p] * unit, check_finite=False)
         kept = values > p * np.finfo(np.float64).eps * values.max(initial=0)
         sizes, along = np.sqrt(values[kept])[:, None], vectors[:, kept].T
-        root = np.hstack([sizes * along, along @ self.within[:, p:] / sizes])
+        along[:, self.within.diagonal() == 0] = 0
+        root = np.hstack([sizes * along / unit, (along * unit) @ self.within[:, p:] / sizes])
         R = la.qr(np.vstack([root, self.between]), mode="r", check_finite=False)[0]
         return np.vstack([R, np.zeros((max(0, p - len(R)), R.shape[1]))])

@@ -159,7 +159,8 @@ def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool,
     correct : callable
         Solves (X'X + alpha I) d = g, about.
     error : float
-        The relative error of its solutions, at most about.
+        The relative error of its solutions, at most about; infinite where it leaves out directions that may
+        not be 0.
 
     Returns
     -------
@@ -167,7 +168,7 @@ def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool,
         Whether what is left to correct is rounding.
     B : ndarray
     """
-    last, best = 1.0, B
+    last, best, whole = 1.0, B, bool(np.isfinite(error))
     for _ in range(MOST_STEPS):
         B = judge.rounded(B)
         step = correct(judge.gradient(B))
@@ -177,9 +178,9 @@ def settle(judge: Judge, B: Double, correct: Solve, error: float) -> tuple[bool,
         if size <= last:
             best = B
         if size <= judge.exact:
-            return True, B
+            return whole, B
         if size <= last and error * size <= judge.exact / 10:  # another read would show no error
-            return True, B + step
+            return whole, B + step
         if not size <= last / 2:
             break
         last, B = size, B + step

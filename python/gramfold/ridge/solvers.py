@@ -182,7 +182,7 @@ def descend(
             raise ValueError(f"the iterations diverge: the gradient is {kkt:.1e} times that at 0; lower step")
         gaps.append(float(form.units.objective(gap.sum())))
         stop = monitor.record(float(form.units.objective(objective)), kkt)
-        if kkt <= tol or stop or n_iter == max_iter:
+        if kkt <= tol or stop or n_iter >= max_iter:
             break
         monitor.keep(held=held, gaps=gaps)
     return Found(B, n_iter, bool(kkt <= tol))

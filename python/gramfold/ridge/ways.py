@@ -11,13 +11,14 @@ from ..fit.monitor import Monitor
 from . import direct
 from .centred_rows import CentredRows
 from .data import Data, Double
-from .faces import GramFaces, RowFaces
+from .faces import GramFaces, RowFaces, TriangleFaces
 from .forms import FewRowsForm, Form, GramForm, RowsForm, rows_about_means
 from .moments import RidgeMoments, moments
-from .nonnegative import MANY, nonnegative, nonnegative_of_few_rows, on_faces
+from .nonnegative import MANY, down_from, nonnegative, nonnegative_of_few_rows, on_faces
+from .orthogonal import by_triangle, dense_enough, singular_values
 from .seen import Seen
 from .sgd import Drawn, constant, decaying, stochastic_gradients
-from .solution import Judge, settle
+from .solution import TRUSTED, Judge, settle
 from .solvers import Found, Held, Iterates, admm, conjugate_gradients, gradient_descent
 
 MOST_COLUMNS = 4096  # of a Gram matrix that 'cg', 'gd' and 'sgd' form: 128 MiB
@@ -77,21 +78,36 @@ class RidgeProblem:
 
 def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
     form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
+    condition = np.inf
     try:
         inverse, condition = direct.positive_definite(form.gram, alpha)
         settled, B = _solved(problem, inverse, condition)
         if settled:
-            return Found(B), "cholesky"
+            return Found(B, converged=seen is None or _told(seen, alpha, condition)), "cholesky"
     except direct.Singular:
         pass
     if seen is not None:
-        return Found(direct.by_triangle(seen.triangle(), seen.n_features, alpha)), "svd"
-    if problem.data.x.sparse:
+        B = by_triangle(seen.triangle(), seen.n_features, alpha)
+        return Found(B, converged=_told(seen, alpha, condition)), "svd"
+    if (
+        problem.data.x.sparse or np.ptp(alpha) > 0
+    ):  # cheaper than an SVD, of which several penalties take many
         eigen = direct.Eigen(form.gram, alpha)
         settled, B = _solved(problem, eigen, eigen.condition)
-        if (settled and eigen.drops_nothing(problem.rows)) or not direct.dense_enough(problem.data.x):
+        if settled and eigen.drops_nothing(problem.rows.squares, problem.data.x.rows):
             return Found(B), "eigen"
     return _svd(problem)
+
+
+def _told(seen: Seen, alpha: Double, condition: float) -> bool:
+    """Whether rounding leaves digits of the coefficients in sums of which the matrix has this condition."""
+    if condition * seen.rounding <= TRUSTED:
+        return True
+    on = np.flatnonzero(seen.gram.diagonal())
+    try:  # what is within blocks tells enough where only the distances between them make columns alike
+        return direct.positive_definite(seen.within[np.ix_(on, on)], alpha)[1] * seen.rounding <= TRUSTED
+    except direct.Singular:
+        return not on.size
 
 
 def _solved(problem: RidgeProblem, inverse: direct.Solve, condition: float) -> tuple[bool, Double]:
@@ -105,7 +121,7 @@ def _solved(problem: RidgeProblem, inverse: direct.Solve, condition: float) -> t
 
 
 def _svd(problem: RidgeProblem) -> tuple[Found, str]:
-    return Found(direct.singular_values(problem.rows, problem.alpha)), "svd"
+    return Found(singular_values(problem.rows, problem.alpha)), "svd"
 
 
 def _dual(problem: RidgeProblem) -> tuple[Found, str]:
@@ -113,22 +129,28 @@ def _dual(problem: RidgeProblem) -> tuple[Found, str]:
     inverse, correct, condition = direct.dual(rows, problem.alpha)
     rounding = condition * len(rows.y) * float(np.finfo(np.float64 if data.x.sparse else data.x.dtype).eps)
     settled, B = settle(problem.judge, inverse(rows.y), correct, rounding)
-    if settled or not direct.dense_enough(data.x):
-        return Found(B), "dual"
+    if settled or not dense_enough(data.x):
+        return Found(B, converged=settled), "dual"
     return _svd(problem)
 
 
 def _nonnegative(problem: RidgeProblem) -> tuple[Found, str]:
-    alpha, x = problem.alpha, problem.data.x
-    faces: GramFaces | RowFaces
-    if problem.seen is None and x.rows < x.cols > MANY:
-        faces = RowFaces(problem.data, problem.rows, problem.linear)
-        B, ended = nonnegative_of_few_rows(faces, alpha)
-    else:
-        form = problem.gram_form
-        faces = GramFaces(form.gram, form.linear)
-        B, ended = nonnegative(form.gram, form.linear, alpha)
-    B = settle(problem.judge, B, on_faces(faces, alpha, B), 1.0)[1]
+    alpha, x, seen = problem.alpha, problem.data.x, problem.seen
+    if seen is None and x.rows < x.cols > MANY:
+        few = RowFaces(problem.data, problem.rows, problem.linear)
+        B, ended = nonnegative_of_few_rows(few, alpha)
+        B = settle(problem.judge, B, on_faces(few, alpha, B), 1.0)[1]
+        return Found(B, converged=ended), "cd"
+    form = problem.gram_form
+    B, ended = nonnegative(form.gram, form.linear, alpha)
+    try:
+        settled, B = settle(problem.judge, B, on_faces(GramFaces(form.gram, form.linear), alpha, B), 1.0)
+    except direct.Singular:
+        settled = False
+    if not settled:
+        triangle = TriangleFaces(problem.rows.triangle() if seen is None else seen.triangle(), x.cols)
+        B, ended = down_from(triangle, alpha, B)
+        ended = ended and (seen is None or _told(seen, alpha, np.inf))
     return Found(B, converged=ended), "cd"
 
 

@@ -81,9 +81,14 @@ def misfit(x: Source, W: Array, H: Array) -> float:
     return max(0.0, float(x.squared_norm - 2 * cross + np.vdot(*grams)))
 
 
+def largest_rank(X: Any) -> int:
+    """Of a fit to half the rows and columns."""
+    return int(min(X.shape) // 2)
+
+
 def fold_errors(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int]) -> tuple[Array, Array]:
     """Errors, and whether fits converged, each of shape (n_ranks, n_restarts, 4)."""
-    most = min(X.shape) // 2
+    most = largest_rank(X)
     if ranks[-1] > most:
         raise ValueError(
             f"method='bcv' fits to half the rows and columns: ranks must be at most {most}, got {ranks[-1]}"

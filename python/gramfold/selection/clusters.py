@@ -20,12 +20,14 @@ from .found import Found
 from .rule import Choice, inner
 
 REFERENCES = 10  # sets of data without clusters
+EQUAL = "all rows of X are equal"
 APART = 0.25  # the silhouette below which no structure is seen (Kaufman & Rousseeuw 1990)
 
 
 def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], method: str) -> Found:
     """Fit each number of clusters from each seed, and compare the best of each."""
-    whole = clone(model).set_params(n_clusters=1, random_state=seeds[0]).fit(X).inertia_
+    one = clone(model).set_params(n_clusters=1, random_state=seeds[0]).fit(X)
+    whole = one.inertia_ if one.inertia_ > X.shape[0] * _rounding(one.cluster_centers_) ** 2 else 0.0
     found = restarted(model, X, ranks, seeds, partial(criteria, whole=whole))
     records, models, scores = [], {}, []
     for j, rank in enumerate(ranks):
@@ -40,10 +42,17 @@ def select(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], metho
     return Found(records, method, values, None, _chosen(ranks, values, method), models)
 
 
+def _rounding(centers: Array) -> float:
+    """How far equal rows may lie from their mean."""
+    return float(8 * np.finfo(centers.dtype).eps * np.linalg.norm(centers.astype(np.float64)))
+
+
 def _chosen(ranks: Sequence[int], values: Array, method: str) -> Choice:
     if np.isnan(values).all():
         return Choice(None, f"{method} compares two clusters or more, and ranks has none of them")
     best = int(np.nanargmax(values))
+    if not values[best] > 0:
+        return Choice(None, EQUAL)
     if method == "silhouette" and values[best] < APART:
         return Choice(
             None,
@@ -57,18 +66,21 @@ def criteria(model: Any, X: Any, whole: float) -> dict[str, Any]:
     several = len(model.cluster_centers_) > 1
     return {
         "inertia": float(model.inertia_),
-        "silhouette": silhouette(model, X) if several else np.nan,
+        "silhouette": (silhouette(model, X) if whole > 0 else 0.0) if several else np.nan,
         "calinski_harabasz": calinski_harabasz(model, whole, X.shape[0]) if several else np.nan,
         "converged": bool(getattr(model, "converged_", True)),
     }
 
 
 def silhouette(model: Any, X: Any) -> float:
-    """The mean over the rows of 1 - a/b: a, b are the distances to the nearest centroid and to the next."""
+    """The mean over the rows of 1 - a/b: a, b are the distances to the nearest centroid and to the next.
+
+    0 of a row that two centroids lie on.
+    """
     total, count = 0.0, 0
     for rows in pieces(X, len(model.cluster_centers_)):
         a, b = np.partition(model.transform(rows).astype(np.float64), 1, axis=1)[:, :2].T
-        total += float(np.sum(1 - a / np.where(b > 0, b, 1)))
+        total += float(np.sum(1 - np.divide(a, b, out=np.ones_like(a), where=b > 0)))
         count += len(a)
     return total / count
 
@@ -77,6 +89,8 @@ def calinski_harabasz(model: Any, whole: float, n: int) -> float:
     """The scatter between clusters over that within, each per degree of freedom; `whole` is both."""
     k, within = len(model.cluster_centers_), float(model.inertia_)
     between = (whole - within) / (k - 1)
+    if whole == 0:
+        return 0.0
     return between / (within / (n - k)) if within > 0 and n > k else np.inf
 
 
@@ -88,13 +102,17 @@ def _gap(model: Any, X: Any, ranks: Sequence[int], seeds: Sequence[int], found: 
         )
     x = np.asarray(gathered(X))
     low, high = x.min(axis=0), x.max(axis=0)
+    if np.array_equal(low, high):
+        zeros = np.zeros(len(ranks))
+        return found._replace(scores=zeros, spreads=zeros, choice=Choice(None, EQUAL))
     rng = np.random.RandomState(seeds[0])
     logs = np.empty((REFERENCES, len(ranks)))
     for b in range(REFERENCES):
         drawn = (low + (high - low) * rng.random_sample(x.shape)).astype(x.dtype)
         for j, rank in enumerate(ranks):
             logs[b, j] = np.log(restarted(model, drawn, [rank], seeds[:1])[0].inertia_)
-    own = np.log([found.models[rank][0].inertia_ for rank in ranks])
+    with np.errstate(divide="ignore"):  # as many clusters as rows differ leave no inertia
+        own = np.log([found.models[rank][0].inertia_ for rank in ranks])
     gaps, errors = logs.mean(axis=0) - own, logs.std(axis=0) * np.sqrt(1 + 1 / REFERENCES)
     enough = np.flatnonzero(gaps[:-1] >= gaps[1:] - errors[1:])
     at = int(enough[0]) if len(enough) else len(ranks) - 1

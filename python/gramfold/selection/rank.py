@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -170,9 +171,9 @@ def _by_criterion(model: Any, X: Any, ranks: list[int], seeds: list[int], method
 
 def _cross_validated(model: Any, X: Any, ranks: list[int], seeds: list[int], method: str) -> Found:
     if method == "speckled":
-        errors, converged = speckled.fold_errors(model, X, ranks, seeds)
+        (errors, converged), most = speckled.fold_errors(model, X, ranks, seeds), inf
     else:
-        errors, converged = bicross.fold_errors(model, X, ranks, seeds)
+        (errors, converged), most = bicross.fold_errors(model, X, ranks, seeds), bicross.largest_rank(X)
     records = [
         {"rank": rank, "restart": j, "error": float(errors[i, j].mean()), "converged": converged[i, j].all()}
         for i, rank in enumerate(ranks)
@@ -181,5 +182,6 @@ def _cross_validated(model: Any, X: Any, ranks: list[int], seeds: list[int], met
     values = errors.reshape(len(ranks), -1)
     spreads = np.array([standard_error(some) for some in values])
     without = "the mean" if method == "speckled" and model._beta() == 1 else "0"
-    chosen = by_standard_error(ranks, values, "the column means" if isinstance(model, PCA) else without)
+    baseline = "the column means" if isinstance(model, PCA) else without
+    chosen = by_standard_error(ranks, values, baseline, most)
     return Found(records, "error", values.mean(axis=1), spreads, chosen, {})

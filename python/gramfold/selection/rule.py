@@ -1,6 +1,7 @@
 """The rank that scores speak for, if any."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ class Choice(NamedTuple):
     reason: str = ""
 
 
-def by_standard_error(ranks: Sequence[int], values: Array, baseline: str) -> Choice:
+def by_standard_error(ranks: Sequence[int], values: Array, baseline: str, most: float) -> Choice:
     """The least rank whose error is within one standard error of the lowest one.
 
     Parameters
@@ -28,20 +29,23 @@ def by_standard_error(ranks: Sequence[int], values: Array, baseline: str) -> Cho
         of differences, in which the folds themselves cancel.
     baseline : str
         What predicts without components.
+    most : float
+        The largest rank that the method can try.
     """
     best = int(np.argmin(values.mean(axis=1)))
     if 1 - values[best].mean() <= standard_error(1 - values[best]):
         return Choice(None, f"no rank predicts what was left out better than {baseline}")
     apart = values - values[best]
     near = [bool(gap.mean() <= standard_error(gap)) for gap in apart]
-    return inner(ranks, near.index(True), 1)
+    return inner(ranks, near.index(True), 1, most)
 
 
-def inner(ranks: Sequence[int], at: int, least: int) -> Choice:
-    """The rank at a place, if those on both sides are worse; `least` is the lowest that there may be."""
+def inner(ranks: Sequence[int], at: int, least: int, most: float = inf) -> Choice:
+    """The rank at a place, if those on both sides are worse; no others but `least` to `most` can be."""
     rank = ranks[at]
     if at == len(ranks) - 1:
-        return Choice(None, f"the best is the largest that was tried, {rank}: try larger ones as well")
+        advice = "try larger ones as well" if rank < most else "the method has none beyond, try another"
+        return Choice(None, f"the best is the largest that was tried, {rank}: {advice}")
     if at == 0 and rank > least:
         return Choice(None, f"the best is the smallest that was tried, {rank}: try smaller ones as well")
     return Choice(rank)

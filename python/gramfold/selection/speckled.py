@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import kl_div
 from sklearn.base import clone
 
 from ..fold.segments import source_of
@@ -57,7 +58,6 @@ def _relative(x: Array, y: Array, mean: float, model: Any) -> float:
     least = LEAST * mean
 
     def divergence(y: Array) -> float:
-        y = np.maximum(y, least)
-        return float(np.sum(np.where(x > 0, x * np.log(np.where(x > 0, x, 1) / y), 0) - x + y))
+        return float(np.sum(kl_div(x, np.maximum(y, least))))
 
     return divergence(y) / (divergence(np.full(len(x), mean)) or 1.0)

@@ -16,7 +16,6 @@ def _rows(x, shift, scale):
 
 
 @reads_floats
-@np.errstate(invalid="ignore", over="ignore")
 def moments(*, x, y, shift, weights, n_threads, scale=1.0):
     """Sum (z, 1)' (z, y, 1) and y^2 over rows, z = s (x - shift), in float64; CSR x is not shifted."""
     rows = _rows(x, shift, scale)
@@ -36,7 +35,6 @@ def moments(*, x, y, shift, weights, n_threads, scale=1.0):
 
 
 @reads_floats
-@np.errstate(invalid="ignore", over="ignore")
 def misfit(*, x, y, shift, weights, scale, coefs, n_threads):
     """At r = y - shift - s (x - shift) coefs the sums of w s (x - shift) r', w r^2 and w r, in float64."""
     rows = _rows(x, shift, scale)

@@ -74,6 +74,18 @@ def test_weights_of_rows_are_rows_repeated():
     assert_allclose(weighted.bic(DEATHS, sample_weight=DAYS), plain.bic(repeated), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("steps", "moved"), [(1986, 1e-7), (3577, 1e-10)])
+def test_em_takes_as_many_iterations_as_in_its_definition(steps, moved):
+    """Until no parameter moves by as much; counted by a loop of the two formulas of EM."""
+
+    def parameters(max_iter):
+        model = times(accelerate=False, max_iter=max_iter)
+        return np.r_[model.weights_, model.rates_[:, 0]]
+
+    before, at_last, after = (parameters(n) for n in (steps - 2, steps - 1, steps))
+    assert np.abs(after - at_last).max() < moved <= np.abs(at_last - before).max()
+
+
 def test_acceleration_needs_far_fewer_reads_of_the_data():
     goal = -1989.945860 - 1e-4
     reached = [

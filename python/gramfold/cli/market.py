@@ -1,0 +1,101 @@
+"""Files of Matrix Market, which SciPy reads; what it would not survive is refused before."""
+
+import gzip
+import io
+import os
+import warnings
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+import scipy.sparse as sp
+
+from .sample import physical_memory
+
+ENDINGS = (".mtx", ".mtx.gz")
+SMALLEST = {"array": 2, "coordinate": 4}  # bytes of a line
+MOST = 1032  # of DEFLATE: bytes that one may stand for
+PIECE = 1 << 20
+
+
+class _Lines(io.RawIOBase):
+    """The bytes of a file, with a newline at the end: without it, or at a NUL, SciPy's parser runs on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._ended, self.added = file, True, False
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, to: Any) -> int:
+        """Give some bytes, 0 where there are no more."""
+        found = self._file.read(len(to))
+        if b"\0" in found:
+            raise ValueError("it holds a NUL character")
+        if not found and not self._ended:
+            found, self.added = b"\n", True
+        self._ended = found[-1:] in (b"\n", b"")
+        to[: len(found)] = found
+        return len(found)
+
+
+def read(path: str) -> Any:
+    """The matrix: an array or CSR.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no {path}")
+    try:
+        with warnings.catch_warnings():  # SciPy's choice of a class is none for us
+            warnings.filterwarnings("ignore", "The default value for `spmatrix`")
+            _check_sizes(path)
+            found = _read(path)
+    except (ValueError, OverflowError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} cannot be read as Matrix Market: {error}") from None
+    return sp.csr_array(found) if sp.issparse(found) else np.asarray(found)
+
+
+def _opened(path: str) -> Any:
+    return gzip.open(path) if path.lower().endswith(".gz") else open(path, "rb")
+
+
+def _check_sizes(path: str) -> None:
+    """Refuse sizes of which the file cannot hold the lines, or this machine not the row pointers."""
+    from scipy.io import mminfo
+
+    with _opened(path) as file:
+        rows, cols, entries, form, _, symmetry = mminfo(_buffered(file))
+    if form == "array" and (not rows * cols or (symmetry != "general" and rows != cols)):
+        raise ValueError(f"it is {symmetry}, and has {rows} rows and {cols} columns")
+    lines = entries if form == "coordinate" or symmetry == "general" else rows * (rows - 1) // 2
+    length = os.path.getsize(path) * (MOST if path.lower().endswith(".gz") else 1)
+    if lines * SMALLEST[form] > length + 1:
+        raise ValueError(f"it says that it has {lines} entries of {rows} x {cols}, and is too short for them")
+    if 8 * (rows + 1) > physical_memory():
+        raise ValueError(f"it has {rows} rows, which this machine cannot hold even if they are empty")
+
+
+def _buffered(file: BinaryIO) -> Any:
+    return io.BufferedReader(_Lines(file), PIECE)
+
+
+def _read(path: str) -> Any:
+    from scipy.io import mmread
+
+    with _opened(path) as file:
+        if path.endswith(".mtx") and _is_sound(file):
+            return mmread(path)  # by itself it reads faster
+        file.seek(0)
+        return mmread(_buffered(file))
+
+
+def _is_sound(file: BinaryIO) -> bool:
+    """Whether a newline ends the last line."""
+    lines, piece = _Lines(file), bytearray(PIECE)
+    while lines.readinto(piece):
+        pass
+    return not lines.added
