@@ -126,7 +126,6 @@ examples = [name for name in ("gallery", "tutorial") if (HERE / name).is_dir()]
 sphinx_gallery_conf = {
     "examples_dirs": examples,
     "gallery_dirs": [f"generated/{name}" for name in examples],
-    "within_subsection_order": "FileNameSortKey",
     "capture_repr": (),
     "backreferences_dir": "generated/examples_of",
     "doc_module": ("gramfold",),
