@@ -126,14 +126,13 @@ examples = [name for name in ("gallery", "tutorial") if (HERE / name).is_dir()]
 sphinx_gallery_conf = {
     "examples_dirs": examples,
     "gallery_dirs": [f"generated/{name}" for name in examples],
-    "within_subsection_order": "FileNameSortKey",
     "capture_repr": (),
     "backreferences_dir": "generated/examples_of",
     "doc_module": ("gramfold",),
     "download_all_examples": False,
     "remove_config_comments": True,
-    "show_memory": False,
-    "plot_gallery": "True",
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,
 }
 
 
