@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
+from sklearn.utils import gen_batches
 
 from ..fit.arguments import Seed, real
 from ..fit.inputs import read_array
@@ -18,6 +19,7 @@ Double = NDArray[np.float64]
 
 NEIGHBOURS = 0.3  # of a component, that many times the number of fits
 STARTS = 10  # of k-means
+TOGETHER = 256  # components of which distances are found together
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,7 +170,8 @@ def _distances(rows: Double, near: int) -> tuple[Double, Double]:
     distances, density = np.empty((len(rows), len(rows))), np.empty(len(rows))
     for at in gen_batches(len(rows), TOGETHER):
         distances[at] = cdist(rows[at], rows)
-        density[at] = np.sort(distances[at], axis=1)[:, 1 : near + 1].mean(axis=1)  # the first is the row itself
+        nearest = np.sort(distances[at], axis=1)[:, 1 : near + 1]  # the first is the row itself
+        density[at] = nearest.mean(axis=1)
     return distances, density
 
 
