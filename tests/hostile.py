@@ -1,4 +1,4 @@
-"""What may be given as X: every kind of container, dtype, layout, values and shape, each with the plain array of it."""
+"""What may be given as X: any container, dtype, layout, values and shape, each with its plain array."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import scipy.sparse as sp
-from entries import counts
+from entries import ENTRIES, counts
 
 Array = np.ndarray[Any, Any]
 
@@ -32,22 +32,6 @@ class Giving:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         found = self._given.pop() if len(self._given) > 1 else self._given[0]
         return found if dtype is None else found.astype(dtype)
-
-
-class Lying(Giving):
-    """The same with a shape and a dtype that are none of it."""
-
-    shape, dtype, ndim = (3, 1000), np.dtype("U7"), 2
-
-    def __len__(self) -> int:
-        return 3
-
-
-class Raising:
-    """An object that cannot be read."""
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        raise ValueError("X is not to be read")
 
 
 def inside(x: Array, begin: int) -> Array:
@@ -75,11 +59,14 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "read-only": read_only,
     "at an odd address": lambda x: inside(x, 1),
     "at half an item": lambda x: inside(x, max(1, x.itemsize // 2)),
-    "a field of records": lambda x: np.rec.fromarrays([np.zeros(x.shape, "i1"), x], names="a,b").b if x.ndim else x,
+    "a field of records": lambda x: (
+        np.rec.fromarrays([np.zeros(x.shape, "i1"), x], names="a,b").b if x.ndim else x
+    ),
     "a slice of three dimensions": lambda x: np.stack([x + 0, x, x + 0], axis=-1)[..., 1],
 }
 DTYPES = [
-    "?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "i8", "u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8", "g", "O",
+    "?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "i8", "u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8",
+    "g", "O",
     ml_dtypes.bfloat16,
 ]  # fmt: skip
 NO_NUMBERS = ["<U8", "S8", "M8[s]", "m8[s]", "c8", "c16", "V8", "i4,f8"]
@@ -95,16 +82,11 @@ CONTAINERS: dict[str, Callable[[Array], Any]] = {
     "tuples": lambda x: tuple(map(tuple, x.tolist())) if x.ndim == 2 else x,
     "a list of arrays": lambda x: list(x) if x.ndim == 2 else x,
     "subclass": lambda x: x.view(Sub),
-    "matrix": lambda x: np.matrix(x) if x.ndim == 2 else x,
     "masked": np.ma.masked_array,
     "memoryview": _tensor,
     "pandas": lambda x: pd.DataFrame(x) if x.ndim == 2 else x,
     "pandas, nullable": lambda x: pd.DataFrame(x).convert_dtypes() if x.ndim == 2 else x,
-    "pandas of sparse columns": lambda x: pd.DataFrame(x).astype(pd.SparseDtype(x.dtype, 0)) if x.ndim == 2 else x,
     "polars": lambda x: pl.DataFrame(np.ascontiguousarray(x)) if x.ndim == 2 and x.shape[1] else x,
-    "an object that gives an array once": lambda x: Giving(x, np.full(x.shape, np.nan)),
-    "an object that gives other shapes": lambda x: Giving(x, np.ones((2, 3))),
-    "an object that lies": lambda x: Lying(x, np.ones((2, 3))),
 }
 SPARSE: dict[str, Callable[[Array], Any]] = {
     f"{form}_{kind}": getattr(sp, f"{form}_{kind}")
@@ -157,8 +139,59 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "one large": lambda x: at(x, 1e12),
 }  # fmt: skip
 SHAPES: dict[str, Callable[[], Array]] = {
-    "tall": counts, "wide": lambda: counts(12, 30), "one row": lambda: counts(1, 9), "one column": lambda: counts(60, 1),
-    "one entry": lambda: np.full((1, 1), 2.0), "no rows": lambda: counts(60, 9)[:0], "two rows": lambda: counts(2, 9),
-    "no columns": lambda: counts(60, 9)[:, :0], "a row alone": lambda: counts()[0], "three sides": lambda: counts()[None],
+    "tall": counts, "wide": lambda: counts(12, 30), "one row": lambda: counts(1, 9),
+    "one column": lambda: counts(60, 1),
+    "one entry": lambda: np.full((1, 1), 2.0), "no rows": lambda: counts(60, 9)[:0],
+    "two rows": lambda: counts(2, 9),
+    "no columns": lambda: counts(60, 9)[:, :0], "a row alone": lambda: counts()[0],
+    "three sides": lambda: counts()[None],
     "a number": lambda: np.array(3.0),
 }  # fmt: skip
+# Of these an entry cannot make its other arguments.
+NO_SHAPE = ("lists", "tuples", "a list of arrays", "memoryview")
+NO_MATRIX = ("no rows", "no columns", "a row alone", "three sides", "a number")
+DEGENERATE = ("constant", "equal rows", "all 0", "one large", "a subnormal", "tiny", "large", "too large")
+TOGETHER = (ml_dtypes.bfloat16, "g", "<f2", ">f2", "O")  # which data frames do not hold
+Pick = Callable[[Any], Any]
+
+
+def numbers(pick: Pick, name: str, shapes: Any, dtypes: Any) -> tuple[Array, bool]:
+    """An array of any kind for an entry, and whether rounding cannot decide its result."""
+    entry = ENTRIES[name]
+    alone = entry.estimator is not None and not entry.given
+    shape = pick([s for s in shapes if alone or s not in NO_MATRIX]) if pick((True, False, False)) else "tall"
+    dtype, values = pick(dtypes), pick(VALUES) if pick((True, False)) else "counts"
+    if np.dtype(dtype).kind in "iub" and values not in ("counts", "all 0", "constant", "equal rows"):
+        values = "counts"
+    if name == "Ridge, admm" and shape in ("wide", "two rows"):  # tens of thousands of iterations
+        shape = "tall"
+    x = VALUES[values](SHAPES[shape]() + (not entry.empty_row))
+    with np.errstate(all="ignore"):
+        return x.astype(dtype), values not in DEGENERATE and shape in ("tall", "wide")
+
+
+def dense(pick: Pick) -> tuple[str, Array, bool, Any]:
+    """An entry, an array, and the same in any container and layout."""
+    name = pick(ENTRIES)
+    x, plain = numbers(pick, name, SHAPES, DTYPES)
+    x = np.asarray(x)
+    container = pick(CONTAINERS) if x.ndim and pick((True, False)) else "array"
+    if container in NO_SHAPE and (ENTRIES[name].estimator is None or ENTRIES[name].given):
+        container = "array"
+    if container not in ("array", "subclass", "lists") and any(x.dtype == np.dtype(one) for one in TOGETHER):
+        container = "array"
+    if x.dtype == object and container == "subclass":
+        container = "array"
+    layout = pick(LAYOUTS) if x.ndim == 2 else "C"
+    if x.dtype == object and layout.startswith("at "):
+        layout = "F"
+    return name, x, plain, CONTAINERS[container](LAYOUTS[layout](x))
+
+
+def sparse(pick: Pick) -> tuple[str, Array, bool, Any]:
+    """An entry, an array, and the same as a sparse matrix of any form."""
+    name = pick(ENTRIES)
+    dtypes = [one for one in DTYPES[:-1] if np.dtype(one).isnative and one not in TOGETHER]
+    x, plain = numbers(pick, name, [s for s in SHAPES if s not in NO_MATRIX[1:]], dtypes)
+    forms = [form for form in SPARSE if not (ENTRIES[name].observed and form.startswith(("bsr", "dia")))]
+    return name, x, plain, PARTS[pick(PARTS)](SPARSE[pick(forms)](x))

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of one target: python -m fuzz.run TARGET FOLDER [arguments of libFuzzer]; see .ci/fuzz.
+"""Coverage-guided fuzzing: python -m fuzz.run TARGET FOLDER [arguments of libFuzzer]; see .ci/fuzz.
 
 What is found is kept in FOLDER/found, one file for each place in the code that it comes from, and it goes on.
 """
@@ -40,13 +40,21 @@ def main() -> None:
         return target.change(data, most, seed, atheris.Mutate)
 
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = [sys.argv[0], str(corpus), f"-artifact_prefix={found}/", f"-max_len={LONGEST}", *sys.argv[3:]]
+        arguments = [
+            sys.argv[0],
+            str(corpus),
+            f"-artifact_prefix={found}/",
+            f"-max_len={LONGEST}",
+            *sys.argv[3:],
+        ]
         atheris.Setup(arguments, one, custom_mutator=changed)
         atheris.Fuzz()
 
 
 def _keep(found: Path, data: bytes, error: Exception) -> None:
-    frames = [f"{Path(f.filename).name}:{f.name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    frames = [
+        f"{Path(f.filename).name}:{f.name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)
+    ]
     cause = error.__cause__
     if cause is not None:
         frames += [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(cause.__traceback__)]

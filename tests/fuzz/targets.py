@@ -1,4 +1,4 @@
-"""The targets of the fuzzer by name: what is run on some bytes, sound ones to begin with, and how they are changed."""
+"""The targets of the fuzzer by name: what is run, on which bytes, and how they are changed."""
 
 import random
 from collections.abc import Callable
@@ -33,7 +33,9 @@ def _forged_fit(data: bytes, draw: random.Random) -> bytes:
 
 
 TARGETS = {
-    "load": Target(saved.load, lambda: saved.seeds()["load"], lambda data, draw: forged(data, draw.getrandbits(32))),
+    "load": Target(
+        saved.load, lambda: saved.seeds()["load"], lambda data, draw: forged(data, draw.getrandbits(32))
+    ),
     "checkpoint": Target(saved.checkpoint, lambda: saved.seeds()["checkpoint"], _forged_fit),
     "text": Target(matrices.text, matrices.text_seeds, matrices.text_changed),
     "flat": Target(matrices.flat, matrices.flat_seeds, matrices.flat_changed),

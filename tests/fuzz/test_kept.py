@@ -1,4 +1,4 @@
-"""What the fuzzer has found, each in the fewest bytes; and every target on its sound files and some that are changed."""
+"""What the fuzzer has found, each in the fewest bytes; and every target on sound files and changed ones."""
 
 import gzip
 import io
@@ -27,7 +27,9 @@ def test_sound_files_and_some_that_are_changed_are_read_or_refused(name, tmp_pat
     for data in draw.sample(seeds, min(6, len(seeds))):
         target.run(data, tmp_path)
         for _ in range(4):
-            target.run(target.change(data, 1 << 18, draw.getrandbits(32), lambda data, most: data[::-1]), tmp_path)
+            target.run(
+                target.change(data, 1 << 18, draw.getrandbits(32), lambda data, most: data[::-1]), tmp_path
+            )
 
 
 def header(described, shape, order="False"):
@@ -165,5 +167,7 @@ def test_an_array_of_an_archive_ends_where_its_member_does(tmp_path):
     data = npz_of({"a.npy": header("'<f8'", "(4, 4)") + bytes(8), "b.npy": npy_of(counts())})
     (tmp_path / "x.npz").write_bytes(data)
     assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
-    with pytest.raises(ValueError, match=r"x\.npz is damaged: an array of shape \(4, 4\) reaches into the next one"):
+    with pytest.raises(
+        ValueError, match=r"x\.npz is damaged: an array of shape \(4, 4\) reaches into the next one"
+    ):
         gf.blocks(f"{tmp_path}/x.npz::a")

@@ -1,5 +1,7 @@
 """NMF of zeros, constants, rank one and dead components."""
 
+import warnings
+
 import numpy as np
 import pytest
 from nmf.cases import (
@@ -74,3 +76,13 @@ def test_overwhelming_penalties_drive_everything_to_zero_without_a_warning():
     assert_array_equal(W, 0)
     assert_array_equal(model.components_, 0)
     assert_allclose(model.reconstruction_err_, np.linalg.norm(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("init", ["nndsvd", "nndsvda", "nndsvdar"])
+def test_a_start_from_a_matrix_of_rank_one_has_no_nan(init, dtype):
+    X = np.ones((60, 1), dtype) * np.array([5, 0, 0, 5, 0, 0, 7, 0, 0], dtype)
+    model = gf.NMF(3, init=init, random_state=0, tol=0, max_iter=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        W = model.fit_transform(X)
+    np.testing.assert_allclose(W @ model.components_, X, atol=1e-3)

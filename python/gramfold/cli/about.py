@@ -62,7 +62,9 @@ def _of_saved(path: Path) -> dict[str, Any]:
     shape = described.get("data_shape")
     return {
         "model": type(model).__name__,
-        "fitted to": " x ".join("?" if n is None else str(n) for n in (shape if isinstance(shape, list) else ())),
+        "fitted to": " x ".join(
+            "?" if n is None else str(n) for n in (shape if isinstance(shape, list) else ())
+        ),
         **written,
         **{name: _shown(value) for name, value in model.get_params(deep=False).items()},
         **learned,

@@ -89,7 +89,9 @@ def _piped(stream: Any) -> Input:
     lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     with readable(name):
         first = lines.readline()
-        fields = filter(None, csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ",", strict=True))
+        fields = filter(
+            None, csv.reader(chain([first], lines), delimiter="\t" if "\t" in first else ",", strict=True)
+        )
         begun = list(islice(fields, 2))
         found = layout(begun, name)
         rows, parts = [], [np.empty((0, found.width))]

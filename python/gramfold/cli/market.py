@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 
-from .sample import physical_memory
+from ..io.sizes import physical_memory
 
 ENDINGS = (".mtx", ".mtx.gz")
 SMALLEST = {"array": 2, "coordinate": 4}  # bytes of a line
@@ -19,7 +19,7 @@ PIECE = 1 << 20
 
 
 class _Lines(io.RawIOBase):
-    """The bytes of a file, with a newline behind the last one: without it, or at a NUL, SciPy's parser runs past the end."""
+    """The bytes of a file, a newline behind: without it, or at a NUL, SciPy's parser runs off the end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._ended, self.added = file, True, False

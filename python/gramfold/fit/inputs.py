@@ -74,6 +74,7 @@ def read_rows(
         with _advice(estimator, name):
             return _read_file(X, estimator, name, gaps, n_threads, checks)
     X = loaded(X)
+    _refuse_no_numbers(X, name)
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
     if sparse and sp.issparse(X):
         X = sound_csr(X, name, effective_threads(n_threads or getattr(estimator, "n_threads", None)))
@@ -111,7 +112,7 @@ def _advice(estimator: Any, name: str) -> Iterator[None]:
 def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:
     """Whether X lies in a file and is read as a float that is wanted; else it is read into memory."""
     lies = in_file(stored(X) if isinstance(X, Floats) or getattr(X, "format", None) == "csr" else X)
-    return lies and X.ndim == 2 and float_of(X.dtype) in _wanted(checks["dtype"]) and not checks.get("order")
+    return lies and X.ndim == 2 and _is_wanted(X.dtype, checks["dtype"]) and not checks.get("order")
 
 
 def _read_file(
@@ -131,15 +132,17 @@ def _read_file(
     return (X, *given[1:]) if isinstance(given, tuple) else X
 
 
-def _wanted(dtype: Any) -> list[Any]:
-    return dtype if isinstance(dtype, list) else [np.dtype(dtype)]
+def _is_wanted(stored: Any, dtype: Any) -> bool:
+    """Whether numbers are read as a float that is asked for."""
+    found = float_of(stored)
+    return found is not None and found in (dtype if isinstance(dtype, list) else [np.dtype(dtype)])
 
 
 def _is_kept(X: Any, dtype: Any) -> bool:
     """Whether X is an array of other numbers than floats that kernels read as a float that is wanted."""
     if not isinstance(X, np.ndarray) or plain(X):
         return False
-    return float_of(X.dtype) in _wanted(dtype)
+    return _is_wanted(X.dtype, dtype)
 
 
 def _check_finite(X: Any, name: str, estimator: Any, n_threads: int | None = 1) -> None:
@@ -155,8 +158,18 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check an array other than X, as `sklearn.utils.check_array` with `name` in its messages."""
     if quick.passes(given, None, checks):
         return np.asarray(given)
-    found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    _refuse_no_numbers(given, name)
+    try:
+        found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    except (TypeError, ValueError) as error:
+        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
+
+
+def _refuse_no_numbers(given: Any, name: str) -> None:
+    """Refuse dates, which would become counts of seconds, and records."""
+    if isinstance(given, np.ndarray) and given.dtype.kind in "mMV" and float_of(given.dtype) is None:
+        raise TypeError(f"{name} must be an array of numbers, got {given.dtype}")
 
 
 def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:

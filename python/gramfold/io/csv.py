@@ -50,7 +50,9 @@ class Csv(Batches):
             csv.open_csv,
             self._path,
             read_options=read,
-            parse_options=csv.ParseOptions(delimiter=delimiter_of(self._path), newlines_in_values=self._layout.named),
+            parse_options=csv.ParseOptions(
+                delimiter=delimiter_of(self._path), newlines_in_values=self._layout.named
+            ),
             convert_options=csv.ConvertOptions(column_types=self._types, include_columns=columns),
         )
         return opened(self._path, "text", open_)

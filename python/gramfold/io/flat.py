@@ -95,10 +95,9 @@ def csr(data: Array, indices: Array, indptr: Array, shape: Any, name: str) -> An
         If lengths do not fit, row pointers do not rise, or an index is out of range or twice in a row.
     """
     rows, cols = sides_of(shape, name)
+    if data.ndim != 1 or data.shape != indices.shape:
+        raise ValueError(f"{name}: data and indices must be of one length, got {data.shape}, {indices.shape}")
     starts = pointers_of(loaded(indptr), rows, len(data), name)
-    for part, what in ((data, "data"), (indices, "indices")):
-        if part.ndim != 1 or len(part) != len(data):
-            raise ValueError(f"{name}: {what} must have {len(data)} entries in one row, got shape {part.shape}")
     if not (in_file(data) and in_file(indices)) or indices.dtype not in (np.int32, np.int64):
         return sound_csr(sp.csr_array((loaded(data), loaded(indices), starts), shape=(rows, cols)), name)
     _check(indices, starts, cols, name)

@@ -38,7 +38,8 @@ def leading(x: Any, k: int, rng: np.random.RandomState) -> tuple[Array, Array, A
         products = tall.product(vectors)
         s, turn, _ = refine(kernels.gram(f=products, n_threads=x.n_threads), np.eye(vectors.shape[1]))
         s, turn = s[:k], turn[:, :k]
-        scaled = turn / np.where(s > 0, s, 1)
+        # Of a value below all rounding the inverse may overflow, and the vector is nothing.
+        scaled = turn / np.where(s > np.finfo(x.dtype).eps ** 2 * s[0], s, 1)
         if x.dtype == np.float64:  # columns of small values are not yet orthogonal to the last digits
             within = kernels.gram(f=products @ scaled, n_threads=x.n_threads)
             scaled = scaled @ (3 * np.eye(k) - within) / 2  # a step of Newton's method
