@@ -1,4 +1,4 @@
-"""What may be given as X: containers, dtypes, layouts, values and shapes, each with the plain array of it."""
+"""What may be given as X: any container, dtype, layout, values and shape, each with its plain array."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,8 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 }
 DTYPES = [
     "?", "i1", "u1", "<i2", ">u2", "<i4", ">i4", "u4", "i8", "u8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8",
-    "g", "O", ml_dtypes.bfloat16,
+    "g", "O",
+    ml_dtypes.bfloat16,
 ]  # fmt: skip
 NO_NUMBERS = ["<U8", "S8", "M8[s]", "m8[s]", "c8", "c16", "V8", "i4,f8"]
 
@@ -138,18 +139,14 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "one large": lambda x: at(x, 1e12),
 }  # fmt: skip
 SHAPES: dict[str, Callable[[], Array]] = {
-    "tall": counts,
-    "wide": lambda: counts(12, 30),
-    "one row": lambda: counts(1, 9),
+    "tall": counts, "wide": lambda: counts(12, 30), "one row": lambda: counts(1, 9),
     "one column": lambda: counts(60, 1),
-    "one entry": lambda: np.full((1, 1), 2.0),
-    "no rows": lambda: counts(60, 9)[:0],
+    "one entry": lambda: np.full((1, 1), 2.0), "no rows": lambda: counts(60, 9)[:0],
     "two rows": lambda: counts(2, 9),
-    "no columns": lambda: counts(60, 9)[:, :0],
-    "a row alone": lambda: counts()[0],
+    "no columns": lambda: counts(60, 9)[:, :0], "a row alone": lambda: counts()[0],
     "three sides": lambda: counts()[None],
     "a number": lambda: np.array(3.0),
-}
+}  # fmt: skip
 # Of these an entry cannot make its other arguments.
 NO_SHAPE = ("lists", "tuples", "a list of arrays", "memoryview")
 NO_MATRIX = ("no rows", "no columns", "a row alone", "three sides", "a number")
@@ -159,14 +156,14 @@ Pick = Callable[[Any], Any]
 
 
 def numbers(pick: Pick, name: str, shapes: Any, dtypes: Any) -> tuple[Array, bool]:
-    """An array of any shape, values and dtype for an entry; and whether rounding leaves its result be."""
+    """An array of any kind for an entry, and whether rounding cannot decide its result."""
     entry = ENTRIES[name]
     alone = entry.estimator is not None and not entry.given
     shape = pick([s for s in shapes if alone or s not in NO_MATRIX]) if pick((True, False, False)) else "tall"
     dtype, values = pick(dtypes), pick(VALUES) if pick((True, False)) else "counts"
     if np.dtype(dtype).kind in "iub" and values not in ("counts", "all 0", "constant", "equal rows"):
         values = "counts"
-    if name == "Ridge, admm" and shape == "wide":  # tens of thousands of iterations
+    if name == "Ridge, admm" and shape in ("wide", "two rows"):  # tens of thousands of iterations
         shape = "tall"
     x = VALUES[values](SHAPES[shape]() + (not entry.empty_row))
     with np.errstate(all="ignore"):
@@ -177,6 +174,7 @@ def dense(pick: Pick) -> tuple[str, Array, bool, Any]:
     """An entry, an array, and the same in any container and layout."""
     name = pick(ENTRIES)
     x, plain = numbers(pick, name, SHAPES, DTYPES)
+    x = np.asarray(x)
     container = pick(CONTAINERS) if x.ndim and pick((True, False)) else "array"
     if container in NO_SHAPE and (ENTRIES[name].estimator is None or ENTRIES[name].given):
         container = "array"

@@ -1,7 +1,7 @@
 """Whatever is given as X gives what the plain array of its numbers gives, or is refused in our words.
 
-Drawn from all kinds of containers, dtypes, layouts, values and shapes at once, for all entries. By hand with
-more: GRAMFOLD_EXAMPLES=5000 pytest tests/test_hostile_inputs.py
+Drawn from all containers, dtypes, layouts, values and shapes at once, for all entries. With more of them:
+GRAMFOLD_EXAMPLES=5000 pytest tests/test_hostile_inputs.py
 """
 
 import os
@@ -34,9 +34,9 @@ def outcome(entry, x):
             return entry.run(x)
         except (ValueError, TypeError) as error:
             refusal = error
-    said = str(refusal)
-    assert SAID.search(said), f"{type(refusal).__name__} that names nothing: {said}"
-    assert not UNFIT.search(said), f"{type(refusal).__name__} in words that are not ours: {said}"
+    said = f"{type(refusal).__name__}: {refusal}"
+    assert SAID.search(str(refusal)), f"names nothing: {said}"
+    assert not UNFIT.search(said), f"words that are not ours: {said}"
     return refusal
 
 
@@ -115,3 +115,13 @@ def test_an_object_is_asked_for_its_numbers_once(name):
             if not method.startswith("fit"):
                 found, expected = getattr(model, method)(Giving(x, later)), getattr(plain, method)(x)
                 np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["KMeans", "kmeans_plusplus", "encode", "GaussianMixture, full", "Ridge, auto"]
+)
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_a_data_frame_of_the_other_order_of_bytes_is_its_array(name, dtype):
+    pandas, x = pytest.importorskip("pandas"), counts()
+    found, expected = (outcome(ENTRIES[name], given) for given in (pandas.DataFrame(x.astype(dtype)), x))
+    alike(found, expected, np.finfo(dtype).eps)

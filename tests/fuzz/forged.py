@@ -1,4 +1,4 @@
-"""Files of `gf.save` and checkpoints with other contents, and digests that fit: what lies behind the digests."""
+"""Files of `gf.save` and checkpoints with other contents, and digests that fit."""
 
 import copy
 import hashlib
@@ -12,8 +12,8 @@ import numpy as np
 from gramfold.keep.layout import DTYPES
 
 ODD: list[Any] = [
-    None, True, False, 0, 1, 2, -1, 3.5, 1e308, -0.0, 2**31, 2**63, -(2**63), 10**30, "", "a", "NMF", [], [0], [[]],
-    {}, {"is": "tuple", "items": []}, {"is": "dict", "items": {}}, {"is": "float", "value": "nan"},
+    None, True, False, 0, 1, 2, -1, 3.5, 1e308, -0.0, 2**31, 2**63, -(2**63), 10**30, "", "a", "NMF", [], [0],
+    [[]], {}, {"is": "tuple", "items": []}, {"is": "dict", "items": {}}, {"is": "float", "value": "nan"},
     {"is": "float", "value": "inf"}, {"is": "strings", "items": ["a"]}, {"is": "dtype", "dtype": "F32"},
 ]  # fmt: skip
 SIZES = (0, 1, 2, 3, 9, 60, 2**20, 2**40, 2**62)

@@ -1,4 +1,4 @@
-"""Targets: matrices in files, as `gf.blocks` and the command line read them, beside what NumPy and SciPy read."""
+"""Targets: matrices in files, as the command line reads them, beside what NumPy and SciPy read."""
 
 import gzip
 import io
@@ -46,7 +46,7 @@ def same(found: Any, expected: Any) -> None:
 
 
 def text(data: bytes, folder: Path) -> None:
-    """Both readers of text read the same; so does standard input. The first byte says how the file is named."""
+    """Both readers of text read the same; so does standard input. The first byte says which ending."""
     kind, data = (data[0], data[1:]) if data else (0, b"")
     path = folder / f"fuzzed.{'tsv' if kind & 1 else 'csv'}{'.gz' if kind & 2 else ''}"
     path.write_bytes(gzip.compress(data) if kind & 6 == 2 else data)
@@ -60,7 +60,7 @@ def text(data: bytes, folder: Path) -> None:
     if len(found) == 2:
         same(found[1], found[0])
     rows_of(path)
-    if kind & 2 or kind & 1 != (b"\t" in data.partition(b"\n")[0]):
+    if kind & 2 or b"\r" in data or kind & 1 != (b"\t" in data.partition(b"\n")[0]):
         return
     piped = folder / "standard input"
     with read_or_refused(piped):
@@ -85,10 +85,12 @@ def flat(data: bytes, folder: Path) -> None:
     try:
         expected = np.load(path, allow_pickle=False)
         list(expected.values() if hasattr(expected, "values") else ())
-    except zipfile.BadZipFile:  # sums of what is not read are not looked at
+    except Exception:  # of what is not read here nothing is looked at
         return
     if isinstance(expected, np.ndarray):
         same(found, expected)
+    elif sp.issparse(found) and found.dtype == bool:  # of which SciPy adds none up
+        return
     elif sp.issparse(found):
         parts = (expected["data"], expected["indices"], expected["indptr"])
         same(found, sp.coo_array((*_entries(*parts),), shape=tuple(expected["shape"])))
@@ -155,14 +157,19 @@ X = counts(12, 5)
 SPARSE = sp.csr_array(X)
 PARTS = {"data": SPARSE.data, "indices": SPARSE.indices, "indptr": SPARSE.indptr, "shape": np.array(X.shape)}
 DESCRIBED = (
-    "'<f8'", "'>f4'", "'<i8'", "'<i4'", "'<u8'", "'|b1'", "'<f2'", "'<c8'", "'<U3'", "'|S0'", "'|S5'", "'|V8'", "'|O'",
-    "'<M8[s]'", "'<f16'", "'|u1'", "''", "None", "3", "[('a', '<f8')]", "[('a', '<f8', (2, 2))]", "('<f8', (2,))",
+    "'<f8'", "'>f4'", "'<i8'", "'<i4'", "'<u8'", "'|b1'", "'<f2'", "'<c8'", "'<U3'", "'|S0'", "'|S5'",
+    "'|V8'", "'|O'",
+    "'<M8[s]'", "'<f16'", "'|u1'", "''", "None", "3", "[('a', '<f8')]", "[('a', '<f8', (2, 2))]",
+    "('<f8', (2,))",
     "'f8,f8'", "'(5,)f8'", "{'names': ['a'], 'formats': ['f8']}", "'<f8' ", "[]", "'V0'",
 )  # fmt: skip
 SHAPES = (
-    "(12, 5)", "(5, 12)", "(60,)", "()", "(0, 5)", "(12, 0)", "(-1, 5)", "(12, -5)", "(-12, -5)", "(12, 5, 1)", "(1, 60)",
-    "(9223372036854775807, 1)", "(1, 9223372036854775808)", "(4611686018427387904, 2)", "(0, 9223372036854775807)",
-    "(0, 99999999999999999999)", "(3, 4611686018427387904)", "(True, 5)", "(12.0, 5)", "[12, 5]", "None", "(1000000, 0)",
+    "(12, 5)", "(5, 12)", "(60,)", "()", "(0, 5)", "(12, 0)", "(-1, 5)", "(12, -5)", "(-12, -5)",
+    "(12, 5, 1)", "(1, 60)",
+    "(9223372036854775807, 1)", "(1, 9223372036854775808)", "(4611686018427387904, 2)",
+    "(0, 9223372036854775807)",
+    "(0, 99999999999999999999)", "(3, 4611686018427387904)", "(True, 5)", "(12.0, 5)", "[12, 5]", "None",
+    "(1000000, 0)",
     "(99999999999, 0)",
 )  # fmt: skip
 
@@ -242,11 +249,14 @@ def flat_seeds() -> list[bytes]:
 
 
 TEXTS = (
-    "1,2\n3,4\n", "a,b\n3,4\n", "id,a,b\nr1,3,4\nr2,,NA\n", ",2019,2020\nr1,3,4\n", "a,b\nr1,3,4\n", "\ufeffa,b\n3,4\n",
-    '"a, too",b\n3,4\n', "nan,inf\n-1e400,4\n", '"a\nb",c\n1,2\n', 'x,y\r\n1,2\r\n\r\n3,4\r\n', "1\t2\n3\t4\n",
+    "1,2\n3,4\n", "a,b\n3,4\n", "id,a,b\nr1,3,4\nr2,,NA\n", ",2019,2020\nr1,3,4\n", "a,b\nr1,3,4\n",
+    "\ufeffa,b\n3,4\n",
+    '"a, too",b\n3,4\n', "nan,inf\n-1e400,4\n", '"a\nb",c\n1,2\n', 'x,y\r\n1,2\r\n\r\n3,4\r\n',
+    "1\t2\n3\t4\n",
     "a\tb\nr\t1\t2\n", "", "\n\n1,2\n", "a,b\n",
 )  # fmt: skip
-PIECES = ("\n", "\r", "\r\n", ",", "\t", '"', '""', "\x00", "nan", "inf", "1e999", "0x10", "1_0", "\ufeff", "é", "\u0661",
+PIECES = ("\n", "\r", "\r\n", ",", "\t", '"', '""', "\x00", "nan", "inf", "1e999", "0x10", "1_0", "\ufeff",
+          "é", "\u0661",
           " ", "-", "NA", "null", "true", "\\", "#", "1" * 400, "x" * 140_000, "2019", "1.5")  # fmt: skip
 
 
@@ -269,13 +279,16 @@ MARKETS = (
     "%%MatrixMarket matrix coordinate pattern symmetric\n%c\n3 3 2\n1 1\n3 2\n",
     "%%MatrixMarket matrix coordinate integer skew-symmetric\n3 3 1\n3 2 7\n",
     "%%MatrixMarket matrix coordinate complex hermitian\n3 3 1\n3 2 7 1\n",
-    "%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n", "%%MatrixMarket matrix array integer symmetric\n2 2\n1\n2\n3\n",
+    "%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n",
+    "%%MatrixMarket matrix array integer symmetric\n2 2\n1\n2\n3\n",
     "%%MatrixMarket matrix coordinate unsigned-integer general\n2 2 1\n1 1 18446744073709551615\n",
     "%%MatrixMarket vector coordinate real general\n3 1\n2 1.5\n",
 )  # fmt: skip
 WORDS = (
-    "-1", "0", "1", "2147483648", "9223372036854775807", "99999999999999999999", "1000000000000", "50000", "nan", "inf",
-    "1e400", "3.5", "x", "general", "symmetric", "array", "coordinate", "pattern", "complex", "", "\n", "%", "\x00",
+    "-1", "0", "1", "2147483648", "9223372036854775807", "99999999999999999999", "1000000000000", "50000",
+    "nan", "inf",
+    "1e400", "3.5", "x", "general", "symmetric", "array", "coordinate", "pattern", "complex", "", "\n", "%",
+    "\x00",
 )  # fmt: skip
 
 

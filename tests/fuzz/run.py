@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of one target: python -m fuzz.run TARGET FOLDER [libFuzzer's arguments].
+"""Coverage-guided fuzzing: python -m fuzz.run TARGET FOLDER [arguments of libFuzzer]; see .ci/fuzz.
 
 What is found is kept in FOLDER/found, one file for each place in the code that it comes from, and it goes on.
 """

@@ -39,7 +39,7 @@ def load(data: bytes, folder: Path) -> None:
     assert _means(node, found, arrays), f"{found} is not what the file says"
     gf.save(found, folder / "again.gramfold")
     assert_same(gf.load(folder / "again.gramfold"), found)
-    with suppress(Exception):
+    with suppress(Exception):  # of numbers that make no sense; the process must not end
         next(getattr(found, name) for name in ("transform", "predict") if hasattr(found, name))(X)
 
 
@@ -132,7 +132,7 @@ def checkpoint(data: bytes, folder: Path) -> None:
 
 @cache
 def seeds() -> dict[str, list[bytes]]:
-    """Sound files of each target: fitted models of all kinds, and checkpoints of all fits in their third iteration."""
+    """Sound files of each target: fitted models of all kinds, and checkpoints of all fits."""
     models, fits = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed"

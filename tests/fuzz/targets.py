@@ -1,4 +1,4 @@
-"""The targets of the fuzzer by name: what is run on some bytes, sound ones to begin with, and how they are changed."""
+"""The targets of the fuzzer by name: what is run, on which bytes, and how they are changed."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the fuzzer has found, each in the fewest bytes; and every target on its sound files and some that are changed."""
+"""What the fuzzer has found, each in the fewest bytes; and every target on sound files and changed ones."""
 
 import gzip
 import io

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ..io.parts import Parts
+from ..io.sizes import physical_memory
 from . import sample
 from .errors import CONVERGED
 from .families import Family
@@ -58,7 +59,7 @@ def _predicted(
     model: Any, X: Any, y: Any, count: int, rate: float, process: int
 ) -> dict[str, Any]:  # fmt: skip
     """Passes, seconds and memory of one fit to all rows, from fits to more and more of them."""
-    n, large = X.shape[0], lies_in_file(X) and bytes_of(X) > sample.physical_memory()
+    n, large = X.shape[0], lies_in_file(X) and bytes_of(X) > physical_memory()
     reading = bytes_of(X) / rate if large else 0.0  # else later passes find it in the system's cache
     counts = [min(n, count)]
     read_often = sample.passes(model, read(_some(X, counts[0])), _target(X, y, counts[0]))

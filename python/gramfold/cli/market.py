@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import scipy.sparse as sp
 
-from .sample import physical_memory
+from ..io.sizes import physical_memory
 
 ENDINGS = (".mtx", ".mtx.gz")
 SMALLEST = {"array": 2, "coordinate": 4}  # bytes of a line

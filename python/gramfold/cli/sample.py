@@ -1,6 +1,5 @@
 """Some rows of X where they lie, and what a fit to them takes."""
 
-import os
 import time
 import tracemalloc
 import warnings
@@ -54,14 +53,6 @@ def read_rate(X: Any) -> float:
     for start in np.linspace(0, n - count, places).astype(int):
         size += bytes_of(read(some(X, int(start), int(start) + count)))
     return size / max(time.perf_counter() - begun, 1e-9)
-
-
-def physical_memory() -> float:
-    """The bytes of memory that the machine has; without bound where that is not known."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
 
 
 def _forward(X: Any) -> bool:

@@ -13,7 +13,6 @@ from ..io.parts import Parts, Passes, Piece
 from ..io.reader import Held, Reader
 from ..io.recognise import is_file, rows_of
 from ..io.sizes import SEGMENT, SHARE, memory_bytes
-from .on_disk import in_file
 
 
 class Blocks:
@@ -146,10 +145,11 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     True
     """
     several = isinstance(source, list | tuple) and not is_file(source)
-    found = [rows_of(part, dataset) for part in (source if several else [source])]
+    sources = list(source) if several else [source]
+    found = [rows_of(part, dataset) for part in sources]
     if not found:
         raise ValueError("blocks needs at least one block")
-    _check_alike(found)
+    _check_alike(found, sources)
     return _made(found, memory_bytes(memory), None if cache is None else os.fspath(cache))
 
 
@@ -185,13 +185,13 @@ def _check_chunks(parts: Parts, memory: float) -> None:
             )
 
 
-def _check_alike(found: list[Any]) -> None:
+def _check_alike(found: list[Any], sources: list[Any]) -> None:
     """Refuse blocks that do not make one matrix."""
     first = found[0]
-    for i, part in enumerate(found):
+    for i, (part, source) in enumerate(zip(found, sources, strict=True)):
         name = f"block {i}"
-        if isinstance(part, Reader) or in_file(part):
-            name += f", {part.name if isinstance(part, Reader) else part.gramfold_file.path},"
+        if isinstance(part, Reader) or isinstance(source, str | os.PathLike):
+            name += f", {part.name if isinstance(part, Reader) else source},"
         if len(part.shape) != 2:
             raise ValueError(f"{name} must have two dimensions, got {len(part.shape)}")
         if part.shape[1] != first.shape[1]:

@@ -159,7 +159,10 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     if quick.passes(given, None, checks):
         return np.asarray(given)
     _refuse_no_numbers(given, name)
-    found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    try:
+        found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    except (TypeError, ValueError) as error:
+        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .sizes import physical_memory
+
 
 def sides_of(shape: Any, name: str) -> tuple[int, int]:
     """The numbers of rows and columns.
@@ -17,6 +19,10 @@ def sides_of(shape: Any, name: str) -> tuple[int, int]:
     given = np.asarray(shape)
     if given.shape != (2,) or given.dtype.kind not in "iu" or (given < 0).any() or (given > 2**62).any():
         raise ValueError(f"{name}: shape must be two whole numbers of at least 0, got {str(shape)[:80]}")
+    if 8 * int(given.max()) > physical_memory():
+        raise ValueError(
+            f"{name} says that it is of shape {given.tolist()}, which no model of this machine holds"
+        )
     return int(given[0]), int(given[1])
 
 

@@ -1,5 +1,6 @@
 """How much memory segments take."""
 
+import os
 from typing import Any
 
 SEGMENT = 64 << 20  # bytes of a segment: so large that an allocator gives them back to the system
@@ -20,3 +21,11 @@ def memory_bytes(memory: Any) -> float:
     if isinstance(memory, bool) or not 0 < size < float("inf"):
         raise ValueError(f"memory must be a number of bytes or a string such as '1.5G', got {memory!r}")
     return size
+
+
+def physical_memory() -> float:
+    """The bytes of memory that the machine has; without bound where that is not known."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")

@@ -148,7 +148,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             choice(self.init, "init", INITS)
         elif self.init is None or (np.ndim(self.init) == 0 and not callable(self.init)):
             raise ValueError(f"init must be one of {INITS}, an array or a callable, got {self.init!r}")
-        if self.n_init != "auto":
+        if not isinstance(self.n_init, str) or self.n_init != "auto":
             whole(self.n_init, "n_init")
         whole(self.max_iter, "max_iter")
         real(self.tol, "tol")

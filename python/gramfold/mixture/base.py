@@ -109,8 +109,7 @@ class BaseMixture(DensityMixin, Estimator):
     def _check_parameters(self) -> None:
         for name in ("n_components", "n_init", "verbose_interval"):
             whole(getattr(self, name), name)
-        if self.max_iter != 0:
-            whole(self.max_iter, "max_iter")
+        whole(self.max_iter, "max_iter", 0)
         real(self.tol, "tol")
         choice(self.init_params, "init_params", INITS)
         flag(self.warm_start, "warm_start")

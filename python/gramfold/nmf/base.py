@@ -136,13 +136,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return tags
 
     def _check_parameters(self) -> None:
-        if self.n_components is not None and self.n_components != "auto":
+        if self.n_components is not None and not (
+            isinstance(self.n_components, str) and self.n_components == "auto"
+        ):
             whole(self.n_components, "n_components")
         choice(self.init, "init", (None, *INITS))
         whole(self.max_iter, "max_iter")
         for name in ("tol", "alpha_W"):
             real(getattr(self, name), name)
-        if self.alpha_H != "same":
+        if not isinstance(self.alpha_H, str) or self.alpha_H != "same":
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
         self._beta()
@@ -283,11 +285,11 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _strengths(self) -> tuple[float, float]:
         """alpha_W and alpha_H as numbers."""
-        return self.alpha_W, self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H
+        return float(self.alpha_W), float(self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H)
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
         """The penalties on W and H in scikit-learn's scaling."""
-        l1, l2 = self.l1_ratio, 1 - self.l1_ratio
-        alpha_W, alpha_H = self._strengths()
+        l1 = float(self.l1_ratio)  # NumPy's float32 would round the products
+        l2, (alpha_W, alpha_H) = 1 - l1, self._strengths()
         W, H = n_features * alpha_W, n_samples * alpha_H
         return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)

@@ -212,7 +212,7 @@ class MiniBatchNMF(BaseNMF):
             self._check_unchanged()
             H_rows = np.ascontiguousarray(self._revived(loss.x).T)
         sums = replace(self._sums)  # those of before stay if this fails
-        self._keep(step(loss, None, H_rows, sums, self.forget_factor, self.fresh_restarts_max_iter).H)
+        self._keep(step(loss, None, H_rows, sums, float(self.forget_factor), self.fresh_restarts_max_iter).H)
         self._sums = sums
         self.n_steps_ += 1
         self.n_iter_ += 1
@@ -259,7 +259,7 @@ class MiniBatchNMF(BaseNMF):
             part, batch = parts[i], batches[i]
             piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
             start = None if self.fresh_restarts else W[batch]
-            fade = self.forget_factor ** (part.rows / x.rows)
+            fade = float(self.forget_factor) ** (part.rows / x.rows)
             H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
             share = min(1.0, part.rows / (x.rows + 1))
             smooth = cost if smooth is None else (1 - share) * smooth + share * cost
