@@ -146,7 +146,7 @@ def _is_mark(value: Any) -> bool:
 
 def _sound(found: Any) -> dict[str, Any]:
     """The state of a loop, whose history the monitor reads."""
-    history = found.get("history") if isinstance(found, dict) else None
+    history: Any = found.get("history") if isinstance(found, dict) else None
     known = isinstance(history, np.ndarray) and history.dtype == np.float64 and history.ndim == 2
     demand(known and history.shape[1] == 3, "it has no history")
     return found
