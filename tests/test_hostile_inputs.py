@@ -117,9 +117,7 @@ def test_an_object_is_asked_for_its_numbers_once(name):
                 np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize(
-    "name", ["KMeans", "kmeans_plusplus", "encode", "GaussianMixture, full", "Ridge, auto"]
-)
+@pytest.mark.parametrize("name", ["KMeans", "kmeans_plusplus", "encode", "GaussianMixture, full"])
 @pytest.mark.parametrize("dtype", [">f4", ">f8"])
 def test_a_data_frame_of_the_other_order_of_bytes_is_its_array(name, dtype):
     pandas, x = pytest.importorskip("pandas"), counts()
