@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from entries import counts
 from fuzz.forged import File
-from fuzz.matrix_files import PARTS, npy_of, npz_of
+from fuzz.matrix_changes import PARTS, npy_of, npz_of
 from fuzz.saved_files import X, Y
 from fuzz.targets import TARGETS
 from saved import rewritten

@@ -77,6 +77,13 @@ def test_a_gap_is_nan_for_both(gap, tmp_path):
         np.testing.assert_array_equal(reader.read(0, 2), [[1, 2], [3, np.nan]])
 
 
+@pytest.mark.parametrize("text", ["-1,\n,4\n", "id,,_\nr,4,5\n"])
+def test_a_column_without_a_name_is_not_taken_for_the_names_of_rows(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    for reader in readers(str(tmp_path / "x.csv")):
+        assert reader.read(0, 1)[0, 0] == 4
+
+
 def test_without_pyarrow_text_is_read_all_the_same(monkeypatch, tmp_path):
     monkeypatch.setattr("gramfold.io.csv.find_spec", lambda name: None)
     X = np.random.default_rng(0).random((50, 3))

@@ -40,7 +40,7 @@ class Csv(Batches):
 
     def _open(self, columns: Sequence[str] = ()) -> Any:
         csv = require("pyarrow.csv", extra="files")
-        names = [""] * self._layout.named + self._layout.names
+        names = [self._label()] * self._layout.named + self._layout.names
         read = csv.ReadOptions(
             autogenerate_column_names=not self._layout.header,
             column_names=names if self._layout.header else None,
@@ -56,6 +56,13 @@ class Csv(Batches):
             convert_options=csv.ConvertOptions(column_types=self._types, include_columns=columns),
         )
         return opened(self._path, "text", open_)
+
+    def _label(self) -> str:
+        """A name for the column of the names of rows, which no other has."""
+        label = ""
+        while label in self._layout.names:
+            label += "_"
+        return label
 
     def _batches(self, unit: Any) -> Iterator[Any]:
         with self._open(list(self._types or ())) as file:
