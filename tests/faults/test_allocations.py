@@ -1,7 +1,7 @@
 """Where an allocation fails a call ends with a MemoryError; nothing is kept, and the next call is right.
 
 Those of the kernels and of NumPy's arrays fail, one at a time and all from one on. The usual run tries some
-of them; `pytest -m slow` all.
+of them in every third way to fit; `pytest -m slow` all.
 """
 
 import pytest
@@ -29,7 +29,7 @@ def test_any_allocation_of_a_kernel_in_three_threads_may_fail(run_failing, most)
 
 
 def test_any_allocation_of_a_fit_may_fail(run_failing):
-    assert run_failing("import sweeps; sweeps.fits(2)").endswith("all fits\n")
+    assert run_failing("import sweeps; sweeps.fits(2, 0, 3)").endswith("all fits\n")
 
 
 @slow
