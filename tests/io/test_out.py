@@ -1,6 +1,7 @@
 """Results of methods that go to a file row block by row block."""
 
 import os
+import threading
 from functools import partial
 from types import SimpleNamespace
 
@@ -163,3 +164,15 @@ def test_a_path_that_will_not_do_is_refused(tmp_path):
     coder = gf.SparseCoder(np.eye(9), output="csr")
     with pytest.raises(TypeError, match="sparse rows"):
         coder.transform(x, out=tmp_path / "codes.npy")
+
+
+def test_nothing_goes_on_reading_for_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr("gramfold.fit.out.NEAR", 2000)
+    x = counts(150, 9).astype(float)
+    model = gf.KMeans(3, random_state=0).fit(x)
+    x[40, 2] = np.nan
+    for given in (in_file(x, tmp_path), gf.blocks(Noted(x), memory=8 * 40 * x[0].nbytes)):
+        with pytest.raises(ValueError, match="contains NaN") as error:
+            model.predict(given)
+        assert error.traceback
+        assert "gramfold-read" not in [thread.name for thread in threading.enumerate()]

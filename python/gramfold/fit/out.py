@@ -1,8 +1,8 @@
 """Methods that make rows of rows: of files some at a time, read once, and into a file if that is wanted."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, nullcontext
 from functools import wraps
 from itertools import chain
 from typing import Any
@@ -58,8 +58,9 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
             with _place(X, at, self):
                 return method(self, part, *others, **{key: part_of(a, at, rows) for key, a in named.items()})
 
-        found = (some(at, part) for at, part in _read_ahead(X))
-        return joined(found, rows) if out is None else _written(found, out, X, method.__name__)
+        with closing(_read_ahead(X)) as blocks:  # a traceback would hold what reads, and its thread
+            found = (some(at, part) for at, part in blocks)
+            return joined(found, rows) if out is None else _written(found, out, X, method.__name__)
 
     return run
 
@@ -132,7 +133,7 @@ def _written(found: Iterator[Any], out: Any, X: Any, name: str) -> Any:
     return np.load(path, mmap_mode="r")
 
 
-def _read_ahead(X: Any) -> Iterator[tuple[slice, Any]]:
+def _read_ahead(X: Any) -> Generator[tuple[slice, Any], None, None]:
     """Yield row blocks of X, in memory: while one is worked on, the next is being read."""
     if not _lies_in_file(X):
         yield from row_blocks(X)
