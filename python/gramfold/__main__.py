@@ -1,9 +1,13 @@
-"""``python -m gramfold [-m module | script.py] arguments`` runs a program that `accelerate` has prepared."""
+"""``python -m gramfold [-m module | script.py] arguments`` runs a program that `accelerate` has prepared.
+
+``python -m gramfold COMMAND arguments`` is the command `gramfold`.
+"""
 
 import os
 import runpy
 import sys
 
+from . import cli
 from .accelerate import accelerate
 
 
@@ -11,7 +15,9 @@ def main() -> None:
     """Run what the command line says."""
     arguments = sys.argv[1:]
     if not arguments or (arguments[0] == "-m" and len(arguments) == 1):
-        sys.exit("usage: python -m gramfold [-m module | script.py] arguments ...")
+        sys.exit("usage: python -m gramfold [-m module | script.py | command] arguments ...")
+    if arguments[0] in {*cli.MODULES, "-h", "--help"} and not os.path.exists(arguments[0]):
+        sys.exit(cli.main(arguments))
     accelerate()
     if arguments[0] == "-m":
         sys.argv = arguments[1:]

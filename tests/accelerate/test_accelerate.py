@@ -226,6 +226,17 @@ def test_a_program_runs_with_gramfold_in_place_of_scikit_learn(way, tmp_path):
     assert done.stdout == "gramfold.nmf.estimator gramfold.kmeans.estimator ['--more', '1'] __main__\n"
 
 
+@pytest.mark.parametrize("program", [False, True])
+def test_a_command_is_that_of_gramfold_unless_there_is_a_program_of_its_name(program, tmp_path):
+    if program:
+        (tmp_path / "info").write_text("print('of my own')")
+    done = subprocess.run(
+        [sys.executable, "-m", "gramfold", "info"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("of my own\n" if program else "version: ")
+
+
 def test_the_command_line_says_how_it_is_used():
     done = subprocess.run(
         [sys.executable, "-m", "gramfold"], capture_output=True, text=True, timeout=120, check=False

@@ -43,7 +43,8 @@ def test_a_fit_writes_what_its_class_gives(name, run, X, tmp_path):
     model, family = make().fit(X), FAMILIES[name]
     said = run(name, "x.npy", *options.split(), "-o", "out")
     assert said == (0, "out\n", "")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    more = ["outliers.npz" if sp.issparse(model.sparse_) else "outliers.npy"] if name == "rpca" else []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES + more)
     same(tmp_path / "out/components.npy", getattr(model, family.components))
     same(tmp_path / "out/rows.npy", getattr(model, family.rows)(X))
     assert repr(gf.load(tmp_path / "out/model.gramfold")) == repr(model)
@@ -58,6 +59,25 @@ def test_a_fit_writes_what_its_class_gives(name, run, X, tmp_path):
     assert isinstance(report["objective"]["value"], float)
     assert isinstance(report["certificate"]["value"], float)
     assert all(len(digest) == 64 for digest in report["fingerprint"].values())
+
+
+@pytest.mark.parametrize(
+    ("share", "lam", "name"), [(0.05, 0.13, "outliers.npz"), (0.9, 0.02, "outliers.npy")]
+)
+def test_outliers_are_a_matrix_as_dense_as_they_are(share, lam, name, run, tmp_path):
+    rng = np.random.default_rng(0)
+    low = np.outer(rng.normal(size=60), rng.normal(size=40))
+    X = low + np.where(rng.random(low.shape) < share, rng.normal(0, 10, low.shape), 0.0)
+    np.save(tmp_path / "x.npy", X)
+    assert run("rpca", "x.npy", "-o", "out", "--set", f"lam={lam}").status == 0
+    assert [path.name for path in (tmp_path / "out").glob("outliers*")] == [name]
+    expected = gf.RobustPCA(lam=lam).fit(X).sparse_
+    if name.endswith("npz"):
+        expected = expected.toarray()
+        np.testing.assert_array_equal(sp.load_npz(tmp_path / "out" / name).toarray(), expected)
+        np.testing.assert_array_equal(gf.PCA(2).fit(tmp_path / "out" / name).mean_, expected.mean(axis=0))
+    else:
+        same(tmp_path / "out" / name, expected)
 
 
 def test_components_are_also_text_with_the_names_of_the_columns(run, table, tmp_path):

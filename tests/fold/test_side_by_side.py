@@ -15,6 +15,7 @@ from gramfold.fit.inputs import read_rows
 from gramfold.fold.in_step import Ended, Meeting
 from gramfold.fold.segments import source_of
 from gramfold.fold.side_by_side import side_by_side
+from gramfold.kmeans.seeding import draw_past, plus_plus
 
 LIMIT = 5  # seconds after which a test that hangs fails
 
@@ -93,9 +94,10 @@ def test_starts_on_segments_give_the_bits_of_separate_fits(data, kind):
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("form", ["file", "segments"])
-def test_clusterings_from_several_starts_are_those_in_turn(tmp_path, form, metric):
+@pytest.mark.parametrize("init", ["random", "k-means++", "k-means||"])
+def test_clusterings_from_several_starts_are_those_in_turn(tmp_path, form, metric, init):
     X = counts(400, 9, empty_row=metric == "euclidean")
-    options = {"init": "random", "n_init": 5, "random_state": 0, "metric": metric, "tol": 0}
+    options = {"init": init, "n_init": 5, "random_state": 0, "metric": metric, "tol": 0}
     data = in_file(X, tmp_path) if form == "file" else pieces(X)
     weights = np.arange(1.0, 401)
     beside = gf.KMeans(5, **options).fit(data, sample_weight=weights)
@@ -104,6 +106,92 @@ def test_clusterings_from_several_starts_are_those_in_turn(tmp_path, form, metri
     np.testing.assert_array_equal(beside.cluster_centers_, in_turn.cluster_centers_)
     np.testing.assert_array_equal(beside.labels_, in_turn.labels_)
     assert beside.inertia_ == in_turn.inertia_
+
+
+MIXTURES = {
+    "clusters": lambda: gf.GaussianMixture(3, max_iter=9, tol=0),
+    "tied": lambda: gf.GaussianMixture(3, covariance_type="tied", max_iter=9, tol=0),
+    "SQUAREM": lambda: gf.GaussianMixture(3, covariance_type="diag", accelerate=True, max_iter=9, tol=0),
+    "rows": lambda: gf.GaussianMixture(3, init_params="random_from_data", reg_covar=1, max_iter=9, tol=0),
+    "seeds": lambda: gf.GaussianMixture(3, init_params="k-means++", reg_covar=1, max_iter=9, tol=0),
+    "random": lambda: gf.GaussianMixture(3, init_params="random", max_iter=9, tol=0),
+    "means given": lambda: gf.GaussianMixture(3, means_init=counts(3, 9), max_iter=9, tol=0),
+    "all given": lambda: gf.GaussianMixture(
+        2, weights_init=[0.5, 0.5], means_init=counts(2, 9), precisions_init=np.ones((2, 9)),
+        covariance_type="diag", max_iter=9, tol=0,
+    ),
+    "Poisson": lambda: gf.PoissonMixture(3, max_iter=9, tol=0),
+    "Poisson, random": lambda: gf.PoissonMixture(3, init_params="random", max_iter=9, tol=0),
+    "Poisson, seeds": lambda: gf.PoissonMixture(3, init_params="k-means++", max_iter=9, tol=0),
+    "dictionary": lambda: gf.DictionaryLearning(12, alpha=3, max_iter=5, tol=0),
+    "OMP": lambda: gf.DictionaryLearning(
+        12, fit_algorithm="omp", transform_n_nonzero_coefs=2, max_iter=5, tol=0
+    ),
+    "K-SVD": lambda: gf.DictionaryLearning(
+        12, fit_algorithm="ksvd", transform_n_nonzero_coefs=2, max_iter=5, tol=0
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["file", "segments", "float32", "CSR"])
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_other_models_from_several_starts_are_those_in_turn(tmp_path, kind, form):
+    X = counts(400, 9, empty_row=False)
+    X = {"float32": X.astype(np.float32), "CSR": sp.csr_matrix(X)}.get(form, X)
+    data = pieces(X) if form == "segments" else in_file(X, tmp_path)
+    model = MIXTURES[kind]().set_params(n_init=4, random_state=3, n_threads=2)
+    if isinstance(model, gf.GaussianMixture) and form == "CSR":
+        pytest.skip("of dense X alone")
+    weights = {} if isinstance(model, gf.DictionaryLearning) else {"sample_weight": np.arange(400) % 3}
+    found = {name: value for name, value in vars(model.fit(data, **weights)).items() if name.endswith("_")}
+    with gf.checkpoint(tmp_path / "in turn"):
+        in_turn = MIXTURES[kind]().set_params(n_init=4, random_state=3).fit(data, **weights)
+    for name in ("components_", "means_", "rates_", "weights_", "lower_bound_", "error_"):
+        if name in found:
+            np.testing.assert_array_equal(found[name], getattr(in_turn, name), err_msg=name)
+    if form != "segments":
+        whole = MIXTURES[kind]().set_params(n_init=4, random_state=3).fit(X, **weights)
+        name = next(name for name in ("components_", "means_", "rates_") if name in found)
+        np.testing.assert_array_equal(found[name], getattr(whole, name))
+
+
+@pytest.mark.parametrize("kind", ["clusters", "random", "Poisson", "dictionary", "KMeans"])
+def test_starts_of_other_models_share_reads(kind):
+    rows = Counted(counts(400, 9))
+    read = {}
+    for n_init in (1, 8):
+        rows.read = 0
+        model = gf.KMeans(8, max_iter=20, tol=0) if kind == "KMeans" else MIXTURES[kind]()
+        model.set_params(n_init=n_init, random_state=3).fit(gf.blocks(rows, memory=20_000))
+        read[n_init] = rows.read / 400
+    assert read[8] < 2.5 * read[1]
+
+
+def test_a_callback_hears_of_the_most_likely_mixture(tmp_path):
+    heard = []
+    model = gf.GaussianMixture(3, init_params="random", n_init=4, random_state=0, tol=1e-6, max_iter=500)
+    model.set_params(callback=heard.append).fit(in_file(counts(400, 9), tmp_path))
+    assert [info.iteration for info in heard] == list(range(1, 1 + len(heard)))
+    assert all(b.objective >= a.objective - 1e-9 for a, b in pairwise(heard))
+    assert heard[-1].objective == model.lower_bound_
+
+
+def test_seeds_beside_frozen_centroids_are_those_in_turn(tmp_path):
+    path = in_file(counts(400, 9), tmp_path)
+    options = {"n_init": 4, "random_state": 0, "frozen": counts(400, 9)[[3, 5]]}
+    with gf.checkpoint(tmp_path / "in turn"):
+        in_turn = gf.KMeans(6, **options).fit(path)
+    beside = gf.KMeans(6, **options).fit(path)
+    np.testing.assert_array_equal(beside.cluster_centers_, in_turn.cluster_centers_)
+
+
+@pytest.mark.parametrize(("k", "fixed"), [(1, 0), (2, 0), (9, 0), (1, 3), (6, 2)])
+def test_a_generator_is_where_seeds_would_leave_it(k, fixed):
+    X = counts(400, 9)
+    drawn, passed = np.random.RandomState(0), np.random.RandomState(0)
+    plus_plus(source_of(X, 1), None, k, drawn, fixed=X[:fixed].copy() if fixed else None)
+    draw_past(passed, k, fixed)
+    assert drawn.random_sample() == passed.random_sample()
 
 
 def test_a_callback_hears_of_all_clusterings_as_of_one(tmp_path):

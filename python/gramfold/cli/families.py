@@ -27,6 +27,8 @@ class Family(NamedTuple):
         The start, by `init`, of which restarts differ; None if they would not.
     by_fit : str or None
         What gives the same at the end of a fit: a method that fits, or an attribute.
+    outliers : str or None
+        The attribute that is written as outliers.
     largest : bool
         Whether the objective is the better the larger it is.
     """
@@ -41,6 +43,7 @@ class Family(NamedTuple):
     rows: str = "transform"
     restarts: str | None = None
     by_fit: str | None = None
+    outliers: str | None = None
     largest: bool = False
 
 
@@ -57,7 +60,8 @@ FAMILIES = {
         "PCA", "principal components", "components_", "explained_variance_ratio_", "residuals_", largest=True
     ),
     "rpca": Family(
-        "RobustPCA", "low rank and outliers", "components_", "objective_", "dual_gap_", rank="max_rank"
+        "RobustPCA", "low rank and outliers", "components_", "objective_", "dual_gap_", rank="max_rank",
+        outliers="sparse_",
     ),
     "gmm": Family(
         "GaussianMixture", "mixtures of Gaussians", "means_", "lower_bound_", "kkt", init="init_params",

@@ -160,11 +160,13 @@ class _Fit:
 def write_results(
     folder: Path, model: Any, family: Family, given: Input | None, plot: bool, rows: Any = None
 ) -> None:  # fmt: skip
-    """Write components, pictures and, where X is at hand, the results of its rows, if need be computed."""
+    """Write components, outliers, pictures and, where X is at hand, the results of its rows."""
     columns = None if given is None else given.names.columns
     if columns is None and hasattr(model, "feature_names_in_"):
         columns = list(model.feature_names_in_)
     outputs.write_components(folder, model, family, columns)
+    if family.outliers:
+        outputs.write_outliers(folder, getattr(model, family.outliers))
     if given is not None:
         outputs.write_rows(folder, model, family, given, rows)
     if plot:

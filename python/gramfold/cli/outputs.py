@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..extras import require
@@ -19,9 +20,10 @@ from .names import Names
 
 MODEL, REPORT, CHECKPOINT = "model.gramfold", "report.json", "checkpoint.gramfold"
 ROWS, TABLE, CONSENSUS = "rows.npy", "rows.parquet", "consensus.npy"
+OUTLIERS = "outliers.npz", "outliers.npy"  # CSR and dense
 ARRAY = ".rows.parquet.npy"  # what the table is made of
 EVERY = (
-    MODEL, REPORT, ROWS, TABLE, "components.npy", "components.csv", CONSENSUS,
+    MODEL, REPORT, ROWS, TABLE, "components.npy", "components.csv", CONSENSUS, *OUTLIERS,
     "convergence.png", "components.png", "consensus.png",
 )  # fmt: skip
 TOGETHER = 1 << 16  # rows that are written together
@@ -56,6 +58,18 @@ def write_components(folder: Path, model: Any, family: Family, columns: list[str
         lines.writerow(["", *names])
         lines.writerows([i, *map(str, row)] for i, row in enumerate(found))
         text.detach()
+
+
+def write_outliers(folder: Path, found: Any) -> None:
+    """Write the outliers of all entries of X, as CSR if most are 0."""
+    sparse, dense = (folder / name for name in OUTLIERS)
+    if sp.issparse(found):
+        with in_place_of(sparse) as file:
+            sp.save_npz(file, found, compressed=False)
+        dense.unlink(missing_ok=True)
+    else:
+        write_npy(str(dense), [found], len(found), "outliers")
+        sparse.unlink(missing_ok=True)
 
 
 def write_rows(folder: Path, model: Any, family: Family, given: Input, rows: Any = None) -> None:

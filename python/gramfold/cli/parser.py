@@ -16,7 +16,8 @@ STATUS = """exit status: 0 converged and written; 1 error; 2 wrong arguments; 3 
 converged; 130 and 143 interrupted by Ctrl-C or SIGTERM, with a checkpoint if an iteration was done. A
 second signal does not wait for it. GRAMFOLD_DEBUG=1 shows where an error came from."""
 FIT = """DIR gets model.gramfold, the results of the rows (rows.npy, or rows.parquet if rows have names
-and pyarrow is installed), components.npy, components.csv and report.json. With several ranks or restarts
+and pyarrow is installed), components.npy, components.csv and report.json; of rpca also outliers.npz, CSR, or
+outliers.npy where most entries are outliers. With several ranks or restarts
 it gets jobs/, and a folder for each rank with the best of it. Each file takes its name when it is whole.
 Standard output is DIR, or one line of JSON; warnings and progress go to standard error."""
 

@@ -1,6 +1,7 @@
 """Dictionary learning: alternate between codes of all rows and atoms."""
 
 import time
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from ..coding.coder import Coder
-from ..fit.arguments import Seed, choice, effective_threads, whole
+from ..fit.arguments import Seed, choice, effective_threads, one_each, whole
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import Runs, kept_by, resumable
 from ..fit.estimator import check_fitted
@@ -16,8 +17,10 @@ from ..fit.inputs import read_rows
 from ..fit.monitor import Callback, Monitor
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
+from ..fold.in_step import in_files
 from ..fold.observe import observe
 from ..fold.observed import Observed
+from ..fold.side_by_side import runs_beside
 from ..fold.source import Source
 from .algorithms import ALL_CODERS, RESIDUAL, fitting, make_steps
 from .atoms import AtomRule, held, read_matrix, some_rows
@@ -61,7 +64,8 @@ class DictionaryLearning(BaseDictionaryLearning):
         Atoms to start from, longer ones brought to norm 1. Default: right singular vectors of X, then rows.
     n_init : int, default=1
         Starts, of which the result with the lowest objective is kept; those after the first are random rows
-        of X. `max_time` is that of all together.
+        of X. `max_time` is that of all together. Of an X in files they run side by side, and X is read once
+        for all, unless a checkpoint is kept; 'ksvd' and 'soup' run in turn.
     callback : callable, optional
         Called with an `IterationInfo` after every iteration; True stops the fit. `kkt` is the relative
         change of the atoms.
@@ -193,24 +197,31 @@ class DictionaryLearning(BaseDictionaryLearning):
             x = self._given(X, mask, reset=not warm)
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
-            kept = kept_by(self)
-            runs = Runs(kept, self._starts(warm), rng)
-            for run in runs:
-                if run:
-                    atoms = held(some_rows(x, len(atoms), rule, rng), x, rule, rng)
+            kept, draws = kept_by(self), one_each(rng, self._starts(warm))
+            watch = partial(Monitor, self.max_iter, max_time=self.max_time, begun=begun)
+
+            def run(i: int, x: Source | Observed, monitor: Monitor) -> Learned:
+                mine = atoms if i == 0 else held(some_rows(x, len(atoms), rule, draws[i]), x, rule, draws[i])
                 steps = make_steps(
-                    self.fit_algorithm, x, coder, rule, rng, max_error=self.transform_max_error,
-                    start=None if run else self._start_codes(x, len(atoms), warm),
+                    self.fit_algorithm, x, coder, rule, draws[i], max_error=self.transform_max_error,
+                    start=None if i else self._start_codes(x, len(atoms), warm),
                 )  # fmt: skip
                 steps.faulty = getattr(self, "_faulty", None) if warm else None
-                with Monitor(
-                    self.max_iter, int(self.verbose), told(self), self.max_time, begun=begun, kept=kept
-                ) as monitor:
-                    found = learn(steps, atoms, monitor, self.max_iter, float(self.tol))
-                if runs.best is None or found.objective < runs.best.objective:
-                    runs.best = found
-                if monitor.stopped:
-                    break
+                return learn(steps, mine, monitor, self.max_iter, float(self.tol))
+
+            runs = Runs(kept, len(draws), draws)
+            if len(draws) > 1 and kept is None and isinstance(x, Source) and self._reads_files(x):
+                whole, silent = watch(verbose=int(self.verbose), callback=told(self)), partial(watch, 0)
+                found = runs_beside(x, whole, silent, [partial(run, i) for i in runs])
+                runs.best = min(found, key=lambda one: one.objective)
+            else:
+                for i in runs:
+                    with watch(verbose=int(self.verbose), callback=told(self), kept=kept) as monitor:
+                        one = run(i, x, monitor)
+                    if runs.best is None or one.objective < runs.best.objective:
+                        runs.best = one
+                    if monitor.stopped:
+                        break
             best: Learned = runs.best
             self.components_, self._rng = best.atoms, rng
             self._codes, self._faulty = best.codes, best.faulty
@@ -244,6 +255,10 @@ class DictionaryLearning(BaseDictionaryLearning):
             return self._source(X, reset=reset)
         X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=reset)
         return observe(X, mask, n_threads=effective_threads(self.n_threads))
+
+    def _reads_files(self, x: Source) -> bool:
+        """Whether each pass of an iteration does: those that keep a residual have X in memory beside it."""
+        return in_files(x) and self.fit_algorithm not in RESIDUAL
 
     @staticmethod
     def _refuse_mask(mask: Any) -> None:

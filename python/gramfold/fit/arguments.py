@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
@@ -87,6 +88,15 @@ def seeded(random_state: Seed) -> np.random.RandomState:
         raise ValueError(
             f"random_state must be None, an int or a numpy RandomState, got {random_state!r}{way}"
         ) from None
+
+
+def one_each(rng: np.random.RandomState, count: int) -> list[np.random.RandomState]:
+    """Give each of several runs a generator of its own, so that none waits for what others draw.
+
+    The first has `rng` itself, and draws what a single run would.
+    """
+    seeds = deepcopy(rng).randint(2**32, size=count - 1, dtype=np.uint32)
+    return [rng, *(np.random.RandomState(seed) for seed in seeds)]
 
 
 def generator(random_state: Seed) -> np.random.Generator:

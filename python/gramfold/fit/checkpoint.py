@@ -109,8 +109,8 @@ class Runs:
     ----------
     kept : Kept or None
     count : int
-    rng : RandomState
-        What the starts are drawn from.
+    draws : list of RandomState
+        What each run draws from; or only one for all, in turn.
 
     Attributes
     ----------
@@ -118,20 +118,21 @@ class Runs:
         That of the runs so far, to be set; None before.
     """
 
-    def __init__(self, kept: Kept | None, count: int, rng: np.random.RandomState) -> None:
-        self.kept, self.rng = kept, rng
+    def __init__(self, kept: Kept | None, count: int, draws: list[np.random.RandomState]) -> None:
+        self.kept, self.draws = kept, draws
         self.best: Any = None
         state = None if kept is None else kept.state
         self._runs: range = range(count)
         if state is not None:
             runs = state["runs"]
             self._runs, self.best = range(count)[runs["run"] :], runs["best"]
-            rng.set_state(runs["rng"].get_state())
+            for rng, then in zip(draws, runs["draws"], strict=True):
+                rng.set_state(then.get_state())
 
     def __iter__(self) -> Iterator[int]:
         for run in self._runs:
             if self.kept is not None:
-                self.kept.outer = {"runs": {"run": run, "best": self.best, "rng": self.rng}}
+                self.kept.outer = {"runs": {"run": run, "best": self.best, "draws": self.draws}}
             yield run
 
 

@@ -1,6 +1,7 @@
 """Runs side by side, of which a callback hears as of one."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from .monitor import Callback, Monitor
@@ -15,10 +16,12 @@ class Chorus:
     told : Monitor
         What logs, and calls the callback; a true value of that stops all runs.
     count : int
+    best : callable
+        min or max: which objective is the best.
     """
 
-    def __init__(self, told: Monitor, count: int) -> None:
-        self.told, self._lock = told, threading.Lock()
+    def __init__(self, told: Monitor, count: int, best: Callable[..., float] = min) -> None:
+        self.told, self._best, self._lock = told, best, threading.Lock()
         self._last: list[IterationInfo | None] = [None] * count
         self._live = set(range(count))
 
@@ -43,6 +46,6 @@ class Chorus:
             0 if info is None else info.iteration for i, info in enumerate(self._last) if i in self._live
         ]
         while ended and len(self.told.rows) < min(ended) and not self.told.stopped:
-            best = min(heard, key=lambda info: info.objective)
-            self.told.record(best.objective, best.kkt)
+            reached = self._best(info.objective for info in heard)
+            self.told.record(reached, next(info.kkt for info in heard if info.objective == reached))
         return self.told.stopped

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 def runs_beside(
     x: Source, whole: Monitor, monitor: Callable[[Callback], Monitor],
-    runs: Sequence[Callable[[Source, Monitor], Result]],
+    runs: Sequence[Callable[[Source, Monitor], Result]], *, best: Callable[..., float] = min,
 ) -> list[Result]:  # fmt: skip
     """Give run(x, monitor) for each run, all side by side.
 
@@ -30,8 +30,10 @@ def runs_beside(
         What hears of the runs as of one.
     monitor : callable
         Makes the monitor of a run, which is silent but for the callback it is given.
+    best : callable
+        min or max: which objective is the best.
     """
-    chorus = Chorus(whole, len(runs))
+    chorus = Chorus(whole, len(runs), best)
 
     def task(i: int, mine: Source) -> Result:
         try:

@@ -1,6 +1,9 @@
 """k-means by Lloyd's iteration."""
 
 import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any, Self
 
@@ -15,9 +18,32 @@ from ..fit.warn import warn
 from ..fold.in_step import in_files
 from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
-from .base import BaseKMeans
+from .base import BaseKMeans, Given
 from .lloyd import Clustering, Prior, lloyd, mean_variance
-from .rows import checked_weights
+from .rows import Rows, checked_weights
+from .seeding import draw_past
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the runs of a fit share; `watch` makes a monitor."""
+
+    x: Rows
+    weights: Array | None
+    mass: int
+    given: Given
+    prior: Prior
+    rng: np.random.RandomState
+    max_iter: int
+    tol: float
+    watch: Callable[..., Monitor]
+
+    def run(self, start: Array, source: Source, monitor: Monitor) -> tuple[Clustering, History]:
+        """Iterate over a source of the rows."""
+        found = lloyd(
+            self.x.over(source), self.weights, self.mass, start, self.prior, monitor, self.max_iter, self.tol
+        )
+        return found, monitor.history
 
 
 class KMeans(BaseKMeans):
@@ -153,6 +179,28 @@ class KMeans(BaseKMeans):
 
     def _fit(self, X: Any, sample_weight: Any) -> tuple[Clustering, History]:
         """Check everything and run from each start; returns the best, and its history."""
+        problem, kept = self._problem(X, sample_weight), kept_by(self)
+        runs = Runs(kept, self._runs(10), [problem.rng])
+        if self._n_init > 1 and kept is None and in_files(problem.x.x):
+            found = self._side_by_side(problem, self._n_init)
+            runs.best = reduce(lambda old, new: new if better(new[0], old[0]) else old, found)
+        else:
+            for _ in runs:
+                with problem.watch(verbose=self.verbose, callback=told(self), kept=kept) as monitor:
+                    start = problem.given.frozen
+                    if monitor.state is None:
+                        start = self._drawn(problem)
+                        monitor.say("Initialization complete")
+                    one = problem.run(start, problem.x.x, monitor)
+                if runs.best is None or better(one[0], runs.best[0]):
+                    runs.best = one
+                if monitor.stopped:
+                    break
+        self._warn(runs.best[0], problem.prior)
+        return runs.best
+
+    def _problem(self, X: Any, sample_weight: Any) -> Problem:
+        """Check everything."""
         begun = time.perf_counter()
         self._check_parameters()
         X = self._read(X, reset=True)
@@ -161,37 +209,36 @@ class KMeans(BaseKMeans):
         prior = self._prior(given, mass)
         rng = seeded(self.random_state)
         tol = self.tol * mean_variance(x.x) if self.tol else 0.0
-        kept = kept_by(self)
         watch = partial(
             Monitor, self.max_iter, max_time=self.max_time, begun=begun,
             objective="inertia and penalty" if prior.ridge else "inertia",
         )  # fmt: skip
+        return Problem(x, weights, mass, given, prior, rng, self.max_iter, tol, watch)
 
-        def run(start: Array, source: Source, monitor: Monitor) -> tuple[Clustering, History]:
-            found = lloyd(x.over(source), weights, mass, start, prior, monitor, self.max_iter, tol)
-            return found, monitor.history
+    def _drawn(self, problem: Problem) -> Array:
+        """Draw the centroids that a run starts from."""
+        return self._start(problem.x, problem.weights, problem.given, problem.rng)
 
-        runs = Runs(kept, self._runs(10), rng)
-        if self._n_init > 1 and kept is None and in_files(x.x):
-            starts = [self._start(x, weights, given, rng) for _ in runs]
-            whole, silent = watch(verbose=self.verbose, callback=told(self)), partial(watch, 0)
-            found = runs_beside(x.x, whole, silent, [partial(run, start) for start in starts])
-            best = reduce(lambda old, new: new if better(new[0], old[0]) else old, found)
-            self._warn(best[0], prior)
-            return best
-        for _ in runs:
-            with watch(verbose=self.verbose, callback=told(self), kept=kept) as monitor:
-                start = given.frozen
-                if monitor.state is None:
-                    start = self._start(x, weights, given, rng)
-                    monitor.say("Initialization complete")
-                one = run(start, x.x, monitor)
-            if runs.best is None or better(one[0], runs.best[0]):
-                runs.best = one
-            if monitor.stopped:
-                break
-        self._warn(runs.best[0], prior)
-        return runs.best
+    def _side_by_side(self, problem: Problem, count: int) -> list[tuple[Clustering, History]]:
+        """Run from several starts, which share their reads of files."""
+        frozen = len(problem.given.frozen)
+        free = self.n_clusters - frozen
+        runs = []
+        for _ in range(count):
+            if free and isinstance(self.init, str) and self.init == "k-means++":
+                runs.append(partial(self._seeded, problem, deepcopy(problem.rng)))
+                draw_past(problem.rng, free, frozen)
+            else:
+                runs.append(partial(problem.run, self._drawn(problem)))
+        whole, silent = problem.watch(verbose=self.verbose, callback=told(self)), partial(problem.watch, 0)
+        return runs_beside(problem.x.x, whole, silent, runs)
+
+    def _seeded(
+        self, problem: Problem, rng: np.random.RandomState, source: Source, monitor: Monitor
+    ) -> tuple[Clustering, History]:
+        """Draw seeds and iterate, over a source of the rows."""
+        start = self._start(problem.x.over(source), problem.weights, problem.given, rng)
+        return problem.run(start, source, monitor)
 
     def _warn(self, best: Clustering, prior: Prior) -> None:
         distinct = np.count_nonzero(best.counts)
@@ -212,6 +259,19 @@ class KMeans(BaseKMeans):
         super()._check_parameters()
         flag(self.copy_x, "copy_x")
         choice(self.algorithm, "algorithm", ("lloyd", "elkan"))
+
+
+def clusterings(model: KMeans, X: Any, sample_weight: Any = None) -> list[Clustering]:
+    """Give the clusterings from all `n_init` starts of a model, which draw in turn."""
+    problem = model._problem(X, sample_weight)
+    runs = range(model._runs(10))
+    if in_files(problem.x.x):
+        found = [one for one, _ in model._side_by_side(problem, len(runs))]
+    else:
+        found = [problem.run(model._drawn(problem), problem.x.x, problem.watch(0, None))[0] for _ in runs]
+    for one in found:
+        model._warn(one, problem.prior)
+    return found
 
 
 def better(new: Clustering, old: Clustering) -> bool:

@@ -120,7 +120,7 @@ def plus_plus(
     One read of X for each seed, whatever the number of trials; where many seeds are to come, of what a sieve
     leaves of it. Neither changes a bit.
     """
-    n_trials = 2 + int(np.log(k)) if n_local_trials is None else n_local_trials
+    n_trials = trials(k) if n_local_trials is None else n_local_trials
     potential = Potential(x, weights)
     chosen: list[int] = []
     if fixed is not None and len(fixed):
@@ -136,6 +136,17 @@ def plus_plus(
         chosen.append(int(candidates[potential.reduce(x.take(candidates))]))
     rows = np.array(chosen, dtype=np.intp)
     return x.take(rows), rows
+
+
+def trials(k: int) -> int:
+    """How many candidates there are for each of k seeds, but the first."""
+    return 2 + int(np.log(k))
+
+
+def draw_past(rng: np.random.RandomState, k: int, fixed: int) -> None:
+    """Leave a generator where `plus_plus` would, given so many `fixed` seeds."""
+    seeds = k if fixed else k - 1
+    rng.random_sample(seeds * trials(k) + (0 if fixed else 1))
 
 
 def probabilities(n: int, weights: Array | None) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,12 @@ from ..fit.callbacks import told
 from ..fit.checkpoint import Runs, kept_by
 from ..fit.estimator import Estimator
 from ..fit.inputs import read_array
-from ..fit.monitor import Callback, Monitor
+from ..fit.monitor import Callback, History, Monitor
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
-from ..fold.source import Array
+from ..fold.in_step import in_files
+from ..fold.side_by_side import runs_beside
+from ..fold.source import Array, Source
 from . import em
 from .start import INITS
 
@@ -139,25 +142,41 @@ class BaseMixture(DensityMixin, Estimator):
 
     def _run(self, model: Any, resume: Callable[[], Any]) -> em.Trace:
         """Start, iterate, and keep the best of n_init runs: its bounds, not yet its parameters."""
-        warm, rng = self._is_warm, seeded(self.random_state)
-        begun, kept = time.perf_counter(), kept_by(self)
-        runs = Runs(kept, 1 if warm else self.n_init, rng)
-        for _ in runs:
-            with Monitor(
-                self.max_iter, self.verbose, told(self), self.max_time, begun=begun, kept=kept,
-                every=self.verbose_interval,
-            ) as monitor:  # fmt: skip
-                theta = None
-                if monitor.state is None:
-                    theta = resume() if warm else model.start(rng)
-                trace = em.run(
-                    model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=self.accelerate,
-                    bound=self.lower_bound_ if warm else -np.inf,
-                )  # fmt: skip
-            if runs.best is None or trace.bound > runs.best[0].bound:
-                runs.best = trace, monitor.history
-            if trace.stopped:
-                break
+        warm, kept = self._is_warm, kept_by(self)
+        rng, count = seeded(self.random_state), 1 if warm else self.n_init
+        watch = partial(
+            Monitor, self.max_iter, max_time=self.max_time, begun=time.perf_counter(),
+            every=self.verbose_interval,
+        )  # fmt: skip
+
+        def run(model: Any, theta: Any, monitor: Monitor) -> tuple[em.Trace, History]:
+            trace = em.run(
+                model, theta, monitor, tol=self.tol, max_iter=self.max_iter, accelerate=self.accelerate,
+                bound=self.lower_bound_ if warm else -np.inf,
+            )  # fmt: skip
+            return trace, monitor.history
+
+        def beside(start: Any, x: Source, monitor: Monitor) -> tuple[em.Trace, History]:
+            mine = model.over(x)
+            return run(mine, mine.begin(start), monitor)
+
+        runs = Runs(kept, count, [rng])
+        if count > 1 and kept is None and in_files(model.source):
+            whole, silent = watch(verbose=self.verbose, callback=told(self)), partial(watch, 0)
+            tasks = [partial(beside, start) for start in model.draw(rng, count)]
+            found = runs_beside(model.source, whole, silent, tasks, best=max)
+            runs.best = max(found, key=lambda one: one[0].bound)
+        else:
+            for _ in runs:
+                with watch(verbose=self.verbose, callback=told(self), kept=kept) as monitor:
+                    theta = None
+                    if monitor.state is None:
+                        theta = resume() if warm else model.begin(*model.draw(rng, 1))
+                    one = run(model, theta, monitor)
+                if runs.best is None or one[0].bound > runs.best[0].bound:
+                    runs.best = one
+                if monitor.stopped:
+                    break
         best: em.Trace = runs.best[0]
         self.history_ = runs.best[1]
         self.converged_, self.n_iter_ = best.converged, len(best.bounds)

@@ -1,7 +1,11 @@
 """EM for Gaussian mixtures: the start and one step."""
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 
+from ..fold.source import Source
 from .em import Degenerate
 from .gaussian_parameters import (
     Double,
@@ -17,7 +21,7 @@ from .gaussian_parameters import (
 )
 from .gaussian_points import Found, Points
 from .passes import GaussianSums
-from .start import Start
+from .start import Start, starts
 
 ORIGIN = 1e8  # variances' multiples up to which the square of the origin's distance leaves digits of them
 
@@ -50,6 +54,17 @@ class GaussianModel:
         shape = {"full": (k, points.d, points.d), "tied": (1, points.d, points.d)}.get(kind, (k, points.d))
         self.squares = shape
 
+    @property
+    def source(self) -> Source:
+        """X."""
+        return self.points.x
+
+    def over(self, source: Source) -> Self:
+        """Give this model with another source of the same X."""
+        mine = copy(self)
+        mine.points = Points(source, self.points.weights, self.points.frame)
+        return mine
+
     def step(self, theta: GaussianParameters) -> tuple[GaussianParameters, float]:
         """EM (Dempster, Laird & Rubin 1977), with moments about the old means."""
         likelihood, about = 0.0, self.points.rounded(theta.means)
@@ -75,7 +90,14 @@ class GaussianModel:
         new = GaussianParameters(self.kind, weights, means, covariances, factors_of(covariances, self.kind))
         return new, likelihood / self.weight
 
-    def start(self, rng: np.random.RandomState) -> GaussianParameters:
+    def draw(self, rng: np.random.RandomState, count: int) -> list[Start] | list[None]:
+        """What runs start from, unless all of it was given."""
+        if all(given is not None for given in (self.weights, self.means, self.precisions)):
+            return [None] * count
+        points = self.points
+        return starts(points.features, self.k, self.init, rng, points.weights, points.x.n_threads, count)
+
+    def begin(self, start: Start | None) -> GaussianParameters:
         """Parameters that are given, or of the responsibilities that clusters, rows or chance give."""
         kind, weights = self.kind, self.weights
         means = None if self.means is None else self.points.scaled(self.means)
@@ -83,12 +105,15 @@ class GaussianModel:
         if self.precisions is not None:
             raw = factors_from_precisions(self.precisions, kind)
             factors = in_units(raw, kind, 1 / self.points.frame.scale)
-        if weights is None or means is None or factors is None:
-            weights_found, means_found, covariances = self._from_responsibilities(rng)
+        if start is not None:
+            weights_found, means_found, covariances = self._from_responsibilities(start)
             weights = weights_found if weights is None else weights
             means = means_found if means is None else means
             if factors is None:
                 return GaussianParameters(kind, weights, means, covariances, factors_of(covariances, kind))
+        assert weights is not None
+        assert means is not None
+        assert factors is not None
         return GaussianParameters(kind, weights, means, covariances_of(factors, kind), factors)
 
     def _shares_scatter(self, weights: Double, means: Double, covariances: Double) -> bool:
@@ -101,10 +126,9 @@ class GaussianModel:
         squares = self.points.scatter[1] if found.second is None else found.second
         return Moments(found.counts, found.first, squares, about)
 
-    def _from_responsibilities(self, rng: np.random.RandomState) -> tuple[Double, Double, Double]:
+    def _from_responsibilities(self, start: Start) -> tuple[Double, Double, Double]:
         """Weights, means and covariances: once for the means, and about them if that was far from them."""
         points = self.points
-        start = Start(points.features, self.k, self.init, rng, points.weights, points.x.n_threads)
         about, shared = np.zeros((self.k, points.d)), self.kind == "tied"
         factors = np.ones(self.k) if self.kind == "spherical" else np.ones((self.k, points.d))
         old = factors if self.kind in ("diag", "spherical") else np.array([np.eye(points.d)] * self.k)

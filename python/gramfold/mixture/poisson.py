@@ -45,7 +45,8 @@ class PoissonMixture(BaseMixture):
     max_iter : int, default=100
         Steps of EM, each one read of X. With 0 the start is given back, its lower bound unknown: -inf.
     n_init : int, default=1
-        Starts; the one with the highest lower bound is kept.
+        Starts; the one with the highest lower bound is kept. Of an X in files they run side by side, and X
+        is read once for all, unless a checkpoint is kept.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
         Where the responsibilities of the start come from: clusters of the square roots of X, single rows or
         random numbers.

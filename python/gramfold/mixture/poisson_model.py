@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,11 @@ from .._core.results import PoissonSums
 from ..fit.blocks import Blocks
 from ..fold.engine import add, run
 from ..fold.segments import source_of
-from ..fold.source import Array
+from ..fold.source import Array, Source
 from . import passes
 from .base import Double, relative
 from .em import SHRINK
-from .start import Rows, Start
+from .start import Rows, Start, starts
 
 LARGEST = 1e198  # of a log-likelihood, so that no row seems to be impossible
 LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
@@ -148,6 +148,18 @@ class PoissonModel:
         self.weights, self.rates = weights, rates
         self.constant = counts.constant
 
+    @property
+    def source(self) -> Source:
+        """X."""
+        return self.counts.source
+
+    def over(self, source: Source) -> Self:
+        """Give this model with another source of the same X."""
+        mine = copy(self)
+        mine.counts = copy(self.counts)
+        mine.counts.source = source
+        return mine
+
     def step(self, theta: PoissonParameters) -> tuple[PoissonParameters, float]:
         """EM (Dempster, Laird & Rubin 1977): rates (shape - 1 + sum r x) / (rate + sum r s)."""
         (weights, exposed, likelihood), sums = self.counts.run(theta, sums=True)
@@ -173,14 +185,24 @@ class PoissonModel:
         with np.errstate(divide="ignore"):
             return float(np.sum(self.extra * np.log(rates) - self.rate * rates))
 
-    def start(self, rng: np.random.RandomState) -> PoissonParameters:
-        """Rates and shares of responsibilities and of some of all rows for each: no rate starts at 0."""
+    def draw(self, rng: np.random.RandomState, count: int) -> list[Start] | list[None]:
+        """What runs start from, unless all of it was given."""
         if self.weights is not None and self.rates is not None:
+            return [None] * count
+        counts = self.counts
+        return starts(
+            self._features(), self.k, self.init, rng, counts.weights, counts.source.n_threads, count
+        )
+
+    def begin(self, start: Start | None) -> PoissonParameters:
+        """Rates and shares of responsibilities and of some of all rows for each: no rate starts at 0."""
+        if start is None:
+            assert self.weights is not None
+            assert self.rates is not None
             return PoissonParameters(self.weights, self.rates)
         counts, k = self.counts, self.k
         everything = np.ones((counts.source.rows, 1))
         total, weight, exposed = counts.sums(1, [(slice(None), everything)])
-        start = Start(self._features(), k, self.init, rng, counts.weights, counts.source.n_threads)
         sums, shares, own = counts.sums(k, start.blocks())
         more = shares.sum() / k * (PRIOR if start.complete else 1) / weight
         rates = (sums + more * total) / (own + more * exposed)[:, None]
