@@ -1,7 +1,7 @@
 """Rows of X beside codes, in float64 at the very numbers that are given back; and their solution by QR."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,13 @@ class Rows:
     atoms: Double
     penalty: Penalty
     held: bool = False
+    _bases: dict[float, tuple[Double, Double]] = field(default_factory=dict, repr=False, compare=False)
+
+    def basis(self, eps: float) -> tuple[Double, Double]:
+        """Q and R of the atoms as columns, and of a ridge of l2 and of `eps` squared; made once for all."""
+        if eps not in self._bases:
+            self._bases[eps] = orthogonal(self.atoms, self.penalty.l2, eps)
+        return self._bases[eps]
 
     def blocks(self, which: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
         """Yield row numbers, so many at a time as fit in memory beside X."""
@@ -117,12 +124,9 @@ def _solve(
     penalty, (k, cols) = rows.penalty, atoms.shape
     ended, eps = np.ones(len(x), bool), float(np.finfo(np.float32 if single else np.float64).eps)
     free = penalty.l1 == 0 and not penalty.nonneg
-    # Codes are rounded when they are given back: eps^2 / 12 of the mean of (f z)^2 is what that costs.
-    ridge = penalty.l2 + (np.square(atoms).sum(axis=1) * eps**2 / 12 if single and not free else 0.0)
-    tall = (
-        atoms.T if np.all(ridge == 0) else np.vstack([atoms.T, np.diag(np.sqrt(np.broadcast_to(ridge, k)))])
-    )
-    basis, triangle = np.linalg.qr(tall)
+    rounding = eps if single and not free else 0.0
+    own = atoms is not rows.atoms
+    basis, triangle = orthogonal(atoms, penalty.l2, rounding) if own else rows.basis(rounding)
     y = rows.product(x, basis[:cols])
     if free:
         left, values, right = np.linalg.svd(triangle, full_matrices=False)
@@ -142,6 +146,17 @@ def _solve(
         n_threads=rows.x.n_threads,
     )
     return start, ended
+
+
+def orthogonal(atoms: Double, l2: float, eps: float) -> tuple[Double, Double]:
+    """Q and R of atoms (k, cols) as columns, above the roots of a ridge.
+
+    Codes are rounded when they are given back: eps^2 / 12 of the mean of (f z)^2 is what that costs.
+    """
+    ridge = l2 + np.square(atoms).sum(axis=1) * eps**2 / 12
+    tall = atoms.T if np.all(ridge == 0) else np.vstack([atoms.T, np.diag(np.sqrt(ridge))])
+    found: tuple[Double, Double] = np.linalg.qr(tall)
+    return found
 
 
 def squares(a: Double) -> Double:
