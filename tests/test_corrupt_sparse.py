@@ -95,7 +95,7 @@ def test_a_corrupt_sparse_matrix_is_refused_by_every_entry(run_python):
 def test_a_corrupt_coo_matrix_is_refused_by_every_entry(what):
     for entry in TAKING.values():
         s = sp.coo_array(counts() + 0.5)
-        rows, cols = (axis.copy() for axis in s.coords)
+        rows, cols = (axis.copy() for axis in (s.row, s.col))
         if what == "row out of range":
             rows[3] = s.shape[0]
         elif what == "column out of range":
@@ -104,6 +104,6 @@ def test_a_corrupt_coo_matrix_is_refused_by_every_entry(what):
             cols[3] = -1
         else:
             rows, cols = rows[:-2], cols[:-2]
-        s.coords = (rows, cols)
+        s.row, s.col = rows, cols
         with pytest.raises(ValueError, match=r"index|length"):
             entry.run(s)

@@ -76,7 +76,7 @@ BAD = {
     "NaN in CSR": (lambda x: sp.csr_array(with_entry(x, np.nan)), "NaN"),
     "complex": (lambda x: x + 1j, "[Cc]omplex"),
     "complex CSR": (lambda x: sp.csr_array(x + 1j), "[Cc]omplex"),
-    "strings": (lambda x: x.astype(str) + "?", "convert"),
+    "strings": (lambda x: np.char.add(x.astype(str), "?"), "convert"),
     "objects": (lambda x: np.full(x.shape, object()), "."),
     "one dimension": (lambda x: x[0], "2D"),
     "three dimensions": (lambda x: x[None], "dim"),
@@ -160,15 +160,15 @@ def check_scale(X, scale, sparse, rtol):
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 def test_denormal_entries_do_no_harm(X, sparse, dtype):
-    tiny = np.finfo(dtype).smallest_subnormal
+    tiny = dtype(7 * np.finfo(dtype).smallest_subnormal)
     X = X.astype(dtype)
-    noisy = np.where(X == 0, 7 * tiny, X)
+    noisy = np.where(X == 0, tiny, X)
     form = sp.csr_array if sparse else np.asarray
     atol = 1000 * np.finfo(dtype).eps
     W = nmf(init="random").fit_transform(form(X))
     assert_allclose(nmf(init="random").fit_transform(form(noisy)), W, atol=atol * W.max())
     with pytest.raises(ValueError, match="X is too small"):
-        nmf(init="random").fit(form(np.full((6, 5), 7 * tiny)))
+        nmf(init="random").fit(form(np.full((6, 5), tiny)))
 
 
 # Parameters

@@ -59,7 +59,7 @@ def test_unsorted_duplicate_and_zero_entries_are_what_they_sum_to(X, entry):
     zeros = sp.csr_array(
         (
             np.append(coo.data, [0, 0]),
-            (np.append(coo.coords[0], [0, 5]), np.append(coo.coords[1], [2, 5])),
+            (np.append(coo.row, [0, 5]), np.append(coo.col, [2, 5])),
         ),
         shape=s.shape,
     )

@@ -161,7 +161,7 @@ def test_rows_alone_that_store_nothing_are_zero():
 
 def test_memory_is_that_of_stored_entries_and_factors():
     n, m = 6000, 5000
-    x = abs(sp.random_array((n, m), density=0.001, rng=np.random.default_rng(0), format="csr"))
+    x = sp.csr_array(sp.random(n, m, density=0.001, random_state=0, format="csr"))
     for init in ("nndsvda", "random"):
         model = gf.NMF(
             4, init=init, missing="unstored", random_state=0, max_iter=1, tol=0, W_nonneg=init != "random"

@@ -15,7 +15,7 @@ def parts(x):
     """The arrays that a matrix is made of."""
     if isinstance(x, np.ndarray):
         return [x]
-    return [x.data, *x.coords] if x.format == "coo" else [x.data, x.indices, x.indptr]
+    return [x.data, x.row, x.col] if x.format == "coo" else [x.data, x.indices, x.indptr]
 
 
 @dataclass

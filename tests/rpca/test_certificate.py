@@ -44,7 +44,8 @@ def check(model, given, rounding):
     seen = ~np.isnan(x)
     if sp.issparse(given):
         seen[:] = False
-        seen[given.nonzero() if given.data.any() else given.tocoo().coords] = True
+        stored = given.tocoo()
+        seen[given.nonzero() if given.data.any() else (stored.row, stored.col)] = True
     n, size, l21 = seen.sum(), np.linalg.norm(x[seen]), model.penalty == "l21"
     rest = np.where(seen, np.nan_to_num(x) - L - S, 0)
     allowed = model.noise * np.sqrt(n) if isinstance(model.noise, float) else 0.0

@@ -32,9 +32,10 @@ def _check_parts(x: Any, name: str, n_threads: int) -> None:
         used = len(x.data)
         _check_structure(x.indptr, x.indices, used, blocks, name, n_threads)
     elif x.format == "coo":
-        if any(len(axis) != len(x.data) for axis in x.coords):
+        axes = x.row, x.col  # SciPy 1.11 has no coords
+        if any(len(axis) != len(x.data) for axis in axes):
             raise ValueError(f"{name}.coords and {name}.data must be of the same length")
-        for axis, size in zip(x.coords, x.shape, strict=True):
+        for axis, size in zip(axes, x.shape, strict=True):
             if len(axis) and not 0 <= axis.min() <= axis.max() < size:
                 raise ValueError(f"{name} has an index out of range")
     elif x.format == "dia" and len(x.offsets) != len(x.data):

@@ -24,7 +24,8 @@ NEARLY = 0.5  # |gram - I|^2 of unit columns up to which one round is enough
 def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
     """Eigenvalues, all or the leading ones, the largest first and none below 0; their vectors as columns."""
     if leading is None:
-        values, vectors = scipy.linalg.eigh(gram, driver="evd", check_finite=False)
+        driver = "evd" if len(gram) > 1 else "ev"  # SciPy 1.11 gives evd too little room for one row
+        values, vectors = scipy.linalg.eigh(gram, driver=driver, check_finite=False)
     else:
         last = [len(gram) - leading, len(gram) - 1]
         values, vectors = scipy.linalg.eigh(gram, driver="evr", subset_by_index=last, check_finite=False)

@@ -134,7 +134,7 @@ class Judge:
             intercept = np.ldexp(best, units.y).astype(dtype)
         if not np.isfinite(intercept).all():
             raise ValueError(f"the intercept leaves the range of {dtype}: X or y is too far from 0")
-        off = np.float64(np.ldexp(intercept.astype(np.longdouble), -units.y) - best)
+        off = (np.ldexp(intercept.astype(np.longdouble), -units.y) - best).astype(np.float64)
         least = misfit.squares - (misfit.sums**2 / weight if self.data.centered else 0)
         kkt, gap = optimality(misfit.pull, self.alpha, B, self.scale, positive, noise)
         objective = np.sum(least + weight * off**2 + self.alpha * np.sum(B * B, axis=0)) / 2

@@ -43,6 +43,8 @@ class LowRank:
     @classmethod
     def of(cls, left: Array, right: Array) -> "LowRank":
         """The singular value decomposition of left @ right.T; the signs are fixed by V."""
+        if not left.shape[1]:  # SciPy 1.11 has no decompositions of nothing
+            return cls(left.copy(), np.empty(0, left.dtype), np.ascontiguousarray(right, left.dtype))
         q, r = scipy.linalg.qr(left.astype(np.float64), mode="economic", check_finite=False)
         p, t = scipy.linalg.qr(right.astype(np.float64), mode="economic", check_finite=False)
         u, s, vt = scipy.linalg.svd(r @ t.T, full_matrices=False, check_finite=False)
