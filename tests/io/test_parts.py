@@ -14,7 +14,7 @@ from segment_cases import Kept, cut, read
 import gramfold as gf
 from gramfold.fold.engine import run
 from gramfold.fold.segments import source_of
-from gramfold.io.parts import Parts
+from gramfold.io.parts import Ahead, Parts
 
 STEPS = [(0, 50), (50, 100), (100, 150), (150, 200), (200, 230)]
 
@@ -169,3 +169,9 @@ def test_parquet_is_decoded_in_batches_far_smaller_than_a_row_group(tmp_path, mo
     np.testing.assert_array_equal(files.whole(blocks), files.rows())
     assert max(sizes) == 1024 // (COLS * 4)
     assert sum(sizes) == ROWS
+
+
+def test_a_thread_that_ends_without_a_word_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(Ahead, "_run", lambda self, read, order: None)
+    with pytest.raises(MemoryError, match="the thread that reads ahead has ended"):
+        Ahead(lambda i: i, [0, 1]).next()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..fit.cached import cached_property
 from .reader import Reader
 
 Change = Callable[[Any, Any], Any]
+PATIENCE = 1.0  # seconds until it is asked whether a thread is still there
 
 
 class Piece(NamedTuple):
@@ -202,8 +203,21 @@ class Ahead:
                 return
 
     def next(self) -> Any:
-        """Wait for the next, and begin with the one after it."""
-        rows, error = self._found.get()
+        """Wait for the next, and begin with the one after it.
+
+        Raises
+        ------
+        MemoryError
+            If the thread has ended without a word, for which it had no memory.
+        """
+        while True:
+            alive = self._thread.is_alive()
+            try:
+                rows, error = self._found.get(timeout=PATIENCE if alive else 0)
+                break
+            except Empty:
+                if not alive:
+                    raise MemoryError("the thread that reads ahead has ended: out of memory") from None
         if error is not None:
             raise error
         self._wanted.put(True)

@@ -17,7 +17,7 @@ from ..fold.source import Array, Source
 from . import passes
 from .base import Double, relative
 from .em import SHRINK
-from .start import Rows, Start, starts
+from .start import CLUSTERED, Rows, Start, starts
 
 LARGEST = 1e198  # of a log-likelihood, so that no row seems to be impossible
 LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
@@ -215,8 +215,10 @@ class PoissonModel:
     def _features(self) -> Blocks:
         """Square roots of X, the largest about 1, for k-means: of counts they have the same variance.
 
-        A copy of X's entries.
+        A copy of X's entries, where the start looks at them.
         """
+        if self.init not in CLUSTERED:
+            return Blocks(self.counts.source.changed(lambda part, at: part.x))
         exponent = int(np.frexp(self.counts.source.largest)[1])
 
         def root(entries: Array) -> Array:

@@ -12,7 +12,8 @@ from ..kmeans.base import Labels
 from ..kmeans.estimator import KMeans, clusterings
 from ..kmeans.seeding import kmeans_plusplus
 
-INITS = ("kmeans", "k-means++", "random", "random_from_data")
+CLUSTERED = ("kmeans", "k-means++")  # starts that look at X
+INITS = (*CLUSTERED, "random", "random_from_data")
 BLOCK = 2**14  # rows whose responsibilities are made at once
 
 Rows = slice | NDArray[np.intp]
