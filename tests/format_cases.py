@@ -1,6 +1,7 @@
 """The same rows in files of every kind."""
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 import gramfold as gf
@@ -35,8 +36,7 @@ def hdf5(folder, X, chunks=(50, COLS), name="X", **more):
 
 def zarr_of(zarr_format, **more):
     def write(folder, X):
-        import zarr
-
+        zarr = pytest.importorskip("zarr")
         path = folder / "rows.zarr"
         made = zarr.create_array(path, shape=X.shape, dtype=X.dtype, zarr_format=zarr_format, **more)
         made[:] = X
@@ -46,8 +46,7 @@ def zarr_of(zarr_format, **more):
 
 
 def zarr_zip(folder, X):
-    import zarr
-
+    zarr = pytest.importorskip("zarr")
     path = folder / "rows.zip"
     with zarr.storage.ZipStore(path, mode="w") as store:
         zarr.create_array(store, data=X, chunks=(50, COLS))

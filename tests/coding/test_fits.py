@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from peer import VERSION
 from scipy.optimize import nnls
 from sklearn.decomposition import SparseCoder as SklearnCoder
 from sklearn.decomposition import sparse_encode as sklearn_encode
@@ -15,6 +16,10 @@ from sklearn.linear_model import ElasticNet, orthogonal_mp, orthogonal_mp_gram
 
 import gramfold as gf
 from gramfold.coding import codes as codes_module
+
+OF_TODAY = pytest.mark.skipif(
+    VERSION < (1, 8), reason="scikit-learn's lasso ended sooner, its coder had less"
+)
 
 
 def data(n=60, m=20, k=50, seed=0, norm=True):
@@ -30,6 +35,7 @@ def regime(request, monkeypatch):
     monkeypatch.setattr(codes_module, "SIDE_BY_SIDE", 10**6 if request.param == "side by side" else 0)
 
 
+@OF_TODAY
 @pytest.mark.parametrize("positive", [False, True])
 @pytest.mark.parametrize("norm", [True, False])
 @pytest.mark.parametrize("alpha", [0.1, 0.5])
@@ -181,7 +187,8 @@ def test_any_kind_of_input_gives_the_same_codes(algorithm):
     for kind in kinds:
         assert_allclose(gf.sparse_encode(kind, D, algorithm=algorithm, alpha=0.3), plain, atol=1e-8)
     if algorithm != "ols":
-        assert_allclose(sklearn_encode(X, D, algorithm=algorithm, alpha=0.3), plain, atol=1e-5)
+        atol = 1e-5 if VERSION >= (1, 8) else 1e-2  # it stopped sooner before
+        assert_allclose(sklearn_encode(X, D, algorithm=algorithm, alpha=0.3), plain, atol=atol)
     read_only = X.copy()
     read_only.setflags(write=False)
     assert_array_equal(gf.sparse_encode(read_only, D, algorithm=algorithm, alpha=0.3), plain)
@@ -228,6 +235,7 @@ def test_what_cannot_be_is_refused_by_name(options, message):
         gf.sparse_encode(X, D[:, 1:])
 
 
+@OF_TODAY
 def test_sparse_coder_is_scikit_learns():
     X, D = data()
     for options in (

@@ -141,7 +141,7 @@ def test_codes_that_a_coder_may_not_keep_are_not_kept(positive):
     X, _ = planted(80)
     D = X[:12] / np.linalg.norm(X[:12], axis=1, keepdims=True)
     options = {"fit_algorithm": "ksvd", "transform_n_nonzero_coefs": 2, "positive_code": positive, "tol": 0}
-    start = np.linalg.lstsq(D.T, X.T)[0].T  # the best, by too many and of both signs
+    start = np.linalg.lstsq(D.T, X.T, rcond=None)[0].T  # the best, by too many and of both signs
     model = gf.DictionaryLearning(12, dict_init=D, code_init=start, max_iter=3, **options).fit(X)
     assert model._codes.getnnz(axis=1).max() <= 2
     assert model._codes.min() >= 0 or not positive

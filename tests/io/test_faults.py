@@ -113,8 +113,8 @@ def test_a_file_that_changes_during_a_fit_is_refused_by_name(kind, tmp_path):
 
 def test_a_name_that_a_file_lacks_is_refused_with_those_it_has(tmp_path):
     import h5py
-    import zarr
 
+    zarr = pytest.importorskip("zarr")
     path = files.hdf5(tmp_path, files.rows(), name="deep/counts")
     with h5py.File(path, "a") as file:
         file["line"] = np.arange(3.0)
@@ -138,6 +138,7 @@ def test_a_name_that_a_file_lacks_is_refused_with_those_it_has(tmp_path):
 
 def test_paths_that_lead_to_no_rows_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
+    pytest.importorskip("zarr")
     (tmp_path / "empty.zarr").mkdir()
     (tmp_path / "rows.xyz").touch()
     (tmp_path / "rows.h5").write_text("no HDF5")

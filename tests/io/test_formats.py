@@ -64,7 +64,7 @@ def test_cells_of_anndata_are_read_dense_and_as_csr(where, tmp_path):
 
 
 def open_zarr(path):
-    import zarr
+    zarr = pytest.importorskip("zarr")
     from anndata.io import sparse_dataset
 
     return sparse_dataset(zarr.open(path, mode="r")["X"])
@@ -89,9 +89,9 @@ def test_rows_of_very_different_lengths_are_cut_by_their_entries(tmp_path):
 
 def test_open_objects_of_each_library_are_read_as_their_files_are(tmp_path):
     import h5py
-    import zarr
     from pyarrow import dataset
 
+    zarr = pytest.importorskip("zarr")
     X = files.rows()
     with h5py.File(files.hdf5(tmp_path, X)) as file:
         np.testing.assert_array_equal(whole(small(file["X"])), X)

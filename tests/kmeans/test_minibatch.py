@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import sklearn
 import sklearn.cluster as peer
 from kmeans.cases import blobs
 from numpy.testing import assert_allclose, assert_array_equal
+from peer import VERSION
 
 import gramfold as gf
-
-VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
 
 @pytest.fixture

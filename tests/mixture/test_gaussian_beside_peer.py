@@ -5,6 +5,7 @@ import pytest
 from mixture.cases import ATTRIBUTES, KINDS, overlapping_points
 from mixture.cases import fitted_gaussian as fitted
 from numpy.testing import assert_allclose, assert_array_equal
+from peer import VERSION
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -33,6 +34,13 @@ def test_scikit_learns_checks_pass(estimator, check):
     check(estimator)
 
 
+def bounds_of(theirs, ours):
+    """All bounds of scikit-learn's fit, which 1.6 does not keep: there ours, but for the last one."""
+    if VERSION >= (1, 7):
+        return np.array(theirs.lower_bounds_)
+    return np.array([*ours.lower_bounds_[:-1], theirs.lower_bound_])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("init", INITS)
 def test_the_fit_is_scikit_learns(X, kind, init):
@@ -44,7 +52,7 @@ def test_the_fit_is_scikit_learns(X, kind, init):
     assert ours.converged_ == theirs.converged_
     assert_allclose(ours.lower_bound_, theirs.lower_bound_, rtol=1e-9)
     # The first bounds of a start from single rows are those of variances that are rounding and reg_covar.
-    assert_allclose(ours.lower_bounds_[1:], theirs.lower_bounds_[1:], rtol=1e-8)
+    assert_allclose(ours.lower_bounds_[1:], bounds_of(theirs, ours)[1:], rtol=1e-8)
     for name in ATTRIBUTES:
         mine, their = getattr(ours, name), getattr(theirs, name)
         assert_allclose(mine, their, rtol=1e-7, atol=1e-7 * np.abs(their).max(), err_msg=name)
@@ -66,9 +74,9 @@ def test_a_given_start_is_taken_as_scikit_learn_takes_it(X, kind, known):
         fitted(X, mixture, covariance_type=kind, init_params="random_from_data", max_iter=5, tol=0, **start)
         for mixture in (gf.GaussianMixture, SklearnMixture)
     )
-    bounds = np.array(theirs.lower_bounds_)
+    bounds = bounds_of(theirs, ours)
     if known == ("means",):  # scikit-learn's first weights sum to k / n
-        bounds[0] += np.log(len(X) / 5)
+        bounds[0] += np.log(len(X) / 5) if VERSION >= (1, 7) else 0
     assert_allclose(ours.lower_bounds_, bounds, rtol=1e-6)
     assert_allclose(ours.means_, theirs.means_, rtol=1e-6)
     assert fitted(X, covariance_type=kind, max_iter=0, **start).n_iter_ == 0
@@ -78,7 +86,7 @@ def test_a_given_start_is_taken_as_scikit_learn_takes_it(X, kind, known):
 def test_several_starts_draw_as_scikit_learn_does(X, kind):
     options = {"covariance_type": kind, "init_params": "random", "n_init": 3, "max_iter": 15}
     ours, theirs = (fitted(X, mixture, **options) for mixture in (gf.GaussianMixture, SklearnMixture))
-    assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-9)
+    assert_allclose(ours.lower_bounds_, bounds_of(theirs, ours), rtol=1e-9)
     assert_allclose(ours.means_, theirs.means_, rtol=1e-6)
 
 

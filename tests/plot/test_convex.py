@@ -30,7 +30,7 @@ def data():
 def test_the_paths_are_solutions_from_the_minimum_of_the_loss_to_0(data, given):
     X, y = data if given else (np.array([[1.0, 0.4], [0.0, 0.8], [0.0, 0.0]]), np.array([1.4, 0.4, 0.3]))
     axes = penalty_contours(*(data if given else ()), axes=Figure().subplots(1, 2))
-    least = np.linalg.lstsq(X, y)[0]
+    least = np.linalg.lstsq(X, y, rcond=None)[0]
     for ax, order in zip(axes, (1, 2), strict=True):
         path, minimum, marked = lines(ax)
         assert_allclose(minimum, least, atol=1e-9)
