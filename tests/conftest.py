@@ -23,12 +23,17 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-# What tries the house as a whole, in processes, files, clusters and pictures, and takes half of the time. The
-# rest, the kernels and the models, tells whether gramfold works on a machine. With -m "not slow" both run.
+# What tries the house as a whole, in processes, files, clusters and pictures, or with what nobody means to
+# give it, and takes most of the time. The rest, the kernels and the models, tells whether gramfold works on a
+# machine. With -m "not slow" both run.
 THOROUGH = (
-    "cluster/", "sklearn_suite/test_sklearn_suite.py", "cli/test_processes.py", "demo/", "io/test_memory.py",
-    "selection/", "faults/", "test_gallery.py", "test_files.py", "test_checkpoints", "test_segments.py",
-    "test_memory.py",
+    "accelerate/", "cluster/", "cli/test_jobs.py", "cli/test_processes.py", "demo/",
+    "faults/", "fold/test_environment.py", "fold/test_interrupts.py", "fold/test_out_of_memory.py",
+    "fold/test_side_by_side.py", "fold/test_threads.py", "io/test_memory.py", "io/test_save_damage.py",
+    "published/", "selection/", "sklearn_suite/test_sklearn_suite.py", "test_checkpoints", "test_corrupt_sparse.py", "test_docs_pages.py",
+    "test_files.py", "test_gallery.py", "test_hostile", "test_kernel_safety.py", "test_levels.py",
+    "test_memory.py", "test_messages.py", "test_public.py", "test_segments.py", "test_sparse_forms.py",
+    "test_speed_judged.py", "test_stress.py", "test_wheel.py", "::test_a_fit_takes_little_beside_integers",
 )  # fmt: skip
 
 
@@ -37,7 +42,7 @@ def pytest_collection_modifyitems(items):
     """Mark what is thorough, before pytest leaves out what is not asked for."""
     folder = Path(__file__).parent
     for item in items:
-        place = item.path.relative_to(folder).as_posix()
+        place = f"{item.path.relative_to(folder).as_posix()}::{item.name}"
         if any(part in place for part in THOROUGH):
             item.add_marker(pytest.mark.thorough)
 
