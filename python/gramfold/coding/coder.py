@@ -40,6 +40,8 @@ class Coder:
     def scaled(self, scale: Scale, dtype: np.dtype[Any]) -> "Coder":
         """The same for rows and atoms so scaled."""
         own = scale.penalty(self.penalty, dtype)
+        if own.l1 == self.l1 and own.l2 == self.l2:
+            return self
         return replace(self, l1=own.l1, l2=own.l2)
 
     def tolerance(self, dtype: np.dtype[Any]) -> float:

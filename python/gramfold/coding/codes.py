@@ -200,6 +200,8 @@ def mend_codes(
     if coder.algorithm == "threshold":
         return codes, unconverged
     held = coder.algorithm != "lasso"
+    if held and start is None and doubtful is not None and not doubtful.any():
+        return codes, 0.0
     rows = Rows(x, atoms.astype(np.float64), coder.penalty, held)
     if start is not None or (doubtful is not None and not held and coder.l1 == 0):
         doubtful = None

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .._core import kernels
 from ..fit.arguments import choice, effective_threads
 from ..fit.inputs import read_array, read_atoms, read_rows
 from ..fold.engine import run
@@ -15,6 +14,7 @@ from ..fold.observe import observe
 from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
+from ..least_squares.rows import gram_of
 from ..least_squares.scales import Scale, solve_in_range
 from ..linalg.powers import times_power
 from . import masked_codes
@@ -180,7 +180,7 @@ def _encode(
         return sp.csr_matrix(codes) if sparse else codes, 0.0
     shared = np.ascontiguousarray(atoms.T)
     if gram is None:
-        gram = kernels.gram(f=shared.astype(np.float64), n_threads=x.n_threads)
+        gram = gram_of(shared.astype(np.float64), x.n_threads)
     done = code_rows(
         x, shared, coder, gram=gram, products=products, start=start, enough=row_budgets(x, errors),
         sparse=sparse,

@@ -10,7 +10,7 @@ from ..fit.warn import warn
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
 from .from_data import Rows
-from .rows import Penalty, Solved, Sweeps, solve_all
+from .rows import Penalty, Solved, Sweeps, gram_of, solve_all
 from .scales import Scale, solve_in_range
 from .sound_rows import mend
 
@@ -60,7 +60,7 @@ class _Converging:
         x, dtype = self.x, self.x.dtype
         some, factor = scale.rows(x, which), times_power(self.shared, scale.atoms)
         own = scale.penalty(self.penalty, dtype)
-        gram = kernels.gram(f=factor, n_threads=x.n_threads)
+        gram = gram_of(factor, x.n_threads)
         sweeps = Sweeps(MOST_SWEEPS, tol=1e-10 if dtype == np.float64 else 1e-5, polish=POLISH)
         result = solve_all(some, factor, gram, own, sweeps, sums=self.sums, squares=self.sums)
         rows = Rows(some, factor.T.astype(np.float64), own)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from .._core.results import Swept
+from ..fit.remember import remembered
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 
@@ -189,12 +190,17 @@ def _swept(
     gram = gram + penalty.l2 * np.eye(len(gram)) if penalty.l2 else np.ascontiguousarray(gram)
     direct = not penalty.nonneg and penalty.l1 == 0
     from_dual = penalty.nonneg and sweeps.polish > 0 and start is None
+    inverse, eps = None, float(np.finfo(shared.dtype).eps)
+    if from_dual:
+        inverse = remembered(_pseudoinverse, gram, eps=eps)
+    elif direct:
+        inverse = _pseudoinverse(gram, eps)
     swept = kernels.hals(
         x=None if x is None else x.kernel,
         p=products,
         f=shared,
         gram=gram,
-        inverse=_pseudoinverse(gram, float(np.finfo(shared.dtype).eps)) if direct or from_dual else None,
+        inverse=inverse,
         start=start,
         out=out,
         sums=None if gathers else sums,
@@ -210,6 +216,15 @@ def _swept(
     if gathers and x is not None:
         x.transposed.product(out, sums)
     return swept
+
+
+def gram_of(factor: Array, n_threads: int) -> NDArray[np.float64]:
+    """F'F of a factor that stays, to be read only."""
+    return remembered(_gram, factor, n_threads=n_threads)
+
+
+def _gram(factor: Array, n_threads: int) -> NDArray[np.float64]:
+    return kernels.gram(f=factor, n_threads=n_threads)
 
 
 def _pseudoinverse(gram: NDArray[np.float64], eps: float) -> NDArray[np.float64]:

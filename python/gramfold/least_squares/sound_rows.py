@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpocon, dpotrf
 
 from ..fit.floats import name_of
+from ..fit.remember import remembered
 from ..fold.source import Array
 from .from_data import Double, Rows, from_data, squares
 from .scales import put_rows, row_squares
@@ -63,7 +64,7 @@ def mend(
     curved, rest = 0.0, codes.shape[0] if doubtful is None else which.size
     if gram is not None and rest:
         singular = rows.penalty.l2 == 0 and len(gram) > rows.x.cols
-        curved = _curvature_of_pairs(gram) if singular else _curvature(gram)
+        curved = _curvature_of_pairs(gram) if singular else remembered(_curvature, gram)
         enough = len(gram) * float(np.finfo(codes.dtype).eps) / BELIEVED[name_of(codes.dtype)]
         if not (unconverged or singular) and curved >= enough:
             rest = 0

@@ -11,6 +11,7 @@ from ..fit.checkpoint import resumable
 from ..fit.estimator import check_fitted
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
+from ..fit.remember import remembered
 from ..fold.segments import source_of
 from .base import (
     BaseMixture,
@@ -177,7 +178,9 @@ class GaussianMixture(BaseMixture):
             frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
             points = Points(x, weights, frame)
             model = self._model(points)
-            found = self._run(model, lambda: self._fitted(self._attributes(), frame, covariances=True))
+            found = self._run(
+                model, lambda: in_frame(frame, *self._attributes(), self._kind, covariances=True)
+            )
             self._set(found.theta, points)
         return self
 
@@ -247,16 +250,6 @@ class GaussianMixture(BaseMixture):
             setattr(self, name, narrowed(found, dtype, name))
         self._fitted_kind = kind
 
-    def _fitted(
-        self, attributes: tuple[Double, Double, Double], frame: Frame, *, covariances: bool = False
-    ) -> GaussianParameters:
-        """The attributes in the units of a frame."""
-        kind, (weights, means, factors) = self._kind, attributes
-        factors = in_units(factors, kind, 1 / frame.scale)
-        means = (means - frame.shift) * frame.scale
-        spread = covariances_of(factors, kind) if covariances else np.empty(0)
-        return GaussianParameters(kind, weights, means, spread, factors)
-
     def _attributes(self) -> tuple[Double, Double, Double]:
         """Weights, means and factors, which may have been set by hand."""
         names = ("weights_", "means_", "precisions_cholesky_")
@@ -276,11 +269,10 @@ class GaussianMixture(BaseMixture):
         return weights, means, factors
 
     def _posterior(self, X: Any, *, resp: bool = False) -> Posterior:
-        _, means, factors = attributes = self._attributes()
+        attributes = self._attributes()
         X = read_rows(X, self, sparse=False, reset=False, segments=True)
-        frame = Frame.of_factors(means, factors, self._kind, X.dtype)
+        frame, theta = remembered(framed, *attributes, kind=self._kind, dtype=X.dtype)
         points = Points(source_of(X, effective_threads(self.n_threads)), None, frame)
-        theta = self._fitted(attributes, frame)
         score, labels = np.empty(points.n), np.empty(points.n, np.int64)
         found = points.run(theta, resp=resp, score=score, labels=labels).resp
         mend_far_rows(points, theta, score, labels, found)
@@ -291,3 +283,21 @@ class GaussianMixture(BaseMixture):
         pairs = d * (d + 1) // 2
         spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self._kind]
         return k * d + k - 1 + spread
+
+
+def in_frame(
+    frame: Frame, weights: Double, means: Double, factors: Double, kind: str, *, covariances: bool = False
+) -> GaussianParameters:
+    """Parameters in the units of a frame."""
+    factors = in_units(factors, kind, 1 / frame.scale)
+    means = (means - frame.shift) * frame.scale
+    spread = covariances_of(factors, kind) if covariances else np.empty(0)
+    return GaussianParameters(kind, weights, means, spread, factors)
+
+
+def framed(
+    weights: Double, means: Double, factors: Double, *, kind: str, dtype: Any
+) -> tuple[Frame, GaussianParameters]:
+    """Give a frame for rows of a type, and parameters in its units."""
+    frame = Frame.of_factors(means, factors, kind, dtype)
+    return frame, in_frame(frame, weights, means, factors, kind)
