@@ -32,6 +32,13 @@ class FramedRows {
     FramedRows(const Rows<From>& x, const T* shift, const T* scale) : x_(x), shift_(shift), scale_(scale) {}
 
     void open(Index first, Index count) { x_.open(first, count); }
+    // Brings a row nearer that is to be opened.
+    void fetch(Index r) const {
+        if (!x_.in_place() || x_.col_stride != 1) return;
+        const char* from = reinterpret_cast<const char*>(x_.row(r));
+        for (Index i = 0; i < std::min<Index>(x_.cols * Index(sizeof(From)), 1024); i += 64)
+            __builtin_prefetch(from + i);
+    }
     void read(Index r, T* to, Index padded) const {
         const Index d = x_.cols;
         const From* from = x_.row(r);

@@ -47,12 +47,17 @@ struct Moments {
                 dp, [&](auto w, auto nv, Index c) { add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c); });
     }
 
-    // As add without matrices, of the `count` rows `kept` alone.
+    // As add without matrices, of the `count` rows `kept` alone; r: up to a whole vector of them, the rest 0.
     void add_some(Index t, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
         const T* a = about.get() + t * dp;
-        each_panel<T>(dp, [&](auto w, auto nv, Index c) {
+        const bool whole = d % lanes<T> == 0;  // then the feature that is 1 has a vector of its own
+        each_panel<T>(whole ? d : dp, [&](auto w, auto nv, Index c) {
             add_kept<w, nv>(a + c, x + c, kept, r, count, sums + line(t) + c);
         });
+        if (!whole) return;
+        Vec<T> total = {};
+        for (Index n = 0; n < count; n += lanes<T>) total += load<Vec<T>>(r + n);
+        for (int i = 0; i < lanes<T>; ++i) sums[line(t) + d] += total[i];
     }
 
     void read(Index t, const T* sums, double* counts, double* first, double* second) const {

@@ -60,7 +60,7 @@ class TruncatedWorker {
     }
 
   private:
-    static constexpr Index strip = strip_rows<T>, most = 3 * strip;
+    static constexpr Index strip = strip_rows<T>, most = 3 * strip, ahead = 12;
     static constexpr T negligible = sizeof(T) == 4 ? T(-16.7) : T(-36.8);  // below half of the last digit of 1
 
     Index row(Index at) const { return grouped_.order[static_cast<std::size_t>(at)]; }
@@ -68,6 +68,7 @@ class TruncatedWorker {
     double solve(const std::int32_t* list, Index first, Index count) {
         const Index padded = round_up<Index>(count, lanes<T>);
         for (Index n = 0; n < count; ++n) {
+            if (n + ahead < count) x_.fetch(row(first + n + ahead));
             x_.open(row(first + n), 1);
             x_.read(row(first + n), lines_.get() + n * dp_, dp_);
         }
@@ -116,9 +117,10 @@ class TruncatedWorker {
             Index kept = 0;
             for (Index n = 0; n < count; ++n) {
                 kept_.get()[kept] = static_cast<std::int32_t>(n), shares_.get()[kept] = r[n];
-                kept += r[n] != 0;
+                kept += r[n] > 0;
             }
             if (kept == 0) continue;
+            std::fill(shares_.get() + kept, shares_.get() + round_up<Index>(kept, lanes<T>), T(0));
             if (moments_->matrices()) moments_->add(list[j], lines_.get(), r, count, moments_scratch_.get(), sums);
             else moments_->add_some(list[j], lines_.get(), kept_.get(), shares_.get(), kept, sums);
         }
