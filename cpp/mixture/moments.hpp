@@ -102,10 +102,18 @@ struct Moments {
         lines.put(sums, dp);
     }
 
+    // Every second row has sums of its own: an addition need not wait for the last one.
     template <int W, int NV>
     void add_kept(const T* a, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
-        Lines<W, NV> lines(a, sums, dp);
-        for (Index n = 0; n < count; ++n) lines.add(x + kept[n] * dp, r[n], kind == Second::diagonal);
+        const bool squares = kind == Second::diagonal;
+        Lines<W, NV> lines(a, sums, dp), others(a);
+        Index n = 0;
+        for (; n + 2 <= count; n += 2) {
+            lines.add(x + kept[n] * dp, r[n], squares);
+            others.add(x + kept[n + 1] * dp, r[n + 1], squares);
+        }
+        if (n < count) lines.add(x + kept[n] * dp, r[n], squares);
+        lines += others;
         lines.put(sums, dp);
     }
 
@@ -120,6 +128,13 @@ struct Moments {
                 at[v] = load<V>(a + v * W), first[v] = load<V>(sums + v * W);
                 second[v] = load<V>(sums + dp + v * W);
             }
+        }
+        explicit Lines(const T* a) : first{}, second{} {
+            for (int v = 0; v < NV; ++v) at[v] = load<V>(a + v * W);
+        }
+        Lines& operator+=(const Lines& o) {
+            for (int v = 0; v < NV; ++v) first[v] += o.first[v], second[v] += o.second[v];
+            return *this;
         }
         void add(const T* x, T s, bool squares) {
 #pragma GCC unroll 2

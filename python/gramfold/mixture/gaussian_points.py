@@ -113,7 +113,8 @@ class Points:
     ) -> Found:  # fmt: skip
         """One pass with the responsibilities of `theta`, and moments about `about`; see `passes.gaussian`.
 
-        With `sets` that is `passes.truncated`, which gives neither scores nor responsibilities. Rows of float32 are read as float64 where components are far from the shift, or float32 overflows.
+        With `sets` that is `passes.truncated`, which gives neither scores nor responsibilities. Rows of
+        float32 are read as float64 where components are far from the shift, or float32 overflows.
         """
         kind, constants = theta.kind, log_constants(theta)
         common = float(constants.max())

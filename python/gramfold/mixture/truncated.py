@@ -1,9 +1,10 @@
 """EM for Gaussian mixtures in which each row has responsibilities among a few components alone.
 
-A truncated variational E step (Luecke & Eggert 2010, Expectation truncation and the benefits of preselection in
-training generative models): what is maximised is the log of a sum over some components, a lower bound of the
-log-likelihood. Rows are grouped by their best component, and a group shares its candidates (Forster & Luecke
-2018, Can clustering scale sublinearly with its clusters?), so that strips of rows meet few components.
+A truncated variational E step (Lücke & Eggert 2010, Expectation truncation and the benefits of preselection
+in training generative models): what is maximised is the log of a sum over some components, a lower bound of
+the log-likelihood. Rows are grouped by their best component, and a group shares its candidates (Forster &
+Lücke 2018, Can clustering scale sublinearly with its clusters?), so that strips of rows meet few components.
+Candidates are those that some rows of the group, seen exactly, have responsibilities in.
 """
 
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class TruncatedParameters:
     sets : Sets or None
         None before the first step.
     labels : ndarray of shape (n,) or None
-        The best candidate of each row in the last step.
+        The best candidate of each row in the last step, if the next one renews the sets.
     steps : int
         How many there have been.
     """
@@ -62,10 +63,20 @@ class TruncatedModel(GaussianModel):
     candidates : int
     *arguments
         Those of `GaussianModel`.
+
+    Raises
+    ------
+    ValueError
+        If X is a file that is read in its order.
     """
 
     def __init__(self, candidates: int, *arguments: Any) -> None:
         super().__init__(*arguments)
+        if self.source.held and self.source.flat:
+            raise ValueError(
+                "truncated reads rows in the order of their components, which is slow in a file: set "
+                "truncated=None, or pass X in memory"
+            )
         self.candidates = candidates
 
     def resumed(self, theta: GaussianParameters) -> TruncatedParameters:
@@ -81,9 +92,9 @@ class TruncatedModel(GaussianModel):
 
         From one renewal to the next the bound cannot fall: the sets are the same.
         """
-        if theta.steps & (theta.steps + 1) == 0:
+        if _renews(theta.steps):
             theta = self._renewed(theta)
-        labels = np.empty(self.points.n, np.int32)
+        labels = np.empty(self.points.n, np.int32) if _renews(theta.steps + 1) else None
         over_rows = partial(self.points.run, sets=theta.sets, labels=labels)
         found, bound = self.updated(theta.parameters, over_rows)
         return TruncatedParameters(found, theta.sets, labels, theta.steps + 1), bound
@@ -91,7 +102,9 @@ class TruncatedModel(GaussianModel):
     def gap(self, theta: TruncatedParameters) -> float:
         """By how much the mean log-likelihood is above its bound."""
         theta = self._renewed(theta) if theta.sets is None else theta
-        exact, bound = (self.points.run(theta.parameters, sets=sets).likelihood for sets in (None, theta.sets))
+        exact, bound = (
+            self.points.run(theta.parameters, sets=sets).likelihood for sets in (None, theta.sets)
+        )
         return max(0.0, exact - bound) / self.weight
 
     def _renewed(self, theta: TruncatedParameters) -> TruncatedParameters:
@@ -130,10 +143,15 @@ class TruncatedModel(GaussianModel):
             yield labels, resp
 
 
+def _renews(steps: int) -> bool:
+    """Whether the step after so many renews the sets: 1, 2, 4, 8, ..."""
+    return steps & (steps + 1) == 0
+
+
 def _divergences(theta: GaussianParameters, d: int) -> Double:
-    """Of the diagonal of each component from that of the others, less their logarithms of weights: (k, k) >= 0."""
+    """Of each component from the others, by diagonals and less log weights, from the least on: (k, k)."""
     means, k = theta.means, len(theta.means)
-    variances: Any = diagonals(theta.covariances, theta.kind)
+    variances = diagonals(theta.covariances, theta.kind)
     variances = np.broadcast_to(variances[:, None] if theta.kind == "spherical" else variances, (k, d))
     precisions = 1 / variances
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

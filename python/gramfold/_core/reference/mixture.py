@@ -122,7 +122,7 @@ def truncated_mixture(
         squares = np.stack(list(_quadratic(x, kind, centers, factor)), axis=1)
     logits = (constants.astype(x.dtype) - x.dtype.type(0.5) * squares).astype(x.dtype)
     listed = lists[groups]
-    best = None if labels is None else np.empty(len(x), np.int64)
+    best = np.empty(len(x), np.int64)
     few, likelihood = _softmax(
         np.take_along_axis(logits, listed, axis=1), weights, None, None, None, best,
         negligible=UNSEEN[x.dtype],
