@@ -232,6 +232,16 @@ def test_segments_are_fitted_as_one_array():
     assert_allclose(parts.truncation_gap_, whole.truncation_gap_, rtol=1e-6)
 
 
+def test_starts_on_files_side_by_side_are_those_in_memory(tmp_path):
+    X, _ = planted()
+    for i, part in enumerate((X[:1000], X[1000:])):
+        np.save(tmp_path / f"{i}.npy", part)
+    files = gf.blocks([tmp_path / "0.npy", tmp_path / "1.npy"])
+    beside, memory = (model(24, 6, Y, n_init=2) for Y in (files, gf.blocks([X[:1000], X[1000:]])))
+    assert_allclose(beside.means_, memory.means_, rtol=1e-9, atol=1e-9)
+    assert_allclose(beside.lower_bounds_, memory.lower_bounds_, rtol=1e-12)
+
+
 def test_a_flat_file_is_refused(tmp_path):
     X, _ = planted()
     np.save(tmp_path / "x.npy", X)
