@@ -2,9 +2,9 @@
 //
 //     top = max_t l_t     r_t = exp(l_t - top) / sum_s exp(l_s - top)     score = top + log sum_s exp(l_s - top)
 //
-// A responsibility below exp(negligible) of the largest counts as 0, by default exp(-80) in both types: far below the rounding of any sum, and the
-// sums may leave the row out. A row that no component can have made scores -infinity and gets zeros.
-// Cost: k exponentials a row. Overwrites l.
+// A responsibility below exp(negligible) of the largest counts as 0, by default exp(-80) in both types: far below the
+// rounding of any sum, and the sums may leave the row out. A row that no component can have made scores -infinity and
+// gets zeros. Cost: k exponentials a row. Overwrites l.
 #pragma once
 
 #include <limits>

@@ -138,7 +138,8 @@ class TruncatedWorker {
     std::int32_t best_[most];
 };
 
-// Chunks are worth the addition of their sums, which are those of all components, though their rows have to do with few.
+// Chunks are worth the addition of their sums, which are those of all components, though their rows have to do with
+// few.
 template <class From, class T>
 std::unique_ptr<GaussianSums<T>> truncated_pass(const Rows<From>& x, const T* shift, const T* scale,
                                                 const QuadraticForms<T>& forms, const Moments<T>* moments,
@@ -146,8 +147,8 @@ std::unique_ptr<GaussianSums<T>> truncated_pass(const Rows<From>& x, const T* sh
     const Index size = moments ? moments->sums_size() : 0, d = x.cols;
     Plan p = plan(x.rows, d * Index(sizeof(T)), std::max<Index>(2048, size * Index(sizeof(T)) / 64));
     p.block = 4096;
-    p.work = double(x.rows) * double(rows.listed) *
-             (40 + double(d) * (moments && moments->matrices() ? double(d) : 4.0));
+    p.work =
+        double(x.rows) * double(rows.listed) * (40 + double(d) * (moments && moments->matrices() ? double(d) : 4.0));
     return fold(
         p, run, [&] { return std::make_unique<GaussianSums<T>>(size); },
         [&] { return TruncatedWorker<From, T>(x, shift, scale, forms, moments, rows, grouped); });
