@@ -76,10 +76,10 @@ Covariance covariance(const std::string& kind) {
 // diagonal, k x d x d for all, 1 x d x d for those of all components together; without `first`, no sums.
 template <class T>
 struct GaussianCall {
-    GaussianCall(Index d, const std::string& kind, const Contiguous<T>& shift, const Contiguous<T>& scale,
+    GaussianCall(Index cols, const std::string& kind, const Contiguous<T>& shift, const Contiguous<T>& scale,
                  const Contiguous<T>& centers, const Contiguous<T>& factor, const Contiguous<double>& constants,
                  const Contiguous<T>& about, const Optional<double>& first_sums, const Optional<double>& second_sums)
-        : k(centers.ndim() == 2 ? centers.shape(0) : 0), d(d), shape(covariance(kind)), factors(factor.data()),
+        : k(centers.ndim() == 2 ? centers.shape(0) : 0), d(cols), shape(covariance(kind)), factors(factor.data()),
           counts(k) {
         const Index entries[] = {k * d * d, d * d, k * d, k};
         require(k > 0, "there must be a component");
