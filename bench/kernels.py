@@ -117,10 +117,14 @@ def _mixtures(own: Arguments) -> dict[str, Arguments]:
     whitener = np.tile(np.eye(d, dtype=np.float32), (K, 1, 1))
     full = {"kind": "full", "factor": whitener, "second": np.empty((K, d, d))}
     diag = {"kind": "diag", "factor": np.ones((K, d), np.float32), "second": np.empty((K, d))}
+    few = {
+        "groups": np.arange(ROWS, dtype=np.int32) % K, "labels": np.empty(ROWS, np.int32),
+        "lists": (np.arange(K, dtype=np.int32)[:, None] + np.arange(4, dtype=np.int32)) % K,
+    }  # fmt: skip
     return {
         "poisson_mixture": poisson, "poisson_mixture, sparse": poisson, "count_rows": counts,
         "count_rows, sparse": counts, "gaussian_mixture, full": gauss | full,
-        "gaussian_mixture, diag": gauss | diag,
+        "gaussian_mixture, diag": gauss | diag, "truncated_mixture": gauss | diag | few,
     }  # fmt: skip
 
 

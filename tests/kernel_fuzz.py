@@ -37,7 +37,7 @@ SHAPES = {
     "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
-    "w": "nk", "h": "kd", "doubtful": "n",
+    "w": "nk", "h": "kd", "doubtful": "n", "groups": "n", "lists": "kg",
 }  # fmt: skip
 OWN = {
     "residual": {"weights": "nd", "out": "nd"}, "masked_atoms": {"weights": "nd"}, "masked_hals":
@@ -48,6 +48,7 @@ OWN = {
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "moments": {"shift": "s"},
     "misfit": {"shift": "s", "coefs": "dt"}, "gaussian_mixture": {"scale": "d"},
+    "truncated_mixture": {"scale": "d"},
     "orthogonal_rows": {"y": "nd", "codes": "nk", "ended": "n"},
 }  # fmt: skip
 FACTORS = {"full": "kdd", "tied": "dd", "diag": "kd", "spherical": "k"}

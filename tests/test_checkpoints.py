@@ -85,6 +85,9 @@ MODELS = {
     "GaussianMixture, accelerated": lambda: gf.GaussianMixture(
         3, init_params="random", reg_covar=0.1, accelerate=True, n_init=2, tol=1e-9, random_state=0
     ),
+    "GaussianMixture, truncated": lambda: gf.GaussianMixture(
+        3, init_params="random", reg_covar=0.1, truncated=2, n_init=2, tol=1e-9, random_state=0
+    ),
     "PoissonMixture": lambda: gf.PoissonMixture(3, init_params="random", tol=1e-10, random_state=0),
     "PoissonMixture, plain": lambda: gf.PoissonMixture(
         3, init_params="random", accelerate=False, n_init=2, tol=1e-10, random_state=0

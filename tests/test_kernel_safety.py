@@ -14,7 +14,7 @@ from kernel_fuzz import STUB, Case
 from gramfold import _core
 
 COMPILED = [level for level in _core.available() if level != "numpy"]
-CALLS = 1400
+CALLS = 2800
 
 
 def misaligned(a):

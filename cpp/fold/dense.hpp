@@ -124,6 +124,7 @@ class RowReader : public Matrix<const T> {
   public:
     explicit RowReader(const Rows<T>& x) : Matrix<const T>(x), x_(x) {}
 
+    bool in_place() const { return !x_.convert; }
     void open(Index first, Index count) { open(first, count, 0, x_.cols); }
     // Columns c to c + n alone.
     void open(Index first, Index count, Index c, Index n) {

@@ -2,6 +2,7 @@
 #include "fold/seam.hpp"
 #include "mixture/gaussian.hpp"
 #include "mixture/poisson.hpp"
+#include "mixture/truncated.hpp"
 
 using namespace gramfold;
 
@@ -71,52 +72,111 @@ Covariance covariance(const std::string& kind) {
     return kind == "diag" ? Covariance::diag : Covariance::spherical;
 }
 
-// second: None for no sums of squares, k x d for their diagonal, k x d x d for all, 1 x d x d for those of all
-// components together; without `first`, no sums.
-template <class From, class T>
-py::tuple gaussian_mixture(const Readable<From>& x, const std::string& kind, const Contiguous<T>& shift,
-                           const Contiguous<T>& scale, const Contiguous<T>& centers, const Contiguous<T>& factor,
-                           const Contiguous<double>& constants, const Contiguous<T>& about,
-                           const Optional<double>& weights, const Optional<T>& given, const Optional<double>& first,
-                           const Optional<double>& second, const Optional<T>& resp, const Optional<double>& score,
-                           const Optional<std::int64_t>& labels, int n_threads) {
-    const auto xm = rows_of<From>(x);
-    const Index n = xm.rows, d = xm.cols, k = centers.ndim() == 2 ? centers.shape(0) : 0;
-    const Covariance shape = covariance(kind);
-    const Index entries[] = {k * d * d, d * d, k * d, k};
-    require(d > 0, "x must have a column");
-    require(factor.size() == entries[static_cast<int>(shape)], "factor must be as kind says");
-    const auto rows = mixture_rows(n, k, weights, given, resp, score, labels, -std::numeric_limits<T>::infinity());
-    const bool full = second && second->ndim() == 3, pooled = full && k > 1 && second->shape(0) == 1;
-    require(!second || first, "second needs first");
-    require(!full || (second->shape(0) == (pooled ? 1 : k) && second->shape(1) == d && second->shape(2) == d &&
-                      second->writeable()),
-            "second must be a writable k x d x d, 1 x d x d or k x d");
-    double* f = writable(first, k, d, "first must be a writable k x d");
-    double* s = full ? const_cast<double*>(second->data())
-                     : writable(second, k, d, "second must be a writable k x d x d or k x d");
-    const T *from = sized<T>(shift, d, "shift must have d entries"),
-            *by = sized<T>(scale, d, "scale must have d entries"), *c = sized(centers, k, d, "centers must be k x d"),
-            *a = sized(about, k, d, "about must be k x d");
-    const double* constant = sized<double>(constants, k, "constants must have k entries");
-    py::array_t<double> counts(k);
-    double* to = counts.mutable_data();
-    const double likelihood = without_gil(n_threads, [&](const Run& run) {
-        const QuadraticForms<T> forms(shape, k, d, c, factor.data(), constant);
+// What all passes of Gaussians are given, and what they leave. second: None for no sums of squares, k x d for their
+// diagonal, k x d x d for all, 1 x d x d for those of all components together; without `first`, no sums.
+template <class T>
+struct GaussianCall {
+    GaussianCall(Index cols, const std::string& kind, const Contiguous<T>& shift, const Contiguous<T>& scale,
+                 const Contiguous<T>& centers, const Contiguous<T>& factor, const Contiguous<double>& constants,
+                 const Contiguous<T>& about, const Optional<double>& first_sums, const Optional<double>& second_sums)
+        : k(centers.ndim() == 2 ? centers.shape(0) : 0), d(cols), shape(covariance(kind)), factors(factor.data()),
+          counts(k) {
+        const Index entries[] = {k * d * d, d * d, k * d, k};
+        require(k > 0, "there must be a component");
+        require(d > 0, "x must have a column");
+        require(factor.size() == entries[static_cast<int>(shape)], "factor must be as kind says");
+        const bool full = second_sums && second_sums->ndim() == 3;
+        const bool pooled = full && k > 1 && second_sums->shape(0) == 1;
+        require(!second_sums || first_sums, "second needs first");
+        require(!full || (second_sums->shape(0) == (pooled ? 1 : k) && second_sums->shape(1) == d &&
+                          second_sums->shape(2) == d && second_sums->writeable()),
+                "second must be a writable k x d x d, 1 x d x d or k x d");
+        first = writable(first_sums, k, d, "first must be a writable k x d");
+        second = full ? const_cast<double*>(second_sums->data())
+                      : writable(second_sums, k, d, "second must be a writable k x d x d or k x d");
+        squares = pooled ? Second::pooled : full ? Second::full : second ? Second::diagonal : Second::none;
+        from = sized<T>(shift, d, "shift must have d entries"), by = sized<T>(scale, d, "scale must have d entries");
+        c = sized(centers, k, d, "centers must be k x d"), a = sized(about, k, d, "about must be k x d");
+        constant = sized<double>(constants, k, "constants must have k entries");
+    }
+
+    // f(forms, moments or null) -> sums
+    template <class F>
+    double run(F f) {
+        const QuadraticForms<T> forms(shape, k, d, c, factors, constant);
         std::unique_ptr<Moments<T>> moments;
-        if (f)
-            moments = std::make_unique<Moments<T>>(k, d,
-                                                   pooled ? Second::pooled
-                                                   : full ? Second::full
-                                                   : s    ? Second::diagonal
-                                                          : Second::none,
-                                                   a);
-        const auto sums = gaussian_pass(xm, from, by, forms, moments.get(), rows, run);
-        for (Index t = 0; f && t < k; ++t) moments->read(t, sums->moments.get(), to, f, s);
+        if (first) moments = std::make_unique<Moments<T>>(k, d, squares, a);
+        const auto sums = f(forms, moments.get());
+        double* to = counts_data;
+        for (Index t = 0; first && t < k; ++t) moments->read(t, sums->moments.get(), to, first, second);
         return sums->likelihood;
-    });
-    if (!f) std::fill_n(to, k, 0);
-    return result("GaussianSums", counts, likelihood);
+    }
+
+    py::object found(double likelihood) {
+        if (!first) std::fill_n(counts_data, k, 0);
+        return result("GaussianSums", counts, likelihood);
+    }
+
+    Index k, d;
+    Covariance shape;
+    const T *factors, *from, *by, *c, *a;
+    const double* constant;
+    double *first, *second;
+    Second squares;
+    py::array_t<double> counts;
+    double* counts_data = counts.mutable_data();
+};
+
+template <class From, class T>
+py::object gaussian_mixture(const Readable<From>& x, const std::string& kind, const Contiguous<T>& shift,
+                            const Contiguous<T>& scale, const Contiguous<T>& centers, const Contiguous<T>& factor,
+                            const Contiguous<double>& constants, const Contiguous<T>& about,
+                            const Optional<double>& weights, const Optional<T>& given, const Optional<double>& first,
+                            const Optional<double>& second, const Optional<T>& resp, const Optional<double>& score,
+                            const Optional<std::int64_t>& labels, int n_threads) {
+    const auto xm = rows_of<From>(x);
+    GaussianCall<T> call(xm.cols, kind, shift, scale, centers, factor, constants, about, first, second);
+    const auto rows =
+        mixture_rows(xm.rows, call.k, weights, given, resp, score, labels, -std::numeric_limits<T>::infinity());
+    return call.found(without_gil(n_threads, [&](const Run& run) {
+        return call.run([&](const QuadraticForms<T>& forms, const Moments<T>* moments) {
+            return gaussian_pass(xm, call.from, call.by, forms, moments, rows, run);
+        });
+    }));
+}
+
+// The entries of an array of n, all of them components of k.
+const std::int32_t* components(const Contiguous<std::int32_t>& a, Index n, Index k, const char* message) {
+    require(a.size() == n, message);
+    const std::int32_t* at = a.data();
+    bool fit = true;
+    for (Index i = 0; i < n; ++i) fit &= at[i] >= 0 && at[i] < k;
+    require(fit, message);
+    return at;
+}
+
+// groups, labels: rows; lists: k x listed.
+template <class From, class T>
+py::object truncated_mixture(const Readable<From>& x, const std::string& kind, const Contiguous<T>& shift,
+                             const Contiguous<T>& scale, const Contiguous<T>& centers, const Contiguous<T>& factor,
+                             const Contiguous<double>& constants, const Contiguous<T>& about,
+                             const Optional<double>& weights, const Contiguous<std::int32_t>& groups,
+                             const Contiguous<std::int32_t>& lists, const Optional<double>& first,
+                             const Optional<double>& second, const Optional<std::int32_t>& labels, int n_threads) {
+    const auto xm = rows_of<From>(x);
+    GaussianCall<T> call(xm.cols, kind, shift, scale, centers, factor, constants, about, first, second);
+    const Index n = xm.rows, k = call.k, listed = lists.ndim() == 2 ? lists.shape(1) : 0;
+    require(listed > 0, "lists must have a component for each");
+    const TruncatedRows rows{listed, components(groups, n, k, "groups must have one of k for each row"),
+                             components(lists, k * listed, k, "lists must be k x listed, each of them below k"),
+                             sized(weights, n, "weights must have an entry for each row"),
+                             writable(labels, n, "labels must be writable, with an entry for each row")};
+    return call.found(without_gil(n_threads, [&](const Run& run) {
+        const Grouped grouped(n, k, rows.groups);
+        return call.run([&](const QuadraticForms<T>& forms, const Moments<T>* moments) {
+            return truncated_pass(xm, call.from, call.by, forms, moments, rows, grouped, run);
+        });
+    }));
 }
 
 template <class From, class T>
@@ -127,6 +187,12 @@ void mixture_kernels(py::module_& m) {
           py::arg("weights").noconvert(), py::arg("given").noconvert(), py::arg("first").noconvert(),
           py::arg("second").noconvert(), py::arg("resp").noconvert(), py::arg("score").noconvert(),
           py::arg("labels").noconvert(), py::arg("n_threads"));
+    m.def("truncated_mixture", &truncated_mixture<From, T>, py::kw_only(), py::arg("x").noconvert(), py::arg("kind"),
+          py::arg("shift").noconvert(), py::arg("scale").noconvert(), py::arg("centers").noconvert(),
+          py::arg("factor").noconvert(), py::arg("constants").noconvert(), py::arg("about").noconvert(),
+          py::arg("weights").noconvert(), py::arg("groups").noconvert(), py::arg("lists").noconvert(),
+          py::arg("first").noconvert(), py::arg("second").noconvert(), py::arg("labels").noconvert(),
+          py::arg("n_threads"));
 }
 
 }  // namespace

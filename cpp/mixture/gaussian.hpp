@@ -25,12 +25,42 @@ struct GaussianSums {
     }
 };
 
+// Rows of X about the shift and scaled, one feature more that is 1, and zeros up to whole vectors.
+template <class From, class T>
+class FramedRows {
+  public:
+    FramedRows(const Rows<From>& x, const T* shift, const T* scale) : x_(x), shift_(shift), scale_(scale) {}
+
+    void open(Index first, Index count) { x_.open(first, count); }
+    // Brings a row nearer that is to be opened.
+    void fetch(Index r) const {
+        if (!x_.in_place() || x_.col_stride != 1) return;
+        const char* from = reinterpret_cast<const char*>(x_.row(r));
+        for (Index i = 0; i < std::min<Index>(x_.cols * Index(sizeof(From)), 1024); i += 64)
+            __builtin_prefetch(from + i);
+    }
+    void read(Index r, T* to, Index padded) const {
+        const Index d = x_.cols;
+        const From* from = x_.row(r);
+        if (x_.col_stride == 1)
+            for (Index c = 0; c < d; ++c) to[c] = (T(from[c]) - shift_[c]) * scale_[c];
+        else
+            for (Index c = 0; c < d; ++c) to[c] = (T(from[c * x_.col_stride]) - shift_[c]) * scale_[c];
+        to[d] = 1;
+        std::fill(to + d + 1, to + padded, T(0));
+    }
+
+  private:
+    RowReader<From> x_;
+    const T *shift_, *scale_;
+};
+
 template <class From, class T>
 class GaussianWorker {
   public:
     GaussianWorker(const Rows<From>& x, const T* shift, const T* scale, const QuadraticForms<T>& forms,
                    const Moments<T>* moments, const MixtureRows<T>& rows, Index block)
-        : x_(x), shift_(shift), scale_(scale), forms_(forms), moments_(moments), k_(rows.k), d_(x.cols),
+        : x_(x, shift, scale), forms_(forms), moments_(moments), k_(rows.k), d_(x.cols),
           dp_(round_up<Index>(d_ + 1, lanes<T>)), r_(rows, round_up<Index>(block, strip)), lines_(r_.stride() * dp_),
           strip_(d_ * strip), scratch_(forms.scratch_size()),
           moments_scratch_(moments ? moments->scratch_size(block) : 0) {}
@@ -51,24 +81,14 @@ class GaussianWorker {
   private:
     static constexpr Index strip = strip_rows<T>;
 
-    // Rows of X about the shift and scaled, one feature more that is 1, and zeros up to whole strips.
+    // Zeros up to whole strips.
     void read(Index first, Index count) {
-        T* to = lines_.get();
         x_.open(first, count);
-        for (Index r = 0; r < count; ++r, to += dp_) {
-            const From* from = x_.row(first + r);
-            if (x_.col_stride == 1)
-                for (Index c = 0; c < d_; ++c) to[c] = (T(from[c]) - shift_[c]) * scale_[c];
-            else
-                for (Index c = 0; c < d_; ++c) to[c] = (T(from[c * x_.col_stride]) - shift_[c]) * scale_[c];
-            to[d_] = 1;
-            std::fill(to + d_ + 1, to + dp_, T(0));
-        }
-        std::fill_n(to, (round_up(count, strip) - count) * dp_, T(0));
+        for (Index r = 0; r < count; ++r) x_.read(first + r, lines_.get() + r * dp_, dp_);
+        std::fill_n(lines_.get() + count * dp_, (round_up(count, strip) - count) * dp_, T(0));
     }
 
-    RowReader<From> x_;
-    const T *shift_, *scale_;
+    FramedRows<From, T> x_;
     const QuadraticForms<T>& forms_;
     const Moments<T>* moments_;
     Index k_, d_, dp_;

@@ -47,6 +47,19 @@ struct Moments {
                 dp, [&](auto w, auto nv, Index c) { add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c); });
     }
 
+    // As add without matrices, of the `count` rows `kept` alone; r: up to a whole vector of them, the rest 0.
+    void add_some(Index t, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
+        const T* a = about.get() + t * dp;
+        const bool whole = d % lanes<T> == 0;  // then the feature that is 1 has a vector of its own
+        each_panel<T>(whole ? d : dp, [&](auto w, auto nv, Index c) {
+            add_kept<w, nv>(a + c, x + c, kept, r, count, sums + line(t) + c);
+        });
+        if (!whole) return;
+        Vec<T> total = {};
+        for (Index n = 0; n < count; n += lanes<T>) total += load<Vec<T>>(r + n);
+        for (int i = 0; i < lanes<T>; ++i) sums[line(t) + d] += total[i];
+    }
+
     void read(Index t, const T* sums, double* counts, double* first, double* second) const {
         const T* from = sums + line(t);
         counts[t] = double(from[d]);
@@ -83,24 +96,58 @@ struct Moments {
 
     template <int W, int NV>
     void add_lines(const T* a, const T* x, const T* r, Index count, T* sums) const {
+        Lines<W, NV> lines(a, sums, dp);
+        for (Index n = 0; n < count; ++n, x += dp)
+            if (r[n] != 0) lines.add(x, r[n], kind == Second::diagonal);
+        lines.put(sums, dp);
+    }
+
+    // Every second row has sums of its own: an addition need not wait for the last one.
+    template <int W, int NV>
+    void add_kept(const T* a, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
+        const bool squares = kind == Second::diagonal;
+        Lines<W, NV> lines(a, sums, dp), others(a);
+        Index n = 0;
+        for (; n + 2 <= count; n += 2) {
+            lines.add(x + kept[n] * dp, r[n], squares);
+            others.add(x + kept[n + 1] * dp, r[n + 1], squares);
+        }
+        if (n < count) lines.add(x + kept[n] * dp, r[n], squares);
+        lines += others;
+        lines.put(sums, dp);
+    }
+
+    // Sums of NV vectors of features.
+    template <int W, int NV>
+    struct Lines {
         using V = Vec<T, W>;
         V at[NV], first[NV], second[NV];
-        for (int v = 0; v < NV; ++v) {
-            at[v] = load<V>(a + v * W), first[v] = load<V>(sums + v * W);
-            second[v] = load<V>(sums + dp + v * W);
-        }
-        for (Index n = 0; n < count; ++n, x += dp) {
-            const T s = r[n];
-            if (s == 0) continue;
-#pragma GCC unroll 2
+
+        Lines(const T* a, const T* sums, Index dp) {
             for (int v = 0; v < NV; ++v) {
-                const V y = load<V>(x + v * W) - at[v], weighted = y * s;
-                first[v] += weighted;
-                if (kind == Second::diagonal) second[v] += weighted * y;
+                at[v] = load<V>(a + v * W), first[v] = load<V>(sums + v * W);
+                second[v] = load<V>(sums + dp + v * W);
             }
         }
-        for (int v = 0; v < NV; ++v) store(sums + v * W, first[v]), store(sums + dp + v * W, second[v]);
-    }
+        explicit Lines(const T* a) : first{}, second{} {
+            for (int v = 0; v < NV; ++v) at[v] = load<V>(a + v * W);
+        }
+        Lines& operator+=(const Lines& o) {
+            for (int v = 0; v < NV; ++v) first[v] += o.first[v], second[v] += o.second[v];
+            return *this;
+        }
+        void add(const T* x, T s, bool squares) {
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) {
+                const V y = load<V>(x + v * W) - at[v], share = y * s;
+                first[v] += share;
+                if (squares) second[v] += share * y;
+            }
+        }
+        void put(T* sums, Index dp) const {
+            for (int v = 0; v < NV; ++v) store(sums + v * W, first[v]), store(sums + dp + v * W, second[v]);
+        }
+    };
 };
 
 }  // namespace gramfold

@@ -22,6 +22,13 @@ struct MixtureRows {
     T impossible;           // a component of a logit up to here cannot have made the row
 };
 
+// A product without all its digits is none.
+template <class T>
+T weighted(T r, double w) {
+    const double product = double(r) * w;
+    return product < double(std::numeric_limits<T>::min()) ? T(0) : T(product);
+}
+
 template <class T>
 class Responsibilities {
   public:
@@ -56,12 +63,6 @@ class Responsibilities {
     }
 
   private:
-    // A product without all its digits is none.
-    static T weighted(T r, double w) {
-        const double product = double(r) * w;
-        return product < double(std::numeric_limits<T>::min()) ? T(0) : T(product);
-    }
-
     double scores(Index first, Index count) const {
         double sum = 0;
         for (Index n = 0; n < count; ++n) {

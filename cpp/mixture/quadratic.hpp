@@ -37,31 +37,51 @@ class QuadraticForms {
 
     // l: k x rows with row stride `stride`.
     void operator()(const T* x, T* scratch, T* l, Index stride) const {
-        if (kind_ == Covariance::tied) {
-            columns(x, packed_.get(), [&](Index j, const auto& y) { put(y, scratch + j * rows); });
-            x = scratch;
-        }
-        for (Index t = 0; t < k_; ++t, l += stride) {
-            const T* c = centers_ + t * d_;
-            if (kind_ == Covariance::full) {
-                for (Index i = 0; i < d_; ++i)
-                    for (Index r = 0; r < rows; r += w) store(scratch + i * rows + r, load<V>(x + i * rows + r) - c[i]);
-                V q[NV] = {};
-                columns(scratch, packed_.get() + t * triangle(), [&](Index, const auto& y) { add_squares(y, q); });
-                finish(q, T(-0.5), t, l);
-            } else if (kind_ == Covariance::diag) {
-                distance<true>(x, c, factor_ + t * d_, T(-0.5), t, l);
-            } else {
-                const T u = kind_ == Covariance::tied ? T(1) : factor_[t];
-                distance<false>(x, c, nullptr, T(-0.5) * u * u, t, l);
-            }
-        }
+        x = prepared(x, scratch);
+        for (Index t = 0; t < k_; ++t) component<NV>(t, x, scratch, l + t * stride);
+    }
+
+    // l: listed x rows, of the components in a list and the first `vectors` of the strip at least.
+    void some(const std::int32_t* list, Index listed, int vectors, const T* x, T* scratch, T* l, Index stride) const {
+        some_of<1>(list, listed, vectors, prepared(x, scratch), scratch, l, stride);
     }
 
   private:
     using V = Vec<T>;
     static constexpr int NV = strip_vectors, width = 4;
     static constexpr Index w = lanes<T>, rows = strip_rows<T>;
+
+    const T* prepared(const T* x, T* scratch) const {
+        if (kind_ != Covariance::tied) return x;
+        columns(x, packed_.get(), [&](Index j, const auto& y) { put(y, scratch + j * rows); });
+        return scratch;
+    }
+
+    template <int N>
+    void some_of(const std::int32_t* list, Index listed, int vectors, const T* x, T* scratch, T* l,
+                 Index stride) const {
+        if constexpr (N < NV)
+            if (vectors > N) return some_of<N + 1>(list, listed, vectors, x, scratch, l, stride);
+        for (Index j = 0; j < listed; ++j) component<N>(list[j], x, scratch, l + j * stride);
+    }
+
+    // The first N vectors of l; all of a strip are worked on for full covariances.
+    template <int N>
+    void component(Index t, const T* x, T* scratch, T* l) const {
+        const T* c = centers_ + t * d_;
+        if (kind_ == Covariance::full) {
+            for (Index i = 0; i < d_; ++i)
+                for (Index r = 0; r < rows; r += w) store(scratch + i * rows + r, load<V>(x + i * rows + r) - c[i]);
+            V q[NV] = {};
+            columns(scratch, packed_.get() + t * triangle(), [&](Index, const auto& y) { add_squares(y, q); });
+            finish<N>(q, T(-0.5), t, l);
+        } else if (kind_ == Covariance::diag) {
+            distance<true, N>(x, c, factor_ + t * d_, T(-0.5), t, l);
+        } else {
+            const T u = kind_ == Covariance::tied ? T(1) : factor_[t];
+            distance<false, N>(x, c, nullptr, T(-0.5) * u * u, t, l);
+        }
+    }
 
     template <int J>
     struct Columns {
@@ -126,23 +146,24 @@ class QuadraticForms {
     }
 
     // constant + factor sum_i (x_i - c_i)^2, each difference times u_i if weighted
-    template <bool weighted>
+    template <bool weighted, int N>
     void distance(const T* x, const T* c, const T* u, T factor, Index t, T* l) const {
-        V q[NV] = {};
+        V q[N] = {};
         for (Index i = 0; i < d_; ++i, x += rows) {
             const V center = V{} + c[i];
 #pragma GCC unroll 8
-            for (int v = 0; v < NV; ++v) {
+            for (int v = 0; v < N; ++v) {
                 V y = load<V>(x + v * w) - center;
                 if constexpr (weighted) y *= u[i];
                 q[v] += y * y;
             }
         }
-        finish(q, factor, t, l);
+        finish<N>(q, factor, t, l);
     }
 
-    void finish(const V (&q)[NV], T factor, Index t, T* l) const {
-        for (int v = 0; v < NV; ++v) store(l + v * w, q[v] * factor + T(constants_[static_cast<std::size_t>(t)]));
+    template <int N>
+    void finish(const V* q, T factor, Index t, T* l) const {
+        for (int v = 0; v < N; ++v) store(l + v * w, q[v] * factor + T(constants_[static_cast<std::size_t>(t)]));
     }
 
     Covariance kind_;

@@ -2,9 +2,9 @@
 //
 //     top = max_t l_t     r_t = exp(l_t - top) / sum_s exp(l_s - top)     score = top + log sum_s exp(l_s - top)
 //
-// A responsibility below exp(-80) of the largest counts as 0 in both types: far below the rounding of any sum, and the
-// sums may leave the row out. A row that no component can have made scores -infinity and gets zeros.
-// Cost: k exponentials a row. Overwrites l.
+// A responsibility below exp(negligible) of the largest counts as 0, by default exp(-80) in both types: far below the
+// rounding of any sum, and the sums may leave the row out. A row that no component can have made scores -infinity and
+// gets zeros. Cost: k exponentials a row. Overwrites l.
 #pragma once
 
 #include <limits>
@@ -20,14 +20,12 @@ class Softmax {
 
     // l: k x rows with row stride `stride`, rows a multiple of the lanes; score: rows. Logits up to `impossible` are
     // those of components that cannot have made the row.
-    static void solve(Index k, Index rows, Index stride, T impossible, T* l, T* score) {
-        for (Index r = 0; r < rows; r += lanes<T>) column(k, stride, impossible, l + r, score + r);
+    static void solve(Index k, Index rows, Index stride, T impossible, T* l, T* score, T negligible = T(-80)) {
+        for (Index r = 0; r < rows; r += lanes<T>) column(k, stride, impossible, negligible, l + r, score + r);
     }
 
   private:
-    static constexpr T negligible = T(-80);
-
-    static void column(Index k, Index stride, T impossible, T* l, T* score) {
+    static void column(Index k, Index stride, T impossible, T negligible, T* l, T* score) {
         V top = load<V>(l);
         for (Index t = 1; t < k; ++t) {
             const V v = load<V>(l + t * stride);

@@ -236,6 +236,24 @@ def gaussian_mixture(
     labels: NDArray[np.int64] | None,
     n_threads: int,
 ) -> GaussianSums: ...
+def truncated_mixture(
+    *,
+    x: _Array,
+    kind: str,
+    shift: _Array,
+    scale: _Array,
+    centers: _Array,
+    factor: _Array,
+    constants: _Double,
+    about: _Array,
+    weights: _Double | None,
+    groups: NDArray[np.int32],
+    lists: NDArray[np.int32],
+    first: _Double | None,
+    second: _Double | None,
+    labels: NDArray[np.int32] | None,
+    n_threads: int,
+) -> GaussianSums: ...
 def assign(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],

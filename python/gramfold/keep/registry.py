@@ -48,7 +48,7 @@ MODELS: dict[str, tuple[str, dict[str, str]]] = {
         "mixture.gaussian",
         {
             **MIXTURE, "means_": "float[k,m]", "covariances_": "float", "precisions_": "float",
-            "precisions_cholesky_": "float", "_fitted_kind": "str",
+            "precisions_cholesky_": "float", "_fitted_kind": "str", "truncation_gap_": "float",
         },
     ),
     "PCA": ("pca.estimator", {**PRINCIPAL, "_fit_svd_solver": "str"}),
@@ -122,7 +122,8 @@ STATES = {
     "Extrapolation": "nmf.alternate", "Pair": "nmf.alternate", "Solved": "least_squares.rows",
     "OwnSolved": "least_squares.masked", "Clustering": "kmeans.lloyd", "Progress": "kmeans.batches",
     "Trace": "mixture.em", "Plain": "mixture.em", "Squarem": "mixture.em",
-    "GaussianParameters": "mixture.gaussian_parameters", "PoissonParameters": "mixture.poisson_model",
+    "GaussianParameters": "mixture.gaussian_parameters", "TruncatedParameters": "mixture.truncated",
+    "Sets": "mixture.gaussian_points", "PoissonParameters": "mixture.poisson_model",
     "Numbers": "rpca.numbers", "Steps": "rpca.steps", "Reached": "dictionary.iterate",
     "Learned": "dictionary.iterate", "Factors": "nmf.start",
 }  # fmt: skip

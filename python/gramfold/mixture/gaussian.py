@@ -13,28 +13,24 @@ from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.remember import remembered
 from ..fold.segments import source_of
-from .base import (
-    BaseMixture,
-    Posterior,
-    check_mixing,
-    check_weights,
-    narrowed,
-    relative,
-)
+from .base import BaseMixture, Posterior, check_mixing, check_weights, narrowed, relative
 from .gaussian_far import mend_far_rows
 from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
     GaussianParameters,
-    check_positive,
     covariances_of,
     diagonals,
+    drawn,
+    given_precisions,
     given_start,
     in_units,
     out_of_units,
     precisions_of,
+    shapes,
 )
 from .gaussian_points import Frame, Points
+from .truncated import TruncatedModel
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -66,6 +62,11 @@ class GaussianMixture(BaseMixture):
     accelerate : bool, default=False
         Whether steps are extrapolated by SQUAREM: far fewer where components overlap. An extrapolation that
         lowers the likelihood is not taken. Where there are several maxima it may lead to another one.
+    truncated : int or None, default=None
+        Among how many components each row has responsibilities in the fit; in the others it has none. None,
+        or as many as there are: all, which is exact. With 256 to 512 components, steps among 32 are four to
+        twelve times as fast. What is maximised is a lower bound of the log-likelihood, see `lower_bound_`.
+        X may be in segments, but not in a flat file. `predict` and the like are exact.
     warm_start : bool, default=False
         Whether `fit` goes on from the last fit, which must have been of the same kind of model: of as many
         components and columns, with the same `covariance_type`.
@@ -92,9 +93,13 @@ class GaussianMixture(BaseMixture):
     converged_ : bool
     n_iter_, n_features_in_ : int
     lower_bound_ : float
-        Mean log-likelihood of a row under the parameters before the last step, as in scikit-learn.
+        Mean log-likelihood of a row under the parameters before the last step, as in scikit-learn. With
+        `truncated` a bound of it from below, which counts the candidates of a row alone. It cannot fall but
+        at the steps 2, 4, 8, ..., before which they are chosen anew.
     lower_bounds_ : list of float
         One for each iteration of the best start.
+    truncation_gap_ : float
+        Only with `truncated`: the mean log-likelihood of a row under the final parameters, less its bound.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Only if X has string names.
     history_ : dict of ndarray of shape (n_iter_,)
@@ -105,6 +110,8 @@ class GaussianMixture(BaseMixture):
     Dempster, Laird & Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
     Varadhan & Roland (2008), Simple and globally convergent methods for accelerating the convergence of
     any EM algorithm.
+    Forster & Lücke (2018), Can clustering scale sublinearly with its clusters? A variational EM acceleration
+    of GMMs and k-means.
 
     Examples
     --------
@@ -123,9 +130,9 @@ class GaussianMixture(BaseMixture):
         self, n_components: int = 1, *, covariance_type: str = "full", tol: float = 1e-3,
         reg_covar: float = 1e-6, max_iter: int = 100, n_init: int = 1, init_params: str = "kmeans",
         weights_init: Any = None, means_init: Any = None, precisions_init: Any = None,
-        random_state: Seed = None, accelerate: bool = False, warm_start: bool = False, verbose: int = 0,
-        verbose_interval: int = 10, n_threads: int | None = None, callback: Callback | None = None,
-        max_time: float | None = None,
+        random_state: Seed = None, accelerate: bool = False, truncated: int | None = None,
+        warm_start: bool = False, verbose: int = 0, verbose_interval: int = 10, n_threads: int | None = None,
+        callback: Callback | None = None, max_time: float | None = None,
     ) -> None:  # fmt: skip
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -139,6 +146,7 @@ class GaussianMixture(BaseMixture):
         self.precisions_init = precisions_init
         self.random_state = random_state
         self.accelerate = accelerate
+        self.truncated = truncated
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
@@ -179,9 +187,14 @@ class GaussianMixture(BaseMixture):
             points = Points(x, weights, frame)
             model = self._model(points)
             found = self._run(
-                model, lambda: in_frame(frame, *self._attributes(), self._kind, covariances=True)
+                model,
+                lambda: model.resumed(in_frame(frame, *self._attributes(), self._kind, covariances=True)),
             )
-            self._set(found.theta, points)
+            self._set(model.parameters(found.theta), points)
+            if self.truncated is not None:
+                self.truncation_gap_ = model.gap(found.theta)
+            elif hasattr(self, "truncation_gap_"):
+                del self.truncation_gap_
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
@@ -202,33 +215,26 @@ class GaussianMixture(BaseMixture):
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one"
             )
         whole(n_samples, "n_samples")
-        rng = seeded(self.random_state)
-        shares = self.weights_.astype(np.float64)
-        counts = rng.multinomial(n_samples, shares / shares.sum())
-        rows = []
-        for t, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            spread = self.covariances_ if self._kind == "tied" else self.covariances_[t]
-            if self._kind in ("full", "tied"):
-                rows.append(rng.multivariate_normal(mean, spread, count))
-            else:
-                rows.append(mean + rng.standard_normal((count, len(mean))) * np.sqrt(spread))
-        return np.vstack(rows), np.repeat(np.arange(len(counts)), counts)
+        spreads = self.covariances_
+        return drawn(n_samples, self.weights_, self.means_, spreads, self._kind, seeded(self.random_state))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         choice(self.covariance_type, "covariance_type", KINDS)
         real(self.reg_covar, "reg_covar")
+        if self.truncated is not None:
+            whole(self.truncated, "truncated")
 
     def _model(self, points: Points) -> GaussianModel:
         k, d, kind = self.n_components, points.d, self.covariance_type
-        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[kind]
-        precisions = given_start(self.precisions_init, "precisions_init", shape, f"{kind} precision")
-        if precisions is not None:
-            check_positive(precisions, kind)
-        return GaussianModel(
+        precisions = given_precisions(self.precisions_init, kind, k, d)
+        arguments = (
             points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
             given_start(self.means_init, "means_init", (k, d), "means"), precisions,
         )  # fmt: skip
+        if self.truncated is None or self.truncated >= k:
+            return GaussianModel(*arguments)
+        return TruncatedModel(self.truncated, *arguments)
 
     @property
     def _kind(self) -> str:
@@ -259,7 +265,7 @@ class GaussianMixture(BaseMixture):
             check_fitted(self)
             raise
         k, d = means.shape
-        shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[self._kind]
+        shape = shapes(k, d)[self._kind]
         for name, a, expected in (("weights_", weights, (k,)), ("precisions_cholesky_", factors, shape)):
             if a.shape != expected:
                 raise ValueError(

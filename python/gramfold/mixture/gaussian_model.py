@@ -1,7 +1,8 @@
 """EM for Gaussian mixtures: the start and one step."""
 
+from collections.abc import Callable
 from copy import copy
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -65,12 +66,18 @@ class GaussianModel:
         mine.points = Points(source, self.points.weights, self.points.frame)
         return mine
 
-    def step(self, theta: GaussianParameters) -> tuple[GaussianParameters, float]:
+    def step(self, theta: Any) -> tuple[Any, float]:
         """EM (Dempster, Laird & Rubin 1977), with moments about the old means."""
+        return self.updated(theta, self.points.run)
+
+    def updated(
+        self, theta: GaussianParameters, over_rows: Callable[..., Found]
+    ) -> tuple[GaussianParameters, float]:
+        """Give what is best for the moments of a pass as `Points.run`, and its mean log-likelihood."""
         likelihood, about = 0.0, self.points.rounded(theta.means)
         shared = self._shares_scatter(theta.weights, theta.means, theta.covariances)
         for _ in range(2):
-            found = self.points.run(theta, about=about, second=None if shared else self.squares)
+            found = over_rows(theta, about=about, second=None if shared else self.squares)
             counts, likelihood = found.counts, found.likelihood
             if not np.isfinite(likelihood):
                 raise Degenerate(
@@ -90,6 +97,19 @@ class GaussianModel:
         new = GaussianParameters(self.kind, weights, means, covariances, factors_of(covariances, self.kind))
         return new, likelihood / self.weight
 
+    def resumed(self, theta: GaussianParameters) -> Any:
+        """Give what `step` takes from parameters."""
+        return theta
+
+    def parameters(self, theta: Any) -> GaussianParameters:
+        """Give the parameters of what `step` gave."""
+        found: GaussianParameters = theta
+        return found
+
+    def gap(self, theta: Any) -> float:
+        """By how much the mean log-likelihood is above its bound."""
+        return 0.0
+
     def draw(self, rng: np.random.RandomState, count: int) -> list[Start] | list[None]:
         """What runs start from, unless all of it was given."""
         if all(given is not None for given in (self.weights, self.means, self.precisions)):
@@ -97,7 +117,11 @@ class GaussianModel:
         points = self.points
         return starts(points.features, self.k, self.init, rng, points.weights, points.x.n_threads, count)
 
-    def begin(self, start: Start | None) -> GaussianParameters:
+    def begin(self, start: Start | None) -> Any:
+        """What `step` takes first, from a start."""
+        return self.resumed(self._first(start))
+
+    def _first(self, start: Start | None) -> GaussianParameters:
         """Parameters that are given, or of the responsibilities that clusters, rows or chance give."""
         kind, weights = self.kind, self.weights
         means = None if self.means is None else self.points.scaled(self.means)

@@ -206,6 +206,27 @@ def covariances_of(factors: Double, kind: str) -> Double:
     return (product + np.swapaxes(product, -1, -2)) / 2
 
 
+def shapes(k: int, d: int) -> dict[str, tuple[int, ...]]:
+    """Of what shape precisions and their factors are, by kind."""
+    return {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
+
+
+def drawn(
+    n: int, weights: Array, means: Array, covariances: Array, kind: str, rng: np.random.RandomState
+) -> tuple[Double, NDArray[np.int64]]:
+    """Draw rows from a mixture, component by component, and their components."""
+    shares = weights.astype(np.float64)
+    counts = rng.multinomial(n, shares / shares.sum())
+    rows = []
+    for t, (mean, count) in enumerate(zip(means, counts, strict=True)):
+        spread = covariances if kind == "tied" else covariances[t]
+        if kind in ("full", "tied"):
+            rows.append(rng.multivariate_normal(mean, spread, count))
+        else:
+            rows.append(mean + rng.standard_normal((count, len(mean))) * np.sqrt(spread))
+    return np.vstack(rows), np.repeat(np.arange(len(counts)), counts)
+
+
 def diagonals(a: Array, kind: str) -> Array:
     """Diagonals of matrices; what has none as it is."""
     return a.diagonal(axis1=-2, axis2=-1) if kind in ("full", "tied") else a
@@ -230,16 +251,20 @@ def given_start(given: Any, name: str, shape: tuple[int, ...], kind: str) -> Dou
     return a
 
 
-def check_positive(precisions: Double, kind: str) -> None:
-    """Refuse precisions_init that are not positive definite."""
+def given_precisions(given: Any, kind: str, k: int, d: int) -> Double | None:
+    """Return precisions_init as `given_start`; refuse those that are not positive definite."""
+    precisions = given_start(given, "precisions_init", shapes(k, d)[kind], f"{kind} precision")
+    if precisions is None:
+        return None
     if kind in ("diag", "spherical"):
         if not (precisions > 0).all():
             raise ValueError(
                 f"'{kind} precision' should be positive, but got {precisions.min():g} in precisions_init"
             )
-        return
+        return precisions
     transposed = np.swapaxes(precisions, -1, -2)
     if not (np.allclose(precisions, transposed) and (np.linalg.eigvalsh(precisions) > 0).all()):
         raise ValueError(
             f"'{kind} precision' should be symmetric, positive-definite, but precisions_init is not"
         )
+    return precisions

@@ -70,6 +70,13 @@ class Frame(NamedTuple):
         return cls(shift, np.ldexp(1.0, exponents))
 
 
+class Sets(NamedTuple):
+    """Among which components rows have responsibilities: groups (n,) of rows, and a list for each (k, c)."""
+
+    groups: NDArray[np.int32]
+    lists: NDArray[np.int32]
+
+
 class Found(NamedTuple):
     """Sums of responsibilities, log-likelihood, and what was asked for: moments, responsibilities."""
 
@@ -102,16 +109,18 @@ class Points:
     def run(
         self, theta: GaussianParameters, *, about: Double | None = None,
         second: tuple[int, ...] | None = None, resp: bool = False, score: Double | None = None,
-        labels: NDArray[np.int64] | None = None,
+        labels: NDArray[Any] | None = None, sets: Sets | None = None,
     ) -> Found:  # fmt: skip
         """One pass with the responsibilities of `theta`, and moments about `about`; see `passes.gaussian`.
 
-        Rows of float32 are read as float64 where components are far from the shift, or float32 overflows.
+        With `sets` that is `passes.truncated`, which gives neither scores nor responsibilities. Rows of
+        float32 are read as float64 where components are far from the shift, or float32 overflows.
         """
         kind, constants = theta.kind, log_constants(theta)
         common = float(constants.max())
         centers = theta.means @ theta.factors if kind == "tied" else theta.means
-        moments = partial(passes.gaussian, kind=kind, first=about is not None, second=second)
+        pass_ = passes.gaussian if sets is None else passes.truncated
+        moments = partial(pass_, kind=kind, first=about is not None, second=second)
         for dtype in self._types(theta):
             shared = self._frame(dtype) | {"constants": constants - common}
             shared["centers"] = np.ascontiguousarray(centers, dtype)
@@ -119,6 +128,9 @@ class Points:
             shared["about"] = shared["centers"] if about is None else np.ascontiguousarray(about, dtype)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
             state = {"weights": self.weights, "resp": room, "score": score, "labels": labels}
+            if sets is not None:
+                shared["lists"] = sets.lists
+                state = {"weights": self.weights, "groups": sets.groups, "labels": labels}
             found = run(moments, self.x, shared, state)
             if math.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
                 break

@@ -38,6 +38,20 @@ def gaussian(
     return GaussianSums(found.counts, found.likelihood, moments, squares)
 
 
+def truncated(
+    rows: Source, shared: dict[str, Any], state: State, *, kind: str, first: bool = False,
+    second: tuple[int, ...] | None = None,
+) -> GaussianSums:  # fmt: skip
+    """As `gaussian`, with responsibilities among the components alone that `lists` has for a row's group."""
+    moments = np.empty(shared["about"].shape) if first else None
+    squares = None if second is None else np.empty(second)
+    found = kernels.truncated_mixture(
+        x=rows.kernel, kind=kind, **shared, weights=state["weights"], groups=state["groups"], first=moments,
+        second=squares, labels=state["labels"], n_threads=rows.n_threads,
+    )  # fmt: skip
+    return GaussianSums(found.counts, found.likelihood, moments, squares)
+
+
 def poisson(
     rows: Source, shared: dict[str, Any], state: State, *, sums: bool = False
 ) -> tuple[PoissonSums, Double | None]:

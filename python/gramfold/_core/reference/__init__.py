@@ -29,6 +29,7 @@ from .masked import masked_hals as masked_hals
 from .mixture import count_rows as count_rows
 from .mixture import gaussian_mixture as gaussian_mixture
 from .mixture import poisson_mixture as poisson_mixture
+from .mixture import truncated_mixture as truncated_mixture
 from .nmf import kl_coordinate as kl_coordinate
 from .nmf import multiplicative as multiplicative
 from .orthogonal import orthogonal_rows as orthogonal_rows

@@ -8,10 +8,13 @@ from ..floats import reads_floats
 from ..results import Counted, GaussianSums, PoissonSums
 
 NEGLIGIBLE = -80.0  # responsibilities below exp of this times the largest count as 0
+UNSEEN = {np.dtype(np.float32): -16.7, np.dtype(np.float64): -36.8}  # the same where few components are
 IMPOSSIBLE = -1e199  # as a logit of counts; see log_of_zero in cpp/mixture/poisson.hpp
 
 
-def _softmax(logits, weights, given, resp, score, labels, impossible=-np.inf):
+def _softmax(
+    logits, weights, given, resp, score, labels, impossible=-np.inf, negligible=NEGLIGIBLE
+):  # fmt: skip
     """Responsibilities times weights, and the weighted log-likelihood; see cpp/mixture/softmax.hpp."""
     n, dtype = len(logits), logits.dtype
     weights = np.ones(n) if weights is None else weights
@@ -23,7 +26,7 @@ def _softmax(logits, weights, given, resp, score, labels, impossible=-np.inf):
         top = logits.max(axis=1)
         possible = top > impossible
         below = logits - np.where(possible, top, 0)[:, None]
-        r = np.where(below > NEGLIGIBLE, np.exp(below.clip(NEGLIGIBLE, 0)), 0)
+        r = np.where(below > negligible, np.exp(below.clip(negligible, 0)), 0)
         total = np.where(possible, r.sum(axis=1), 1)
         r = r / total[:, None]
         found = np.where(possible, top + np.log(total), -np.inf)
@@ -102,8 +105,39 @@ def gaussian_mixture(
         squares = np.stack(list(_quadratic(x, kind, centers, factor)), axis=1)
     logits = (constants.astype(x.dtype) - x.dtype.type(0.5) * squares).astype(x.dtype)
     r, likelihood = _softmax(logits, weights, given, resp, score, labels)
+    return _gaussian_sums(x, r, likelihood, about, first, second)
+
+
+@reads_floats
+def truncated_mixture(
+    *, x, kind, shift, scale, centers, factor, constants, about, weights, groups, lists, first, second,
+    labels, n_threads,
+):  # fmt: skip
+    """As `gaussian_mixture`, each row having responsibilities among the components lists[its group] alone.
+
+    groups (n,), lists (k, c): int32; labels (n,) are overwritten with the best components in the lists.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = (x - shift) * scale
+        squares = np.stack(list(_quadratic(x, kind, centers, factor)), axis=1)
+    logits = (constants.astype(x.dtype) - x.dtype.type(0.5) * squares).astype(x.dtype)
+    listed = lists[groups]
+    best = np.empty(len(x), np.int64)
+    few, likelihood = _softmax(
+        np.take_along_axis(logits, listed, axis=1), weights, None, None, None, best,
+        negligible=UNSEEN[x.dtype],
+    )  # fmt: skip
+    if labels is not None:
+        labels[:] = np.take_along_axis(listed, best[:, None], axis=1)[:, 0]
+    r = np.zeros_like(logits)
+    np.put_along_axis(r, listed, few, axis=1)
+    return _gaussian_sums(x, r, likelihood, about, first, second)
+
+
+def _gaussian_sums(x, r, likelihood, about, first, second):
+    """Counts, and moments about some points of rows with responsibilities r."""
     if first is None:
-        return GaussianSums(np.zeros(len(centers)), likelihood)
+        return GaussianSums(np.zeros(len(about)), likelihood)
     pooled = second is not None and second.ndim == 3 and len(second) < len(about)
     if pooled:
         second[:] = 0
