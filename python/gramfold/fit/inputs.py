@@ -1,5 +1,6 @@
 """The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -159,10 +160,13 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     if quick.passes(given, None, checks):
         return np.asarray(given)
     _refuse_no_numbers(given, name)
+    dimensions(given, name)
     try:
         found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
+    except OverflowError:
+        raise ValueError(f"{name} holds a number beyond the range of float64") from None
     except (TypeError, ValueError) as error:
-        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
+        raise error if named(name, error) else type(error)(f"{name}: {error}") from None
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
@@ -172,10 +176,33 @@ def _refuse_no_numbers(given: Any, name: str) -> None:
         raise TypeError(f"{name} must be an array of numbers, got {given.dtype}")
 
 
+def dimensions(given: Any, name: str) -> tuple[int, ...]:
+    """Give the shape of what should be an array."""
+    try:
+        return np.shape(given)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
+
+
+def named(name: str, error: Exception) -> bool:
+    """Whether an error speaks of an argument."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) is not None
+
+
+def read_numbers(given: Any, name: str) -> NDArray[np.float64]:
+    """Read an array of any number of dimensions, whose values are not looked at."""
+    dimensions(given, name)
+    _refuse_no_numbers(given, name)
+    try:
+        return np.asarray(refuse_mask(given, name), np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be an array of real numbers") from None
+
+
 def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check a dictionary, an atom a row, as `read_array`."""
-    if np.ndim(given) != 2:
-        raise ValueError(f"{name} must have two dimensions, an atom a row, got {np.ndim(given)}")
+    if (count := len(dimensions(given, name))) != 2:
+        raise ValueError(f"{name} must have two dimensions, an atom a row, got {count}")
     return read_array(given, name, **checks)
 
 

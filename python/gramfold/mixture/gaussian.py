@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
+from ..fit.arguments import Seed, choice, effective_threads, real, seeded
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
 from ..fit.estimator import check_fitted
@@ -16,6 +16,7 @@ from .base import (
     BaseMixture,
     Posterior,
     check_mixing,
+    check_samples,
     check_weights,
     narrowed,
     relative,
@@ -174,7 +175,7 @@ class GaussianMixture(BaseMixture):
                 fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
                 self._check_warm(shape | {"n_features_in_": x.cols}, fitted)
             common = self.covariance_type == "spherical"
-            frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
+            frame = Frame.of_rows(x, weights, float(self.reg_covar), common=common)
             points = Points(x, weights, frame)
             model = self._model(points)
             found = self._run(model, lambda: self._fitted(self._attributes(), frame, covariances=True))
@@ -194,11 +195,7 @@ class GaussianMixture(BaseMixture):
         labels : ndarray of shape (n_samples,)
         """
         check_fitted(self)
-        if n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one"
-            )
-        whole(n_samples, "n_samples")
+        n_samples = check_samples(n_samples, self.means_.shape[1])
         rng = seeded(self.random_state)
         shares = self.weights_.astype(np.float64)
         counts = rng.multinomial(n_samples, shares / shares.sum())
@@ -223,7 +220,7 @@ class GaussianMixture(BaseMixture):
         if precisions is not None:
             check_positive(precisions, kind)
         return GaussianModel(
-            points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
+            points, k, kind, float(self.reg_covar), self.init_params, check_mixing(self.weights_init, k),
             given_start(self.means_init, "means_init", (k, d), "means"), precisions,
         )  # fmt: skip
 
@@ -243,8 +240,8 @@ class GaussianMixture(BaseMixture):
         self.means_ = narrowed(means, dtype, "means_")
         attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
         for name, found in attributes.items():
-            narrowed(diagonals(found, kind), dtype, name, positive=True)
-            setattr(self, name, narrowed(found, dtype, name))
+            narrowed(diagonals(found, kind), dtype, name, "X or reg_covar", positive=True)
+            setattr(self, name, narrowed(found, dtype, name, "X or reg_covar"))
         self._fitted_kind = kind
 
     def _fitted(

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, whole
-from ..fit.inputs import read_rows, refuse_mask
+from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, shown, whole
+from ..fit.inputs import dimensions, read_numbers, read_rows, refuse_mask
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
 from ..fold.source import Source
@@ -18,6 +18,7 @@ Double = NDArray[np.float64]
 
 SAME = {"lsqr": "cg", "sparse_cg": "cg", "lbfgs": "cd", "sag": "auto", "saga": "auto"}
 SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", *SAME)
+LARGEST = 1e300  # of alpha in the units of X'X: sums with it stay in range
 POSITIVE = ("auto", "cd", "lbfgs", "admm")
 
 
@@ -80,18 +81,20 @@ def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, units: 
 
 def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
     """Give one penalty per target, in the unit of X'X."""
-    values = np.asarray(alpha, np.float64) if np.ndim(alpha) else np.array(real(alpha, "alpha"))
+    values = read_numbers(alpha, "alpha") if dimensions(alpha, "alpha") else np.array(real(alpha, "alpha"))
     if values.ndim == 1 and values.size not in (1, n_targets):
         raise ValueError(
             f"Number of targets and number of penalties do not correspond: {values.size} != {n_targets}, got "
-            f"alpha={alpha!r}"
+            f"alpha={shown(alpha)}"
         )
     if values.ndim > 1:
-        raise ValueError(f"alpha must be a number or {n_targets} numbers, one per target; got {alpha!r}")
+        raise ValueError(f"alpha must be a number or {n_targets} numbers, one per target; got {shown(alpha)}")
     if not np.all(np.isfinite(values) & (values >= 0)):
-        raise ValueError(f"alpha must be finite and at least 0, got {alpha!r}")
+        raise ValueError(f"alpha must be finite and at least 0, got {shown(alpha)}")
     with np.errstate(over="ignore"):
         scaled = np.ldexp(values, -units.curvature)
-    if not np.isfinite(scaled).all():
-        raise ValueError(f"alpha={alpha!r} is too large beside the squares of X; scale X up, or alpha down")
+    if scaled.max() > LARGEST:
+        raise ValueError(
+            f"alpha={shown(alpha)} is too large beside the squares of X; scale X up, or alpha down"
+        )
     return np.full(n_targets, scaled) if values.size == 1 else scaled
