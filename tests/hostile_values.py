@@ -26,7 +26,8 @@ VALUES: dict[str, Any] = {
     "None": None, "True": True, "np.True_": np.True_, "-1": -1, "0": 0, "np.int64(3)": np.int64(3),
     "2**31": 2**31, "2**63": 2**63, "2**200": 2**200, "-2**63": -(2**63), "10**400": 10**400,
     "1.5": 1.5, "-0.0": -0.0, "np.float32(.5)": np.float32(0.5), "nan": np.nan, "inf": np.inf,
-    "-inf": -np.inf, "1e308": 1e308, "1e-320": 1e-320, "complex": 1 + 1j, "''": "", "nonsense": "nonsense", "bytes": b"x",
+    "-inf": -np.inf, "1e308": 1e308, "1e-320": 1e-320,
+    "complex": 1 + 1j, "''": "", "nonsense": "nonsense", "bytes": b"x",
     "[]": [], "[[]]": [[]], "ragged": [1, [2]], "[None]": [None], "(1, 2)": (1, 2), "{}": {},
     "object": object(), "function": nothing, "array(2)": np.array(2),
     "ones(7)": np.ones(7), "ones(2, 3)": np.ones((2, 3)), "nan(3, 6)": np.full((3, COLS), np.nan),
@@ -154,6 +155,6 @@ def call(model: Any, method: str, **given: Any) -> Any:
         return model.sample(**given)
     if isinstance(model, gf.Ridge) and method in ("fit", "partial_fit", "score"):
         given = {"y": y, **given}
-    if method not in ("fit", "partial_fit", "fit_transform", "fit_predict") and "y" not in given:
-        x = x[:5]
+    if not given and method not in ("fit", "partial_fit"):
+        x = x[:5]  # some transform slowly
     return getattr(model, method)(x, **given)

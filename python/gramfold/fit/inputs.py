@@ -160,13 +160,8 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     if quick.passes(given, None, checks):
         return np.asarray(given)
     _refuse_no_numbers(given, name)
-    dimensions(given, name)
-    try:
+    with naming(name, given):
         found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
-    except OverflowError:
-        raise ValueError(f"{name} holds a number beyond the range of float64") from None
-    except (TypeError, ValueError) as error:
-        raise error if named(name, error) else type(error)(f"{name}: {error}") from None
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
@@ -184,9 +179,19 @@ def dimensions(given: Any, name: str) -> tuple[int, ...]:
         raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
 
 
-def named(name: str, error: Exception) -> bool:
-    """Whether an error speaks of an argument."""
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) is not None
+@contextmanager
+def naming(name: str, given: Any) -> Iterator[None]:
+    """Name the argument, which should be an array, in errors of who checks it."""
+    dimensions(given, name)
+    try:
+        yield
+    except OverflowError:
+        raise ValueError(f"{name} holds a number beyond the range of float64") from None
+    except (TypeError, ValueError) as error:
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None
 
 
 def read_numbers(given: Any, name: str) -> NDArray[np.float64]:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.arguments import check_reporting, choice, effective_threads, flag, real, shown, whole
-from ..fit.inputs import dimensions, read_numbers, read_rows, refuse_mask
+from ..fit.inputs import dimensions, read_array, read_numbers, read_rows, refuse_mask
 from ..fit.row_weights import read_weights
 from ..fold.segments import source_of
 from ..fold.source import Source
@@ -66,17 +67,31 @@ def check_parameters(model: Any) -> None:
 
 def read(model: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, units: Units | None = None) -> Data:
     """Check the data; that X is finite is seen from its moments, or by `x.check_finite`."""
-    X, y = read_rows(
-        X, model, y=refuse_mask(y, "y"), multi_output=True, y_numeric=True, ensure_all_finite=False,
-        reset=reset, segments=True,
-    )  # fmt: skip
-    single = y.ndim == 1
-    y = y.reshape(len(y), -1).astype(np.float64, copy=False)
+    try:
+        X, y = read_rows(
+            X, model, y=refuse_mask(y, "y"), multi_output=True, y_numeric=True, ensure_all_finite=False,
+            reset=reset, segments=True,
+        )  # fmt: skip
+        single = y.ndim == 1
+        y = y.reshape(len(y), -1).astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _of_targets(error, y) from None
     weights = read_weights(sample_weight, X)
     x = source_of(X, effective_threads(model.n_threads))
     units = units or Units.of(x, y, weights)
     y, weights = times_power(y, -units.y), times_power(weights, -units.weight)
     return Data(x, y, weights, single, bool(model.fit_intercept), units)
+
+
+def _of_targets(error: Exception, y: Any) -> Exception:
+    """Give an error that names y, if y is what is at fault."""
+    if sp.issparse(y):
+        return TypeError(f"y must be a dense array, got sparse data of shape {y.shape}")
+    if isinstance(y, np.ndarray | list | tuple):
+        read_array(y, "y", dtype=np.float64, ensure_2d=False, allow_nd=True)
+    if "inconsistent numbers of samples" in str(error):
+        return ValueError(f"{error}: y must have as many rows as X")
+    return error
 
 
 def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
