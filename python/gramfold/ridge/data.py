@@ -87,8 +87,10 @@ def _of_targets(error: Exception, y: Any) -> Exception:
     """Give an error that names y, if y is what is at fault."""
     if sp.issparse(y):
         return TypeError(f"y must be a dense array, got sparse data of shape {y.shape}")
+    if y is not None and (isinstance(y, str | bytes | dict) or not hasattr(y, "__len__")):
+        return TypeError(f"y must be an array with as many rows as X, got {shown(y)}: {error}")
     if isinstance(y, np.ndarray | list | tuple):
-        read_array(y, "y", dtype=np.float64, ensure_2d=False, allow_nd=True)
+        read_array(y, "y", dtype=np.float64, ensure_2d=False)
     if "inconsistent numbers of samples" in str(error):
         return ValueError(f"{error}: y must have as many rows as X")
     return error
