@@ -173,8 +173,11 @@ def _refuse_no_numbers(given: Any, name: str) -> None:
 
 def dimensions(given: Any, name: str) -> tuple[int, ...]:
     """Give the shape of what should be an array."""
+    shape = getattr(given, "shape", None)
+    if isinstance(shape, tuple):
+        return shape
     try:
-        return np.shape(given)
+        return np.asarray(given).shape
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
 
@@ -182,7 +185,8 @@ def dimensions(given: Any, name: str) -> tuple[int, ...]:
 @contextmanager
 def naming(name: str, given: Any) -> Iterator[None]:
     """Name the argument, which should be an array, in errors of who checks it."""
-    dimensions(given, name)
+    if isinstance(given, list | tuple):  # other objects are asked for their numbers once
+        dimensions(given, name)
     try:
         yield
     except OverflowError:
