@@ -202,8 +202,9 @@ def read_numbers(given: Any, name: str) -> NDArray[np.float64]:
     """Read an array of any number of dimensions, whose values are not looked at."""
     dimensions(given, name)
     _refuse_no_numbers(given, name)
+    given = refuse_mask(given, name)
     try:
-        return np.asarray(refuse_mask(given, name), np.float64)
+        return np.asarray(given, np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be an array of real numbers") from None
 

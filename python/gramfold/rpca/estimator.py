@@ -34,7 +34,7 @@ from .sparse_passes import differing
 Array = NDArray[Any]
 
 
-LEAST_NOISE = 1e-300  # of which the reciprocal is in range
+LEAST_NOISE = 1e-307  # of which the reciprocal is in range
 
 
 class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -287,7 +287,9 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         if isinstance(self.noise, str):
             choice(self.noise, "noise", ("sqrt",))
         elif self.noise is not None and real(self.noise, "noise") < LEAST_NOISE:
-            raise ValueError(f"noise must be at least {LEAST_NOISE:g}, 'sqrt' or None, got {self.noise}")
+            raise ValueError(
+                f"noise must be above 0 and at least {LEAST_NOISE:g}, 'sqrt' or None, got {self.noise}"
+            )
         if self.max_rank is not None:
             whole(self.max_rank, "max_rank")
         real(self.tol, "tol")
