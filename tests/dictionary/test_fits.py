@@ -139,7 +139,7 @@ def test_the_callback_stops_and_the_limit_warns():
         ({"fit_algorithm": "svd"}, "fit_algorithm must be one of"),
         ({"alpha": -1.0}, "alpha must be"),
         ({"dict_init": np.ones((3, 20))}, r"dict_init must have shape \(5, 20\)"),
-        ({"fit_algorithm": "ols", "positive_code": True}, "positive=True does not go with"),
+        ({"fit_algorithm": "ols", "positive_code": True}, "positive_code=True does not go with"),
         ({"callback": 3}, "callback must be callable"),
     ],
     ids=str,

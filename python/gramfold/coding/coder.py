@@ -1,18 +1,25 @@
 """What a coder is, and the checks of what users say of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.arguments import choice, flag, real, whole
+from ..fit.arguments import COUNTED, choice, counted, flag, real
 from ..fit.floats import name_of
+from ..fit.inputs import read_numbers
 from ..least_squares.rows import Penalty
 from ..least_squares.scales import Scale
 
 ALGORITHMS = ("lasso_cd", "lasso_lars", "lars", "omp", "ols", "threshold")
 MATCHING = ("omp", "ols")
+# The parameters of a coder as `sparse_encode` calls them; estimators have other names.
+OWN = {
+    name: name
+    for name in ("algorithm", "n_nonzero_coefs", "alpha", "l2", "max_error", "max_iter", "tol", "positive")
+}
 TOLERANCES = {"float32": 1e-6, "float64": 1e-10}
 
 
@@ -51,28 +58,29 @@ class Coder:
 
 def make_coder(
     algorithm: str, *, alpha: float | None, l2: float, positive: bool, n_nonzero: int | None,
-    tol: float | None, max_iter: int, all_atoms: bool = False,
+    tol: float | None, max_iter: int, all_atoms: bool = False, names: Mapping[str, str] = OWN,
 ) -> Coder:  # fmt: skip
-    """Check the parameters of a coder; its n_nonzero = 0 stands for the default."""
-    choice(algorithm, "algorithm", ALGORITHMS)
-    if flag(positive, "positive") and algorithm in ("lars", "ols"):
+    """Check the parameters of a coder, by their `names`; its n_nonzero = 0 stands for the default."""
+    size = 0 if n_nonzero is None else counted(n_nonzero, names["n_nonzero_coefs"])
+    l1 = 1.0 if alpha is None else real(alpha, names["alpha"])
+    l2 = real(l2, names["l2"])
+    tolerance = None if tol is None else real(tol, names["tol"])
+    rounds = counted(max_iter, names["max_iter"])
+    choice(algorithm, names["algorithm"], ALGORITHMS)
+    way = f"{names['algorithm']}={algorithm!r}"
+    if flag(positive, names["positive"]) and algorithm in ("lars", "ols"):
         raise ValueError(
-            f"Positive constraint not supported for {algorithm!r} coding method: positive=True does not go "
-            f"with algorithm={algorithm!r}"
+            f"Positive constraint not supported for {algorithm!r} coding method: {names['positive']}=True "
+            f"does not go with {way}"
         )
     if all_atoms and algorithm not in MATCHING:
-        raise ValueError(f"max_error goes with 'omp' and 'ols', not with algorithm={algorithm!r}")
+        raise ValueError(f"{names['max_error']} goes with 'omp' and 'ols', not with {way}")
     lasso = algorithm in ("lasso_cd", "lasso_lars")
-    if real(l2, "l2") > 0 and not lasso:
-        raise ValueError(f"l2 goes with the lasso, not with algorithm={algorithm!r}")
-    if n_nonzero is not None:
-        size = whole(n_nonzero, "n_nonzero_coefs")
-    else:
-        size = int(np.iinfo(np.int32).max) if all_atoms else 0
+    if l2 > 0 and not lasso:
+        raise ValueError(f"{names['l2']} goes with the lasso, not with {way}")
     return Coder(
-        "lasso" if lasso else algorithm,
-        0.0 if algorithm in MATCHING else 1.0 if alpha is None else real(alpha, "alpha"),
-        l2, positive, size, None if tol is None else real(tol, "tol"), whole(max_iter, "max_iter"),
+        "lasso" if lasso else algorithm, 0.0 if algorithm in MATCHING else l1, l2, bool(positive),
+        COUNTED if all_atoms and not size else size, tolerance, rounds,
     )  # fmt: skip
 
 
@@ -83,11 +91,11 @@ def with_default_size(coder: Coder, n_features: int) -> Coder:
     return replace(coder, n_nonzero=max(n_features // 10, 1))
 
 
-def row_errors(max_error: Any, rows: int) -> NDArray[np.float64] | None:
+def row_errors(max_error: Any, rows: int, name: str = "max_error") -> NDArray[np.float64] | None:
     """Give the largest error of each row."""
     if max_error is None:
         return None
-    errors = np.asarray(max_error, np.float64)
+    errors = read_numbers(max_error, name)
     if errors.shape not in ((), (rows,)) or not np.all(errors >= 0) or not np.isfinite(errors).all():
-        raise ValueError(f"max_error must be a number of at least 0, or one for each of {rows} rows")
+        raise ValueError(f"{name} must be a number of at least 0, or one for each of {rows} rows")
     return np.ascontiguousarray(np.broadcast_to(errors, (rows,)))

@@ -8,15 +8,19 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
-from ..fit.arguments import flag
+from ..fit.arguments import choice, counted, effective_threads, flag, real
 from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator
-from ..fit.inputs import read_atoms, read_rows
+from ..fit.inputs import read_atoms, read_numbers, read_rows
 from ..fit.out import rows_to_file
 from ..fold.engine import State, run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
-from .sparse_encode import sparse_encode
+from .coder import ALGORITHMS, OWN, Coder, make_coder, row_errors
+from .sparse_encode import codes_of
+
+# What the parameters of a coder are called here.
+NAMES = {name: f"transform_{name}" for name in OWN} | {"positive": "positive_code"}
 
 
 class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -38,13 +42,9 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
         if mask is None:
             X = read_rows(X, self, reset=False, segments=True)
-        alpha = self.transform_alpha
-        codes = sparse_encode(
-            X, dictionary, algorithm=self.transform_algorithm,
-            n_nonzero_coefs=self.transform_n_nonzero_coefs,
-            alpha=getattr(self, "alpha", None) if alpha is None else alpha, l2=self.transform_l2,
-            max_error=self.transform_max_error, max_iter=self.transform_max_iter, tol=self.transform_tol,
-            positive=self.positive_code, output=self.output, mask=mask, n_threads=self.n_threads,
+        codes = codes_of(
+            X, dictionary, self._transform_coder(), max_error=self.transform_max_error, mask=mask,
+            output=self.output, n_threads=self.n_threads, names=NAMES,
         )  # fmt: skip
         if not flag(self.split_sign, "split_sign"):
             return codes
@@ -53,9 +53,39 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         )  # fmt: skip
         return sp.hstack(halves, format="csr") if sp.issparse(codes) else np.hstack(halves)
 
+    def _transform_coder(self) -> Coder:
+        """Check the parameters of `transform`."""
+        alpha, names = self.transform_alpha, NAMES
+        if alpha is None:
+            alpha, names = getattr(self, "alpha", None), NAMES | {"alpha": "alpha"}
+        return make_coder(
+            self.transform_algorithm, alpha=alpha, l2=self.transform_l2, positive=self.positive_code,
+            n_nonzero=self.transform_n_nonzero_coefs, tol=self.transform_tol,
+            max_iter=self.transform_max_iter, all_atoms=self.transform_max_error is not None, names=names,
+        )  # fmt: skip
+
+    def _check_transform(self) -> None:
+        """Check the parameters of `transform` in `fit` already, each by itself and then together."""
+        choice(self.transform_algorithm, "transform_algorithm", ALGORITHMS)
+        choice(self.output, "output", ("dense", "csr"))
+        for name in ("split_sign", "positive_code"):
+            flag(getattr(self, name), name)
+        counted(self.transform_max_iter, "transform_max_iter")
+        if self.transform_n_nonzero_coefs is not None:
+            counted(self.transform_n_nonzero_coefs, "transform_n_nonzero_coefs")
+        real(self.transform_l2, "transform_l2")
+        for name in ("transform_alpha", "transform_tol"):
+            if getattr(self, name) is not None:
+                real(getattr(self, name), name)
+        if self.transform_max_error is not None:
+            size = np.size(read_numbers(self.transform_max_error, "transform_max_error"))
+            row_errors(self.transform_max_error, size, "transform_max_error")
+        effective_threads(self.n_threads)
+        self._transform_coder()
+
     def _decode(self, codes: Any, dictionary: Array) -> Array:
         codes = read_rows(codes, segments=True)
-        expected = len(dictionary) * (2 if self.split_sign else 1)
+        expected = len(dictionary) * (2 if flag(self.split_sign, "split_sign") else 1)
         if codes.shape[1] != expected:
             raise ValueError(
                 "The number of components in the code is different from the number of components in the "
@@ -145,6 +175,7 @@ class SparseCoder(BaseCoder):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check X against the dictionary; nothing is learned."""
         with fit_task(self, X, y):
+            self._check_transform()
             X = read_rows(X, self, segments=True)
             atoms = read_atoms(self.dictionary, "dictionary")
             if X.shape[1] != atoms.shape[1]:

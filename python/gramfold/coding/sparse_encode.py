@@ -1,5 +1,6 @@
 """Sparse codes of rows in a fixed dictionary."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from ..least_squares.rows import gram_of
 from ..least_squares.scales import Scale, solve_in_range
 from ..linalg.powers import times_power
 from . import masked_codes
-from .coder import Coder, make_coder, row_errors, with_default_size
+from .coder import OWN, Coder, make_coder, row_errors, with_default_size
 from .codes import code_rows, lars, mend_codes, row_budgets, warn_of_unconverged
 
 
@@ -112,6 +113,18 @@ def sparse_encode(
         algorithm, alpha=alpha, l2=l2, positive=positive, n_nonzero=n_nonzero_coefs, tol=tol,
         max_iter=max_iter, all_atoms=max_error is not None,
     )  # fmt: skip
+    return codes_of(
+        X, dictionary, coder, gram=gram, cov=cov, init=init, max_error=max_error, mask=mask, output=output,
+        n_threads=n_threads,
+    )  # fmt: skip
+
+
+def codes_of(
+    X: Any, dictionary: Any, coder: Coder, *, gram: Any = None, cov: Any = None, init: Any = None,
+    max_error: Any = None, mask: Any = None, output: str = "dense", n_threads: int | None = None,
+    names: Mapping[str, str] = OWN,
+) -> Any:  # fmt: skip
+    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`."""
     choice(output, "output", ("dense", "csr"))
     threads = effective_threads(n_threads)
     if mask is not None:
@@ -127,7 +140,7 @@ def sparse_encode(
     cov = _given(cov, "cov", (k, rows), x.dtype)
     init = _given(init, "init", (rows, k), x.dtype)
     coder = with_default_size(coder, x.cols)
-    errors = row_errors(max_error, rows)
+    errors = row_errors(max_error, rows, names["max_error"])
     unconverged = 0.0
 
     def solve(scale: Scale, which: Any) -> Any:
@@ -147,7 +160,7 @@ def sparse_encode(
         unconverged += late
         return found
 
-    codes = solve_in_range(x, atoms, l2, solve, products=coder.algorithm == "threshold")
+    codes = solve_in_range(x, atoms, coder.l2, solve, products=coder.algorithm == "threshold")
     warn_of_unconverged(unconverged, rows, coder.max_iter)
     return codes
 

@@ -49,7 +49,7 @@ def make_steps(
     max_error: Any, start: Any,
 ) -> Steps:  # fmt: skip
     """What iterates, from codes `start` (None: from none); matching pursuits may end rows at `max_error`."""
-    errors = row_errors(max_error if coder.algorithm in MATCHING else None, x.rows)
+    errors = row_errors(max_error if coder.algorithm in MATCHING else None, x.rows, "transform_max_error")
     if isinstance(x, Observed):
         return MaskedSteps(x, coder, rule, rng, errors=errors, start=start)
     make: Callable[..., Steps] = RESIDUAL.get(name, GramSteps)

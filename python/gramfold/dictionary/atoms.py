@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
-from ..fit.inputs import read_array
+from ..fit.inputs import dimensions, read_array
 from ..fold.filled import filled, rows_of
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
@@ -87,8 +87,8 @@ def normalised(rows: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def read_matrix(given: Any, name: str, shape: tuple[int, int], dtype: Any) -> Array:
     """Check an array that must have a shape."""
-    if np.shape(given) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {np.shape(given)}")
+    if (found := dimensions(given, name)) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {found}")
     return read_array(given, name, dtype=dtype, order="C")
 
 

@@ -8,8 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..coding.coder import MATCHING, Coder, make_coder, with_default_size
-from ..coding.sparse_coder import BaseCoder
-from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, seeded, whole
+from ..coding.sparse_coder import NAMES, BaseCoder
+from ..fit.arguments import (
+    Seed,
+    check_reporting,
+    check_room,
+    choice,
+    effective_threads,
+    flag,
+    real,
+    seeded,
+    shown,
+    whole,
+)
 from ..fit.estimator import check_fitted
 from ..fit.floats import name_of
 from ..fit.inputs import read_rows
@@ -75,9 +86,10 @@ class BaseDictionaryLearning(BaseCoder):
         real(self.tol, "tol")
         choice(self.fit_algorithm, "fit_algorithm", tuple(self._coders))
         if not isinstance(self.max_iter, Integral) or self.max_iter < 0:
-            raise ValueError(f"max_iter must be a whole number of at least 0, got {self.max_iter!r}")
+            raise ValueError(f"max_iter must be a whole number of at least 0, got {shown(self.max_iter)}")
         flag(self.warm_start, "warm_start")
         check_reporting(self)
+        self._check_transform()
         return self._make_coder(n_features), self._make_rule()
 
     def _make_coder(self, n_features: int) -> Coder:
@@ -88,7 +100,7 @@ class BaseDictionaryLearning(BaseCoder):
         coder = make_coder(
             algorithm, alpha=self.alpha, l2=self.l2, positive=self.positive_code,
             n_nonzero=self.transform_n_nonzero_coefs, tol=None, max_iter=self.transform_max_iter,
-            all_atoms=to_error,
+            all_atoms=to_error, names=NAMES | {"algorithm": "fit_algorithm", "alpha": "alpha", "l2": "l2"},
         )  # fmt: skip
         return with_default_size(coder, n_features)
 
@@ -109,6 +121,8 @@ class BaseDictionaryLearning(BaseCoder):
         """Give the atoms to start from (k, m), those of the last fit if `warm`, and the generator."""
         _check_scale(x)
         k = x.cols if self.n_components is None else int(self.n_components)
+        if k > max(x.rows, x.cols):
+            check_room(k, "n_components", k * (k + x.cols))
         if not warm:
             rng = seeded(self.random_state)
             return start_atoms(x, k, self.dict_init, rule, rng), rng

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from ..coding.coder import Coder
-from ..fit.arguments import Seed, choice, effective_threads, one_each, whole
+from ..fit.arguments import Seed, choice, effective_threads, flag, one_each, whole
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import Runs, kept_by, resumable
 from ..fit.estimator import check_fitted
@@ -193,7 +193,7 @@ class DictionaryLearning(BaseDictionaryLearning):
         """
         begun = time.perf_counter()
         with fit_task(self, X, y):
-            warm = bool(self.warm_start) and hasattr(self, "components_")
+            warm = flag(self.warm_start, "warm_start") and hasattr(self, "components_")
             x = self._given(X, mask, reset=not warm)
             coder, rule = self._check_parameters(x.cols)
             atoms, rng = self._begin(x, rule, warm)
@@ -242,7 +242,7 @@ class DictionaryLearning(BaseDictionaryLearning):
     def transform(self, X: Any, mask: Any = None) -> Any:
         """Codes of X by `transform_algorithm`, of shape (n_samples, n_components); `mask` as in `fit`."""
         check_fitted(self)
-        if self.missing != "mask":
+        if choice(self.missing, "missing", ("error", "mask")) == "error":
             self._refuse_mask(mask)
             return self._encode(X, self.components_)
         X = read_rows(X, self, sparse=False, gaps=True, segments=True, reset=False)

@@ -10,6 +10,7 @@ from ..coding.coder import MATCHING, Coder
 from ..fit.arguments import Seed, flag, whole
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import kept_by, restore, resumable, state_of
+from ..fit.inputs import dimensions
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fold.runs import permuted
@@ -134,7 +135,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the atoms; see `DictionaryLearning.fit`."""
         with fit_task(self, X, y):
-            warm = bool(self.warm_start) and hasattr(self, "components_")
+            warm = flag(self.warm_start, "warm_start") and hasattr(self, "components_")
             x = self._source(X, reset=not warm)
             online = self._online(x, warm)
             kept = kept_by(self)
@@ -176,7 +177,7 @@ class MiniBatchDictionaryLearning(BaseDictionaryLearning):
         coder, rule = self._check_parameters(x.cols)
         atoms, rng = self._begin(x, rule, warm, way)
         error = self.transform_max_error if coder.algorithm in MATCHING else None
-        if error is not None and np.ndim(error) > 0:
+        if error is not None and dimensions(error, "transform_max_error"):
             raise ValueError("transform_max_error must be one number to learn from mini-batches")
         if not warm:
             return Online(atoms, coder, rule, rng, max_error=error)

@@ -63,7 +63,7 @@ class Online:
         shared = np.ascontiguousarray(atoms.T)
         done = code_in_unit(
             x, shared, self.coder, gram=self._between, sums=True,
-            enough=row_budgets(x, row_errors(self.max_error, rows)),
+            enough=row_budgets(x, row_errors(self.max_error, rows, "transform_max_error")),
         )  # fmt: skip
         assert done.gram is not None
         assert done.products is not None

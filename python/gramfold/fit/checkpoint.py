@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from .arguments import flag, real
+from .arguments import flag, real, shown
 from .callbacks import FITTING
 from .fingerprint import data_marks, parameter_marks
 from .kept import Kept
@@ -36,7 +36,11 @@ class Checkpoint:
     _token: Token["Checkpoint | None"]
 
     def __init__(self, path: str | os.PathLike[str], every: float, resume: bool) -> None:
-        self.path, self.every = Path(path), real(every, "every")
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise TypeError(f"the path of a checkpoint must be one, got {shown(path)}") from None
+        self.every = real(every, "every")
         self.resume, self.used = flag(resume, "resume"), False
 
     def __enter__(self) -> Self:

@@ -1,5 +1,6 @@
 """The one gate for X: what every model takes is checked here, before SciPy or a kernel looks at it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -159,10 +160,8 @@ def read_array(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     if quick.passes(given, None, checks):
         return np.asarray(given)
     _refuse_no_numbers(given, name)
-    try:
+    with naming(name, given):
         found = np.asarray(check_array(refuse_mask(given, name), input_name=name, **checks))
-    except (TypeError, ValueError) as error:
-        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
     return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
 
@@ -172,10 +171,48 @@ def _refuse_no_numbers(given: Any, name: str) -> None:
         raise TypeError(f"{name} must be an array of numbers, got {given.dtype}")
 
 
+def dimensions(given: Any, name: str) -> tuple[int, ...]:
+    """Give the shape of what should be an array."""
+    shape = getattr(given, "shape", None)
+    if isinstance(shape, tuple):
+        return shape
+    try:
+        return np.asarray(given).shape
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
+
+
+@contextmanager
+def naming(name: str, given: Any) -> Iterator[None]:
+    """Name the argument, which should be an array, in errors of who checks it."""
+    if isinstance(given, list | tuple):  # other objects are asked for their numbers once
+        dimensions(given, name)
+    try:
+        yield
+    except OverflowError:
+        raise ValueError(f"{name} holds a number beyond the range of float64") from None
+    except (TypeError, ValueError) as error:
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None
+
+
+def read_numbers(given: Any, name: str) -> NDArray[np.float64]:
+    """Read an array of any number of dimensions, whose values are not looked at."""
+    dimensions(given, name)
+    _refuse_no_numbers(given, name)
+    given = refuse_mask(given, name)
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} must be an array of real numbers") from None
+
+
 def read_atoms(given: Any, name: str, **checks: Any) -> NDArray[Any]:
     """Check a dictionary, an atom a row, as `read_array`."""
-    if np.ndim(given) != 2:
-        raise ValueError(f"{name} must have two dimensions, an atom a row, got {np.ndim(given)}")
+    if (count := len(dimensions(given, name))) != 2:
+        raise ValueError(f"{name} must have two dimensions, an atom a row, got {count}")
     return read_array(given, name, **checks)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from .inputs import refuse_mask
+from .inputs import naming, refuse_mask
 
 Array = NDArray[Any]
 
@@ -79,7 +79,10 @@ def read_weights(sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
     given = refuse_mask(sample_weight, "sample_weight")
-    weights: Array = _check_sample_weight(given, X, dtype=np.float64)
+    with naming("sample_weight", given):
+        weights: Array = _check_sample_weight(given, X, dtype=np.float64)
+    if not np.isfinite(weights).all():  # of a single number nobody has looked
+        raise ValueError(f"sample_weight must be finite, got {given!r}")
     if weights.min() < 0:
         raise ValueError(
             "Negative values in data passed to `sample_weight`: "

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, gathered, mapped, opened
 from ..fit.floats import Floats, finite
+from ..fit.inputs import dimensions
 from ..fit.missing import nan_from_mask
 from ..io.recognise import is_file
 from .observed import Observed
@@ -53,6 +54,7 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
            [ True, False]])
     """
     mask = gathered(mask)
+    dimensions(mask, "mask")
     X = opened(X) if is_file(X) else X
     for name, argument in (("X", X), ("mask", mask)):
         if sp.issparse(argument):

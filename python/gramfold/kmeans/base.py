@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags
 
-from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, whole
+from ..fit.arguments import Seed, check_reporting, choice, effective_threads, real, shown, whole
 from ..fit.estimator import Estimator, check_fitted
-from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fit.inputs import FLOATS, dimensions, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
@@ -22,6 +22,7 @@ from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
 from .seeding import INITS, parallel, plus_plus, random_rows
 
 Labels = NDArray[np.int32]
+METRICS = ("euclidean", "cosine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +141,20 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
     def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS) -> Any:
         X = read_rows(X, self, reset=reset, dtype=dtype, segments=True)
-        return unit_rows(X) if self.metric == "cosine" else X
+        return unit_rows(X) if choice(self.metric, "metric", METRICS) == "cosine" else X
 
     def _check_parameters(self) -> None:
         whole(self.n_clusters, "n_clusters")
         if isinstance(self.init, str):
             choice(self.init, "init", INITS)
-        elif self.init is None or (np.ndim(self.init) == 0 and not callable(self.init)):
-            raise ValueError(f"init must be one of {INITS}, an array or a callable, got {self.init!r}")
+        elif self.init is None or not (callable(self.init) or dimensions(self.init, "init")):
+            raise ValueError(f"init must be one of {INITS}, an array or a callable, got {shown(self.init)}")
         if not isinstance(self.n_init, str) or self.n_init != "auto":
             whole(self.n_init, "n_init")
         whole(self.max_iter, "max_iter")
         real(self.tol, "tol")
         real(self.ridge, "ridge")
-        choice(self.metric, "metric", ("euclidean", "cosine"))
+        choice(self.metric, "metric", METRICS)
         check_reporting(self)
 
     def _runs(self, default: int) -> int:
@@ -181,8 +182,8 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             raise ValueError(f"n_samples={rows} should be >= n_clusters={self.n_clusters}.")
         mean = np.zeros(cols)
         if self.prior_mean is not None:
-            if np.shape(self.prior_mean) != (cols,):
-                raise ValueError(f"prior_mean must have shape {(cols,)}, got {np.shape(self.prior_mean)}")
+            if (shape := dimensions(self.prior_mean, "prior_mean")) != (cols,):
+                raise ValueError(f"prior_mean must have shape {(cols,)}, got {shape}")
             mean = read_array(self.prior_mean, "prior_mean", ensure_2d=False, dtype=np.float64)
         frozen, init = np.empty((0, cols), X.dtype), None
         if self.frozen is not None:
@@ -231,11 +232,12 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         cols = X.shape[1]
         if k is not None and len(centers) != k:
             raise ValueError(
-                f"The shape of the initial centers {centers.shape} does not match the number of clusters {k}."
+                f"The shape of the initial centers {centers.shape} does not match the number of clusters {k} "
+                f"as {name}."
             )
         if centers.shape[1] != cols:
             raise ValueError(
                 f"The shape of the initial centers {centers.shape} does not match the number of features of "
-                f"the data {cols}."
+                f"the data {cols} as {name}."
             )
         return unit_rows(centers) if self.metric == "cosine" else centers

@@ -95,6 +95,7 @@ class Rows:
         except OverflowError:
             raise ValueError(
                 f"X is too large for {self.dtype}: the sum of squared distances overflows; rescale X"
+                " or sample_weight"
             ) from None
 
 

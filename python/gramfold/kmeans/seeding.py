@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.arguments import Seed, effective_threads, seeded, whole
-from ..fit.inputs import read_rows
+from ..fit.arguments import Seed, check_room, effective_threads, seeded, whole
+from ..fit.inputs import dimensions, read_rows
 from ..fold.engine import run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -256,8 +256,9 @@ def kmeans_plusplus(
     if X.shape[0] < whole(n_clusters, "n_clusters"):
         raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
     if n_local_trials is not None:
-        whole(n_local_trials, "n_local_trials")
-    if x_squared_norms is not None and np.shape(x_squared_norms) != (X.shape[0],):
+        trials = whole(n_local_trials, "n_local_trials")
+        check_room(trials, "n_local_trials", trials * X.shape[0])
+    if x_squared_norms is not None and dimensions(x_squared_norms, "x_squared_norms") != (X.shape[0],):
         raise ValueError(
             f"The length of x_squared_norms {np.shape(x_squared_norms)} should be equal to the length of "
             f"n_samples {X.shape[0]}."

@@ -4,6 +4,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from ..fit.arguments import Seed, check_reporting, choice, flag, real, seeded, whole
+from ..fit.arguments import Seed, check_reporting, check_room, choice, flag, real, seeded, whole
 from ..fit.callbacks import told
 from ..fit.checkpoint import Runs, kept_by
 from ..fit.estimator import Estimator
@@ -207,6 +208,15 @@ def check_weights(
     if not w.any():
         raise ValueError(f"{name} must not be all zero")
     return w
+
+
+def check_samples(n_samples: Any, cols: int) -> int:
+    """Return how many rows are to be drawn."""
+    if isinstance(n_samples, Integral) and n_samples < 1:
+        raise ValueError(f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one")
+    n = whole(n_samples, "n_samples")
+    check_room(n, "n_samples", n * cols)
+    return n
 
 
 def relative(weights: Double | None) -> tuple[Double | None, int]:

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fit.arguments import Seed, choice, effective_threads, real, seeded, whole
+from ..fit.arguments import Seed, choice, counted, effective_threads, real, seeded
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
 from ..fit.estimator import check_fitted
@@ -13,7 +13,15 @@ from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
 from ..fit.remember import remembered
 from ..fold.segments import source_of
-from .base import BaseMixture, Posterior, check_mixing, check_weights, narrowed, relative
+from .base import (
+    BaseMixture,
+    Posterior,
+    check_mixing,
+    check_samples,
+    check_weights,
+    narrowed,
+    relative,
+)
 from .gaussian_far import mend_far_rows
 from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
@@ -183,7 +191,7 @@ class GaussianMixture(BaseMixture):
                 fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
                 self._check_warm(shape | {"n_features_in_": x.cols}, fitted)
             common = self.covariance_type == "spherical"
-            frame = Frame.of_rows(x, weights, self.reg_covar, common=common)
+            frame = Frame.of_rows(x, weights, float(self.reg_covar), common=common)
             points = Points(x, weights, frame)
             model = self._model(points)
             found = self._run(
@@ -210,11 +218,7 @@ class GaussianMixture(BaseMixture):
         labels : ndarray of shape (n_samples,)
         """
         check_fitted(self)
-        if n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one"
-            )
-        whole(n_samples, "n_samples")
+        n_samples = check_samples(n_samples, self.means_.shape[1])
         spreads = self.covariances_
         return drawn(n_samples, self.weights_, self.means_, spreads, self._kind, seeded(self.random_state))
 
@@ -223,13 +227,13 @@ class GaussianMixture(BaseMixture):
         choice(self.covariance_type, "covariance_type", KINDS)
         real(self.reg_covar, "reg_covar")
         if self.truncated is not None:
-            whole(self.truncated, "truncated")
+            counted(self.truncated, "truncated")
 
     def _model(self, points: Points) -> GaussianModel:
         k, d, kind = self.n_components, points.d, self.covariance_type
         precisions = given_precisions(self.precisions_init, kind, k, d)
         arguments = (
-            points, k, kind, self.reg_covar, self.init_params, check_mixing(self.weights_init, k),
+            points, k, kind, float(self.reg_covar), self.init_params, check_mixing(self.weights_init, k),
             given_start(self.means_init, "means_init", (k, d), "means"), precisions,
         )  # fmt: skip
         if self.truncated is None or self.truncated >= k:
@@ -252,8 +256,8 @@ class GaussianMixture(BaseMixture):
         self.means_ = narrowed(means, dtype, "means_")
         attributes = {"covariances_": covariances, "precisions_cholesky_": factors, "precisions_": precisions}
         for name, found in attributes.items():
-            narrowed(diagonals(found, kind), dtype, name, positive=True)
-            setattr(self, name, narrowed(found, dtype, name))
+            narrowed(diagonals(found, kind), dtype, name, "X or reg_covar", positive=True)
+            setattr(self, name, narrowed(found, dtype, name, "X or reg_covar"))
         self._fitted_kind = kind
 
     def _attributes(self) -> tuple[Double, Double, Double]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 
-from ..fit.arguments import Seed, effective_threads, real, seeded, whole
+from ..fit.arguments import Seed, effective_threads, real, seeded
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
 from ..fit.estimator import check_fitted
@@ -19,11 +19,14 @@ from .base import (
     Double,
     Posterior,
     check_mixing,
+    check_samples,
     check_weights,
     narrowed,
 )
 from .poisson_errors import standard_errors
 from .poisson_model import Counts, PoissonModel, PoissonParameters
+
+MOST_COUNTS = 1e18  # the mean up to which NumPy draws Poisson counts, whole numbers of 64 bits
 
 
 class PoissonMixture(BaseMixture):
@@ -220,7 +223,7 @@ class PoissonMixture(BaseMixture):
         """
         check_fitted(self)
         counts = self._counts(X, exposure, sample_weight, reset=False)
-        theta, prior = self._fitted(), (self.prior_shape, self.prior_rate)
+        theta, prior = self._fitted(), (float(self.prior_shape), float(self.prior_rate))
         resp = np.empty((counts.source.rows, len(theta.weights)))
         counts.run(theta, resp=resp)
         found = standard_errors(counts, theta, resp, prior)
@@ -240,13 +243,19 @@ class PoissonMixture(BaseMixture):
         labels : ndarray of shape (n_samples,)
         """
         check_fitted(self)
-        n = whole(n_samples, "n_samples")
+        n = check_samples(n_samples, self.rates_.shape[1])
         rng = seeded(self.random_state)
         s = check_weights(exposure, n, "exposure", positive=True)
         shares = self.weights_.astype(np.float64)
         labels = np.repeat(np.arange(len(shares)), rng.multinomial(n, shares / shares.sum()))
         means = self.rates_[labels].astype(np.float64)
-        return rng.poisson(means if s is None else s[:, None] * means).astype(np.float64), labels
+        means = means if s is None else s[:, None] * means
+        if means.max() > MOST_COUNTS:
+            raise ValueError(
+                f"rates_ and exposure ask for counts of about {means.max():.3g}, too many to be drawn: lower "
+                "prior_shape, or scale exposure"
+            )
+        return rng.poisson(means).astype(np.float64), labels
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -276,7 +285,7 @@ class PoissonMixture(BaseMixture):
                 raise ValueError(f"rates_init must have shape {shape}, got {rates.shape}")
             if (rates < 0).any():
                 raise ValueError(f"rates_init must not be negative, got {rates.min():g}")
-        prior = self.prior_shape, self.prior_rate
+        prior = float(self.prior_shape), float(self.prior_rate)
         return PoissonModel(counts, self.n_components, prior, self.init_params, weights, rates)
 
     def _fitted(self) -> PoissonParameters:

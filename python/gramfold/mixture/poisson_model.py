@@ -165,11 +165,15 @@ class PoissonModel:
         (weights, exposed, likelihood), sums = self.counts.run(theta, sums=True)
         assert sums is not None
         if np.isneginf(likelihood):
+            if theta.rates.all():
+                raise ValueError("rates leave the range of float64: prior_shape is too large beside X")
             raise ValueError(
-                "rates_init makes a row of X impossible: every component has a rate of 0 where the row has "
-                "a count"
+                "rates_init makes a row of X impossible, or exposure leaves the range of float64: every "
+                "component has a rate of 0 where the row has a count"
             )
         bound = (likelihood + self.constant + self._log_prior(theta.rates)) / self.counts.weight
+        if not np.isfinite(bound) and theta.rates.all():
+            raise ValueError("prior_shape or prior_rate is too large beside X: the bound is not finite")
         rates = self._updated(sums.T, exposed, theta.rates)
         return PoissonParameters(weights / weights.sum(), rates), bound
 

@@ -7,10 +7,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
-from ..fit.arguments import Seed, check_reporting, choice, effective_threads, flag, real, whole
+from ..fit.arguments import Seed, check_reporting, check_room, choice, effective_threads, flag, real, whole
 from ..fit.estimator import Estimator, check_fitted
 from ..fit.floats import name_of
-from ..fit.inputs import FLOATS, read_array, read_rows
+from ..fit.inputs import FLOATS, dimensions, read_array, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
@@ -28,6 +28,7 @@ from .weights import Weighted
 
 # Root mean squares of X between which products of its entries neither under- nor overflow.
 SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
+NEAR = 1e-8  # 0 or 1, where the formula of a beta divergence is 0/0, and near them rounding
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
 
@@ -49,6 +50,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     H_nonneg: bool
     missing: str
     frozen: Any = None
+    _ways: tuple[str, ...] = ("error", "mask")  # of missing
     n_threads: int | None
     callback: Callback | None
     max_time: float | None
@@ -136,6 +138,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return tags
 
     def _check_parameters(self) -> None:
+        self._check_of_rows()
         if self.n_components is not None and not (
             isinstance(self.n_components, str) and self.n_components == "auto"
         ):
@@ -148,9 +151,16 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             real(self.alpha_H, "alpha_H")
         real(self.l1_ratio, "l1_ratio", high=1.0)
         self._beta()
+        check_reporting(self)
+
+    def _check_of_rows(self) -> None:
+        """Check the parameters on which a row of W depends but for its penalty, in `transform` too."""
+        choice(self.missing, "missing", self._ways)
+        choice(self.solver, "solver", ("cd", "hals", "mu"))
         for name in ("W_nonneg", "H_nonneg"):
             flag(getattr(self, name), name)
-        check_reporting(self)
+        if self.max_time is not None:
+            real(self.max_time, "max_time")
 
     def _start(self, x: Source | Observed, W: Any, H: Any, draws: Seed) -> tuple[Array, Array]:
         """W (n, k) and H (k, m) to start from."""
@@ -162,6 +172,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                     RuntimeWarning,
                 )
             k = x.cols if self.n_components in ("auto", None) else int(self.n_components)
+            if k > max(x.rows, x.cols):
+                check_room(k, "n_components", k * (k + x.rows + x.cols))
             return initialize(x, k, self.init, draws, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:
             raise ValueError("init='custom' needs both W and H")
@@ -202,8 +214,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @staticmethod
     def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
-        if np.ndim(factor) != 2:
-            raise ValueError(f"{name} must have two dimensions, got {np.ndim(factor)}")
+        if (count := len(dimensions(factor, name))) != 2:
+            raise ValueError(f"{name} must have two dimensions, got {count}")
         factor = read_array(factor, name, dtype=dtype, order="C")
         if nonneg and factor.min() < 0:
             raise ValueError(f"Negative values in data passed to NMF (input {name}): it must be non-negative")
@@ -211,6 +223,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS, once: bool = False) -> Loss:
         """Check X and give it its loss and penalties; `once` as in `Source`."""
+        self._check_of_rows()
         masked = self.missing == "mask"
         x = self._observed(X, mask, reset, dtype) if masked else self._source(X, mask, reset, dtype, once)
         if x.least < 0 and self.W_nonneg and self.H_nonneg:
@@ -240,6 +253,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             beta = BETA_LOSSES[choice(self.beta_loss, "beta_loss", tuple(BETA_LOSSES))]
         else:
             beta = real(self.beta_loss, "beta_loss", low=-np.inf)
+            if abs(beta - round(beta)) < NEAR:
+                beta = float(round(beta))
         if self.solver != "mu" and beta not in (1, 2):
             raise ValueError(
                 f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = "
@@ -285,11 +300,18 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _strengths(self) -> tuple[float, float]:
         """alpha_W and alpha_H as numbers."""
-        return float(self.alpha_W), float(self.alpha_W if isinstance(self.alpha_H, str) else self.alpha_H)
+        alpha_W = real(self.alpha_W, "alpha_W")
+        if isinstance(self.alpha_H, str):
+            return alpha_W, alpha_W if choice(self.alpha_H, "alpha_H", ("same",)) else 0.0
+        return alpha_W, real(self.alpha_H, "alpha_H")
 
     def _penalties(self, n_samples: int, n_features: int) -> tuple[Penalty, Penalty]:
         """The penalties on W and H in scikit-learn's scaling."""
-        l1 = float(self.l1_ratio)  # NumPy's float32 would round the products
+        l1 = real(self.l1_ratio, "l1_ratio", high=1.0)
         l2, (alpha_W, alpha_H) = 1 - l1, self._strengths()
         W, H = n_features * alpha_W, n_samples * alpha_H
-        return Penalty(W * l1, W * l2, self.W_nonneg), Penalty(H * l1, H * l2, self.H_nonneg)
+        for name, strength, count in (("alpha_W", W, n_features), ("alpha_H", H, n_samples)):
+            if np.isinf(strength):
+                raise ValueError(f"{name} is too large: {count} times its value leaves the range of float64")
+        signs = flag(self.W_nonneg, "W_nonneg"), flag(self.H_nonneg, "H_nonneg")
+        return Penalty(W * l1, W * l2, signs[0]), Penalty(H * l1, H * l2, signs[1])

@@ -89,6 +89,8 @@ class BetaDivergence:
         """Give W for H, the root of twice the divergence, and the KKT residual of the pair."""
         W = self.encode(H, start)
         loss, kkt = self.solver(W, H, extrapolate=False).evaluate()
+        if not np.isfinite(loss) and self.beta not in (0, 1, 2):
+            raise ValueError(f"beta_loss={self.beta:g}: this divergence of X leaves the range of float64")
         return W, float(np.sqrt(2 * max(loss, 0.0))), kkt
 
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..fit.arguments import Seed, choice, flag, whole
+from ..fit.arguments import Seed, counted, flag, whole
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback
@@ -124,6 +124,8 @@ class NMF(BaseNMF):
     True
     """
 
+    _ways = ("error", "mask", "unstored")
+
     def __init__(
         self, n_components: int | str | None = "auto", *, init: str | None = None, n_init: int = 1,
         solver: str = "cd", beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
@@ -219,10 +221,8 @@ class NMF(BaseNMF):
         return loss, weighted, best
 
     def _check_parameters(self) -> None:
-        choice(self.solver, "solver", ("cd", "hals", "mu"))
         super()._check_parameters()
         whole(self.n_init, "n_init")
-        choice(self.missing, "missing", ("error", "mask", "unstored"))
         flag(self.shuffle, "shuffle")
         if self.solver == "mu" and self.init == "nndsvd":
             warn(
@@ -231,5 +231,9 @@ class NMF(BaseNMF):
                 UserWarning,
             )
         flag(self.extrapolate, "extrapolate")
-        if self.max_sweeps is not None:
-            whole(self.max_sweeps, "max_sweeps")
+        _ = self._most_sweeps
+
+    @property
+    def _most_sweeps(self) -> int | None:
+        """max_sweeps, as far as kernels count."""
+        return None if self.max_sweeps is None else counted(self.max_sweeps, "max_sweeps")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..fit.arguments import flag
 from ..fit.warn import warn
 from ..fold.source import Array
 from .estimator import NMF
@@ -56,7 +57,7 @@ def non_negative_factorization(
     ((6, 2), (2, 2))
     """
     model = NMF(n_components, **parameters)
-    if update_H:
+    if flag(update_H, "update_H"):
         W = model.fit_transform(X, W=W, H=H, mask=mask)
         return W, model.components_, model.n_iter_
     model._check_parameters()

@@ -1,12 +1,13 @@
 """NMF from mini-batches: the pass of NMF over a few rows at a time, on sums that fade."""
 
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import gen_batches
 
-from ..fit.arguments import Seed, choice, flag, real, whole
+from ..fit.arguments import Seed, counted, flag, real, whole
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import kept_by, resumable
 from ..fit.inputs import FLOATS
@@ -92,7 +93,8 @@ class MiniBatchNMF(BaseNMF):
     @property
     def solver(self) -> str:  # type: ignore[override]
         """The solver of `NMF` that `transform` uses."""
-        return "cd" if self.beta_loss in ("frobenius", "kullback-leibler", 2, 1) else "mu"
+        known = isinstance(self.beta_loss, str | Real)
+        return "cd" if known and self.beta_loss in ("frobenius", "kullback-leibler", 2, 1) else "mu"
 
     def __init__(
         self, n_components: int | str | None = "auto", *, init: str | None = None, batch_size: int = 1024,
@@ -212,7 +214,7 @@ class MiniBatchNMF(BaseNMF):
             self._check_unchanged()
             H_rows = np.ascontiguousarray(self._revived(loss.x).T)
         sums = replace(self._sums)  # those of before stay if this fails
-        self._keep(step(loss, None, H_rows, sums, float(self.forget_factor), self.fresh_restarts_max_iter).H)
+        self._keep(step(loss, None, H_rows, sums, float(self.forget_factor), self._restarts).H)
         self._sums = sums
         self.n_steps_ += 1
         self.n_iter_ += 1
@@ -260,7 +262,7 @@ class MiniBatchNMF(BaseNMF):
             piece = replace(loss, x=part, penalty_H=self._penalties(part.rows, x.cols)[1])
             start = None if self.fresh_restarts else W[batch]
             fade = float(self.forget_factor) ** (part.rows / x.rows)
-            H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self.fresh_restarts_max_iter)
+            H, W[batch], cost, kkt = step(piece, start, H, sums, fade, self._restarts)
             share = min(1.0, part.rows / (x.rows + 1))
             smooth = cost if smooth is None else (1 - share) * smooth + share * cost
             best, idle = (smooth, 0) if smooth + ROUNDING * abs(smooth) < best else (best, idle + 1)
@@ -277,15 +279,19 @@ class MiniBatchNMF(BaseNMF):
             monitor.keep(H=H, W=W, before=before, smooth=smooth, best=best, idle=idle, sums=sums)
         return H, False
 
+    @property
+    def _restarts(self) -> int:
+        """fresh_restarts_max_iter, as far as kernels count."""
+        return counted(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
+
     def _check_parameters(self) -> None:
-        choice(self.missing, "missing", ("error", "mask"))
-        if self.missing == "mask" and self.beta_loss not in ("frobenius", 2):
+        super()._check_parameters()
+        if self.missing == "mask" and self._beta() != 2:
             raise ValueError(
                 f"missing='mask' needs beta_loss='frobenius', got {self.beta_loss!r}; NMF has more"
             )
-        super()._check_parameters()
         whole(self.batch_size, "batch_size")
-        whole(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
+        counted(self.fresh_restarts_max_iter, "fresh_restarts_max_iter")
         for name in ("max_no_improvement", "transform_max_iter"):
             if getattr(self, name) is not None:
                 whole(getattr(self, name), name)

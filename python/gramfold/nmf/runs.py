@@ -98,7 +98,7 @@ class Starts:
         if self.weighted:
             W, monitor.unit = self.weighted.rows(W), power_of_two(2 * self.weighted.exponent)
         solver = loss.solver(
-            W, np.ascontiguousarray(H.T), max_sweeps=model.max_sweeps, extrapolate=model.extrapolate,
+            W, np.ascontiguousarray(H.T), max_sweeps=model._most_sweeps, extrapolate=model.extrapolate,
             shuffle=seeded(draws) if model.shuffle else None,
         )  # fmt: skip
         return Factors(*solver.run(monitor, model.tol), monitor.history)

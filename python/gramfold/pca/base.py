@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from ..fit.arguments import effective_threads
+from ..fit.arguments import choice, effective_threads, flag
 from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array, read_rows
 from ..fit.out import rows_to_file
@@ -45,7 +45,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
         ndarray of shape (n_samples, n_components)
         """
         check_fitted(self)
-        gaps = getattr(self, "missing", None) == "mask"
+        gaps = choice(getattr(self, "missing", "error"), "missing", ("error", "mask")) == "mask"
         X = read_rows(X, self, sparse=not gaps, gaps=gaps, segments=True, reset=False)
         if not gaps:
             return self._codes(self._rows(X, None))
@@ -57,10 +57,11 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
     def inverse_transform(self, X: Any) -> Array:
         """Give the rows that have these coordinates, of shape (n_samples, n_features)."""
         check_fitted(self)
-        X = read_array(X, "X", dtype=FLOATS)
+        X = read_array(X, "X", dtype=FLOATS, ensure_min_features=0)
         if X.shape[1] != len(self.components_):
             raise ValueError(f"X must have {len(self.components_)} columns, got {X.shape[1]}")
-        back: Array = (X * np.sqrt(self.explained_variance_) if self.whiten else X) @ self.components_
+        codes = X * np.sqrt(self.explained_variance_) if flag(self.whiten, "whiten") else X
+        back: Array = codes @ self.components_
         return back if self.mean_ is None else back + self.mean_
 
     def _rows(self, X: Any, sample_weight: Any, centre: bool | None = None) -> Rows:
@@ -75,7 +76,7 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
 
     def _whitened(self, codes: Array) -> Array:
         """Codes over the deviations of the components if that is wanted, 0 where there is none."""
-        if not self.whiten:
+        if not flag(self.whiten, "whiten"):
             return codes
         scale = np.sqrt(self.explained_variance_)
         whitened: Array = codes / np.where(scale > 0, scale, 1)

@@ -130,7 +130,7 @@ class IncrementalPCA(GaussianComponents):
             X = read_rows(X, self, segments=True, reset=first)
             if first:
                 self._begin(X)
-            elif self.n_components is not None and self.n_components != self._most:
+            elif self.n_components is not None and whole(self.n_components, "n_components") != self._most:
                 raise ValueError(
                     f"n_components was {self._most} before and is {self.n_components} now; "
                     "call fit to start over"

@@ -59,6 +59,8 @@ def observed_codes(rows: Source, shared: tuple[Array, Any], state: State) -> Non
     """
     components, mean = shared
     seen, V, k = observe(rows.x, some=False).seen, components.T, len(components)
+    if not k:
+        return
     outer = (V[:, :, None] * V[:, None, :]).reshape(len(V), k * k)
     inverse = np.linalg.pinv((seen @ outer).reshape(-1, k, k), hermitian=True)
     state["codes"][:] = np.matmul(inverse, (np.where(seen, rows.x - mean, 0) @ V)[..., None])[..., 0]

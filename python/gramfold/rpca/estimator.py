@@ -34,6 +34,9 @@ from .sparse_passes import differing
 Array = NDArray[Any]
 
 
+LEAST_NOISE = 1e-307  # of which the reciprocal is in range
+
+
 class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Split X into a matrix L of low rank and outliers S, with a certificate of how well.
 
@@ -283,8 +286,10 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         choice(self.penalty, "penalty", ("l1", "l21"))
         if isinstance(self.noise, str):
             choice(self.noise, "noise", ("sqrt",))
-        elif self.noise is not None and real(self.noise, "noise") == 0:
-            raise ValueError("noise must be above 0, 'sqrt' or None, got 0")
+        elif self.noise is not None and real(self.noise, "noise") < LEAST_NOISE:
+            raise ValueError(
+                f"noise must be above 0 and at least {LEAST_NOISE:g}, 'sqrt' or None, got {self.noise}"
+            )
         if self.max_rank is not None:
             whole(self.max_rank, "max_rank")
         real(self.tol, "tol")

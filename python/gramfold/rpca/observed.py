@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, each_part, gathered
-from ..fit.inputs import read_rows, refuse_mask
+from ..fit.inputs import dimensions, read_rows, refuse_mask
 from ..fit.warn import warn
 from ..fold.engine import run
 from ..fold.observe import observe
@@ -66,7 +66,9 @@ def masked(X: Any, mask: Any) -> Any:
         return X
     if X.sparse if isinstance(X, Blocks) else sp.issparse(X):
         raise ValueError("mask goes with a dense X; the stored entries of a sparse one are what is observed")
-    given = np.asarray(refuse_mask(gathered(mask), "mask"))
+    mask = gathered(mask)
+    dimensions(mask, "mask")
+    given = np.asarray(refuse_mask(mask, "mask"))
     if given.shape != X.shape:
         raise ValueError(f"mask must have the shape of X, {X.shape}, got {given.shape}")
     return each_part(X, lambda x, at: _without_hidden(x, given[at]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
-from ..fit.arguments import effective_threads, real, whole
+from ..fit.arguments import choice, effective_threads, real, whole
 from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array
@@ -235,18 +235,19 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         return x
 
     def _threshold(self) -> float | None:
-        return None if isinstance(self.threshold, str) else float(self.threshold)
+        if isinstance(self.threshold, str):
+            choice(self.threshold, "threshold", ("auto",))
+            return None
+        if (found := real(self.threshold, "threshold")) == 0:
+            raise ValueError("threshold must be above 0 or 'auto', got 0")
+        return found
 
     def _check_parameters(self) -> None:
         whole(self.n_components, "n_components")
         whole(self.n_start, "n_start")
         if real(self.forgetting, "forgetting", high=1.0) == 0:
             raise ValueError("forgetting must be above 0, got 0")
-        if isinstance(self.threshold, str):
-            if self.threshold != "auto":
-                raise ValueError(f"threshold must be 'auto' or a number, got {self.threshold!r}")
-        elif real(self.threshold, "threshold") == 0:
-            raise ValueError("threshold must be above 0 or 'auto', got 0")
+        self._threshold()
 
     @property
     def _n_features_out(self) -> int:
