@@ -19,7 +19,7 @@ Double = NDArray[np.float64]
 
 SAME = {"lsqr": "cg", "sparse_cg": "cg", "lbfgs": "cd", "sag": "auto", "saga": "auto"}
 SOLVERS = ("auto", "cholesky", "svd", "dual", "cg", "gd", "sgd", "admm", "cd", *SAME)
-LARGEST = 1e300  # of alpha in the units of X'X: sums with it stay in range
+LARGEST = 1e304  # of alpha in the units of X'X: sums with it stay in range
 POSITIVE = ("auto", "cd", "lbfgs", "admm")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
-from ..fit.arguments import choice, effective_threads, real, whole
+from ..fit.arguments import effective_threads, real, shown, whole
 from ..fit.callbacks import fit_task
 from ..fit.estimator import Estimator, check_fitted
 from ..fit.inputs import FLOATS, read_array
@@ -236,7 +236,8 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
 
     def _threshold(self) -> float | None:
         if isinstance(self.threshold, str):
-            choice(self.threshold, "threshold", ("auto",))
+            if self.threshold != "auto":
+                raise ValueError(f"threshold must be 'auto' or a number, got {shown(self.threshold)}")
             return None
         if (found := real(self.threshold, "threshold")) == 0:
             raise ValueError("threshold must be above 0 or 'auto', got 0")
