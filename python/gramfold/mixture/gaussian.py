@@ -27,7 +27,6 @@ from .gaussian_model import GaussianModel
 from .gaussian_parameters import (
     Double,
     GaussianParameters,
-    covariances_of,
     diagonals,
     drawn,
     given_precisions,
@@ -37,7 +36,7 @@ from .gaussian_parameters import (
     precisions_of,
     shapes,
 )
-from .gaussian_points import Frame, Points
+from .gaussian_points import Frame, Points, framed, in_frame
 from .truncated import TruncatedModel
 
 KINDS = ("full", "tied", "diag", "spherical")
@@ -293,21 +292,3 @@ class GaussianMixture(BaseMixture):
         pairs = d * (d + 1) // 2
         spread = {"full": k * pairs, "tied": pairs, "diag": k * d, "spherical": k}[self._kind]
         return k * d + k - 1 + spread
-
-
-def in_frame(
-    frame: Frame, weights: Double, means: Double, factors: Double, kind: str, *, covariances: bool = False
-) -> GaussianParameters:
-    """Parameters in the units of a frame."""
-    factors = in_units(factors, kind, 1 / frame.scale)
-    means = (means - frame.shift) * frame.scale
-    spread = covariances_of(factors, kind) if covariances else np.empty(0)
-    return GaussianParameters(kind, weights, means, spread, factors)
-
-
-def framed(
-    weights: Double, means: Double, factors: Double, *, kind: str, dtype: Any
-) -> tuple[Frame, GaussianParameters]:
-    """Give a frame for rows of a type, and parameters in its units."""
-    frame = Frame.of_factors(means, factors, kind, dtype)
-    return frame, in_frame(frame, weights, means, factors, kind)

@@ -14,7 +14,14 @@ from ..fold.engine import add, run
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
 from . import passes
-from .gaussian_parameters import Double, GaussianParameters, diagonals, log_determinants
+from .gaussian_parameters import (
+    Double,
+    GaussianParameters,
+    covariances_of,
+    diagonals,
+    in_units,
+    log_determinants,
+)
 from .passes import GaussianSums
 from .start import BLOCK, Rows
 
@@ -212,3 +219,21 @@ def log_constants(theta: GaussianParameters) -> Double:
     with np.errstate(divide="ignore"):
         shares = np.log(theta.weights)
     return shares + (log_determinants(theta.factors, theta.kind, d) - 0.5 * d * LOG_2_PI)
+
+
+def in_frame(
+    frame: Frame, weights: Double, means: Double, factors: Double, kind: str, *, covariances: bool = False
+) -> GaussianParameters:
+    """Parameters in the units of a frame."""
+    factors = in_units(factors, kind, 1 / frame.scale)
+    means = (means - frame.shift) * frame.scale
+    spread = covariances_of(factors, kind) if covariances else np.empty(0)
+    return GaussianParameters(kind, weights, means, spread, factors)
+
+
+def framed(
+    weights: Double, means: Double, factors: Double, *, kind: str, dtype: Any
+) -> tuple[Frame, GaussianParameters]:
+    """Give a frame for rows of a type, and parameters in its units."""
+    frame = Frame.of_factors(means, factors, kind, dtype)
+    return frame, in_frame(frame, weights, means, factors, kind)

@@ -9,8 +9,7 @@ from sklearn.utils import Tags
 
 from ..fit.arguments import Seed, check_reporting, check_room, choice, effective_threads, flag, real, whole
 from ..fit.estimator import Estimator, check_fitted
-from ..fit.floats import name_of
-from ..fit.inputs import FLOATS, dimensions, read_array, read_rows
+from ..fit.inputs import FLOATS, read_rows
 from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
@@ -20,14 +19,13 @@ from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from ..fold.stored import Stored, stored_of
 from ..least_squares.rows import Penalty
+from .checks import check_factor, check_scale
 from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
 from .start import INITS, initialize
 from .weights import Weighted
 
-# Root mean squares of X between which products of its entries neither under- nor overflow.
-SCALES = {"float32": (1e-15, 1e15), "float64": (1e-151, 1e151)}
 NEAR = 1e-8  # 0 or 1, where the formula of a beta divergence is 0/0, and near them rounding
 BETA_LOSSES = {"frobenius": 2.0, "kullback-leibler": 1.0, "itakura-saito": 0.0}
 
@@ -177,8 +175,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             return initialize(x, k, self.init, draws, (self.W_nonneg, self.H_nonneg))
         if W is None or H is None:
             raise ValueError("init='custom' needs both W and H")
-        W = self._check_factor(W, "W", x.dtype, self.W_nonneg)
-        H = self._check_factor(H, "H", x.dtype, self.H_nonneg)
+        W = check_factor(W, "W", x.dtype, self.W_nonneg)
+        H = check_factor(H, "H", x.dtype, self.H_nonneg)
         if not H.any():
             raise ValueError("Array passed to NMF (input H) is full of zeros, from which nothing moves")
         self._check_shapes(x, W, H)
@@ -207,19 +205,10 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """The components that stay as they are, (n_frozen, m)."""
         if self.frozen is None:
             return np.empty((0, x.cols), x.dtype)
-        frozen = self._check_factor(self.frozen, "frozen", x.dtype, self.H_nonneg)
+        frozen = check_factor(self.frozen, "frozen", x.dtype, self.H_nonneg)
         if frozen.shape[1] != x.cols:
             raise ValueError(f"frozen must have {x.cols} columns, as X has, got shape {frozen.shape}")
         return frozen
-
-    @staticmethod
-    def _check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> Array:
-        if (count := len(dimensions(factor, name))) != 2:
-            raise ValueError(f"{name} must have two dimensions, got {count}")
-        factor = read_array(factor, name, dtype=dtype, order="C")
-        if nonneg and factor.min() < 0:
-            raise ValueError(f"Negative values in data passed to NMF (input {name}): it must be non-negative")
-        return factor
 
     def _loss(self, X: Any, mask: Any, *, reset: bool, dtype: Any = FLOATS, once: bool = False) -> Loss:
         """Check X and give it its loss and penalties; `once` as in `Source`."""
@@ -231,7 +220,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                 "Negative values in data passed to NMF: X must be non-negative unless W_nonneg or "
                 "H_nonneg is False"
             )
-        self._check_scale(x)
+        check_scale(x)
         penalties = self._penalties(x.rows, x.cols)
         beta, frozen = self._beta(), self._frozen(x)
         if isinstance(x, Observed | Stored):
@@ -270,17 +259,6 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                 f"missing={self.missing!r} needs solver='cd' with beta_loss='frobenius' or 'kullback-leibler'"
             )
         return beta
-
-    @staticmethod
-    def _check_scale(x: Source | Observed) -> None:
-        low, high = SCALES[name_of(x.dtype)]
-        size = np.sqrt(x.squared_norm / (x.rows * x.cols))
-        if low <= size <= high or x.largest == 0:
-            return
-        raise ValueError(
-            f"X is too {'large' if size > 1 else 'small'} for {x.dtype}: products of its entries "
-            f"{'over' if size > 1 else 'under'}flow; rescale X" + ", or pass float64" * (low > 1e-20)
-        )
 
     def _source(self, X: Any, mask: Any, reset: bool, dtype: Any, once: bool) -> Source:
         if mask is not None:

@@ -7,6 +7,7 @@ import numpy as np
 from ..fit.arguments import flag
 from ..fit.warn import warn
 from ..fold.source import Array
+from .checks import check_factor
 from .estimator import NMF
 
 
@@ -64,9 +65,9 @@ def non_negative_factorization(
     if H is None:
         raise ValueError("update_H=False needs H")
     loss = model._loss(X, mask, reset=True)
-    H = model._check_factor(H, "H", loss.x.dtype, model.H_nonneg)
+    H = check_factor(H, "H", loss.x.dtype, model.H_nonneg)
     if W is not None:
         warn("When update_H=False, the provided initial W is not used.", RuntimeWarning)
-        W = model._check_factor(W, "W", loss.x.dtype, model.W_nonneg)
+        W = check_factor(W, "W", loss.x.dtype, model.W_nonneg)
     model._check_shapes(loss.x, W, H)
     return loss.encode(np.ascontiguousarray(H.T)), H, 1
