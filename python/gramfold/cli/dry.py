@@ -17,7 +17,7 @@ from .sample import bytes_of, lies_in_file, read
 
 PROCESS = 200 << 20  # bytes of Python and libraries
 FEWEST = 500  # rows that are fitted
-ENOUGH = 1 << 25  # bytes of rows, after which more tell little more
+ENOUGH = 1 << 27  # bytes of rows, which no cache holds: more tell little more
 LONGEST = 2.0  # seconds
 
 
@@ -27,9 +27,9 @@ def run(
     """Print it; gives the exit status."""
     X, ranks = given.X, {job.rank: model for job, model in zip(jobs, models, strict=True)}
     process = peak_memory() or PROCESS  # and X, unless that stays in its file
-    rate = sample.read_rate(X)
+    rate, cached = (sample.read_rate(X) for _ in range(2))
     fits = {
-        rank: _predicted(model, X, y, max(FEWEST, 4 * (rank or 0)), rate, process)
+        rank: _predicted(model, X, y, max(FEWEST, 4 * (rank or 0)), (rate, cached), process)
         for rank, model in ranks.items()
     }
     found = {
@@ -56,11 +56,16 @@ def _grown(counts: list[int], taken: list[float], rows: int) -> float:
 
 
 def _predicted(
-    model: Any, X: Any, y: Any, count: int, rate: float, process: int
+    model: Any, X: Any, y: Any, count: int, rates: tuple[float, float], process: int
 ) -> dict[str, Any]:  # fmt: skip
-    """Passes, seconds and memory of one fit to all rows, from fits to more and more of them."""
-    n, large = X.shape[0], lies_in_file(X) and bytes_of(X) > physical_memory()
-    reading = bytes_of(X) / rate if large else 0.0  # else later passes find it in the system's cache
+    """Passes, seconds and memory of one fit to all rows, from fits to more and more of them.
+
+    `rates` are bytes read a second, from where X lies and from the system's cache.
+    """
+    n, in_file = X.shape[0], lies_in_file(X)
+    large = in_file and bytes_of(X) > physical_memory()
+    first, later = (bytes_of(X) / rate if in_file else 0.0 for rate in rates)
+    reading = first if large else later  # later passes find what fits in the cache
     counts = [min(n, count)]
     read_often = sample.passes(model, read(_some(X, counts[0])), _target(X, y, counts[0]))
     costs: list[sample.Cost] = []
@@ -75,6 +80,7 @@ def _predicted(
             break
         counts.append(min(n, 4 * counts[-1]))
     start = max(_grown(counts, [one.start for one in costs], n), read_often.start * reading)
+    start = max(start, first)
     each = max(_grown(counts, [one.each for one in costs], n), read_often.each * reading)
     most = (model.get_params().get("max_iter") or 1) if costs[-1].each else 0
     return {
@@ -123,7 +129,7 @@ def _said(found: dict[str, Any], jobs: int) -> str:
             f"{one['max_iter']} iterations at most; memory {_size(one['memory_bytes'])}"
         )
     many = "" if jobs == 1 else f" for {jobs} fits"
-    return "\n".join([*lines, f"predicted: at most {_time(found['seconds'])}{many}"])
+    return "\n".join([*lines, f"predicted: about {_time(found['seconds'])}{many}, if no fit ends sooner"])
 
 
 def _size(count: float) -> str:
