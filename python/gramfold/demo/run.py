@@ -34,7 +34,7 @@ def run(
     n_threads: int | None = None,
     n_patches: int = 3000,
     ranks: Sequence[int] = RANKS,
-    iterations: int = 100,
+    iterations: int = 60,
 ) -> list[Path]:
     """Learn the dictionaries, print the table, write the pictures.
 
