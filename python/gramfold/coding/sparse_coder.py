@@ -65,7 +65,10 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         )  # fmt: skip
 
     def _check_transform(self) -> None:
-        """Check the parameters of `transform` in `fit` already, each by itself and then together."""
+        """Check the parameters of `transform` in `fit` already, each by itself.
+
+        What does not go together is refused by `transform` alone, as in scikit-learn.
+        """
         choice(self.transform_algorithm, "transform_algorithm", ALGORITHMS)
         choice(self.output, "output", ("dense", "csr"))
         for name in ("split_sign", "positive_code"):
@@ -81,7 +84,6 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             size = np.size(read_numbers(self.transform_max_error, "transform_max_error"))
             row_errors(self.transform_max_error, size, "transform_max_error")
         effective_threads(self.n_threads)
-        self._transform_coder()
 
     def _decode(self, codes: Any, dictionary: Array) -> Array:
         codes = read_rows(codes, segments=True)
