@@ -84,7 +84,7 @@ py::tuple code_rows(const py::object& x, const Optional<T>& p, const Strided<T>&
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_coders(py::module_& m) {
     m.def(
         "lasso",
         [](const py::object& x, const Optional<T>& p, const Strided<T>& f, const Contiguous<double>& gram,
@@ -116,6 +116,6 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_coding(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    bind_coders<float>(m);
+    bind_coders<double>(m);
 }

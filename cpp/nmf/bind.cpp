@@ -71,7 +71,7 @@ py::tuple kl_coordinate(const py::object& x, const Contiguous<T>& f, const Conti
 }
 
 template <class T>
-void bind(py::module_& m) {
+void bind_divergences(py::module_& m) {
     m.def("multiplicative", &multiplicative<T>, py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("beta"),
           py::arg("start").noconvert(), py::arg("out").noconvert(), py::arg("num").noconvert(),
           py::arg("den").noconvert(), py::arg("l1"), py::arg("l2"), py::arg("floor"), py::arg("scale").noconvert(),
@@ -86,6 +86,6 @@ void bind(py::module_& m) {
 }  // namespace
 
 void bind_beta(py::module_& m) {
-    bind<float>(m);
-    bind<double>(m);
+    bind_divergences<float>(m);
+    bind_divergences<double>(m);
 }
