@@ -18,6 +18,7 @@ template <class T>
 struct CodePiece {
     std::vector<T> values;
     std::vector<std::int32_t> columns;
+    std::vector<std::int32_t> met;  // of one row, in the order in which they joined
 };
 
 // Where codes go: `dense`, or pieces by first row / row_group, and the entries of each row.
@@ -44,17 +45,26 @@ struct CodeSink {
         }
         auto& columns = piece->columns;
         auto& values = piece->values;
-        const std::size_t begin = columns.size();
-        for (Index a = 0; a < size; ++a) {
-            const auto j = static_cast<std::int32_t>(code.index(a));
-            const T value = code.value(a);
-            if (value == 0) continue;
-            std::size_t at = columns.size();
-            columns.push_back(j), values.push_back(value);
-            for (; at > begin && columns[at - 1] > j; --at) columns[at] = columns[at - 1], values[at] = values[at - 1];
-            columns[at] = j, values[at] = value;
+        auto& met = piece->met;
+        met.resize(static_cast<std::size_t>(size));
+        // Zeros come last. An entry's place is how many are before it: no comparison decides a branch.
+        constexpr auto none = std::numeric_limits<std::int32_t>::max();
+        std::size_t stored = 0;
+        for (std::size_t a = 0; a < met.size(); ++a) {
+            const bool zero = code.value(Index(a)) == 0;
+            met[a] = zero ? none : static_cast<std::int32_t>(code.index(Index(a)));
+            stored += !zero;
         }
-        sizes[static_cast<std::size_t>(row)] = static_cast<Index>(columns.size() - begin);
+        const std::size_t begin = columns.size();
+        columns.resize(begin + stored), values.resize(begin + stored);
+        for (std::size_t a = 0; a < met.size(); ++a) {
+            if (met[a] == none) continue;
+            std::int32_t before = 0;
+            for (std::size_t b = 0; b < met.size(); ++b) before += met[b] < met[a];
+            const std::size_t at = begin + static_cast<std::size_t>(before);
+            columns[at] = met[a], values[at] = code.value(Index(a));
+        }
+        sizes[static_cast<std::size_t>(row)] = static_cast<Index>(stored);
     }
 };
 
@@ -75,9 +85,12 @@ class CodeWorker {
   public:
     CodeWorker(const Source& x, const CodeTask<T, Rows>& task, CodeSink<T>& sink, bool sums)
         : block_(x), task_(task), sink_(sink), k_(task.f.k), kp_(task.f.kp),
-          stride_(round_up<Index>(task.depth, row_group)), rows_(task.gram, task.rule), p_(kp_ * stride_),
+          stride_(round_up<Index>(task.depth, row_group)), p_(kp_ * stride_),
           by_component_(block_.project_by_component() ? kp_ * stride_ : 0), z_(sums ? kp_ * stride_ : 0), norms_(k_) {
         for (Index j = 0; j < k_; ++j) norms_.get()[j] = std::sqrt(task_.gram.exact[j * (k_ + 1)]);
+        const auto together = static_cast<std::size_t>(Rows::together(task.gram, task.rule));
+        rows_.reserve(together);
+        while (rows_.size() < together) rows_.emplace_back(task.gram, task.rule);
     }
 
     void operator()(Index first, Index count, PassSums<T>& sums) {
@@ -90,16 +103,10 @@ class CodeWorker {
         }
         if (z_.size()) z_.zero();
         CodePiece<T>* piece = sink_.dense ? nullptr : &sink_.pieces[static_cast<std::size_t>(first / row_group)];
-        for (Index r = 0; r < count; ++r) {
-            const Index row = first + r;
-            const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
-            const RowCode done =
-                rows_.solve(p_.get() + r * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
-            sink_.put(row, piece, rows_, done.size);
-            sums.stats.objective += done.objective;
-            sums.stats.unconverged += done.unconverged;
-            if (task_.doubtful) task_.doubtful[row] = done.unconverged || cancels(done);
-            if (z_.size()) add(z_.get() + r * kp_, done.size, sums.gram.get());
+        for (Index r = 0; r < count; r += Index(rows_.size())) {
+            const auto here = std::min(rows_.size(), static_cast<std::size_t>(count - r));
+            code(first, r, here);
+            for (std::size_t i = 0; i < here; ++i) keep(first, r + Index(i), rows_[i], piece, sums);
         }
         if (sums.s.size()) block_.accumulate(z_.get(), k_, kp_, sums.s.get());
     }
@@ -107,18 +114,45 @@ class CodeWorker {
   private:
     static constexpr double most = std::is_same_v<T, float> ? 16 : 1e3;
 
-    bool cancels(const RowCode& done) const {
+    // The `here` rows from the r-th of the block on, side by side.
+    void code(Index first, Index r, std::size_t here) {
+        for (std::size_t i = 0; i < here; ++i) {
+            const Index at = r + Index(i), row = first + at;
+            const double enough = task_.enough ? task_.enough[row] : std::numeric_limits<double>::infinity();
+            rows_[i].begin(p_.get() + at * kp_, task_.start ? task_.start + row * k_ : nullptr, enough);
+        }
+        bool more[most_together];
+        std::fill_n(more, here, true);
+        const auto choose = [&] {
+            bool any = false;
+            for (std::size_t i = 0; i < here; ++i) any |= more[i] = more[i] && rows_[i].choose();
+            return any;
+        };
+        while (choose())
+            for (std::size_t i = 0; i < here; ++i)
+                if (more[i]) rows_[i].join();
+    }
+
+    void keep(Index first, Index r, Rows& code, CodePiece<T>* piece, PassSums<T>& sums) {
+        const RowCode done = code.end();
+        sink_.put(first + r, piece, code, done.size);
+        sums.stats.objective += done.objective;
+        sums.stats.unconverged += done.unconverged;
+        if (task_.doubtful) task_.doubtful[first + r] = done.unconverged || cancels(code, done);
+        if (z_.size()) add(z_.get() + r * kp_, code, done.size, sums.gram.get());
+    }
+
+    bool cancels(const Rows& code, const RowCode& done) const {
         double size = 0;
-        for (Index a = 0; a < done.size; ++a) size += std::abs(double(rows_.value(a))) * norms_.get()[rows_.index(a)];
+        for (Index a = 0; a < done.size; ++a) size += std::abs(double(code.value(a))) * norms_.get()[code.index(a)];
         return !(size * size <= most * most * -2 * done.objective);  // at most |Fz|^2
     }
 
-    void add(T* z, Index size, double* gram) const {
+    void add(T* z, const Rows& code, Index size, double* gram) const {
         for (Index a = 0; a < size; ++a) {
-            const double value = double(rows_.value(a));
-            z[rows_.index(a)] = rows_.value(a);
-            for (Index b = 0; b < size; ++b)
-                gram[rows_.index(a) * k_ + rows_.index(b)] += value * double(rows_.value(b));
+            const double value = double(code.value(a));
+            z[code.index(a)] = code.value(a);
+            for (Index b = 0; b < size; ++b) gram[code.index(a) * k_ + code.index(b)] += value * double(code.value(b));
         }
     }
 
@@ -126,7 +160,7 @@ class CodeWorker {
     const CodeTask<T, Rows>& task_;
     CodeSink<T>& sink_;
     Index k_, kp_, stride_;
-    Rows rows_;
+    std::vector<Rows> rows_;  // as many as go side by side
     Buffer<T> p_, by_component_, z_;
     Buffer<double> norms_;
 };

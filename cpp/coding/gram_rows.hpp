@@ -21,6 +21,9 @@ Buffer<T> padded_rows(const double* gram, Index k, Index gp) {
     return padded;
 }
 
+// How many rows a coder may have under way.
+inline constexpr Index most_together = 4;
+
 // What a coder gives back of a row.
 struct RowCode {
     Index size;

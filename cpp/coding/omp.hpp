@@ -1,4 +1,4 @@
-// One row at a time by orthogonal matching pursuit or orthogonal least squares, from the Gram matrix.
+// Rows by orthogonal matching pursuit or orthogonal least squares, from the Gram matrix.
 //
 //     OMP: argmax |c_j|     OLS: argmax c_j^2 / n_j     c = F'(x - Fz),  n_j = |the part of f_j outside the support|^2
 //
@@ -7,7 +7,8 @@
 // one fused pass that ends with the next argmax (Batch-OMP, Rubinstein, Zibulevsky & Elad 2008, with the progressive
 // Cholesky turned outward; OLS: Chen, Cowan & Grant 1991). The code solves one triangle at the end.
 // Cost: k s FMA for the s-th atom. A row ends at `most` atoms, when it has explained `enough` of |x|^2, or
-// when what is left, or the next atom's own part, is rounding.
+// when what is left, or the next atom's own part, is rounding. To choose an atom is a chain of some hundred cycles in
+// which each instruction waits for the one before: several rows choose side by side, then their passes follow.
 #pragma once
 
 #include "coding/gram_rows.hpp"
@@ -29,50 +30,70 @@ class Omp {
 
     Omp(const GramRows<T>& gram, const Rule& rule)
         : gram_(gram.data), k_(gram.k), gp_(gram.gp), rule_(rule), most_(std::min(rule.most, k_)),
-          h_(most_ * round_up<Index>(gp_, strip)), c_(gp_), n_(gp_), floor_(gp_), lower_(most_ * most_), gamma_(most_),
-          atoms_(static_cast<std::size_t>(most_)) {
-        for (Index j = 0; j < gp_; ++j)
-            floor_.get()[j] = j < k_ ? T(32) * std::numeric_limits<T>::epsilon() * gram_[j * gp_ + j] : T(0);
+          h_(most_ * round_up<Index>(gp_, strip)), c_(gp_), n_(gp_), squares_(gp_), floor_(gp_), lower_(most_ * most_),
+          gamma_(most_), atoms_(static_cast<std::size_t>(most_)) {
+        squares_.zero(), floor_.zero();
+        for (Index j = 0; j < k_; ++j) {
+            squares_.get()[j] = gram_[j * gp_ + j];
+            floor_.get()[j] = T(32) * std::numeric_limits<T>::epsilon() * squares_.get()[j];
+        }
     }
 
-    RowCode solve(const T* b, const T*, double enough) {
+    // How many rows go side by side: as many as the first-level cache has room for; none where they leave the second.
+    static Index together(const GramRows<T>& gram, const Rule& rule) {
+        const Index kept = std::min(rule.most, gram.k) * round_up<Index>(gram.gp, strip) * Index(sizeof(T));
+        if (most_together * kept > Index{256} << 10) return 1;
+        return std::clamp<Index>((Index{24} << 10) / kept, 2, most_together);
+    }
+
+    void begin(const T* b, const T*, double enough) {
         std::copy_n(b, k_, c_.get());
         std::fill(c_.get() + k_, c_.get() + gp_, T(0));
-        for (Index j = 0; j < gp_; ++j) n_.get()[j] = j < k_ ? gram_[j * gp_ + j] : T(0);
-        Best<T> best = rule_.ols ? scores<true>() : scores<false>();
-        const T negligible = T(8) * std::numeric_limits<T>::epsilon();
-        T largest = 0;
-        double explained = 0;
-        for (size_ = 0; size_ < most_ && explained < enough;) {
-            const T most = best.most();
-            if (size_ == 0) largest = most;
-            if (!(most > largest * (rule_.ols ? negligible * negligible : negligible))) break;
-            const Index j = best.first(most);
-            const T part = own_part(j);
-            if (!(part > floor_.get()[j])) break;
-            const T nu = std::sqrt(part), gamma = c_.get()[j] / nu;
-            atoms_[static_cast<std::size_t>(size_)] = j;
-            lower_.get()[size_ * most_ + size_] = nu;
-            gamma_.get()[size_] = gamma;
-            explained += double(gamma) * double(gamma);
-            n_.get()[j] = -1;
-            best = rule_.ols ? orthonormalise<true>(j, T(1) / nu, gamma) : orthonormalise<false>(j, T(1) / nu, gamma);
-            ++size_;
-        }
+        std::copy_n(squares_.get(), gp_, n_.get());
+        best_ = rule_.ols ? scores<true>() : scores<false>();
+        size_ = 0, largest_ = 0, explained_ = 0, enough_ = enough;
+    }
+
+    // The next atom; false if there is none.
+    bool choose() {
+        if (!(size_ < most_ && explained_ < enough_)) return false;
+        const T negligible = T(8) * std::numeric_limits<T>::epsilon(), most = best_.most();
+        if (size_ == 0) largest_ = most;
+        if (!(most > largest_ * (rule_.ols ? negligible * negligible : negligible))) return false;
+        const Index j = best_.first(most);
+        const T part = own_part(j);
+        if (!(part > floor_.get()[j])) return false;
+        const T nu = std::sqrt(part), gamma = c_.get()[j] / nu;
+        atoms_[static_cast<std::size_t>(size_)] = j;
+        lower_.get()[size_ * most_ + size_] = inverse_ = T(1) / nu;
+        gamma_.get()[size_] = gamma;
+        explained_ += double(gamma) * double(gamma);
+        n_.get()[j] = -1;
+        return true;
+    }
+
+    void join() {
+        const Index j = atoms_[static_cast<std::size_t>(size_)];
+        const T gamma = gamma_.get()[size_];
+        best_ = rule_.ols ? orthonormalise<true>(j, inverse_, gamma) : orthonormalise<false>(j, inverse_, gamma);
+        ++size_;
+    }
+
+    RowCode end() {
         back_substitute();
-        return {size_, -0.5 * explained, false};
+        return {size_, -0.5 * explained_, false};
     }
 
     Index index(Index a) const { return atoms_[static_cast<std::size_t>(a)]; }
     T value(Index a) const { return gamma_.get()[a]; }
 
   private:
-    // h_s from component `at` on, in strips of four vectors: all h of a strip lie side by side, to be read in order.
+    // h_s from component `at` on, in strips of eight vectors: all h of a strip lie side by side, to be read in order.
     T* h(Index s, Index at) const { return h_.get() + at / strip * strip * most_ + s * strip + at % strip; }
 
     // What of f_j lies outside the support; leaves h_i[j] in lower_.
     T own_part(Index j) {
-        T part = gram_[j * gp_ + j];
+        T part = squares_.get()[j];
         T* l = lower_.get() + size_ * most_;
         for (Index i = 0; i < size_; ++i) {
             l[i] = *h(i, j);
@@ -100,36 +121,46 @@ class Omp {
     template <bool ols>
     Best<T> orthonormalise(Index j, T inverse_nu, T gamma) {
         Best<T> best;
-        const T* l = lower_.get() + size_ * most_;
-        by_four_vectors(gp_ / width, [&](auto count, Index v) {
+        const T *row = gram_ + j * gp_, *l = lower_.get() + size_ * most_;
+        T *c = c_.get(), *n = n_.get(), *h0 = h_.get();
+        const Index size = size_, column = most_ * strip;
+        // Captured by value: a reference would be read anew after every store.
+        by_vectors(gp_ / width, [=, &best](auto count, Index first) __attribute__((always_inline)) {
             constexpr int N = decltype(count)::value;
             V sum[N];
-#pragma GCC unroll 4
-            for (int i = 0; i < N; ++i) sum[i] = load<V>(gram_ + j * gp_ + (v + i) * width);
-            const T* old = h(0, v * width);
-            for (Index s = 0; s < size_; ++s, old += strip)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
+            for (int i = 0; i < N; ++i) sum[i] = load<V>(row + (first + i) * width);
+            T* old = h0 + first * width / strip * column + first * width % strip;
+            for (Index s = 0; s < size; ++s, old += strip)
+#pragma GCC unroll 8
                 for (int i = 0; i < N; ++i) sum[i] -= load<V>(old + i * width) * l[s];
-#pragma GCC unroll 4
+            Best<T> of[N];
+#pragma GCC unroll 8
             for (int i = 0; i < N; ++i) {
-                const Index at = (v + i) * width;
-                const V hs = sum[i] * inverse_nu, c = load<V>(c_.get() + at) - hs * gamma;
-                V n = load<V>(n_.get() + at);
-                store(h(size_, at), hs);
-                store(c_.get() + at, c);
-                if (ols) store(n_.get() + at, n = n < V{} ? n : n - hs * hs);
-                best.offer(score<ols>(c, n, v + i), v + i);
+                const Index at = (first + i) * width;
+                const V hs = sum[i] * inverse_nu, left = load<V>(c + at) - hs * gamma;
+                V own = load<V>(n + at);
+                store(old + i * width, hs);
+                store(c + at, left);
+                if (ols) store(n + at, own = own < V{} ? own : own - hs * hs);
+                of[i] = Best<T>::one(score<ols>(left, own, first + i), first + i);
             }
+            // In pairs: one after the other they would wait for each other.
+#pragma GCC unroll 3
+            for (int apart = 1; apart < N; apart *= 2)
+#pragma GCC unroll 4
+                for (int i = 0; i < N; i += 2 * apart) of[i].merge(of[i + apart]);
+            best.merge(of[0]);
         });
         return best;
     }
 
-    // L'z = gamma, in place
+    // L'z = gamma, in place; on the diagonal of `lower_` lie the inverses
     void back_substitute() {
         T* z = gamma_.get();
         for (Index i = size_; i-- > 0;) {
             const T* l = lower_.get() + i * most_;
-            z[i] /= l[i];
+            z[i] *= l[i];
             for (Index s = 0; s < i; ++s) z[s] -= l[s] * z[i];
         }
     }
@@ -138,7 +169,10 @@ class Omp {
     Index k_, gp_;
     Rule rule_;
     Index most_, size_ = 0;
-    Buffer<T> h_, c_, n_, floor_, lower_, gamma_;
+    T largest_ = 0, inverse_ = 0;
+    double explained_ = 0, enough_ = 0;
+    Best<T> best_;
+    Buffer<T> h_, c_, n_, squares_, floor_, lower_, gamma_;
     std::vector<Index> atoms_;
 };
 

@@ -111,17 +111,22 @@ class SoundLasso {
 
     SoundLasso(const GramRows<T>& gram, const Rule& rule) : gram_(gram), rule_(rule), rows_(gram, rule) {}
 
-    RowCode solve(const T* b, const T* start, double enough) {
-        const RowCode done = rows_.solve(b, start, enough);
-        again_ = done.unconverged;
-        if (!again_) return done;
+    static Index together(const GramRows<T>&, const Rule&) { return 1; }
+
+    void begin(const T* b, const T* start, double enough) {
+        done_ = rows_.solve(b, start, enough);
+        again_ = done_.unconverged;
+        if (!again_) return;
         if (!proximal_) {
             const double tol = std::max<double>(rule_.tol, 16 * std::numeric_limits<T>::epsilon());
             const LassoRule<double> rule{rule_.l1, rule_.nonneg, rule_.most, rule_.one_by_one, rule_.max_rounds, tol};
             proximal_ = std::make_unique<ProximalLasso>(gram_.exact, gram_.k, rule);
         }
-        return proximal_->solve(b, enough);
+        done_ = proximal_->solve(b, enough);
     }
+    bool choose() { return false; }  // begun is done
+    void join() {}
+    RowCode end() const { return done_; }
 
     Index index(Index a) const { return again_ ? proximal_->index(a) : rows_.index(a); }
     T value(Index a) const { return again_ ? T(proximal_->value(a)) : rows_.value(a); }
@@ -131,6 +136,7 @@ class SoundLasso {
     Rule rule_;
     Lasso<T> rows_;
     std::unique_ptr<ProximalLasso> proximal_;
+    RowCode done_{};
     bool again_ = false;
 };
 
