@@ -1,5 +1,6 @@
 """Files that take the place of others as a whole, or not at all."""
 
+import errno
 import glob
 import os
 import secrets
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PART = ".part"
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def remove_parts(path: Path) -> None:
@@ -21,7 +23,13 @@ def remove_parts(path: Path) -> None:
 
 @contextmanager
 def in_place_of(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file that takes the place of another once it is complete and on the disk."""
+    """A file that takes the place of another once it is complete and on the disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; of a disk without room it names `path`, as Python itself does not.
+    """
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
     try:
@@ -30,9 +38,11 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink()
+        if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+            error.filename = os.fspath(path)
         raise
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
