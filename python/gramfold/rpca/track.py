@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fold.source import Source
+from ..linalg.powers import exponent_of
 
 Array = NDArray[Any]
 
@@ -89,9 +90,11 @@ class Track:
     def principal(self) -> tuple[Array, Array]:
         """Orthonormal directions as rows, the one of most energy first, and the energies."""
         q, r = scipy.linalg.qr(self.basis.astype(np.float64), mode="economic", check_finite=False)
-        values, vectors = scipy.linalg.eigh(r @ self.energies @ r.T, check_finite=False)
+        turned = r @ self.energies @ r.T
+        unit = exponent_of(float(np.abs(turned).max()))  # LAPACK scales what is far from 1, by no power of two
+        values, vectors = scipy.linalg.eigh(np.ldexp(turned, -unit), check_finite=False)
         directions = np.ascontiguousarray((q @ vectors[:, ::-1]).T, self.basis.dtype)
-        return directions, np.maximum(values[::-1], 0)
+        return directions, np.ldexp(np.maximum(values[::-1], 0), unit)
 
 
 @dataclass(frozen=True, slots=True)
