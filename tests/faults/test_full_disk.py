@@ -38,7 +38,8 @@ def test_a_write_that_fails_midway_is_told_and_leaves_what_was_there(name, run_p
     if name != "cache":  # which refuses a file that it does not know
         np.save(file, np.arange(5))
     said = run_python(f"import os; os.chdir({str(tmp_path)!r})\n{FAILS}\n{WRITES[name]}")
-    assert "File too large" in said and str(file) in said
+    assert "File too large" in said
+    assert str(file) in said
     assert sorted(os.listdir(tmp_path)) == ["x.csv" if name == "cache" else "file.npy"]
     if name != "cache":
         np.testing.assert_array_equal(np.load(file), np.arange(5))
@@ -49,11 +50,14 @@ def test_a_fit_goes_on_without_the_checkpoint_that_could_not_be_written(run_pyth
     said = run_python(
         f"import os; os.chdir({str(tmp_path)!r})\n{FAILS}\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, -1))\n"
-        f"with warnings.catch_warnings(record=True) as met:\n    warnings.simplefilter('always'); model = {fit}\n"
+        "with warnings.catch_warnings(record=True) as met:\n"
+        f"    warnings.simplefilter('always'); model = {fit}\n"
         "print(model.n_iter_, *{str(one.message) for one in met})"
     )
-    assert said.startswith("9 ") and "the fit goes on, but no checkpoint was written" in said
-    assert str(tmp_path / "file") in said and not list(tmp_path.iterdir())
+    assert said.startswith("9 ")
+    assert "the fit goes on, but no checkpoint was written" in said
+    assert str(tmp_path / "file") in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_command_says_which_file_there_was_no_room_for(run_python, tmp_path):
@@ -63,7 +67,9 @@ def test_a_command_says_which_file_there_was_no_room_for(run_python, tmp_path):
         "print(main(['nmf', 'x.npy', '-k', '3', '-o', 'out', '--max-iter', '3', '--quiet']))"
     )
     told, code = said.splitlines()
-    assert told.startswith("gramfold nmf: ") and "out/rows.npy" in told and code == "1"
+    assert told.startswith("gramfold nmf: ")
+    assert "out/rows.npy" in told
+    assert code == "1"
     assert "rows.npy" not in os.listdir(tmp_path / "out")
     # What was whole before is, and can be read.
     for path in (tmp_path / "out").iterdir():

@@ -91,7 +91,7 @@ class Track:
         """Orthonormal directions as rows, the one of most energy first, and the energies."""
         q, r = scipy.linalg.qr(self.basis.astype(np.float64), mode="economic", check_finite=False)
         turned = r @ self.energies @ r.T
-        unit = exponent_of(float(np.abs(turned).max()))  # LAPACK scales what is far from 1, by no power of two
+        unit = exponent_of(float(np.abs(turned).max()))  # far from 1 LAPACK itself scales, by no power of two
         values, vectors = scipy.linalg.eigh(np.ldexp(turned, -unit), check_finite=False)
         directions = np.ascontiguousarray((q @ vectors[:, ::-1]).T, self.basis.dtype)
         return directions, np.ldexp(np.maximum(values[::-1], 0), unit)
