@@ -4,6 +4,8 @@ import os
 from typing import Any, NamedTuple
 
 from ..io.arrow import PARQUET
+from ..io.columns import index_columns
+from ..io.opening import named
 from ..io.text import ENDINGS as TEXT
 from ..io.text import layout_of, row_names
 
@@ -17,6 +19,11 @@ class Names(NamedTuple):
 
 def names_of(path: str, dataset: str, found: Any) -> Names:
     """The names in a file of which `found` are the Blocks."""
+    with named(path):
+        return _names_of(path, dataset, found)
+
+
+def _names_of(path: str, dataset: str, found: Any) -> Names:
     lower = path.lower().rstrip("/")
     if lower.endswith(TEXT):
         return Names(row_names(path), layout_of(path).names or None)
@@ -67,8 +74,7 @@ def _index(path: str) -> list[str] | None:
 
     if os.path.isdir(path):
         return None
-    about = parquet.read_schema(path).pandas_metadata or {}
-    columns = [name for name in about.get("index_columns", []) if isinstance(name, str)]
+    columns = index_columns(parquet.read_schema(path), path)
     if len(columns) != 1:
         return None
     return [str(name) for name in parquet.read_table(path, columns=columns).column(0).to_pylist()]

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..fit.sound import read_soundly
-from .compressed import structure_of
+from .compressed import sides_of, structure_of
 from .place import Place, is_csr, matrices
 from .reader import Reader
 
@@ -34,7 +34,8 @@ class Grid(Reader):
         data = place.opened
         chunks = getattr(data, "shards", None) or data.chunks or (1,)
         self._place = place
-        super().__init__(str(place), data.shape, data.dtype, chunk_rows=chunks[0], paths=place.paths)
+        sides = sides_of(data.shape, str(place)) if len(data.shape) == 2 else data.shape
+        super().__init__(str(place), sides, data.dtype, chunk_rows=chunks[0], paths=place.paths)
 
     def _read(self, start: int, stop: int) -> Any:
         return np.asarray(self._place.opened[start:stop])

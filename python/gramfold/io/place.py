@@ -64,7 +64,10 @@ def matrices(group: Any, prefix: str = "", depth: int = 4) -> list[str]:
     """Names of the matrices in a group: datasets of two dimensions, and CSR in AnnData's layout."""
     found = []
     for name in group.keys() if depth else ():
-        item = group[name]
+        try:
+            item = group[name]
+        except KeyError:  # a link to what is not there
+            continue
         if is_csr(item) or len(getattr(item, "shape", ())) == 2:
             found.append(prefix + name)
         elif hasattr(item, "keys"):
