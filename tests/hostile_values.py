@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from test_messages import UNFIT
 
@@ -33,6 +34,22 @@ VALUES: dict[str, Any] = {
     "ones(7)": np.ones(7), "ones(2, 3)": np.ones((2, 3)), "nan(3, 6)": np.full((3, COLS), np.nan),
     "strings": np.array(["a", "b"]), "objects": np.array([object()]), "dates": np.zeros(ROWS, "M8[s]"),
     "sparse": sp.csr_array(np.ones((2, 3))), "huge int": [10**400],
+}  # fmt: skip
+# Of these one of each kind, and of arrays those that fit nowhere.
+SOME = (
+    "None", "-1", "2**63", "10**400", "1.5", "nan", "inf", "1e308", "complex", "nonsense", "[]", "ragged",
+    "{}", "object", "ones(7)", "ones(2, 3)", "strings", "dates", "huge int",
+)  # fmt: skip
+ARRAYS = {
+    "a row less": np.ones(ROWS - 1), "two columns": np.ones((ROWS, 2)), "negative": -np.ones(ROWS),
+    "nothing": np.zeros(ROWS), "nan(24)": np.full(ROWS, np.nan), "inf(24)": np.full(ROWS, np.inf),
+    "strings(24)": np.full(ROWS, "a"), "objects(24)": np.full(ROWS, object()),
+    "cube": np.ones((ROWS, COLS, 2)), "complex(24)": np.full(ROWS, 1j),
+    "frame of another length": pd.DataFrame(np.ones((ROWS + 1, 1))),
+    "sparse(24, 6)": sp.csr_array(np.ones((ROWS, COLS))), "empty": np.empty((0, COLS)),
+    "negative(24, 6)": -np.ones((ROWS, COLS)), "nan(24, 6)": np.full((ROWS, COLS), np.nan),
+    "strings(24, 6)": np.full((ROWS, COLS), "a"), "all hidden": np.zeros((ROWS, COLS), bool),
+    "negative W": -np.ones((ROWS, 3)), "negative H": -np.ones((3, COLS)),
 }  # fmt: skip
 
 
@@ -148,6 +165,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
 def call(model: Any, method: str, **given: Any) -> Any:
     """A method, with the data that it wants."""
     x, y = data()
+    x = given.pop("X", x)
     if method == "inverse_transform":
         k = len(getattr(model, "components_", atoms()))
         return model.inverse_transform(np.ones((3, k)))

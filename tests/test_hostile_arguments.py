@@ -3,10 +3,8 @@
 import inspect
 
 import numpy as np
-import pandas as pd
 import pytest
-import scipy.sparse as sp
-from hostile_values import COLS, MAKERS, ROWS, VALUES, call, fault, finite, outcome
+from hostile_values import ARRAYS, COLS, MAKERS, ROWS, SOME, VALUES, call, fault, finite, outcome
 
 METHODS = (
     "fit", "fit_transform", "partial_fit", "transform", "predict", "score", "score_samples", "sample", "bic",
@@ -14,22 +12,11 @@ METHODS = (
 )  # fmt: skip
 LEARN = METHODS[:3]
 # What these call a thing in messages of theirs.
-ALSO = {"mask": ("mask", "masked", "observed"), "checkpoint_every": ("checkpoint_every", "every")}
-SOME = (
-    "None", "-1", "2**63", "10**400", "1.5", "nan", "inf", "1e308", "complex", "nonsense", "[]", "ragged",
-    "{}", "object", "ones(7)", "ones(2, 3)", "strings", "dates", "huge int",
-)  # fmt: skip
-ARRAYS = {
-    "a row less": np.ones(ROWS - 1), "two columns": np.ones((ROWS, 2)), "negative": -np.ones(ROWS),
-    "nothing": np.zeros(ROWS), "nan(24)": np.full(ROWS, np.nan), "inf(24)": np.full(ROWS, np.inf),
-    "strings(24)": np.full(ROWS, "a"), "objects(24)": np.full(ROWS, object()),
-    "cube": np.ones((ROWS, COLS, 2)), "complex(24)": np.full(ROWS, 1j),
-    "frame of another length": pd.DataFrame(np.ones((ROWS + 1, 1))),
-    "sparse(24, 6)": sp.csr_array(np.ones((ROWS, COLS))), "empty": np.empty((0, COLS)),
-    "negative(24, 6)": -np.ones((ROWS, COLS)), "nan(24, 6)": np.full((ROWS, COLS), np.nan),
-    "strings(24, 6)": np.full((ROWS, COLS), "a"), "all hidden": np.zeros((ROWS, COLS), bool),
-    "negative W": -np.ones((ROWS, 3)), "negative H": -np.ones((3, COLS)),
-}  # fmt: skip
+ALSO = {
+    "X": ("n_samples", "path", "rows"),
+    "mask": ("mask", "masked", "observed"),
+    "checkpoint_every": ("checkpoint_every", "every"),
+}
 CUSTOM = {"W": np.ones((ROWS, 3)), "H": np.ones((3, COLS))}
 
 
@@ -40,7 +27,7 @@ def arguments(name):
         if hasattr(type(model), method):
             taken = inspect.signature(getattr(model, method)).parameters.values()
             for one in taken:
-                if one.kind is not one.VAR_KEYWORD and one.name not in ("X", "out", "resume"):
+                if one.kind is not one.VAR_KEYWORD and one.name not in ("out", "resume"):
                     yield method, one.name
 
 

@@ -83,9 +83,9 @@ def _table(name: str, read: Callable[[Path], Any]) -> Callable[[bytes, Path], No
         if found is None:
             return
         table = read(path)
-        index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+        index = list((table.schema.pandas_metadata or {}).get("index_columns", []))
         columns = [one for at, one in zip(table.column_names, table.columns, strict=True) if at not in index]
-        expected = [[np.nan if v is None else float(v) for v in one.to_pylist()] for one in columns]
+        expected = [[np.nan if v is None else v for v in one.to_pylist()] for one in columns]
         with np.errstate(all="ignore"):
             same(found.astype(float), np.array(expected, found.dtype).astype(float).T)
         fitted_alike(path, found)

@@ -39,8 +39,6 @@ COLUMNS: dict[str, Callable[[], Any]] = {
     "tensors": lambda: pa.ExtensionArray.from_storage(
         pa.fixed_shape_tensor(pa.float64(), [1]), pa.array([[1.0]] * len(X), pa.list_(pa.float64(), 1))
     ),
-    "short": lambda: _of_buffers(None, pa.py_buffer(b"12345678"), 0),
-    "short bits": lambda: _of_buffers(pa.py_buffer(b""), pa.py_buffer(X[:, 0].tobytes()), 3),
     "no nulls after all": lambda: _of_buffers(pa.py_buffer(b"\xff\xff"), pa.py_buffer(X[:, 0].tobytes()), 5),
     "nulls after all": lambda: _of_buffers(pa.py_buffer(b"\x0f\x00"), pa.py_buffer(X[:, 0].tobytes()), 0),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from ..fit.arguments import choice, real, whole
+from ..fit.arguments import choice, real, shown, whole
 from ..fit.blocks import Blocks
 from ..fit.cached import cached_property
 from ..fit.inputs import FLOATS, read_array, read_rows
@@ -69,6 +69,8 @@ class OrthoBasis:
         sides = shape if isinstance(shape, tuple) else (shape,)
         if len(sides) not in (1, 2):
             raise ValueError(f"shape must be one or two sizes, got {shape!r}")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, got {shown(name)}")
         self.name = name
         self.shape = tuple(whole(side, "shape") for side in sides)
         self.n_features = int(np.prod(self.shape))
