@@ -1,6 +1,7 @@
 """Values that no parameter should be given, calls of estimators, and what a refusal must be."""
 
 import functools
+import os
 import re
 import signal
 import warnings
@@ -99,6 +100,12 @@ def fault(error: BaseException, *names: str) -> str | None:
     return None
 
 
+def missing(error: BaseException | None, value: Any) -> bool:
+    """Whether it says that there is no such file, where a path was taken for one."""
+    named = isinstance(value, str | bytes) and os.fsdecode(value) in str(error)
+    return named and isinstance(error, FileNotFoundError)
+
+
 def finite(found: Any) -> bool:
     """Whether a result has no NaN and no infinity."""
     if isinstance(found, tuple | list):
@@ -165,7 +172,6 @@ MAKERS: dict[str, Callable[[], Any]] = {
 def call(model: Any, method: str, **given: Any) -> Any:
     """A method, with the data that it wants."""
     x, y = data()
-    x = given.pop("X", x)
     if method == "inverse_transform":
         k = len(getattr(model, "components_", atoms()))
         return model.inverse_transform(np.ones((3, k)))
@@ -173,6 +179,8 @@ def call(model: Any, method: str, **given: Any) -> Any:
         return model.sample(**given)
     if isinstance(model, gf.Ridge) and method in ("fit", "partial_fit", "score"):
         given = {"y": y, **given}
-    if not given and method not in ("fit", "partial_fit"):
+    if "X" in given:
+        x = given.pop("X")
+    elif not given and method not in ("fit", "partial_fit"):
         x = x[:5]  # some transform slowly
     return getattr(model, method)(x, **given)

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from hostile_values import ARRAYS, COLS, MAKERS, ROWS, SOME, VALUES, call, fault, finite, outcome
+from hostile_values import ARRAYS, COLS, MAKERS, ROWS, SOME, VALUES, call, fault, finite, missing, outcome
 
 METHODS = (
     "fit", "fit_transform", "partial_fit", "transform", "predict", "score", "score_samples", "sample", "bic",
@@ -13,7 +13,7 @@ METHODS = (
 LEARN = METHODS[:3]
 # What these call a thing in messages of theirs.
 ALSO = {
-    "X": ("n_samples", "path", "rows"),
+    "X": ("X", "n_samples", "path", "rows"),
     "mask": ("mask", "masked", "observed"),
     "checkpoint_every": ("checkpoint_every", "every"),
 }
@@ -53,7 +53,7 @@ def test_an_argument_is_refused_by_name_or_taken(name, tmp_path):
             before = vars(model).copy()
             found, error = outcome(lambda m=model, method=method, g=given: call(m, method, **g))
             where = f"{method}({argument}={shown})"
-            if error is not None:
+            if error is not None and not missing(error, value):
                 faults += [
                     f"{where}: {said}" for said in [fault(error, *ALSO.get(argument, (argument,)))] if said
                 ]
@@ -61,6 +61,9 @@ def test_an_argument_is_refused_by_name_or_taken(name, tmp_path):
                     vars(model)[k] is v for k, v in before.items()
                 )
                 faults += [f"{where}: left half fitted"] * (method != "fit_transform" and not same)
-            elif not finite(found):
+            elif not finite(found) and (method, argument) != (
+                "standard_errors",
+                "X",
+            ):  # not those of a maximum
                 faults.append(f"{where}: not finite")
     assert not faults, "\n".join(faults)

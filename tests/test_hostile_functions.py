@@ -1,13 +1,11 @@
 """Every argument of every public function, set to what it should not be: refused by its name, or taken."""
 
-import os
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from entries import state
 from hostile_functions import FUNCTIONS, NONE, files, public
-from hostile_values import ARRAYS, VALUES, fault, finite, outcome
+from hostile_values import ARRAYS, VALUES, fault, finite, missing, outcome
 
 # What these call a thing in messages of theirs, as scikit-learn does.
 ROWS_OF = ("n_samples", "path", "rows")
@@ -32,12 +30,6 @@ def kept(given):
 
 def _is_array(value):
     return sp.issparse(value) or (isinstance(value, np.ndarray) and value.dtype != object)
-
-
-def missing(error, value):
-    """Whether it says that there is no such file."""
-    named = isinstance(value, str | bytes) and os.fsdecode(value) in str(error)
-    return named and isinstance(error, FileNotFoundError)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -36,7 +36,7 @@ class Checkpoint:
     _token: Token["Checkpoint | None"]
 
     def __init__(self, path: str | os.PathLike[str], every: float, resume: bool) -> None:
-        self.path = Path(file_path(path, "path"))
+        self.path = Path(file_path(path, "checkpoint path"))
         self.every = real(every, "every")
         self.resume, self.used = flag(resume, "resume"), False
 
