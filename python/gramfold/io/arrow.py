@@ -12,7 +12,7 @@ from ..extras import require
 from .columns import common_dtype, filled, number_columns
 from .compressed import sides_of
 from .forward import Forward
-from .opening import opened
+from .opening import named, opened
 from .reader import Reader
 
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
@@ -140,6 +140,8 @@ class Table(Batches):
     """A table of pyarrow in memory: columns that become rows where they are read."""
 
     def __init__(self, table: Any) -> None:
+        with named("the pyarrow Table"):
+            table.validate()  # else chunks may be put together from what is no memory of theirs
         self._table = table.combine_chunks()
         nulls = any(column.null_count for column in table.columns)
         super().__init__("the pyarrow Table", table.schema, [(0, table.num_rows)], nulls, [])

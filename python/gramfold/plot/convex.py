@@ -136,7 +136,7 @@ def basis_comparison(
         signals = {name: read_numbers(x, f"signal[{name!r}]") for name, x in signal.items()}
     else:
         signals = {"": read_numbers(signal, "signal")}
-    bases = members(bases, "bases") if not isinstance(bases, str) else [bases]
+    bases = members(bases, "bases")
     if not all(isinstance(name, str) for name in bases):
         raise TypeError(f"bases must be names, got {shown(bases)}")
     whole(n_nonzero, "n_nonzero")
