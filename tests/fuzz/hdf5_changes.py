@@ -23,6 +23,7 @@ FILTERS: tuple[dict[str, Any], ...] = (
     {}, {"compression": "gzip"}, {"compression": "lzf", "shuffle": True}, {"fletcher32": True}, {"fillvalue": 7},
     {"maxshape": True}, {"track_order": True}, {"scaleoffset": 0},
 )  # fmt: skip
+LARGEST_CHUNK = 10**5  # entries of one that is written
 ATTRIBUTES = ("encoding-type", "shape", "_index", "encoding-version", "column-order")
 VALUES: tuple[Any, ...] = (
     "csr_matrix", "csc_matrix", "array", "dataframe", "", "_index", "X", b"csr_matrix", b"\xff", 3, -1, np.nan, [], [12, 5],
@@ -122,8 +123,10 @@ def _dataset(root: Any, name: str, draw: random.Random) -> None:
         return
     _remade(root, name)
     made = root.create_dataset(name, shape, dtype, chunks=chunks, **more)
+    small = made.chunks is None or np.prod(made.chunks, dtype=object) <= LARGEST_CHUNK
     if (
-        dtype.kind in "biuf"
+        small
+        and dtype.kind in "biuf"
         and dtype.itemsize <= 8
         and int(np.prod(shape, dtype=object)) <= 60
         and draw.random() < 0.7

@@ -123,6 +123,17 @@ def test_damaged_names_are_refused_by_the_name_of_the_file(tmp_path):
         opened(str(tmp_path / "cells.h5ad"))
 
 
+def test_names_are_as_many_as_rows(tmp_path):
+    def fewer(root):
+        root["X"] = X
+        root.create_group("obs").attrs["_index"] = "_index"
+        root["obs/_index"] = [b"a", b"b"]
+
+    hdf5(fewer)(tmp_path / "cells.h5ad")
+    with pytest.raises(ValueError, match=r"cells\.h5ad has 2 names of rows, but 12 rows"):
+        opened(str(tmp_path / "cells.h5ad"))
+
+
 def test_a_link_to_nothing_hides_no_matrix(tmp_path):
     hdf5(lambda root: root.update({"x": X, "gone": h5py.SoftLink("/nothing")}))(tmp_path / "x.h5")
     np.testing.assert_array_equal(opened(str(tmp_path / "x.h5")).gathered(), X)

@@ -18,9 +18,21 @@ class Names(NamedTuple):
 
 
 def names_of(path: str, dataset: str, found: Any) -> Names:
-    """The names in a file of which `found` are the Blocks."""
+    """The names in a file of which `found` are the Blocks.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer than rows or columns.
+    OSError
+        If they cannot be read.
+    """
     with named(path):
-        return _names_of(path, dataset, found)
+        names = _names_of(path, dataset, found)
+    for what, some, size in zip(("rows", "columns"), names, found.shape, strict=True):
+        if some is not None and len(some) != size:
+            raise ValueError(f"{path} has {len(some)} names of {what}, but {size} {what}")
+    return names
 
 
 def _names_of(path: str, dataset: str, found: Any) -> Names:
