@@ -19,6 +19,8 @@ from gramfold.io.place import is_csr
 def hdf5(data: bytes, folder: Path) -> None:
     """Every matrix of a file is what h5py reads; as .h5ad if it has cells."""
     path = folder / ("fuzzed.h5ad" if b"obs" in data else "fuzzed.h5")
+    for before in folder.glob("fuzzed.h5*"):  # to which links may lead
+        before.unlink()
     path.write_bytes(data)
     rows_of(path)
     for name in ("x", "X", "layers/dense", "layers/counts", "obs/_index", "a", "none"):
