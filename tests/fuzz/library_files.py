@@ -9,7 +9,6 @@ from typing import Any
 import h5py
 import numpy as np
 import scipy.sparse as sp
-import zarr
 from fuzz.matrix_files import LARGEST, fitted_alike, rows_of, same
 from pyarrow import ipc, parquet
 
@@ -33,6 +32,8 @@ def hdf5(data: bytes, folder: Path) -> None:
 
 def zarr_zip(data: bytes, folder: Path) -> None:
     """Every matrix of a zip file is what zarr reads, and the same from a folder."""
+    import zarr
+
     path, unpacked = folder / "fuzzed.zip", folder / "fuzzed.zarr"
     path.write_bytes(data)
     found = {name: rows_of(path, f"{path}::{name}" if name else "") for name in ("", "x", "X", "none")}
@@ -96,5 +97,5 @@ def _table(name: str, read: Callable[[Path], Any]) -> Callable[[bytes, Path], No
     return target
 
 
-parquet_file = _table("fuzzed.parquet", parquet.read_table)
+parquet_file = _table("fuzzed.parquet", lambda path: parquet.ParquetFile(path).read())
 arrow_file = _table("fuzzed.arrow", lambda path: ipc.open_file(str(path)).read_all())

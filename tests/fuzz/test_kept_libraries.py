@@ -13,7 +13,6 @@ from gramfold.cli.inputs import opened
 
 h5py = pytest.importorskip("h5py")
 pa = pytest.importorskip("pyarrow")
-zarr = pytest.importorskip("zarr")
 
 
 def hdf5(change):
@@ -80,6 +79,7 @@ def zarr_of(**described):
     """An array of zarr of which something else is said."""
 
     def write(path):
+        zarr = pytest.importorskip("zarr")
         zarr.create_array(str(path), data=X, chunks=(3, 5), zarr_format=2)
         said = json.loads((path / ".zarray").read_text())
         (path / ".zarray").write_text(json.dumps(said | described))

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import zarr
 from fuzz.forged import ODD, at_place, places
 from fuzz.matrix_changes import PARTS, X, npz_of
 
@@ -39,6 +38,8 @@ ODDLY = {
 
 def _zipped(zarr_format: int, kind: str) -> bytes:
     """An array, or a CSR matrix, or cells in AnnData's layout."""
+    import zarr
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that an archive has twice
         path = Path(folder) / "x.zip"
