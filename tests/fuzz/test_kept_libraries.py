@@ -75,6 +75,18 @@ def longer(data):
     return data.replace((12).to_bytes(8, "little"), (2**40).to_bytes(8, "little"))
 
 
+def nulls_that_are_denied(path):
+    """A column of whole numbers with a null, of which the statistics say that there is none."""
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"a": [7, None, *range(10)]}), path, use_dictionary=False)
+    data = path.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    assert data[begin:].count(b"\x16\x02") == 1  # Thrift's compact protocol: the third field is 1
+    path.write_bytes(data[:begin] + data[begin:].replace(b"\x16\x02", b"\x16\x00"))
+    assert parquet.read_metadata(path).row_group(0).column(0).statistics.null_count == 0
+
+
 def zarr_of(**described):
     """An array of zarr of which something else is said."""
 
@@ -115,6 +127,12 @@ def test_a_file_of_a_library_is_refused_by_its_name(name, tmp_path):
     for read in (about, lambda path: opened(path).gathered(), lambda path: gf.KMeans(2).fit(path)):
         with pytest.raises((ValueError, OSError), match=name):
             read(str(tmp_path / name))
+
+
+def test_nulls_that_are_denied_are_no_numbers(tmp_path):
+    nulls_that_are_denied(tmp_path / "x.parquet")
+    with pytest.raises(OSError, match=r"rows 0 to 11 of .*x\.parquet .*: a column holds nulls"):
+        gf.KMeans(2).fit(str(tmp_path / "x.parquet"))
 
 
 def test_damaged_names_are_refused_by_the_name_of_the_file(tmp_path):

@@ -65,13 +65,15 @@ def filled(batches: Iterable[Any], rows: int, columns: Sequence[str], dtype: np.
         stop = start + batch.num_rows
         chosen = batch.columns if batch.num_columns == len(columns) else map(batch.column, columns)
         for j, column in enumerate(chosen):
-            out[j, start:stop] = _numbers(column)
+            out[j, start:stop] = _numbers(column, dtype)
         start = stop
     return out.T
 
 
-def _numbers(column: Any) -> Any:
+def _numbers(column: Any, dtype: np.dtype[Any]) -> Any:
     column.validate(full=True)  # lengths of a file need not fit
+    if dtype.kind in "biu" and column.null_count:
+        raise ValueError("a column holds nulls, where the statistics of the file say that it has none")
     if column.type.bit_width == 1:  # of booleans
         column = column.cast("uint8")
     return column.to_numpy(zero_copy_only=False)
