@@ -10,7 +10,12 @@ from hostile_values import ARRAYS, VALUES, fault, finite, missing, outcome
 # What these call a thing in messages of theirs, as scikit-learn does.
 ROWS_OF = ("n_samples", "path", "rows")
 ALSO = {"X": ROWS_OF, "A": ROWS_OF, "codes": ROWS_OF, "mask": ("masked", "observed"), "alphas": ("alpha",)}
-ALSO |= {"source": ("blocks", "block", "path"), "signal": ("axes",), "bases": ("axes",)}
+ALSO |= {
+    "source": ("blocks", "block", "path"),
+    "signal": ("axes",),
+    "bases": ("axes",),
+    "shape": ("n_frames",),
+}
 # NaN in, NaN out; and what a camera lost.
 GAPS = (("patches.extract", "images"), ("patches.average", "patches"), ("datasets.make_video", "dead"))
 LARGE = ("2**31", "2**63", "2**200", "10**400")

@@ -1,5 +1,6 @@
 """Orthonormal bases of signals and images: cosines, real Fourier, wavelets; codes by keeping or shrinking."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -73,7 +74,7 @@ class OrthoBasis:
             raise TypeError(f"name must be a string, got {shown(name)}")
         self.name = name
         self.shape = tuple(whole(side, "shape") for side in sides)
-        self.n_features = int(np.prod(self.shape))
+        self.n_features = math.prod(self.shape)
         if name not in ("dct", "fourier") and max(self.shape) < self._wavelet.dec_len:
             raise ValueError(
                 f"shape {self.shape} is too short for {name!r}: it needs a side of at least "

@@ -77,7 +77,13 @@ def matrices(group: Any, prefix: str = "", depth: int = 4) -> list[str]:
 
 def is_csr(item: Any) -> bool:
     """Whether a group is a CSR matrix as AnnData writes it."""
-    return hasattr(item, "keys") and item.attrs.get("encoding-type") == "csr_matrix"
+    return hasattr(item, "keys") and encoding_of(item) == "csr_matrix"
+
+
+def encoding_of(group: Any) -> str | None:
+    """What AnnData says that a group is."""
+    found = group.attrs.get("encoding-type")
+    return found if isinstance(found, str) else None
 
 
 def _listed(root: Any) -> str:
