@@ -105,8 +105,8 @@ def flag(value: Any, name: str) -> bool:
 def pair(value: Any, name: str) -> tuple[int, int]:
     """Return `value` as two ints of at least 1."""
     try:
-        found = list(value)
-    except TypeError:
+        found = list(value) if np.ndim(value) == 1 else []
+    except ValueError:  # lists of different lengths
         found = []
     if len(found) != 2:
         raise InvalidParameterError(f"{name} must be two whole numbers, got {shown(value)}")

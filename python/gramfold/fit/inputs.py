@@ -208,8 +208,8 @@ def read_numbers(given: Any, name: str) -> NDArray[np.float64]:
     _refuse_no_numbers(given, name)
     given = refuse_mask(given, name)
     try:
-        if np.iscomplexobj(given):
-            raise TypeError
+        if getattr(getattr(given, "dtype", None), "kind", None) == "c":
+            raise TypeError  # NumPy would drop the imaginary part
         return np.asarray(given, np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be an array of real numbers") from None

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.random import sample_without_replacement
 
 from ..fit.arguments import COUNTED, Seed, check_room, flag, members, pair, seeded, whole
-from ..fit.inputs import dimensions, refuse_mask
+from ..fit.inputs import naming, refuse_mask
 
 __all__ = ["average", "corners", "extract"]
 
@@ -253,8 +253,8 @@ def _axes(shape: tuple[int, ...], channels: bool, name: str) -> tuple[int, int, 
 
 
 def _real(values: ArrayLike, name: str) -> Array:
-    dimensions(values, name)
-    array = np.asarray(refuse_mask(values, name))
+    with naming(name):
+        array = np.asarray(refuse_mask(values, name))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
     exact_in_float32 = np.result_type(array.dtype, np.float32) == np.float32

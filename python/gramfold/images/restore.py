@@ -14,7 +14,7 @@ import numpy as np
 
 from ..coding.sparse_encode import sparse_encode
 from ..fit.arguments import real
-from ..fit.inputs import dimensions, refuse_mask
+from ..fit.inputs import dimensions, naming, refuse_mask
 from ..fold.source import Array
 from .patches import Pair, average, cut
 
@@ -125,9 +125,10 @@ def inpaint(
     >>> bool(abs(filled[1, 1] - 2) < 0.1)
     True
     """
-    for given, name in ((image, "image"), (mask, "mask")):
-        dimensions(given, name)
-    image, mask = (np.asarray(refuse_mask(a, name)) for a, name in ((image, "image"), (mask, "mask")))
+    with naming("image"):
+        image = np.asarray(refuse_mask(image, "image"))
+    with naming("mask"):
+        mask = np.asarray(refuse_mask(mask, "mask"))
     if mask.shape != image.shape or mask.dtype != bool:
         raise ValueError(f"mask must be boolean and of the shape of image, {image.shape}")
     if not mask.any():
