@@ -152,6 +152,17 @@ def test_names_are_as_many_as_rows(tmp_path):
         opened(str(tmp_path / "cells.h5ad"))
 
 
+def test_names_are_counted_before_they_are_read(tmp_path):
+    def many(root):
+        root["X"] = X
+        root.create_group("var").attrs["_index"] = "_index"
+        root["var"].create_dataset("_index", (10**6, 10**6), "u1", chunks=(1, 1024))
+
+    hdf5(many)(tmp_path / "cells.h5ad")
+    with pytest.raises(ValueError, match=r"cells\.h5ad has 1000000 x 1000000 names of columns, but 5"):
+        opened(str(tmp_path / "cells.h5ad"))
+
+
 def test_a_link_to_nothing_hides_no_matrix(tmp_path):
     hdf5(lambda root: root.update({"x": X, "gone": h5py.SoftLink("/nothing")}))(tmp_path / "x.h5")
     np.testing.assert_array_equal(opened(str(tmp_path / "x.h5")).gathered(), X)
