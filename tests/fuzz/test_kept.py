@@ -197,3 +197,12 @@ def test_a_state_that_asks_for_more_than_all_memory_is_damaged():
         np.empty(2**58)
     assert _asks_beyond_memory(beyond.value)
     assert not _asks_beyond_memory(MemoryError())
+
+
+def test_models_that_lie_in_each_other_deep_are_refused(tmp_path):
+    model = gf.NMF()
+    for _ in range(9):
+        model = gf.NMF(init=model)
+    gf.save(model, tmp_path / "model")
+    with pytest.raises(ValueError, match="models lie in each other more than 4 deep"):
+        gf.load(tmp_path / "model")
