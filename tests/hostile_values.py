@@ -1,6 +1,7 @@
 """Values that no parameter should be given, calls of estimators, and what a refusal must be."""
 
 import functools
+import os
 import re
 import signal
 import warnings
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from test_messages import UNFIT
 
@@ -28,11 +30,28 @@ VALUES: dict[str, Any] = {
     "1.5": 1.5, "-0.0": -0.0, "np.float32(.5)": np.float32(0.5), "nan": np.nan, "inf": np.inf,
     "-inf": -np.inf, "1e308": 1e308, "1e-320": 1e-320,
     "complex": 1 + 1j, "''": "", "nonsense": "nonsense", "bytes": b"x",
-    "[]": [], "[[]]": [[]], "ragged": [1, [2]], "[None]": [None], "(1, 2)": (1, 2), "{}": {},
+    "[]": [], "[[]]": [[]],
+    "ragged": [1, [2]], "[None]": [None], "(1, 2)": (1, 2), "(2**40, 2**40)": (2**40, 2**40), "{}": {},
     "object": object(), "function": nothing, "array(2)": np.array(2),
     "ones(7)": np.ones(7), "ones(2, 3)": np.ones((2, 3)), "nan(3, 6)": np.full((3, COLS), np.nan),
     "strings": np.array(["a", "b"]), "objects": np.array([object()]), "dates": np.zeros(ROWS, "M8[s]"),
     "sparse": sp.csr_array(np.ones((2, 3))), "huge int": [10**400],
+}  # fmt: skip
+# Of these one of each kind, and of arrays those that fit nowhere.
+SOME = (
+    "None", "-1", "2**63", "10**400", "1.5", "nan", "inf", "1e308", "complex", "nonsense", "[]", "ragged",
+    "{}", "object", "ones(7)", "ones(2, 3)", "strings", "dates", "huge int",
+)  # fmt: skip
+ARRAYS = {
+    "a row less": np.ones(ROWS - 1), "two columns": np.ones((ROWS, 2)), "negative": -np.ones(ROWS),
+    "nothing": np.zeros(ROWS), "nan(24)": np.full(ROWS, np.nan), "inf(24)": np.full(ROWS, np.inf),
+    "strings(24)": np.full(ROWS, "a"), "objects(24)": np.full(ROWS, object()),
+    "cube": np.ones((ROWS, COLS, 2)), "complex(24)": np.full(ROWS, 1j),
+    "frame of another length": pd.DataFrame(np.ones((ROWS + 1, 1))),
+    "sparse(24, 6)": sp.csr_array(np.ones((ROWS, COLS))), "empty": np.empty((0, COLS)),
+    "negative(24, 6)": -np.ones((ROWS, COLS)), "nan(24, 6)": np.full((ROWS, COLS), np.nan),
+    "strings(24, 6)": np.full((ROWS, COLS), "a"), "all hidden": np.zeros((ROWS, COLS), bool),
+    "negative W": -np.ones((ROWS, 3)), "negative H": -np.ones((3, COLS)),
 }  # fmt: skip
 
 
@@ -80,6 +99,12 @@ def fault(error: BaseException, *names: str) -> str | None:
     if not any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in names):
         return f"does not name {names[0]}: {said}"
     return None
+
+
+def missing(error: BaseException | None, value: Any) -> bool:
+    """Whether it says that there is no such file, where a path was taken for one."""
+    named = isinstance(value, str | bytes) and os.fsdecode(value) in str(error)
+    return named and isinstance(error, FileNotFoundError)
 
 
 def finite(found: Any) -> bool:
@@ -155,6 +180,8 @@ def call(model: Any, method: str, **given: Any) -> Any:
         return model.sample(**given)
     if isinstance(model, gf.Ridge) and method in ("fit", "partial_fit", "score"):
         given = {"y": y, **given}
-    if not given and method not in ("fit", "partial_fit"):
+    if "X" in given:
+        x = given.pop("X")
+    elif not given and method not in ("fit", "partial_fit"):
         x = x[:5]  # some transform slowly
     return getattr(model, method)(x, **given)

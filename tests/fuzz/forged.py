@@ -61,30 +61,32 @@ def forged(data: bytes, seed: int) -> bytes:
     return file.bytes()
 
 
-def _places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a tree of dicts and lists, as the keys that lead there."""
     found = [at] if at else []
     for key in tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ():
-        found += _places(tree[key], (*at, key))
+        found += places(tree[key], (*at, key))
     return found
 
 
-def _at(tree: Any, at: tuple[Any, ...]) -> Any:
+def at_place(tree: Any, at: tuple[Any, ...]) -> Any:
+    """What is there."""
     for key in at:
         tree = tree[key]
     return tree
 
 
 def _in_description(file: File, draw: random.Random) -> None:
-    spots = [at for at in _places(file.described) if draw.random() < 0.5 or at[0] in ("model", "checkpoint")]
+    spots = [at for at in places(file.described) if draw.random() < 0.5 or at[0] in ("model", "checkpoint")]
     if not spots:
         return
     at = draw.choice(spots)
-    holder, key, value = _at(file.described, at[:-1]), at[-1], _at(file.described, at)
+    holder, key, value = at_place(file.described, at[:-1]), at[-1], at_place(file.described, at)
     match draw.randrange(6):
         case 0:
             holder[key] = draw.choice(ODD)
         case 1:
-            holder[key] = copy.deepcopy(_at(file.described, draw.choice(spots)))
+            holder[key] = copy.deepcopy(at_place(file.described, draw.choice(spots)))
         case 2:
             del holder[key]
         case 3 if isinstance(holder, dict):

@@ -83,12 +83,12 @@ def npz_changed(data: bytes, draw: random.Random) -> bytes:
                     name
                 ]
             case _:
-                members[name] = npy_of(_part(name, draw))
+                members[name] = npy_of(part_of(name, draw))
         members = members or {"x.npy": npy_of(X)}
     return npz_of(members, draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
 
 
-def _part(name: str, draw: random.Random) -> Any:
+def part_of(name: str, draw: random.Random) -> Any:
     """A part of a CSR matrix that may not fit the others."""
     a = PARTS.get(name.removesuffix(".npy"), np.array(b"csr")).copy()
     if a.dtype.kind == "S":

@@ -94,7 +94,7 @@ def flat(data: bytes, folder: Path) -> None:
     else:
         same(found, expected[expected.files[0]])
         return
-    _fitted_alike(path, found)
+    fitted_alike(path, found)
 
 
 def _entries(data: Any, indices: Any, indptr: Any) -> Any:
@@ -104,10 +104,10 @@ def _entries(data: Any, indices: Any, indptr: Any) -> Any:
     return data[:used].astype(float), (rows, indices[:used].astype(np.int64))
 
 
-def _fitted_alike(path: Path, X: Any) -> None:
+def fitted_alike(path: Path, X: Any, place: str = "") -> None:
     """A fit to a file gives what a fit to its numbers in memory gives, or refuses both."""
     means = []
-    for given in (str(path), X):
+    for given in (place or str(path), X):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

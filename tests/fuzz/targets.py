@@ -6,10 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz import library_files as libraries
 from fuzz import matrix_changes as changes
 from fuzz import matrix_files as matrices
 from fuzz import saved_files as saved
 from fuzz.forged import forged
+from fuzz.hdf5_changes import hdf5_changed, hdf5_seeds
+from fuzz.table_changes import arrow_changed, arrow_seeds, parquet_changed, parquet_seeds
+from fuzz.zarr_changes import zarr_changed, zarr_seeds
 
 
 class Target(NamedTuple):
@@ -52,4 +56,8 @@ TARGETS = {
     "text": Target(matrices.text, changes.text_seeds, changes.text_changed),
     "flat": Target(_held(matrices.flat), changes.flat_seeds, changes.flat_changed),
     "market": Target(_held(matrices.market), changes.market_seeds, changes.market_changed),
+    "hdf5": Target(_held(libraries.hdf5), hdf5_seeds, hdf5_changed),
+    "zarr": Target(_held(libraries.zarr_zip), zarr_seeds, zarr_changed),
+    "parquet": Target(_held(libraries.parquet_file), parquet_seeds, parquet_changed),
+    "arrow": Target(_held(libraries.arrow_file), arrow_seeds, arrow_changed),
 }

@@ -18,10 +18,13 @@ from test_checkpoints import After, Stopped, fit
 import gramfold as gf
 from gramfold.cli.about import about
 from gramfold.cli.inputs import opened
+from gramfold.fit.kept import _asks_beyond_memory
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_sound_files_and_some_that_are_changed_are_read_or_refused(name, tmp_path):
+    if name == "zarr":
+        pytest.importorskip("zarr")
     target, draw = TARGETS[name], random.Random(0)
     seeds = target.seeds()
     for data in draw.sample(seeds, min(6, len(seeds))):
@@ -171,3 +174,35 @@ def test_an_array_of_an_archive_ends_where_its_member_does(tmp_path):
         ValueError, match=r"x\.npz is damaged: an array of shape \(4, 4\) reaches into the next one"
     ):
         gf.blocks(f"{tmp_path}/x.npz::a")
+
+
+def test_flags_of_atoms_in_a_checkpoint_are_flags(tmp_path):
+    def learner():
+        return gf.DictionaryLearning(20, fit_algorithm="cd", max_iter=9, tol=0, random_state=0)
+
+    with pytest.raises(Stopped):
+        fit(
+            learner().set_params(callback=After(3)), X, checkpoint=tmp_path / "fit", checkpoint_every=0
+        )  # fmt: skip
+    file = File.of((tmp_path / "fit").read_bytes())
+    numbers = np.full(20, 2**40)  # so many atoms would be drawn anew
+    file.arrays["state.faulty"] = ("I64", [20], numbers.tobytes())
+    (tmp_path / "fit").write_bytes(file.bytes())
+    with pytest.raises(ValueError, match=r"fit is damaged, .*its flags of atoms are none"):
+        learner().fit(X, checkpoint=tmp_path / "fit")
+
+
+def test_a_state_that_asks_for_more_than_all_memory_is_damaged():
+    with pytest.raises(MemoryError) as beyond:
+        np.empty(2**58)
+    assert _asks_beyond_memory(beyond.value)
+    assert not _asks_beyond_memory(MemoryError())
+
+
+def test_models_that_lie_in_each_other_deep_are_refused(tmp_path):
+    model = gf.NMF()
+    for _ in range(9):
+        model = gf.NMF(init=model)
+    gf.save(model, tmp_path / "model")
+    with pytest.raises(ValueError, match="models lie in each other more than 4 deep"):
+        gf.load(tmp_path / "model")

@@ -177,7 +177,7 @@ def test_extract_names_the_bad_argument(arguments, options, message):
 
 
 def test_average_says_which_shape_it_needs():
-    with pytest.raises(ValueError, match=r"shape \(8, 4\).*need \(9, 4\)"):
+    with pytest.raises(ValueError, match=r"shape \(8, 4\).*needs \(9, 4\)"):
         average(np.ones((8, 4)), (4, 4), (2, 2))
 
 

@@ -156,7 +156,7 @@ def test_atoms_names_the_bad_argument(ax, arguments, options, message):
         ({"a": {"kkt": [1.0]}}, {}, r"history\['a'\] lacks objective, seconds"),
         (history(1, 2) | {"kkt": [1.0]}, {}, "1-D arrays of one length"),
         (history(), {}, "1-D arrays of one length, at least 1"),
-        (history(1), {"against": "epoch"}, "against must be 'iteration' or 'seconds'"),
+        (history(1), {"against": "epoch"}, "against must be one of 'iteration', 'seconds'"),
         (history(1), {"labels": ["a", "b"]}, "labels must be 1 different names"),
     ],
 )

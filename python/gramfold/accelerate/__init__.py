@@ -94,7 +94,7 @@ def accelerate(*names: str) -> Accelerated:
     from .twins import FUNCTIONS, NAMES
 
     for name in names:
-        if name not in NAMES:
+        if not isinstance(name, str) or name not in NAMES:
             raise ValueError(f"names must be of {', '.join(sorted(NAMES))}, got {name!r}")
     listen()
     if ".".join(sklearn.__version__.split(".")[:2]) not in TESTED:

@@ -49,7 +49,7 @@ def from_sklearn(model: BaseEstimator) -> Any:
     """
     name = type(model).__name__
     if name not in TWINS or not type(model).__module__.startswith(TWINS[name]):
-        raise TypeError(f"gramfold has no class for {type(model).__module__}.{name}")
+        raise TypeError(f"gramfold has no class for {type(model).__module__}.{name}, the class of model")
     made = ours(name)(**model.get_params(deep=False))
     vars(made).update({key: value for key, value in vars(model).items() if key.endswith("_")})
     if hasattr(model, "_sklearn_output_config"):

@@ -1,5 +1,6 @@
 """Orthonormal bases of signals and images: cosines, real Fourier, wavelets; codes by keeping or shrinking."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from ..fit.arguments import choice, real, whole
+from ..fit.arguments import choice, real, shown, whole
 from ..fit.blocks import Blocks
 from ..fit.cached import cached_property
 from ..fit.inputs import FLOATS, read_array, read_rows
@@ -69,9 +70,11 @@ class OrthoBasis:
         sides = shape if isinstance(shape, tuple) else (shape,)
         if len(sides) not in (1, 2):
             raise ValueError(f"shape must be one or two sizes, got {shape!r}")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, got {shown(name)}")
         self.name = name
         self.shape = tuple(whole(side, "shape") for side in sides)
-        self.n_features = int(np.prod(self.shape))
+        self.n_features = math.prod(self.shape)
         if name not in ("dct", "fourier") and max(self.shape) < self._wavelet.dec_len:
             raise ValueError(
                 f"shape {self.shape} is too short for {name!r}: it needs a side of at least "

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from ..fit.arguments import Seed, floating, generator, real, whole
+from ..fit.arguments import Seed, check_room, flag, floating, generator, real, whole
 from .photographs import faces, image_patches
 from .video import make_video
 
@@ -80,18 +80,23 @@ def make_nmf(
     if real(density, "density", high=1.0) == 0:
         raise ValueError("density must be above 0")
     real(noise, "noise")
-    if separable and n_components > min(n_samples, n_features):
+    if flag(separable, "separable") and n_components > min(n_samples, n_features):
         raise ValueError(
             f"separable needs n_components <= n_samples and n_features, got {n_components} "
             f"for {n_samples} x {n_features}"
         )
     kept, rng = floating(dtype), generator(random_state)
+    largest = max((n_samples, "n_samples"), (n_features, "n_features"), (n_components, "n_components"))
+    check_room(*largest, n_samples * n_features + (n_samples + n_features) * n_components)
     W = _factor(n_samples, n_components, density, separable, kept, rng)
     H = np.ascontiguousarray(_factor(n_features, n_components, density, separable, kept, rng).T)
     X = W @ H
     if noise > 0:
-        scale = noise * np.sqrt(np.mean(np.square(X), dtype=np.float64))
-        X += kept.type(scale) * rng.standard_normal(X.shape, dtype=cast(Any, kept))
+        with np.errstate(over="ignore"):
+            scale = kept.type(noise * np.sqrt(np.mean(np.square(X), dtype=np.float64)))
+            X += scale * rng.standard_normal(X.shape, dtype=cast(Any, kept))
+        if not np.isfinite(X).all():
+            raise ValueError(f"noise={noise:g} leaves the range of {kept}")
         np.maximum(X, 0, out=X)
     return X, W, H
 
@@ -149,6 +154,8 @@ def make_counts(
     if whole(row_nnz, "row_nnz") > n_features:
         raise ValueError(f"row_nnz must be at most n_features, got {row_nnz} > {n_features}")
     rng = generator(random_state)
+    largest = max((n_samples, "n_samples"), (n_features, "n_features"), (n_components, "n_components"))
+    check_room(*largest, (n_samples + n_features) * n_components + n_samples * row_nnz)
     W = _distributions(rng.standard_gamma(0.1, (n_samples, n_components)))
     popularity = rng.permutation(np.arange(1.0, n_features + 1) ** -exponent)
     H = _distributions(rng.standard_gamma(0.2, (n_components, n_features)) * popularity)
@@ -165,7 +172,7 @@ def make_counts(
         pairs = rows.astype(index), columns.astype(index)
         X = X + csr_array((np.ones(len(rows)), pairs), shape=X.shape)
     raise ValueError(
-        f"row_nnz={row_nnz} different columns of {n_features} hardly ever come up at "
+        f"row_nnz={row_nnz} different columns of n_features={n_features} hardly ever come up at "
         f"exponent={exponent}: lower one of the two"
     )
 

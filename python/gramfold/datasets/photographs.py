@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..extras import require
-from ..fit.arguments import Seed, floating, generator, seeded, whole
+from ..fit.arguments import Seed, flag, floating, generator, seeded, whole
 from ..images.patches import corners, extract
 
 Array = NDArray[Any]
@@ -72,6 +72,7 @@ def image_patches(
     (1000, 64)
     """
     kept, rng = floating(dtype), seeded(random_state)
+    flag(center, "center")
     images = [grey(name, kept) for name in PHOTOGRAPHS]
     grids = [corners(image.shape, patch_shape, stride=stride) for image in images]
     shares = np.array([len(rows) * len(columns) for rows, columns in grids])

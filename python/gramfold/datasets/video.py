@@ -5,7 +5,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..fit.arguments import Seed, floating, generator, real, whole
+from ..fit.arguments import Seed, check_room, floating, generator, pair, real, whole
 
 Array = NDArray[Any]
 
@@ -58,11 +58,13 @@ def make_video(
     ((20, 30, 40), True)
     """
     whole(n_frames, "n_frames")
-    height, width = (whole(side, "shape") for side in shape)
+    height, width = pair(shape, "shape")
+    whole(n_objects, "n_objects", 0)
     if real(dead, "dead", high=1.0) == 1:
         raise ValueError("dead must be below 1")
     real(noise, "noise")
     kept, rng = floating(dtype), generator(random_state)
+    check_room(n_frames, "n_frames", n_frames * height * width)
     y, x = (
         np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         if min(height, width) > 1
@@ -77,7 +79,10 @@ def make_video(
     for _ in range(n_objects):
         _add_object(frames, moving, rng)
     if noise > 0:
-        frames += kept.type(noise) * rng.standard_normal(frames.shape, dtype=cast(Any, kept))
+        with np.errstate(over="ignore"):
+            frames += kept.type(noise) * rng.standard_normal(frames.shape, dtype=cast(Any, kept))
+        if not np.isfinite(frames).all():
+            raise ValueError(f"noise={noise:g} leaves the range of {kept}")
     lost = rng.random((height, width)) < dead
     frames[::3, lost] = np.nan
     return frames, background, moving

@@ -10,6 +10,7 @@ from ..coding.coder import Coder
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import History, Monitor
 from ..fold.source import Array
+from ..keep.reader import demand
 from .atoms import AtomRule, size_of, some_rows
 from .codes import Flags, without
 
@@ -99,6 +100,12 @@ def learn(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: floa
     return Learned(least, atoms, steps.codes, steps.faulty, converged, history)
 
 
+def _check_flags(faulty: Any, k: int) -> None:
+    """Refuse the state of a checkpoint that does not say of each atom whether it is faulty."""
+    flags = isinstance(faulty, np.ndarray) and faulty.dtype == bool and faulty.shape == (k,)
+    demand(faulty is None or flags, "its flags of atoms are none")
+
+
 def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: float) -> bool:
     """Iterate until converged (True) or stopped; atoms are overwritten by the best that were reached.
 
@@ -111,6 +118,8 @@ def iterate(steps: Steps, atoms: Array, monitor: Monitor, max_iter: int, tol: fl
     if monitor.state is not None:
         last, best, atoms[:] = (monitor.state[name] for name in ("last", "best", "atoms"))
         restore(steps, monitor.state, steps.kept)
+        for one in (steps, last, best):
+            _check_flags(one.faulty, len(atoms))
         steps.start = None
     for _ in range(len(monitor.rows), max_iter):
         replaced = steps.replace(atoms)

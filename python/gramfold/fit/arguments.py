@@ -102,6 +102,33 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
+def pair(value: Any, name: str) -> tuple[int, int]:
+    """Return `value` as two ints of at least 1."""
+    try:
+        found = list(value) if np.ndim(value) == 1 else []
+    except ValueError:  # lists of different lengths
+        found = []
+    if len(found) != 2:
+        raise InvalidParameterError(f"{name} must be two whole numbers, got {shown(value)}")
+    return whole(found[0], name), whole(found[1], name)
+
+
+def file_path(value: Any, name: str) -> str:
+    """Return `value` as the path of a file."""
+    path = os.fsdecode(value) if isinstance(value, str | bytes | os.PathLike) else ""
+    if not path or "\0" in path:
+        raise InvalidParameterError(f"{name} must be the path of a file, got {shown(value)}")
+    return path
+
+
+def members(value: Any, name: str) -> list[Any]:
+    """Return what a sequence, or another iterable, holds."""
+    try:
+        return list(value)
+    except TypeError:
+        raise InvalidParameterError(f"{name} must be a sequence, got {shown(value)}") from None
+
+
 def floating(dtype: DTypeLike) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype."""
     try:

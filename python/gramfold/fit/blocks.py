@@ -13,6 +13,7 @@ from ..io.parts import Parts, Passes, Piece
 from ..io.reader import Held, Reader
 from ..io.recognise import is_file, rows_of
 from ..io.sizes import SEGMENT, SHARE, memory_bytes
+from .arguments import file_path
 
 
 class Blocks:
@@ -150,7 +151,7 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     if not found:
         raise ValueError("blocks needs at least one block")
     _check_alike(found, sources)
-    return _made(found, memory_bytes(memory), None if cache is None else os.fspath(cache))
+    return _made(found, memory_bytes(memory), None if cache is None else file_path(cache, "cache"))
 
 
 def opened(source: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from .arguments import flag, real, shown
+from .arguments import file_path, flag, real
 from .callbacks import FITTING
 from .fingerprint import data_marks, parameter_marks
 from .kept import Kept
@@ -36,10 +36,7 @@ class Checkpoint:
     _token: Token["Checkpoint | None"]
 
     def __init__(self, path: str | os.PathLike[str], every: float, resume: bool) -> None:
-        try:
-            self.path = Path(path)
-        except TypeError:
-            raise TypeError(f"the path of a checkpoint must be one, got {shown(path)}") from None
+        self.path = Path(file_path(path, "checkpoint path"))
         self.every = real(every, "every")
         self.resume, self.used = flag(resume, "resume"), False
 

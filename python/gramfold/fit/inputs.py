@@ -22,6 +22,7 @@ from .on_disk import in_file, loaded, of_map
 from .sound import sound_csr
 
 FLOATS = [np.float64, np.float32]
+UNLIKE = "setting an array element with a sequence"  # what NumPy says of lists of different lengths
 
 
 def read_rows(
@@ -100,9 +101,10 @@ def read_rows(
 
 @contextmanager
 def _advice(estimator: Any, name: str) -> Iterator[None]:
-    """Say what an estimator can do about NaN where it is refused."""
+    """Name X in all errors, and say what an estimator can do about NaN where it is refused."""
     try:
-        yield
+        with naming(name):
+            yield
     except ValueError as error:
         hint = about_nan(estimator)
         if hint and "contains NaN" in str(error):
@@ -178,12 +180,12 @@ def dimensions(given: Any, name: str) -> tuple[int, ...]:
         return shape
     try:
         return np.asarray(given).shape
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
 
 
 @contextmanager
-def naming(name: str, given: Any) -> Iterator[None]:
+def naming(name: str, given: Any = None) -> Iterator[None]:
     """Name the argument, which should be an array, in errors of who checks it."""
     if isinstance(given, list | tuple):  # other objects are asked for their numbers once
         dimensions(given, name)
@@ -192,6 +194,8 @@ def naming(name: str, given: Any) -> Iterator[None]:
     except OverflowError:
         raise ValueError(f"{name} holds a number beyond the range of float64") from None
     except (TypeError, ValueError) as error:
+        if UNLIKE in str(error):
+            raise ValueError(f"{name} must be an array, and not lists of different lengths") from None
         if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -204,6 +208,8 @@ def read_numbers(given: Any, name: str) -> NDArray[np.float64]:
     _refuse_no_numbers(given, name)
     given = refuse_mask(given, name)
     try:
+        if getattr(getattr(given, "dtype", None), "kind", None) == "c":
+            raise TypeError  # NumPy would drop the imaginary part
         return np.asarray(given, np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be an array of real numbers") from None

@@ -1,11 +1,13 @@
 """The file of a checkpoint: written when it is time to, and read by the fit that goes on."""
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _core
+from ..io.sizes import physical_memory
 from ..keep.atomic import remove_parts
 from ..keep.layout import VERSION, read, write
 from ..keep.reader import Reader, demand
@@ -100,8 +102,9 @@ class Kept:
 
     def due_to_state(self, error: Exception) -> bool:
         """Whether an error may come of a state that no fit has written; those that name the file say so."""
-        other = isinstance(error, OSError | MemoryError | Warning) or str(self.place.path) in str(error)
-        return self.goes_on and not other
+        short = isinstance(error, MemoryError) and not _asks_beyond_memory(error)
+        other = isinstance(error, OSError | Warning) or str(self.place.path) in str(error)
+        return self.goes_on and not short and not other
 
     def refusal(self, error: Exception) -> ValueError:
         """What is raised when a fit cannot go on from the state of the file."""
@@ -138,6 +141,14 @@ def checked(path: Any, described: dict[str, Any]) -> dict[str, Any]:
     if not sound or not isinstance(kept.get("class"), str) or "state" not in kept:
         raise ValueError(f"{path} is damaged: it does not say of which fit it is")
     return kept
+
+
+def _asks_beyond_memory(error: MemoryError) -> bool:
+    """Whether it is of an array larger than the memory of this machine, for which no fit asks."""
+    shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)
+    if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype):
+        return False
+    return math.prod(shape) * dtype.itemsize > physical_memory()
 
 
 def _is_mark(value: Any) -> bool:

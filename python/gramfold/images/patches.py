@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.random import sample_without_replacement
 
-from ..fit.arguments import Seed, seeded, whole
-from ..fit.inputs import refuse_mask
+from ..fit.arguments import COUNTED, Seed, check_room, flag, members, pair, seeded, whole
+from ..fit.inputs import naming, refuse_mask
+
+__all__ = ["average", "corners", "extract"]
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
@@ -46,9 +48,17 @@ def corners(
     >>> print(rows, columns)
     [0 3 4] [0 3 5]
     """
-    image, patch = _pair(image_shape, "image_shape"), _pair(patch_shape, "patch_shape")
+    image, patch = pair(image_shape, "image_shape"), pair(patch_shape, "patch_shape")
+    check_room(max(image), "image_shape", max(image))
+    return _corners(image, patch, stride, "image_shape")
+
+
+def _corners(
+    image: Pair, patch: Pair, stride: int | Pair, name: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The corners of patches of an image that comes as `name`."""
     if patch[0] > image[0] or patch[1] > image[1]:
-        raise ValueError(f"patch_shape {patch} is larger than the image, {image}")
+        raise ValueError(f"patch_shape {patch} is larger than the image, {image}: see {name}")
     down, across = _steps(stride)
     return _starts(image[0], patch[0], down), _starts(image[1], patch[1], across)
 
@@ -106,8 +116,21 @@ def extract(
      [ 4.  5.  8.  9.]
      [ 6.  7. 10. 11.]]
     """
-    stack = _stack(images, channels)
-    rows, columns = corners(stack.shape[1:3], patch_shape, stride=stride)
+    return cut(
+        images, patch_shape, stride=stride, max_patches=max_patches, channels=channels,
+        random_state=random_state,
+    )  # fmt: skip
+
+
+def cut(
+    images: ArrayLike, patch_shape: Pair, *, stride: int | Pair = 1, max_patches: int | None = None,
+    channels: bool = False, random_state: Seed = None, name: str = "images",
+) -> Array:  # fmt: skip
+    """Cut as `extract` does images that come as `name`."""
+    array = _real(images, name)
+    stack = array.reshape(_axes(array.shape, channels, name))
+    patch_shape = pair(patch_shape, "patch_shape")
+    rows, columns = _corners(stack.shape[1:3], patch_shape, stride, name)
     grid = (len(stack), len(rows), len(columns))
     n_patches = grid[0] * grid[1] * grid[2]
     if max_patches is None or whole(max_patches, "max_patches") >= n_patches:
@@ -116,11 +139,11 @@ def extract(
         rng = seeded(random_state)
         chosen = np.sort(sample_without_replacement(n_patches, max_patches, random_state=rng))
     image, row, column = np.unravel_index(chosen, grid)
-    windows = np.lib.stride_tricks.sliding_window_view(stack, tuple(patch_shape), axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(stack, patch_shape, axis=(1, 2))
     windows = np.moveaxis(windows, 3, -1)  # image, row, column, patch height, width, channel
     size = windows.shape[3] * windows.shape[4] * windows.shape[5]
-    cut = windows[image, rows[row], columns[column]]
-    return np.ascontiguousarray(cut).reshape(len(chosen), size)
+    found = windows[image, rows[row], columns[column]]
+    return np.ascontiguousarray(found).reshape(len(chosen), size)
 
 
 def average(
@@ -168,7 +191,9 @@ def average(
     >>> bool((average(patches, image.shape, (2, 3), stride=2) == image).all())
     True
     """
+    image_shape = tuple(members(image_shape, "image_shape"))
     n_images, height, width, n_channels = _axes(image_shape, channels, "image_shape")
+    patch_shape = pair(patch_shape, "patch_shape")
     rows, columns = corners((height, width), patch_shape, stride=stride)
     down, across = _steps(stride)
     if down > patch_shape[0] or across > patch_shape[1]:
@@ -177,8 +202,8 @@ def average(
     flat = _real(patches, "patches")
     if flat.shape != expected:
         raise ValueError(
-            f"patches have shape {flat.shape}; images of shape {tuple(image_shape)} with patches "
-            f"{tuple(patch_shape)} at stride {stride} need {expected}"
+            f"patches have shape {flat.shape}; image_shape {image_shape} with patch_shape {patch_shape} "
+            f"at stride {stride} needs {expected}"
         )
     # Columns, then rows: patch width + patch height additions, and the first pass reads in order.
     strip = (n_images * len(rows), len(columns), patch_shape[0], patch_shape[1], n_channels)
@@ -213,18 +238,14 @@ def _overlap_add(pieces: Array, length: int, step: int) -> NDArray[np.float64]:
     return total
 
 
-def _stack(images: ArrayLike, channels: bool) -> Array:
-    """The images as an array of shape (n_images, height, width, n_channels)."""
-    array = _real(images, "images")
-    return array.reshape(_axes(array.shape, channels, "images"))
-
-
 def _axes(shape: tuple[int, ...], channels: bool, name: str) -> tuple[int, int, int, int]:
-    tail = 1 if channels else 0
+    tail = 1 if flag(channels, "channels") else 0
     if len(shape) not in (2 + tail, 3 + tail):
         axes = "(n_images, height, width, n_channels)" if channels else "(n_images, height, width)"
-        raise ValueError(f"{name}: expected {axes}, n_images optional, got shape {tuple(shape)}")
-    if min(shape) < 1:
+        raise ValueError(
+            f"{name}: expected {axes}, n_images optional, with channels={channels}, got shape {tuple(shape)}"
+        )
+    if min(whole(side, name, 0) for side in shape) < 1:
         raise ValueError(f"{name}: an axis is empty, got shape {tuple(shape)}")
     n_images = shape[0] if len(shape) == 3 + tail else 1
     height, width = shape[len(shape) - 2 - tail : len(shape) - tail]
@@ -232,7 +253,8 @@ def _axes(shape: tuple[int, ...], channels: bool, name: str) -> tuple[int, int, 
 
 
 def _real(values: ArrayLike, name: str) -> Array:
-    array = np.asarray(refuse_mask(values, name))
+    with naming(name):
+        array = np.asarray(refuse_mask(values, name))
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
     exact_in_float32 = np.result_type(array.dtype, np.float32) == np.float32
@@ -240,10 +262,5 @@ def _real(values: ArrayLike, name: str) -> Array:
 
 
 def _steps(stride: int | Pair) -> Pair:
-    return _pair((stride, stride) if isinstance(stride, Integral) else stride, "stride")
-
-
-def _pair(values: Any, name: str) -> Pair:
-    if np.ndim(values) != 1 or len(values) != 2:
-        raise ValueError(f"{name} must be two whole numbers, got {values!r}")
-    return whole(values[0], name), whole(values[1], name)
+    down, across = pair((stride, stride) if isinstance(stride, Integral) else stride, "stride")
+    return min(down, COUNTED), min(across, COUNTED)

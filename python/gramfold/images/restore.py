@@ -14,9 +14,9 @@ import numpy as np
 
 from ..coding.sparse_encode import sparse_encode
 from ..fit.arguments import real
-from ..fit.inputs import refuse_mask
+from ..fit.inputs import dimensions, naming, refuse_mask
 from ..fold.source import Array
-from .patches import Pair, average, extract
+from .patches import Pair, average, cut
 
 INPAINT_TOL = 1e-4  # of a patch's codes: far below one of 256 grey levels
 
@@ -64,9 +64,14 @@ def denoise(
     >>> bool(np.allclose(denoise(image, atoms, (4, 4), sigma=0.1, stride=4), image))
     True
     """
-    rows = extract(image, patch_shape, stride=stride)
+    rows = cut(image, patch_shape, stride=stride, name="image")
+    if not np.isfinite(rows).all():
+        raise ValueError("image has pixels that are not finite: inpaint fills those that are not known")
+    _check_size(dictionary, rows, patch_shape)
     means = rows.mean(axis=1, keepdims=True, dtype=rows.dtype)
     error = real(sigma, "sigma") * real(gain, "gain") * np.sqrt(rows.shape[1])
+    if not np.isfinite(error):
+        raise ValueError(f"sigma={sigma:g} and gain={gain:g} are too large together")
     codes = sparse_encode(
         rows - means, dictionary, algorithm="omp", max_error=error, output="csr", n_threads=n_threads
     )
@@ -120,13 +125,19 @@ def inpaint(
     >>> bool(abs(filled[1, 1] - 2) < 0.1)
     True
     """
-    image, mask = (np.asarray(refuse_mask(a, name)) for a, name in ((image, "image"), (mask, "mask")))
+    with naming("image"):
+        image = np.asarray(refuse_mask(image, "image"))
+    with naming("mask"):
+        mask = np.asarray(refuse_mask(mask, "mask"))
     if mask.shape != image.shape or mask.dtype != bool:
         raise ValueError(f"mask must be boolean and of the shape of image, {image.shape}")
     if not mask.any():
         raise ValueError("mask leaves no pixel known")
-    seen = extract(mask, patch_shape, stride=stride) > 0
-    rows = np.where(seen, extract(np.where(mask, image, 0), patch_shape, stride=stride), 0)
+    seen = cut(mask, patch_shape, stride=stride, name="image") > 0
+    rows = np.where(seen, cut(np.where(mask, image, 0), patch_shape, stride=stride, name="image"), 0)
+    if not np.isfinite(image[mask]).all():
+        raise ValueError("image has pixels that are not finite where mask says that they are known")
+    _check_size(dictionary, rows, patch_shape)
     counts = seen.sum(axis=1, keepdims=True)
     means = np.where(counts > 0, rows.sum(axis=1, keepdims=True) / np.maximum(counts, 1), image[mask].mean())
     means = means.astype(rows.dtype)
@@ -137,3 +148,13 @@ def inpaint(
         codes @ np.asarray(dictionary, dtype=rows.dtype) + means, image.shape, patch_shape, stride=stride
     )
     return np.where(mask, image, filled)
+
+
+def _check_size(dictionary: Any, rows: Array, patch_shape: Pair) -> None:
+    """Refuse atoms that are no patches."""
+    shape = dimensions(dictionary, "dictionary")
+    if len(shape) == 2 and shape[1] != rows.shape[1]:
+        raise ValueError(
+            f"dictionary has atoms of {shape[1]} pixels, but patch_shape {tuple(patch_shape)} has "
+            f"{rows.shape[1]}"
+        )

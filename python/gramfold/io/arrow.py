@@ -10,8 +10,9 @@ import numpy as np
 
 from ..extras import require
 from .columns import common_dtype, filled, number_columns
+from .compressed import sides_of
 from .forward import Forward
-from .opening import opened
+from .opening import named, opened
 from .reader import Reader
 
 PARQUET, IPC = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
@@ -39,6 +40,8 @@ class Batches(Forward):
         self, name: str, schema: Any, units: Sequence[tuple[Any, int]], nulls: bool, paths: list[str]
     ) -> None:
         self._columns = number_columns(schema, name)
+        for _, rows in units:
+            sides_of((rows, len(self._columns)), name)
         self._units = [unit for unit, rows in units if rows]
         self._starts = np.cumsum([0, *(rows for _, rows in units if rows)]).tolist()
         super().__init__(
@@ -117,6 +120,7 @@ class Ipc(Batches):
             schema, units, nulls = file.schema, [], False
             for i in range(file.num_record_batches):
                 batch = file.get_batch(i)
+                batch.validate()  # else nulls may be counted in what is no memory of its
                 units.append((i, batch.num_rows))
                 nulls = nulls or any(column.null_count for column in batch.columns)
         self._path = path
@@ -136,6 +140,8 @@ class Table(Batches):
     """A table of pyarrow in memory: columns that become rows where they are read."""
 
     def __init__(self, table: Any) -> None:
+        with named("the pyarrow Table"):
+            table.validate()  # else chunks may be put together from what is no memory of theirs
         self._table = table.combine_chunks()
         nulls = any(column.null_count for column in table.columns)
         super().__init__("the pyarrow Table", table.schema, [(0, table.num_rows)], nulls, [])

@@ -59,8 +59,10 @@ def structure_of(group: Any, name: str) -> tuple[tuple[int, int], NDArray[np.int
         data, indices = (tuple(group[part].shape) for part in ("data", "indices"))
         shape, indptr = group.attrs["shape"], group["indptr"]
         starts = indptr[:] if len(indptr.shape) == 1 else indptr
-    except (KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"{name} is no CSR matrix: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # a part that is not there, or is damaged
+        raise ValueError(f"{name} is no CSR matrix: {error}") from error
     if data != indices or len(data) != 1:
         raise ValueError(f"{name}: data and indices must be of one length, got {data} and {indices}")
     sides = sides_of(shape, name)

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..fit.sound import read_soundly
-from .compressed import structure_of
-from .place import Place, is_csr, matrices
+from .compressed import sides_of, structure_of
+from .place import Place, encoding_of, is_csr, matrices
 from .reader import Reader
 
 UNKNOWN_TO_SCIPY = ("float16", "bfloat16")
@@ -20,8 +20,7 @@ def reader_at(place: Place) -> Reader:
     if hasattr(found, "keys"):
         if is_csr(found):
             return Csr(place)
-        kind = found.attrs.get("encoding-type")
-        if kind == "csc_matrix":
+        if encoding_of(found) == "csc_matrix":
             raise ValueError(f"{place} is CSC, whose rows do not lie together: convert it to CSR")
         raise ValueError(f"{place} is a group, not a matrix; it holds {', '.join(matrices(found))}")
     return Grid(place)
@@ -34,7 +33,8 @@ class Grid(Reader):
         data = place.opened
         chunks = getattr(data, "shards", None) or data.chunks or (1,)
         self._place = place
-        super().__init__(str(place), data.shape, data.dtype, chunk_rows=chunks[0], paths=place.paths)
+        sides = sides_of(data.shape, str(place)) if len(data.shape) == 2 else data.shape
+        super().__init__(str(place), sides, data.dtype, chunk_rows=chunks[0], paths=place.paths)
 
     def _read(self, start: int, stop: int) -> Any:
         return np.asarray(self._place.opened[start:stop])

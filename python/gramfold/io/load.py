@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from ..fit.arguments import file_path, flag
 from ..keep import registry
 from ..keep.layout import read
 from ..keep.reader import Reader
@@ -44,7 +45,8 @@ def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Any:
     ...     gf.load(path)
     Ridge(alpha=[0.5, 2.0])
     """
-    described, arrays = read(path, mmap=mmap)
+    path = file_path(path, "path")
+    described, arrays = read(path, mmap=flag(mmap, "mmap"))
     try:
         model = Reader(arrays)(described.get("model"))
         if not registry.is_model(model):

@@ -64,7 +64,10 @@ def matrices(group: Any, prefix: str = "", depth: int = 4) -> list[str]:
     """Names of the matrices in a group: datasets of two dimensions, and CSR in AnnData's layout."""
     found = []
     for name in group.keys() if depth else ():
-        item = group[name]
+        try:
+            item = group[name]
+        except KeyError:  # a link to what is not there
+            continue
         if is_csr(item) or len(getattr(item, "shape", ())) == 2:
             found.append(prefix + name)
         elif hasattr(item, "keys"):
@@ -74,7 +77,13 @@ def matrices(group: Any, prefix: str = "", depth: int = 4) -> list[str]:
 
 def is_csr(item: Any) -> bool:
     """Whether a group is a CSR matrix as AnnData writes it."""
-    return hasattr(item, "keys") and item.attrs.get("encoding-type") == "csr_matrix"
+    return hasattr(item, "keys") and encoding_of(item) == "csr_matrix"
+
+
+def encoding_of(group: Any) -> str | None:
+    """What AnnData says that a group is."""
+    found = group.attrs.get("encoding-type")
+    return found if isinstance(found, str) else None
 
 
 def _listed(root: Any) -> str:

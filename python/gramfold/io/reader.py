@@ -10,6 +10,7 @@ from .._core.floats import float_of
 from .fingerprint import fingerprint
 from .matrix import as_rows, none_of, stacked
 
+MOST_SEGMENTS = 1 << 18  # of a matrix: more take long to be counted
 NEAR = 1 << 16  # bytes between two rows that are rather read than left out
 
 
@@ -69,6 +70,11 @@ class Reader:
         chunk = max(1, self.chunk_rows)
         size = max(1, int(most / self.row_bytes) // chunk) * chunk
         rows = self.shape[0]
+        if rows // size > MOST_SEGMENTS:
+            raise ValueError(
+                f"{self.name} of shape {self.shape} is too large, or memory too small: it would be read in "
+                f"{rows // size} segments"
+            )
         return [(a, min(a + size, rows)) for a in range(0, rows, size)] or [(0, 0)]
 
     def read(self, start: int, stop: int) -> Any:

@@ -15,6 +15,7 @@ from .hdf5 import ENDINGS as HDF5
 from .hdf5 import from_open as from_hdf5
 from .hdf5 import from_path as hdf5_path
 from .npz import npz
+from .opening import named
 from .partitions import from_array, from_delayed, from_frame
 from .reader import Indexed, Reader
 from .text import ENDINGS as CSV
@@ -113,6 +114,11 @@ def _by_path(path: str, dataset: str | None) -> Any:
     path = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(path):
         raise FileNotFoundError(f"there is no {path}")
+    with named(path):
+        return _by_ending(path, name)
+
+
+def _by_ending(path: str, name: str) -> Any:
     ending = _ending(path)
     if ending in HDF5:
         return hdf5_path(path, name)

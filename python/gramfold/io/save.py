@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from ..fit.arguments import file_path
 from ..keep import registry
 from ..keep.layout import write
 from ..keep.writer import Writer
@@ -49,7 +50,7 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
             f"model must be an estimator of gramfold, and of no class derived from one, got {model!r} of "
             f"{type(model).__module__}"
         )
-    writer = Writer()
+    path, writer = file_path(path, "path"), Writer()
     try:
         node = writer.model(model)
     except ValueError as error:

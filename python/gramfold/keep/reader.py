@@ -20,6 +20,7 @@ KEYS = {
     "model": {"class", "parameters", "fitted"},
 }  # fmt: skip
 FLOATS = {repr(x): x for x in (math.inf, -math.inf, math.nan)}
+DEEPEST = 4  # models in parameters of models: to show them takes a time that grows with its power
 
 
 class Reader:
@@ -30,6 +31,8 @@ class Reader:
     arrays : dict of ndarray
         By name.
     """
+
+    _depth = 0
 
     def __init__(self, arrays: dict[str, Array]) -> None:
         self.arrays = arrays
@@ -127,7 +130,11 @@ class Reader:
         return registry.made_object(node["class"], self._each(node["fields"]))
 
     def _model(self, node: Any) -> Any:
-        return registry.made_model(node["class"], self._each(node["parameters"]), self._each(node["fitted"]))
+        self._depth += 1
+        demand(self._depth <= DEEPEST, f"models lie in each other more than {DEEPEST} deep")
+        parts = self._each(node["parameters"]), self._each(node["fitted"])
+        self._depth -= 1
+        return registry.made_model(node["class"], *parts)
 
 
 def check_compressed(rows: int, cols: int, data: Array, indices: Array, indptr: Array) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..fit.arguments import whole
+from ..fit.arguments import choice, flag, members, shown, whole
+from ..fit.inputs import read_numbers
 from .axes import axes
 from .convex import basis_comparison, penalty_contours
 
@@ -61,7 +62,8 @@ def atoms(
     >>> ax.images[0].get_size()  # 4 x 4 atoms of 4 x 4 pixels, and the gaps
     (19, 19)
     """
-    values = np.asarray(components, dtype=np.float64)
+    values = read_numbers(components, "components")
+    shape = tuple(whole(side, "shape") for side in members(shape, "shape"))
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
         raise ValueError(f"shape must be (height, width) or (height, width, 3), got {shape}")
     if values.ndim != 2 or 0 in values.shape or values.shape[1] != np.prod(shape):
@@ -69,7 +71,7 @@ def atoms(
     if not np.isfinite(values).all():
         raise ValueError("components hold NaN or infinity")
     negative = bool((values < 0).any())
-    if signed is False and negative:
+    if signed is not None and not flag(signed, "signed") and negative:
         raise ValueError("components hold negative values, but signed=False")
     signed = negative if signed is None else signed
     if columns is None:
@@ -136,8 +138,7 @@ def convergence(
     >>> ax.get_yscale(), ax.get_xlabel()
     ('log', 'time (s)')
     """
-    if against not in ("iteration", "seconds"):
-        raise ValueError(f"against must be 'iteration' or 'seconds', got {against!r}")
+    choice(against, "against", ("iteration", "seconds"))
     runs = _runs(history, labels)
     best = min(run["objective"].min() for run in runs.values())
     ax = axes(ax, figsize=(6.4, 4))
@@ -176,20 +177,26 @@ def _mosaic(values: Array, shape: tuple[int, ...], columns: int) -> Array:
 
 def _runs(history: Mapping[str, Any], labels: Sequence[str] | None) -> dict[str, dict[str, Array]]:
     """Histories by label, checked."""
+    if not isinstance(history, Mapping):
+        raise TypeError(f"history must be a dict, or a mapping of label to dict, got {shown(history)}")
     runs = {"": history} if "objective" in history else dict(history)
     if not runs:
         raise ValueError("history is empty")
     if labels is not None:
-        if len(set(labels)) != len(runs):
-            raise ValueError(f"labels must be {len(runs)} different names, got {list(labels)}")
+        labels = members(labels, "labels")
+        same = len(set(map(str, labels))) == len(labels) == len(runs)
+        if not same or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"labels must be {len(runs)} different names, got {shown(labels)}")
         runs = dict(zip(labels, runs.values(), strict=True))
     checked = {}
     for label, run in runs.items():
         name = f"history[{label!r}]" if label else "history"
+        if not isinstance(run, Mapping):
+            raise TypeError(f"{name} must be a dict, got {shown(run)}")
         lacking = [key for key in ("objective", "kkt", "seconds") if key not in run]
         if lacking:
             raise ValueError(f"{name} lacks {', '.join(lacking)}")
-        arrays = {key: np.asarray(run[key], float) for key in ("objective", "kkt", "seconds")}
+        arrays = {key: read_numbers(run[key], f"{name}[{key!r}]") for key in ("objective", "kkt", "seconds")}
         shapes = {array.shape for array in arrays.values()}
         if len(shapes) > 1 or len(shapes.pop()) != 1 or not len(arrays["objective"]):
             raise ValueError(f"{name} must hold 1-D arrays of one length, at least 1")

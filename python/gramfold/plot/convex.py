@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..coding.bases import OrthoBasis
 from ..coding.encode import encode
 from ..extras import require
-from ..fit.arguments import real, whole
+from ..fit.arguments import members, real, shown, whole
+from ..fit.inputs import naming, read_numbers
 from ..ridge.path import ridge_path
+from .axes import checked
 
 Array = NDArray[Any]
 
@@ -76,8 +78,8 @@ def penalty_contours(
     for ax, path, order, name in zip(axes, paths, (1, 2), ("L1: sparse", "L2: small"), strict=True):
         sizes = np.linalg.norm(path, ord=order, axis=1)
         radius = shrink * sizes[0]
-        at = np.searchsorted(-sizes, -radius)
-        share = (sizes[at - 1] - radius) / (sizes[at - 1] - sizes[at])
+        at = min(int(np.searchsorted(-sizes, -radius)), len(sizes) - 1)  # the path of L2 ends before 0
+        share = min(1.0, (sizes[at - 1] - radius) / (sizes[at - 1] - sizes[at]))
         marked = path[at - 1] + share * (path[at] - path[at - 1])
         _loss_and_ball(ax, grid, X.T @ X, path, marked, order)
         ax.set_title(name)
@@ -131,9 +133,12 @@ def basis_comparison(
     if signal is None:
         signals = _smooth_and_spiky()
     elif isinstance(signal, Mapping):
-        signals = {name: np.asarray(x, np.float64) for name, x in signal.items()}
+        signals = {name: read_numbers(x, f"signal[{name!r}]") for name, x in signal.items()}
     else:
-        signals = {"": np.asarray(signal, np.float64)}
+        signals = {"": read_numbers(signal, "signal")}
+    bases = members(bases, "bases")
+    if not all(isinstance(name, str) for name in bases):
+        raise TypeError(f"bases must be names, got {shown(bases)}")
     whole(n_nonzero, "n_nonzero")
     if not signals or not bases:
         raise ValueError("signal and bases must not be empty")
@@ -143,7 +148,8 @@ def basis_comparison(
     axes = _grid(axes, len(signals), len(bases), (3.2 * len(bases), 2.5 * len(signals)))
     for line, (name, x) in zip(axes, signals.items(), strict=True):
         for ax, base in zip(line, bases, strict=True):
-            basis = OrthoBasis(base, len(x))
+            with naming("bases"):
+                basis = OrthoBasis(base, len(x))
             kept = basis.synthesize(basis.encode(x, n_nonzero=n_nonzero))
             error = np.linalg.norm(x - kept) / (np.linalg.norm(x) or 1.0)
             ax.plot(x, color="0.75", linewidth=3)
@@ -161,7 +167,9 @@ def _two_columns(X: ArrayLike | None, y: ArrayLike | None) -> tuple[Array, Array
         raise ValueError("X and y must be given together")
     if X is None:
         X, y = [[1.0, 0.4], [0.0, 0.8], [0.0, 0.0]], [1.4, 0.4, 0.3]
-    X, y = np.asarray(X, np.float64), np.asarray(y, np.float64)
+    X, y = read_numbers(X, "X"), read_numbers(y, "y")
+    if not (np.isfinite(X).all() and np.isfinite(y).all()):
+        raise ValueError("X and y must be finite")
     if X.ndim != 2 or X.shape[1] != 2 or np.linalg.matrix_rank(X) < 2:
         raise ValueError(f"X must have two independent columns, got shape {X.shape}")
     if y.shape != (len(X),):
@@ -211,4 +219,6 @@ def _grid(axes: Any, rows: int, columns: int, figsize: tuple[float, float]) -> A
     axes = np.asarray(axes, dtype=object)
     if axes.size != rows * columns:
         raise ValueError(f"axes must be {rows} x {columns}, got {axes.size}")
+    for ax in axes.flat:
+        checked(ax, "axes")
     return np.reshape(axes, (rows, columns))

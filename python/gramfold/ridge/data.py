@@ -112,6 +112,7 @@ def penalties(alpha: Any, n_targets: int, units: Units) -> Double:
         scaled = np.ldexp(values, -units.curvature)
     if scaled.max() > LARGEST:
         raise ValueError(
-            f"alpha={shown(alpha)} is too large beside the squares of X; scale X up, or alpha down"
+            f"alpha={shown(alpha)} is too large beside the squares of X; scale X, or sample_weight, up, or "
+            "alpha down"
         )
     return np.full(n_targets, scaled) if values.size == 1 else scaled

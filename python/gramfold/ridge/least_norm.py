@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import scipy.linalg as la
 from numpy.typing import NDArray
-from sklearn.utils import column_or_1d
 
 from ..fit.inputs import read_array, read_rows
 from ..linalg.powers import exponent_of
@@ -80,7 +79,10 @@ def least_norm(A: Any, b: Any) -> LeastNorm:
     ValueError: Ax = b has no solution: |Ax - b| is at least 0.447214, 14% of |b|
     """
     A = read_rows(A, name="A", sparse=False, dtype=np.float64)  # all at once, for its SVD
-    b = column_or_1d(read_array(b, "b", dtype=np.float64, ensure_2d=False))
+    b = read_array(b, "b", dtype=np.float64, ensure_2d=False)
+    if b.size != len(b):
+        raise ValueError(f"b must be a column, got an array of shape {b.shape}")
+    b = b.ravel()
     if len(b) != len(A):
         raise ValueError(f"b must have an entry for each row of A: {len(b)} against {len(A)}")
     units = exponent_of(np.abs(A).max(initial=0)), exponent_of(np.abs(b).max(initial=0))

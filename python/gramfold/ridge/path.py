@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..fit.arguments import flag
+from ..fit.inputs import read_numbers
 from ..fold.source import Array
 from .centred_rows import CentredRows
 from .data import Double, penalties, read
@@ -60,8 +62,12 @@ def ridge_path(
     array([[1. ],
            [0.5]])
     """
+    flag(fit_intercept, "fit_intercept")
+    given = np.atleast_1d(read_numbers(alphas, "alphas"))
+    if not given.size:
+        raise ValueError("alphas must hold at least one penalty")
     data = read(Ridge(fit_intercept=fit_intercept, n_threads=n_threads), X, y, sample_weight, reset=True)
-    each = penalties(np.atleast_1d(np.asarray(alphas, np.float64)), np.size(alphas), data.units)
+    each = penalties(given, given.size, data.units)
     a, t = len(each), data.y.shape[1]
     alpha = np.repeat(each, t)
     inverse: Solve

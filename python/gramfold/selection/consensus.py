@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
 from sklearn.utils import gen_batches
 
-from ..fit.arguments import Seed, real
+from ..fit.arguments import Seed, members, real
 from ..fit.inputs import read_array
 from ..kmeans.estimator import KMeans
 from ..plot.axes import axes
@@ -151,6 +151,8 @@ def consensus(
             f"{np.median(density):.2g}"
         )
     groups = KMeans(k, n_init=STARTS, random_state=random_state).fit(rows[kept]).labels_
+    if len(np.unique(groups)) < k:
+        raise ValueError(f"models have fewer than {k} different components, which make no {k} groups")
     labels = np.full(len(rows), -1)
     labels[kept] = groups
     silhouettes = silhouette_samples(rows[kept], groups) if k > 1 else np.full(len(groups), np.nan)
@@ -177,8 +179,13 @@ def _distances(rows: Double, near: int) -> tuple[Double, Double]:
 
 def _components(models: Sequence[Any]) -> tuple[NDArray[Any], bool]:
     """Those of all fits, (n_models, k, n_features), and whether they are centroids."""
-    given = [getattr(one, "cluster_centers_", getattr(one, "components_", one)) for one in models]
+    given = [
+        getattr(one, "cluster_centers_", getattr(one, "components_", one))
+        for one in members(models, "models")
+    ]
     found = [read_array(one, f"models[{i}]") for i, one in enumerate(given)]
+    if any(one.ndim != 2 or not one.size for one in found):
+        raise ValueError(f"models must hold matrices of components, got one of shape {found[0].shape}")
     if len(found) < 2:
         raise ValueError(f"models must hold at least two fits, got {len(found)}")
     for i, one in enumerate(found):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..fit.arguments import Seed, choice, seeded, whole
+from ..fit.arguments import Seed, choice, members, seeded, shown, whole
 from ..fit.inputs import read_rows
 from ..fit.warn import warn
 from ..kmeans.base import BaseKMeans
@@ -98,7 +98,7 @@ def select_rank(
     known = next((methods for kind, methods in METHODS if isinstance(model, kind)), None)
     if known is None:
         names = "NMF, PCA, TruncatedSVD, KMeans, MiniBatchKMeans, GaussianMixture and PoissonMixture"
-        raise TypeError(f"select_rank takes {names}, got {model!r}")
+        raise TypeError(f"select_rank takes {names} as model, got {shown(model)}")
     choice(method, "method", ("auto", *known))
     tried = _checked(ranks)
     seeds = (
@@ -140,7 +140,7 @@ def _fitted(model: Any, X: Any, rank: int, seeds: list[int]) -> list[Any]:
 
 
 def _checked(ranks: Iterable[int]) -> list[int]:
-    given = [whole(rank, "ranks") for rank in ranks]
+    given = [whole(rank, "ranks") for rank in members(ranks, "ranks")]
     if len(set(given)) < 2:
         raise ValueError(f"ranks must hold at least two different numbers, got {given}")
     return sorted(set(given))
