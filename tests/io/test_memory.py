@@ -27,6 +27,13 @@ def write(path):
             made.id.write_direct_chunk((row, 0), packed)
 
 
+def write_zeros(path):
+    """One chunk of numbers at the end, and rows of zeros, which take no place on the disk."""
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (ROWS, COLS))
+    X[-CHUNK:] = np.random.default_rng(0).random((CHUNK, COLS))
+    X.flush()
+
+
 def models():
     return [
         gf.PCA(5),
@@ -55,9 +62,10 @@ def fit_all(path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
-def test_fits_of_a_compressed_file_take_the_memory_of_its_segments(run_python, tmp_path):
-    path = tmp_path / "rows.h5"
-    write(path)
+@pytest.mark.parametrize(("name", "make"), [("rows.h5", write), ("zeros.npy", write_zeros)])
+def test_fits_of_a_file_take_the_memory_of_its_segments(name, make, run_python, tmp_path):
+    path = tmp_path / name
+    make(path)
     code = "import warnings, sys; warnings.simplefilter('ignore'); sys.path.insert(0, 'io'); "
     code += f"import test_memory as t; t.fit_all({str(path)!r})"
     took = dict(line.split() for line in run_python(code, 300).splitlines())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from .._core import kernels
 from ..fit.floats import name_of, pieces
@@ -22,6 +23,7 @@ from .rows import Penalty
 BAND = {"float32": 20, "float64": 200}
 ABSURD = {"float32": 1e30, "float64": 1e250}  # where any larger penalty has the same codes
 LOWEST = {"float32": -30, "float64": -300}
+PIECE = 1 << 22  # entries of small rows that are in memory at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,10 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
     if not which.size:
         return
     sizes = np.empty(len(which), x.dtype)
-    run(largest_in_rows, x.some(which), state={"largest": sizes})
+    # Rows of zeros are among them, which may be most of what a file has.
+    together = len(which) if x.sparse else max(1, PIECE // max(1, x.cols))
+    for some in gen_batches(len(which), together):
+        run(largest_in_rows, x.some(which[some]), state={"largest": sizes[some]})
     at = np.frexp(sizes)[1] + scale.x
     low = (sizes > 0) & (at < lowest)
     groups = at // lowest
