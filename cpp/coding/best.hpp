@@ -74,12 +74,10 @@ struct Best {
     }();
 };
 
-// f(vectors at once, first vector) over `vectors` vectors, four at a time, or eight first where there are as many.
-template <int most = 4, class F>
-inline void by_vectors(Index vectors, F f) {
+// f(vectors at once, first vector) over `vectors` vectors, four at a time.
+template <class F>
+inline void by_four_vectors(Index vectors, F f) {
     Index v = 0;
-    if constexpr (most == 8)
-        for (; v + 8 <= vectors; v += 8) f(std::integral_constant<int, 8>{}, v);
     for (; v + 4 <= vectors; v += 4) f(std::integral_constant<int, 4>{}, v);
     for (; v < vectors; ++v) f(std::integral_constant<int, 1>{}, v);
 }

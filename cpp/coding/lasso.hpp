@@ -106,7 +106,7 @@ class Lasso : public LassoFace<T> {
     template <bool nonneg>
     Best<T> update_as() {
         Best<T> best;
-        by_vectors(gp_ / width, [&](auto n, Index v) {
+        by_four_vectors(gp_ / width, [&](auto n, Index v) {
             constexpr int N = decltype(n)::value;
             T* c = c_.get() + v * width;
             V sum[N];

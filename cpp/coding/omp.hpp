@@ -88,7 +88,7 @@ class Omp {
     T value(Index a) const { return gamma_.get()[a]; }
 
   private:
-    // h_s from component `at` on, in strips of eight vectors: all h of a strip lie side by side, to be read in order.
+    // h_s from component `at` on, in strips of four vectors: all h of a strip lie side by side, to be read in order.
     T* h(Index s, Index at) const { return h_.get() + at / strip * strip * most_ + s * strip + at % strip; }
 
     // What of f_j lies outside the support; leaves h_i[j] in lower_.
@@ -125,17 +125,17 @@ class Omp {
         T *c = c_.get(), *n = n_.get(), *h0 = h_.get();
         const Index size = size_, column = most_ * strip;
         // Captured by value: a reference would be read anew after every store.
-        by_vectors(gp_ / width, [=, &best](auto count, Index first) __attribute__((always_inline)) {
+        by_four_vectors(gp_ / width, [=, &best](auto count, Index first) __attribute__((always_inline)) {
             constexpr int N = decltype(count)::value;
             V sum[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
             for (int i = 0; i < N; ++i) sum[i] = load<V>(row + (first + i) * width);
             T* old = h0 + first * width / strip * column + first * width % strip;
             for (Index s = 0; s < size; ++s, old += strip)
-#pragma GCC unroll 8
+#pragma GCC unroll 4
                 for (int i = 0; i < N; ++i) sum[i] -= load<V>(old + i * width) * l[s];
             Best<T> of[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 4
             for (int i = 0; i < N; ++i) {
                 const Index at = (first + i) * width;
                 const V hs = sum[i] * inverse_nu, left = load<V>(c + at) - hs * gamma;
@@ -146,7 +146,7 @@ class Omp {
                 of[i] = Best<T>::one(score<ols>(left, own, first + i), first + i);
             }
             // In pairs: one after the other they would wait for each other.
-#pragma GCC unroll 3
+#pragma GCC unroll 2
             for (int apart = 1; apart < N; apart *= 2)
 #pragma GCC unroll 4
                 for (int i = 0; i < N; i += 2 * apart) of[i].merge(of[i + apart]);

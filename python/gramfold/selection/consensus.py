@@ -184,8 +184,9 @@ def _components(models: Sequence[Any]) -> tuple[NDArray[Any], bool]:
         for one in members(models, "models")
     ]
     found = [read_array(one, f"models[{i}]") for i, one in enumerate(given)]
-    if any(one.ndim != 2 or not one.size for one in found):
-        raise ValueError(f"models must hold matrices of components, got one of shape {found[0].shape}")
+    wrong = next((one.shape for one in found if one.ndim != 2 or not one.size), None)
+    if wrong is not None:
+        raise ValueError(f"models must hold matrices of components, got one of shape {wrong}")
     if len(found) < 2:
         raise ValueError(f"models must hold at least two fits, got {len(found)}")
     for i, one in enumerate(found):
