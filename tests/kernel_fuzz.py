@@ -32,7 +32,8 @@ SHAPES = {
     "resp": "nk",
     "score": "n", "labels": "n", "totals": "n", "factorials": "n", "shift": "d", "centers": "kd",
     "constants": "k",
-    "about": "kd", "first": "kd", "second": "kd", "factor": "kd", "lower": "ng", "order": "k", "moved": "k",
+    "about": "kd", "first": "kd", "second": "kd", "factor": "kd", "lower": "ng", "upper": "n", "order": "k",
+    "moved": "k",
     "distances": "n", "candidates": "ld", "closest": "n", "codes": "pw", "known": "4p", "balls": "2u",
     "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":

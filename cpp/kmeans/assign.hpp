@@ -5,7 +5,8 @@
 // Lloyd 1982, in three steps:
 //   1. Who is searched. With `lower` (rows x groups of centroids: no other centroid of the group is nearer than this) a
 //      row is searched in its own group, those that may be nearer than its centroid, and among the centroids that went
-//      far; or not at all. Rows wait until there are enough to be searched side by side.
+//      far; or not at all: with `upper`, which its own centroid is no farther than, it need not even be read. Rows wait
+//      until there are enough to be searched side by side.
 //   2. Search. Scores are found in S, which may be narrower than the data. Where products of 16-bit integers are
 //   faster,
 //      they have a first look, and only rows that it leaves undecided are searched in S.
@@ -16,6 +17,7 @@
 // Cost: 2 reads of a cached row and k d FMA per row that is searched among all.
 #pragma once
 
+#include "kmeans/direct.hpp"
 #include "kmeans/few.hpp"
 #include "kmeans/kept.hpp"
 #include "kmeans/settle.hpp"
@@ -28,10 +30,10 @@ class AssignWorker {
   public:
     AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids,
                  const CoarseCentroids<S>& coarse, const Groups<T>& groups)
-        : job_(job), coarse_(coarse), groups_(groups), settle_one_(job, centroids, groups),
+        : job_(job), coarse_(coarse), groups_(groups), stay_(job, groups), settle_one_(job, centroids, groups),
           most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
           search_(centroids, coarse, most_pending_), rows_(x, search_.most()), all_(search_.most()),
-          undecided_(2 * search_.most()), pending_(groups.size() + 1) {}
+          undecided_(2 * search_.most()), may_go_(std::size_t(search_.most())), pending_(groups.size() + 1) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         const Index most = search_.most(), end = first + count;
@@ -39,7 +41,13 @@ class AssignWorker {
         for (Index begin = first; begin < end; begin += most) {
             const Index block = std::min(most, end - begin);
             rows_.open(begin, block);
-            for (Index i = begin; i < begin + block; ++i) sort(i, sums);
+            if (job_.look || !job_.search) {
+                for (Index i = begin; i < begin + block; ++i) sort(i, sums);
+            } else {
+                const Index found = stay_.those_that_may_go(begin, block, sums.counts.get(), may_go_.data());
+                for (Index r = 0; r < found; ++r)
+                    wait_for_all(may_go_[std::size_t(r)], rows_.row(may_go_[std::size_t(r)]), sums);
+            }
             if (!rows_.stay()) finish(sums);
         }
         finish(sums);
@@ -59,13 +67,14 @@ class AssignWorker {
     // Where row i must wait for its search, if it does not keep its label; then it is in the sums already.
     void sort(Index i, AssignSums<T>& sums) {
         const Index label = job_.labels[i];
+        if (stays(i, label, sums)) return;
         const T* x = rows_.row(i);
         if (!job_.search) return keep(i, x, label, distance(x, job_.center(label), job_.d), sums);
         if (!job_.moved || label < 0) return wait_for_all(i, x, sums);
         rows_.read_ahead(i);
         const Squares<T> squares = distance(x, job_.center(label), job_.d);
-        const T own =
-            T(std::sqrt(squares.sum() * (1 + own_error())) * (1 + 4 * double(std::numeric_limits<T>::epsilon())));
+        const T own = settle_one_.bounds().own(squares);
+        if (job_.upper) job_.upper[i] = own;
         const Near<T> near = groups_.near(job_.lower + i * groups_.size(), label, own, T(settle_one_.bounds().below));
         if (!near.searched) return keep(i, x, label, squares, sums);
         if (2 * near.count >= groups_.size()) return wait_for_all(i, x, sums);
@@ -75,7 +84,15 @@ class AssignWorker {
         if (look_at_groups_ && pending_.size() % lanes<S> == 0) round_pending();
         if (pending_.size() == most_pending_) search_groups(sums);
     }
-    double own_error() const { return double(job_.d + 8) * double(std::numeric_limits<T>::epsilon()); }
+
+    // Whether the row keeps its cluster by its bounds alone, and is not read.
+    bool stays(Index i, Index label, AssignSums<T>& sums) {
+        if (!job_.moved || !job_.upper || label < 0) return false;
+        T* lower = job_.lower + i * groups_.size();
+        if (!groups_.stay(job_.upper + i, lower, label, T(settle_one_.bounds().below))) return false;
+        sums.counts.get()[label] += double(job_.weight(i));
+        return true;
+    }
 
     void keep(Index i, const T* x, Index label, const Squares<T>& squares, AssignSums<T>& sums) {
         rows_.release(x);
@@ -202,11 +219,13 @@ class AssignWorker {
     const Assignment<T>& job_;
     const CoarseCentroids<S>& coarse_;
     const Groups<T>& groups_;
+    const Stay<T> stay_;
     Settler<T, S> settle_one_;
     Index most_pending_;
     Search<T, S> search_;
     RowsAtHand<T> rows_;
     Queue<T> all_, undecided_;  // undecided_: by a first look
+    std::vector<Index> may_go_;
     GroupQueue<T, S> pending_;
     std::vector<Row> found_rows_;  // of pending_, when its groups have been searched
     bool look_at_groups_ = false;  // whether the rows of pending_ have a first look
@@ -225,8 +244,9 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
             assign_plan(source.rows(), work), run,
             [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); }, make_worker);
     };
-    auto total = sizeof(S) <= sizeof(T) && few(source, job)
-                     ? with_few_worker(source, job, fold_with)
+    auto total = sizeof(S) <= sizeof(T) && few(source, job) ? with_few_worker(source, job, fold_with)
+                 : sizeof(S) <= sizeof(T) && direct(job)
+                     ? fold_with([&] { return DirectWorker<T>(source.matrix(), job, groups); })
                      : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, coarse, groups); });
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)

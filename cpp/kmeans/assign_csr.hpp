@@ -48,6 +48,7 @@ class AssignCsrWorker {
     void operator()(Index first, Index count, AssignSums<double>& sums) {
         x_.open(first, count);
         for (Index i = first; i < first + count; ++i) {
+            if (stays(i, sums)) continue;
             const auto row = x_.entries(i);
             const double square = distance_.square(row);
             if (!keeps(i, row, square, sums)) search(i, row, square, sums);
@@ -57,18 +58,29 @@ class AssignCsrWorker {
   private:
     using Row = Entries<T, I>;
 
+    // Whether the row keeps its cluster by its bounds alone, and is not read.
+    bool stays(Index i, AssignSums<double>& sums) {
+        const Index label = job_.labels[i];
+        if (!job_.moved || !job_.upper || label < 0) return false;
+        if (!groups_.stay(job_.upper + i, job_.lower + i, label, 1 - 16 * std::numeric_limits<T>::epsilon()))
+            return false;
+        sums.counts.get()[label] += double(job_.weight(i));
+        return true;
+    }
+
     bool keeps(Index i, const Row& row, double square, AssignSums<double>& sums) {
         const Index label = job_.labels[i];
         if (!job_.search) {
             add(i, row, distance_(row, square, label), label, label, sums);
             return true;
         }
-        if (!job_.moved || label < 0) return false;
+        if (!job_.moved || !job_.look || label < 0) return false;
         constexpr double slack = 16 * double(std::numeric_limits<T>::epsilon());
         const double low = double(job_.lower[i]) - double(groups_.all.of_others(0, label));
         job_.lower[i] = T(low * (low > 0 ? 1 - slack : 1 + slack));
         if (!(low > 0)) return false;
         const double own = distance_(row, square, label);
+        bound_own(i, own + distance_.rounding(row, square));
         if (!(own + distance_.rounding(row, square) < low * low * (1 - 4 * slack))) return false;
         add(i, row, own, label, label, sums);
         return true;
@@ -92,7 +104,15 @@ class AssignCsrWorker {
         const Index old = job_.labels[i];
         sums.changed += label != old;
         job_.labels[i] = std::int32_t(label);
-        add(i, row, distance_(row, square, label), label, old, sums);
+        const double own = distance_(row, square, label);
+        bound_own(i, own + distance_.rounding(row, square));
+        if (label != old && old >= 0) sums.gained += double(job_.weight(i)) * (own - distance_(row, square, old));
+        add(i, row, own, label, old, sums);
+    }
+
+    // `square`: what the squared distance to the row's own centroid is at most.
+    void bound_own(Index i, double square) {
+        if (job_.upper) job_.upper[i] = T(std::sqrt(square) * (1 + 8 * double(std::numeric_limits<T>::epsilon())));
     }
 
     // How far a score may be off, where sums may leave the range of T as well.

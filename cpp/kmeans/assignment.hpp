@@ -16,11 +16,13 @@ struct Assignment {
     const T *centers, *weights;  // weights: null for ones
     std::int32_t* labels;
     T* lower;  // rows x n_groups: no other centroid of the group is nearer than this; or null
+    T* upper;  // rows: the row's own centroid is no farther than this; goes with lower; or null
     Index n_groups;
     const std::int64_t* order;  // k: the centroids, group by group, all groups as good as equally large; or null
     const double* moved;        // k: how far each centroid went since `lower` was found; or null: search every row
     Index n_far;                // how many of those that went farthest are searched apart
-    T* distances;               // rows, squared, or null
+    bool look;     // whether the distance of a row to its own centroid is looked at before others are searched
+    T* distances;  // rows, squared, or null
     bool search, with_sums;
 
     T weight(Index i) const { return weights ? weights[i] : T(1); }
@@ -59,11 +61,12 @@ struct Groups {
     std::vector<Index> order, starts;  // n + 2: the groups, and the far ones behind them
     std::vector<Index> of, place;      // of each centroid: its group, and where it is searched
     std::vector<char> has_far;
-    Moves<T> all, rest;  // of all centroids of a group, and of those that stay there
+    std::vector<T> moves;  // of each centroid
+    Moves<T> all, rest;    // of all centroids of a group, and of those that stay there
 
     Groups(const std::int64_t* given, Index n_groups, const double* moved, Index n_far, Index k)
-        : starts{0}, of(std::size_t(k)), place(std::size_t(k)), has_far(std::size_t(n_groups)), all(n_groups),
-          rest(n_groups) {
+        : starts{0}, of(std::size_t(k)), place(std::size_t(k)), has_far(std::size_t(n_groups)), moves(std::size_t(k)),
+          all(n_groups), rest(n_groups) {
         std::vector<Index> by_move = place, last;
         std::iota(by_move.begin(), by_move.end(), Index(0));
         if (n_far)
@@ -74,7 +77,7 @@ struct Groups {
                 const Index j = given ? Index(given[i]) : i;
                 const T move = moved ? T(moved[j] * (1 + 2 * double(std::numeric_limits<T>::epsilon()))) : T(0);
                 const bool stays = place[std::size_t(j)] == 0;
-                of[std::size_t(j)] = g;
+                of[std::size_t(j)] = g, moves[std::size_t(j)] = move;
                 all.count(std::size_t(g), j, move);
                 if (stays) rest.count(std::size_t(g), j, move), order.push_back(j), place[std::size_t(j)] = g;
                 else last.push_back(j), has_far[std::size_t(g)] = 1;
@@ -87,6 +90,22 @@ struct Groups {
 
     // Without the last one.
     Index size() const { return Index(has_far.size()); }
+
+    // Whether the row's own centroid is nearer than all others, of however many groups, by bounds alone: these then
+    // allow for the moves.
+    bool stay(T* upper, T* lower, Index label, T below) const {
+        const auto mine = std::size_t(of[std::size_t(label)]);
+        const T own = (*upper + moves[std::size_t(label)]) * (1 + 4 * std::numeric_limits<T>::epsilon());
+        T low[64];
+        bool beyond = true;
+        for (Index g = 0; g < size(); ++g) low[g] = (lower[g] - all.farthest[std::size_t(g)]) * below;
+        low[mine] = (lower[mine] - all.of_others(mine, label)) * below;
+        for (Index g = 0; g < size(); ++g) beyond &= low[g] > own;
+        if (!beyond) return false;
+        *upper = own;
+        std::copy_n(low, size(), lower);
+        return true;
+    }
 
     // Allows for the moves; for those that went far only if they are not to be searched.
     Near<T> near(T* lower, Index label, T own, T below) const {
@@ -126,17 +145,19 @@ template <class T>
 struct AssignSums {
     Buffer<T> s;                   // sums of w (x - c) over the rows that came, less those that went
     Buffer<double> counts, moved;  // weights of all rows, and of those that came less those that went
-    double inertia = 0;
+    double inertia = 0;            // of rows that were read
+    double gained = 0;  // with `upper`, by rows that changed their cluster: w (|x - c_new|^2 - |x - c_old|^2)
     Index changed = 0, searched = 0, rechecked = 0;  // searched: rows times centroids
 
     AssignSums(Index size, Index k) : s(size), counts(k), moved(k) { clear(); }
     void clear() {
         s.zero(), counts.zero(), moved.zero();
-        inertia = 0, changed = searched = rechecked = 0;
+        inertia = gained = 0, changed = searched = rechecked = 0;
     }
     AssignSums& operator+=(const AssignSums& o) {
         s += o.s, counts += o.counts, moved += o.moved;
-        inertia += o.inertia, changed += o.changed, searched += o.searched, rechecked += o.rechecked;
+        inertia += o.inertia, gained += o.gained, changed += o.changed, searched += o.searched,
+            rechecked += o.rechecked;
         return *this;
     }
 };

@@ -34,8 +34,8 @@ void check_moved(const Optional<double>& moved, Index k) {
 
 template <class T>
 py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
-                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower,
-                      const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far,
+                      const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<T>& upper,
+                      const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far, bool look,
                       const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide,
                       int n_threads) {
     require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
@@ -54,21 +54,27 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
                           sized(weights, n, "weights must have an entry for each row"),
                           writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
                           writable(lower, n, n_groups, "lower must be a writable rows x groups"),
+                          writable(upper, n, "upper must be writable, an entry for each row"),
                           n_groups,
                           sized(order, k, "order must have an entry for each centroid"),
                           moved ? moved->data() : nullptr,
                           n_far,
+                          look,
                           writable(distances, n, "distances must be writable, an entry for each row"),
                           search,
                           sums.has_value()};
         require(!job.moved || job.lower, "moved goes with lower");
+        require(!job.moved || look || (job.upper && n_groups == 1),
+                "moved without a look goes with upper and one group");
+        require(!job.upper || (job.lower && job.with_sums && !job.distances),
+                "upper goes with lower and sums, and not with distances");
         require(n_far >= 0 && n_far < (job.moved ? k : 1), "n_far goes with moved and must be less than k");
         check_labels(job.labels, n, k, search);
         double* to = writable(sums, k, d, "sums must be a writable k x cols");
         const auto total = without_gil(n_threads, [&](const Run& run) {
             return wide ? assign<double>(source, job, to, run) : assign<float>(source, job, to, run);
         });
-        return result("Assigned", vector(total->counts.get(), k), total->inertia, total->changed,
+        return result("Assigned", vector(total->counts.get(), k), total->inertia, total->gained, total->changed,
                       double(total->searched) / double(k), total->rechecked);
     });
 }
@@ -187,9 +193,9 @@ template <class T>
 void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("weights").noconvert(), py::arg("labels").noconvert(), py::arg("lower").noconvert(),
-          py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
-          py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"), py::arg("wide"),
-          py::arg("n_threads"));
+          py::arg("upper").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
+          py::arg("look"), py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"),
+          py::arg("wide"), py::arg("n_threads"));
     m.def("distances", &distances_of<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("out").noconvert(), py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(),

@@ -18,6 +18,12 @@ class Bounds {
     Bounds(const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
         : job_(job), centroids_(centroids), groups_(groups) {}
 
+    // How far a row's own centroid may be, with `squares` between them.
+    T own(const Squares<T>& squares) const {
+        constexpr double epsilon = double(std::numeric_limits<T>::epsilon());
+        return T(std::sqrt(squares.sum() * (1 + double(job_.d + 8) * epsilon)) * (1 + 4 * epsilon));
+    }
+
     // Of rows of a panel, in group g.
     template <class At>
     void set(const Found<S>& found, const Nearest<S>& nearest, Index g, Index count, const At& at) {

@@ -60,7 +60,9 @@ class Settler {
             squares = add_difference(row.x, c, job_.d, weight, sums.s.get() + label * job_.d);
             sums.moved.get()[label] += double(weight);
             if (old >= 0) {
-                add_difference(row.x, job_.center(old), job_.d, -weight, sums.s.get() + old * job_.d);
+                const Squares<T> before =
+                    add_difference(row.x, job_.center(old), job_.d, -weight, sums.s.get() + old * job_.d);
+                sums.gained += double(weight) * (squares.sum() - before.sum());
                 sums.moved.get()[old] -= double(weight);
             }
         } else {
@@ -68,6 +70,7 @@ class Settler {
         }
         sums.counts.get()[label] += double(weight);
         if (job_.distances) job_.distances[row.at] = T(squares.sum());
+        if (job_.upper) job_.upper[row.at] = bounds_.own(squares);
         total.lanes_ += squares.lanes_ * weight;
         total.tail += squares.tail * weight;
     }

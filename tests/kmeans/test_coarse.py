@@ -32,7 +32,7 @@ def check(kernels, x, c, **options):
     found, squares = exact_labels(x, c)
     assert_array_equal(labels, found)
     assert_array_equal(result[0], np.bincount(labels, minlength=len(c)))
-    assert result[3] == len(x)
+    assert result.searched == len(x)
     assert result[1] == pytest.approx(squares.min(axis=1).sum(), rel=1e-5 if c.dtype == np.float32 else 1e-12)
     return labels, distances, sums, result
 
@@ -150,6 +150,6 @@ def test_bounds_after_a_first_look_hold(compiled, dtype, groups, n_far):
         others = np.sqrt(squares)
         others[np.arange(len(x)), labels] = np.inf
         assert np.all(kept["lower"] <= np.minimum.reduceat(others[:, order], starts, axis=1))
-        spared += len(x) - result[3]
+        spared += len(x) - result.searched
         c = new
     assert spared > len(x) / 2 or groups == 1

@@ -107,7 +107,7 @@ def test_passes_are_picklable():
     X = rows()
     x, centers = Segments(cut(X, 48).parts, 2), X[:7].copy()
     assign = partial(passes.assign, sums=True, wide=False)
-    state = {"weights": None, "labels": np.full(1100, -1, np.int32), "lower": None}
+    state = {"weights": None, "labels": np.full(1100, -1, np.int32), "lower": None, "upper": None}
     shared = {"centers": centers, **passes.UNBOUNDED}
     found, gain = run(pickle.loads(pickle.dumps(assign)), x, shared, state)
     expected = Assigner(x, None)(centers)

@@ -88,10 +88,15 @@ class Coded(NamedTuple):
 
 
 class Assigned(NamedTuple):
-    """Rows given to their nearest centroids; searched, undecided: rows searched, and searched once more."""
+    """Rows given to their nearest centroids; searched, undecided: rows searched, and searched once more.
+
+    `inertia` is that of rows that were read: of all, but where `upper` and `moved` are given. With them
+    `gained` is what rows that changed their cluster add to the inertia: w (|x - new|^2 - |x - old|^2).
+    """
 
     counts: Double
     inertia: float
+    gained: float
     changed: int
     searched: float
     undecided: int

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from ..fold.source import Array, Source
 from .passes import UNBOUNDED
 
-# Bounds are kept where looking at those of a row costs less than this share of a search.
-WORTH = 0.5
+# No bounds for so few bytes of centroids, which all rows are compared with in lanes; nor for so little work.
+FEW, WORK = 1024, 1 << 18
+# Rows that may go are searched at once where a look at their own centroid costs more than this share of that:
+# then bounds are always worth it. Else the sample is asked, from so much work on.
+LOOK, ASK = 0.5, 1 << 22
 # At most so many groups, of so many centroids or more.
 MOST_GROUPS, GROUP = 63, 16
 # Rows in the sample; how many centroids may be searched apart, because they went far.
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
+STATE = ("lower", "upper", "order", "centers")
 
 
 class Bounds:
@@ -28,11 +32,15 @@ class Bounds:
     x : Source
     centers : ndarray of shape (k, cols)
         Near ones make up a group.
+    state : dict, optional
+        To go on from: what `state` gave.
     """
 
-    def __init__(self, x: Source, centers: Array) -> None:
-        groups = 1 if x.sparse else min(MOST_GROUPS, max(1, len(centers) // GROUP))
+    def __init__(self, x: Source, centers: Array, state: dict[str, Any] | None = None) -> None:
+        self._looks = self.looks(len(centers), x)
+        groups = 1 if x.sparse or not self._looks else min(MOST_GROUPS, max(1, len(centers) // GROUP))
         self.lower: Array = np.empty((x.rows, groups), x.dtype)
+        self.upper: Array = np.empty(x.rows, x.dtype)
         self.order = neighbours(centers, groups)
         self._starts = len(centers) * np.arange(groups) // groups
         self._sizes = np.diff(self._starts, append=len(centers))
@@ -41,6 +49,12 @@ class Bounds:
         self._sparse = x.sparse
         self._entries = x.entries / max(1, x.rows)
         self._previous: Array | None = None
+        if state is not None:
+            self.lower, self.upper, self.order, self._previous = (state[name] for name in STATE)
+
+    def state(self) -> dict[str, Any]:
+        """What another fit goes on from."""
+        return dict(zip(STATE, (self.lower, self.upper, self.order, self._previous), strict=True))
 
     @staticmethod
     def look(k: int, entries: float) -> float:
@@ -59,26 +73,44 @@ class Bounds:
     @classmethod
     def worth(cls, k: int, x: Source) -> bool:
         """Whether bounds may pay at all."""
-        return cls.look(k, x.entries / max(1, x.rows)) < WORTH
+        if k * x.cols * x.dtype.itemsize <= FEW:
+            return False
+        return k * x.entries >= (ASK if cls.looks(k, x) else WORK)
 
-    def plan(self, centers: Array, labels: NDArray[np.int32]) -> dict[str, Any]:
-        """Give order, moved and n_far for the next pass; without moved every row is searched."""
+    @classmethod
+    def looks(cls, k: int, x: Source) -> bool:
+        """Whether rows that may go are compared with their own centroid before they are searched."""
+        return cls.look(k, x.entries / max(1, x.rows)) < LOOK
+
+    def plan(self, centers: Array, labels: NDArray[np.int32], unread: bool) -> dict[str, Any]:
+        """Give order, moved and n_far for the next pass; without moved every row is searched.
+
+        `unread`: rows that are known to stay need not be read.
+        """
         previous, self._previous = self._previous, centers
-        if previous is None:
+        if previous is None or (not self._looks and not unread):
             return UNBOUNDED | {"order": self.order}
         step = centers.astype(np.float64) - previous
         moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
+        if not self._looks:
+            return {"order": self.order, "moved": moved, "n_far": 0, "look": False}
         own = labels[self._sample]
         apart = _distances(self._rows, centers, own)
+        read = self._read(moved, own) if unread else 1.0
         costs = [
             (self._searched(moved, n_far, own, apart), n_far)
             for n_far in FAR[: 1 if self._sparse else None]
             if n_far <= len(centers) // 4
         ]
         cost, n_far = min(costs)
-        if cost / len(centers) + self.look(len(centers), self._entries) > 1:
+        if cost / len(centers) + read * self.look(len(centers), self._entries) > 1:
             return UNBOUNDED | {"order": self.order}
-        return {"order": self.order, "moved": moved, "n_far": n_far}
+        return {"order": self.order, "moved": moved, "n_far": n_far, "look": True}
+
+    def _read(self, moved: Any, own: Any) -> float:
+        """The share of the sample that may not stay by its bounds alone."""
+        lower = self.lower[self._sample] - np.maximum.reduceat(moved[self.order], self._starts)
+        return float(np.mean(lower.min(axis=1) <= self.upper[self._sample] + moved[own]))
 
     def _searched(self, moved: Any, n_far: int, own: Any, apart: Any) -> float:
         """Centroids that a row of the sample is compared with, on average, if `n_far` are searched apart."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,10 @@ Double = NDArray[np.float64]
 
 # A row that the narrow search cannot decide costs as much as several; from this share on search in float64.
 UNDECIDED = 0.04
-# Of an assigner, what a checkpoint has: bounds begin anew, and change no result.
-STATE = ("labels", "wide", "_sums")
+# Beyond a fall to this share of what it was when it was last added up, the inertia is added up again.
+FALLEN = 0.25
+# Of an assigner, what a checkpoint has. Bounds decide in which order rows are added up, and so the last bits.
+STATE = ("labels", "wide", "_passes", "_sums", "_last", "_whole", "bounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,11 @@ class Assigner:
         self.x, self.weights = x, weights
         self.labels = np.full(x.rows, -1, np.int32)
         self.wide = False
-        self._passes, self._summed = 0, True
         self._bounds: Bounds | None = None
+        self._passes, self._summed = 0, True
         self._sums: Double | None = None
+        self._last: dict[str, Any] = {}
+        self._whole = 0.0
 
     def __call__(self, centers: Array, *, sums: bool = True) -> Assignment:
         """Find the nearest of `centers`, (k, cols), for every row; equally near ones: the first.
@@ -70,19 +75,51 @@ class Assigner:
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers)
         self._passes, self._summed = self._passes + 1, sums
-        bounds = self._bounds.plan(centers, self.labels) if self._bounds else passes.UNBOUNDED
-        lower = self._bounds.lower if self._bounds else None
+        plan = self._bounds.plan(centers, self.labels, sums) if self._bounds else passes.UNBOUNDED
+        state = {"weights": self.weights, "labels": self.labels, "lower": None, "upper": None}
+        if self._bounds:
+            state |= {"lower": self._bounds.lower, "upper": self._bounds.upper if sums else None}
         found, gain = run(
-            partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **bounds},
-            {"weights": self.weights, "labels": self.labels, "lower": lower},
-        )  # fmt: skip
-        if not np.isfinite(found.inertia):
-            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
+            partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **plan}, state
+        )
         self.wide = self.wide or found.undecided > UNDECIDED * self.x.rows
+        inertia = found.inertia
+        if gain is not None and plan["moved"] is not None:
+            inertia = self._moved(centers) + found.gained
+            if inertia < FALLEN * self._whole:
+                self._whole = inertia = self._added_up(centers)
+        else:
+            self._whole = inertia
+        if not np.isfinite(inertia):
+            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
         if gain is None:
-            return Assignment(None, found.counts, found.inertia, found.changed)
+            return Assignment(None, found.counts, inertia, found.changed)
         self._sums = gain if self._sums is None else self._sums + gain
-        return Assignment(self._sums.copy(), found.counts, found.inertia, found.changed)
+        self._last = {"centers": centers, "counts": found.counts.copy(), "inertia": inertia}
+        return Assignment(self._sums.copy(), found.counts, inertia, found.changed)
+
+    @property
+    def bounds(self) -> dict[str, Array] | None:
+        """Those of the rows, for a checkpoint; None before there are any."""
+        return self._bounds.state() if self._bounds else None
+
+    @bounds.setter
+    def bounds(self, state: dict[str, Array] | None) -> None:
+        self._bounds = Bounds(self.x, self._last["centers"], state) if state else None
+
+    def _moved(self, centers: Array) -> float:
+        """What the inertia of the last pass is with other centroids and the same labels.
+
+        sum w |x - new|^2 = sum w |x - old|^2 - 2 (new - old)' sum w (x - old) + sum w |new - old|^2
+        """
+        assert self._sums is not None
+        old, counts = self._last["centers"].astype(np.float64), self._last["counts"][:, None]
+        step = centers - old
+        return float(self._last["inertia"] + np.sum(step * (counts * (step + 2 * old) - 2 * self._sums)))
+
+    def _added_up(self, centers: Array) -> float:
+        state = {"weights": self.weights, "labels": self.labels, "distances": None}
+        return float(run(partial(passes.apart, wide=self.wide), self.x, centers, state).inertia)
 
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""

@@ -15,7 +15,7 @@ from ..fold.engine import State
 from ..fold.source import Array, Source
 
 # What `kernels.assign` takes of a search without bounds.
-UNBOUNDED: dict[str, Any] = {"order": None, "moved": None, "n_far": 0}
+UNBOUNDED: dict[str, Any] = {"order": None, "moved": None, "n_far": 0, "look": False}
 
 
 class Moved(NamedTuple):
@@ -33,20 +33,20 @@ class Seeded(NamedTuple):
 
 
 def assign(rows: Source, shared: dict[str, Any], state: State, *, sums: bool, wide: bool) -> Moved:
-    """Give rows the labels of their nearest centroids; `lower` are their bounds, or None."""
+    """Give rows the labels of their nearest centroids; `lower` and `upper` are their bounds, or None."""
     gain = np.empty(shared["centers"].shape) if sums else None
     found = kernels.assign(
         x=rows.kernel, **shared, weights=state["weights"], labels=state["labels"], lower=state["lower"],
-        distances=None, sums=gain, search=True, wide=wide, n_threads=rows.n_threads,
+        upper=state["upper"], distances=None, sums=gain, search=True, wide=wide, n_threads=rows.n_threads,
     )  # fmt: skip
     return Moved(found, gain)
 
 
-def apart(rows: Source, shared: Array, state: State, *, wide: bool) -> None:
-    """Find the squared distances of rows to the centroids of their labels, for `distances`."""
-    kernels.assign(
+def apart(rows: Source, shared: Array, state: State, *, wide: bool) -> Assigned:
+    """Find the squared distances of rows to the centroids of their labels, for `distances` or None."""
+    return kernels.assign(
         x=rows.kernel, centers=shared, weights=state["weights"], labels=state["labels"], lower=None,
-        **UNBOUNDED, distances=state["distances"], sums=None, search=False, wide=wide,
+        upper=None, **UNBOUNDED, distances=state["distances"], sums=None, search=False, wide=wide,
         n_threads=rows.n_threads,
     )  # fmt: skip
 

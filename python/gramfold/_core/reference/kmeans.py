@@ -28,13 +28,28 @@ def _distances(x, centers):
 
 @reads_floats
 def assign(
-    *, x, centers, weights, labels, lower, order, moved, n_far, distances, sums, search, wide, n_threads
+    *,
+    x,
+    centers,
+    weights,
+    labels,
+    lower,
+    upper,
+    order,
+    moved,
+    n_far,
+    look,
+    distances,
+    sums,
+    search,
+    wide,
+    n_threads,
 ):
-    """Find the nearest centroid of each row; overwrites labels, lower, distances, and
-    sums with what the weighted sums of the clusters gained since `labels`.
+    """Find the nearest centroid of each row; overwrites labels, lower, upper, distances,
+    and sums with what the weighted sums of the clusters gained since `labels`.
 
-    Returns the weight of each cluster, the inertia, how many labels changed, how many rows were searched
-    and how many of those had to be looked at again.
+    Returns the weight of each cluster, the inertia, what changes of labels add to it, how many changed,
+    how many rows were searched and how many of those had to be looked at again.
     """
     x, c = _dense(x), centers.astype(np.float64)
     w = np.ones(len(x)) if weights is None else weights.astype(np.float64)
@@ -62,10 +77,15 @@ def assign(
         went = came & (old >= 0)
         np.add.at(sums, labels[came], (x * w[:, None])[came])
         np.subtract.at(sums, old[went], (x * w[:, None])[went])
+    if upper is not None:
+        upper[:] = np.sqrt(own) * (1 + 8 * np.finfo(upper.dtype).eps)
+    went = (labels != old) & (old >= 0)
+    gained = w[went] @ (own[went] - np.square(x[went] - c[old[went]]).sum(axis=1))
     counts = np.bincount(labels, w, len(c))
     return Assigned(
         counts.astype(np.float64),
         float(own @ w),
+        float(gained),
         int(np.sum(labels != old)),
         float(len(x)) if search else 0.0,
         0,
