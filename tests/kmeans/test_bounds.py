@@ -114,3 +114,17 @@ def test_an_inertia_that_falls_to_nothing_is_added_up_again():
     assert np.all(model.history_["objective"] >= 0)
     assert np.all(np.diff(model.history_["objective"]) <= 0)
     assert_allclose(model.history_["objective"][-1], model.inertia_, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("k", "rows"), [(8, 6000), (150, 6000)])
+def test_a_fit_that_goes_on_keeps_its_bounds(tmp_path, dtype, k, rows):
+    x = blobs(rows, 60, dtype, std=6.0)
+    options = {"n_init": 1, "random_state": 0, "tol": 0, "init": "random"}
+    whole = quiet(gf.KMeans(k, max_iter=40, **options), x)
+    place = tmp_path / "fit.checkpoint"
+    for most in (1, 2, 3, 7, 12, 40):
+        model = quiet(gf.KMeans(k, max_iter=most, **options), x, checkpoint=place, checkpoint_every=0)
+    assert model.n_iter_ == whole.n_iter_ > 7
+    assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
+    assert_array_equal(model.history_["objective"], whole.history_["objective"])
+    assert model.inertia_ == whole.inertia_
