@@ -18,6 +18,7 @@ NUMBERS: Arguments = {
     "n_threads": 1, "nonneg": True, "l1": 0.0, "l2": 0.0, "beta": 0.0, "tol": 0.0, "shrink": 0.0,
     "scale": 1.0, "max_sweeps": 4, "max_rounds": 60, "polish": 0, "cross": False, "squares": True, "most": K,
     "cols": COLS, "one_by_one": False, "ols": False, "ball": True, "unused": 0.0, "sweeps": 4, "n_far": 0,
+    "look": False,
     "nonneg_codes": False, "nonneg_atoms": False, "penalty": 0.1, "hard": True, "floor": 0.0,
     "loss_at_start": True, "measure_at_end": True, "measure_start": True, "measure_end": True, "search": True,
     "wide": False, "by_row": False, "dual": False, "lam": 0.7, "mu_old": 1.1, "mu": 1.3, "mu_next": 1.9,
@@ -81,6 +82,13 @@ def _dictionaries(own: Arguments) -> dict[str, Arguments]:
 def _clusterings(own: Arguments, kernels: Any) -> dict[str, Arguments]:
     few = {"x": own["x"][:, :8].copy(), "centers": own["x"][:8, :8].copy(), "sums": np.empty((8, 8))}
     assigned = {"labels": np.full(ROWS, -1, np.int32), "sums": np.empty((K, COLS))}
+    some = {"centers": own["x"][:8].copy(), "sums": np.empty((8, COLS))}
+    far = np.square(own["x"][:, None] - own["x"][:K]).sum(axis=2)
+    nearest = np.sqrt(np.sort(far, axis=1)[:, :2])  # half of the rows stay
+    bounds = {
+        "labels": far.argmin(axis=1).astype(np.int32), "lower": nearest[:, 1:].copy(),
+        "upper": nearest[:, 0].copy(), "moved": np.full(K, float(np.median(nearest @ [-1, 1])) / 2),
+    }  # fmt: skip
     seeds = {"out": np.empty((8, ROWS), np.float32), "sums": np.empty((-(-ROWS // 96), 8))}
     sketch = {
         "shift": own["shift"], "order": np.arange(ROWS, dtype=np.int32),
@@ -94,6 +102,7 @@ def _clusterings(own: Arguments, kernels: Any) -> dict[str, Arguments]:
     }  # fmt: skip
     return {
         "assign": assigned, "assign, sparse": assigned, "assign, few": assigned | few,
+        "assign, few clusters": assigned | some, "assign, bounded": assigned | bounds,
         "distances": {}, "distances, sparse": {}, "seed": seeds, "seed, sparse": seeds,
         "sketch": sketch, "sift": sift,
     }  # fmt: skip
