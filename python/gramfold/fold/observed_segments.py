@@ -1,6 +1,7 @@
 """Segments of rows of which something is observed."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 
 from ..fit.blocks import mapped
 from ..fit.cached import cached_property
-from ..io.parts import Parts
+from ..io.parts import Beside, Parts
 from .columns import Columns, gathered_columns
-from .engine import added, each
+from .engine import State, added, each
 from .observed import Counted, Observed
 from .segments import Segments
 from .source import Array
@@ -114,7 +115,7 @@ class ObservedSegments(Observed):
 
     def scaled_rows(self, scale: Array) -> Observed:
         """Each row times its number of `scale` (rows,); a copy of x."""
-        return self._changed(lambda part, at: part.scaled_rows(scale[at]))
+        return self._changed(Beside(_scaled, {"scale": scale}))
 
     @cached_property
     def mean(self) -> float:
@@ -139,7 +140,7 @@ class ObservedSegments(Observed):
 
     def without(self, left: Array, right: Array) -> Observed:
         """X - left right', observed where X is."""
-        return self._changed(lambda part, at: part.without(left[at], right))
+        return self._changed(Beside(partial(_without, right=right), {"left": left}))
 
     @cached_property
     def counted(self) -> Counted:
@@ -160,6 +161,14 @@ class ObservedSegments(Observed):
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
         return added(each(self, lambda part, at: part._column_sums), len(self.segments))
+
+
+def _scaled(part: Observed, state: State) -> Observed:
+    return part.scaled_rows(state["scale"])
+
+
+def _without(part: Observed, state: State, *, right: Array) -> Observed:
+    return part.without(state["left"], right)
 
 
 def counted_segments(parts: Any, n_threads: int) -> Counted:

@@ -14,10 +14,11 @@ from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..fit.cached import cached_property
-from ..io.parts import Parts
+from ..io.parts import Beside, Parts
 from . import cluster
 from .columns import Columns, gathered_columns
-from .engine import State, run, state_at
+from .engine import State, run
+from .given import Drawn
 from .kept import Kept
 from .source import Array, Source
 
@@ -100,11 +101,32 @@ class Segments(Source):
 
     def room(self, cols: int, spare: list[Any]) -> Any:
         """An array that a pass is to write; where passes are run by workers, one that stays with these."""
-        client = cluster.goes_to(self.parts)[1]
-        if client is None:
+        if self._client is None:
             return super().room(cols, spare)
         spare.clear()  # what was written there is let go of
-        return Kept(client, (self.rows, cols), self.dtype)
+        return self.kept(cols)
+
+    @property
+    def _client(self) -> Any:
+        """The client of the workers that run passes; None is this process."""
+        return cluster.goes_to(self.parts)[1]
+
+    def kept(self, *shape: int, dtype: Any = None, start: Any = None) -> Any:
+        """An array of shape (rows, ...) that passes write; see `Source.kept`."""
+        client = self._client
+        if client is None:
+            return super().kept(*shape, dtype=dtype, start=start)
+        if isinstance(start, np.ndarray):
+            return Kept(client, start.shape, start.dtype, start)
+        return Kept(client, (self.rows, *shape), self.dtype if dtype is None else dtype, start)
+
+    def drawn(self, rng: np.random.RandomState, draw: str, *shape: int) -> Any:
+        """Random numbers of shape (rows, ...); see `Source.drawn`."""
+        client = self._client
+        if client is None:
+            return super().drawn(rng, draw, *shape)
+        groups = cluster.grouped(self.parts, cluster.Cluster(client))
+        return Drawn(rng, draw, (self.rows, *shape), [group.rows for group in groups])
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -210,14 +232,15 @@ class Segments(Source):
 
     def scaled_rows(self, scale: Array) -> Source:
         """Each row times its number of `scale` (rows,); a copy."""
-        return type(self)(self.changed(lambda part, at: part.scaled_rows(scale[at]).x), self.n_threads)
+        return type(self)(self.changed(Beside(_scaled, {"scale": scale})), self.n_threads)
 
     def mapped(
         self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
     ) -> Source:  # fmt: skip
         """Other rows, which a picklable function makes of those of each segment and of their state."""
-        state = state or {}
-        return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+        return Segments(
+            self.changed(Beside(partial(_mapped, change=change), dict(state or {}))), self.n_threads
+        )
 
 
 def product(rows: Source, shared: Array, state: State) -> None:
@@ -245,8 +268,21 @@ def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: boo
     return kind(rows, n_threads, once=once)
 
 
+def _scaled(part: Source, state: State) -> Any:
+    return part.scaled_rows(state["scale"]).x
+
+
+def _mapped(part: Source, state: State, *, change: Callable[[Any, State], Any]) -> Any:
+    return change(part.x, state)
+
+
 def _x_of(part: Source, at: Any) -> Any:
     return part.x
+
+
+def stays(x: Source) -> bool:
+    """Whether the state of rows stays with workers that run the passes over them."""
+    return isinstance(x, Segments) and x._client is not None
 
 
 def source_of(x: Any, n_threads: int, *, once: bool = False) -> Source:

@@ -117,7 +117,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         """Labels and inertia for fixed centroids, which are in the space of x."""
         assign = Assigner(x.x, weights)
         found = assign(np.ascontiguousarray(centers), sums=False)
-        return assign.labels, x.objective(found.inertia, mass)
+        return np.asarray(assign.labels), x.objective(found.inertia, mass)
 
     def _fixed(self, X: Any) -> tuple[Rows, Array]:
         """Rows of X and the centroids of the fit, in the wider of their types and in one space."""

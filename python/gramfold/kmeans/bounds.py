@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fold.kept import Kept
 from ..fold.source import Array, Source
 from .passes import UNBOUNDED
 
@@ -28,16 +29,21 @@ class Bounds:
     x : Source
     centers : ndarray of shape (k, cols)
         Near ones make up a group.
+    labels : ndarray or Kept of shape (rows,)
+        Of which those of a sample are looked at before each pass.
     """
 
-    def __init__(self, x: Source, centers: Array) -> None:
+    def __init__(self, x: Source, centers: Array, labels: Any) -> None:
         groups = 1 if x.sparse else min(MOST_GROUPS, max(1, len(centers) // GROUP))
-        self.lower: Array = np.empty((x.rows, groups), x.dtype)
+        self.lower = x.kept(groups)
         self.order = neighbours(centers, groups)
         self._starts = len(centers) * np.arange(groups) // groups
         self._sizes = np.diff(self._starts, append=len(centers))
         self._sample = np.linspace(0, x.rows - 1, min(x.rows, SAMPLE)).astype(np.intp)
         self._rows = x.some(self._sample).x
+        for of_rows in (self.lower, labels):
+            if isinstance(of_rows, Kept):
+                of_rows.looked = self._sample
         self._sparse = x.sparse
         self._entries = x.entries / max(1, x.rows)
         self._previous: Array | None = None
@@ -61,7 +67,7 @@ class Bounds:
         """Whether bounds may pay at all."""
         return cls.look(k, x.entries / max(1, x.rows)) < WORTH
 
-    def plan(self, centers: Array, labels: NDArray[np.int32]) -> dict[str, Any]:
+    def plan(self, centers: Array, labels: Any) -> dict[str, Any]:
         """Give order, moved and n_far for the next pass; without moved every row is searched."""
         previous, self._previous = self._previous, centers
         if previous is None:

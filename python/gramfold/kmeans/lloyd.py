@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +43,13 @@ class Assigner:
 
     Attributes
     ----------
-    labels : ndarray of shape (rows,), int32
+    labels : ndarray or Kept of shape (rows,), int32
         Overwritten by each pass; -1 before the first.
     """
 
     def __init__(self, x: Source, weights: Array | None) -> None:
         self.x, self.weights = x, weights
-        self.labels = np.full(x.rows, -1, np.int32)
+        self.labels = x.kept(dtype=np.int32, start=-1)
         self.wide = False
         self._passes, self._summed = 0, True
         self._bounds: Bounds | None = None
@@ -68,13 +69,14 @@ class Assigner:
             raise RuntimeError("a pass with sums cannot follow one without")
         # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
-            self._bounds = Bounds(self.x, centers)
+            self._bounds = Bounds(self.x, centers, self.labels)
         self._passes, self._summed = self._passes + 1, sums
         bounds = self._bounds.plan(centers, self.labels) if self._bounds else passes.UNBOUNDED
         lower = self._bounds.lower if self._bounds else None
         found, gain = run(
             partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **bounds},
-            {"weights": self.weights, "labels": self.labels, "lower": lower},
+            {"labels": self.labels, "lower": lower}, fixed={"weights": self.weights},
+            writes=("labels", "lower"),
         )  # fmt: skip
         if not np.isfinite(found.inertia):
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
@@ -86,10 +88,15 @@ class Assigner:
 
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""
-        found = np.empty(self.x.rows, self.x.dtype)
-        state = {"weights": self.weights, "labels": self.labels, "distances": found}
-        run(partial(passes.apart, wide=self.wide), self.x, centers, state)
-        return found
+        found = self.x.kept()
+        state = {"labels": self.labels, "distances": found}
+        run(partial(passes.apart, wide=self.wide), self.x, centers, state, fixed={"weights": self.weights})
+        return np.asarray(found)
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        restore(self, state, STATE)
+        self.labels = self.x.kept(start=self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +170,13 @@ def lloyd(
     def ended(found: Assignment, n_iter: int, converged: bool) -> Clustering:
         objective = found.inertia + prior.penalty(centers)
         return Clustering(
-            x.outside(centers), assign.labels, found.counts, x.objective(found.inertia, mass),
+            x.outside(centers), np.asarray(assign.labels), found.counts, x.objective(found.inertia, mass),
             x.objective(objective, mass), n_iter, converged, stopped,
         )  # fmt: skip
 
     if monitor.state is not None:
         centers = monitor.state["centers"]
-        restore(assign, monitor.state, STATE)
+        assign.go_on(monitor.state)
     n_iter = done = len(monitor.rows)
     for n_iter in range(done + 1, max_iter + 1):
         found = assign(centers)
