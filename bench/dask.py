@@ -18,7 +18,7 @@ from bench.machine import Limits
 
 COLS, CHUNK = 500, 62_500
 ROWS = {"small": 125_000, "middle": 1_000_000}  # .25 and 2 GB
-WORKERS = {"small": 20, "middle": 200, "large": 1000}
+WORKERS = {"small": 20, "middle": 100, "large": 1000}
 SLEEP, GROUPS = 5.0, 2.5  # seconds of a simulated task, and tasks a worker: 10 TB in groups of 4 GB on 1,000
 MODELS: dict[str, Callable[[Any], Any]] = {
     "NMF(32)": lambda gf: gf.NMF(32, init="random", random_state=0, max_iter=10, tol=0),
