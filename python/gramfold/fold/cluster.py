@@ -171,6 +171,8 @@ def _given(parts: Parts, client: Any, rows: Any, base: int, spans: list[slice]) 
     """Rows that no pass changes, as the workers have them since the first pass that was given them."""
     known = parts.passes.given
     key = id(rows), base, spans[0].start, spans[-1].stop, len(spans)
+    if client is None:
+        return Given(None, rows, base)
     if key not in known:
         if len(known) >= MOST_GIVEN:
             del known[next(iter(known))]

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import cluster
-from .given import Drawn
+from .given import Drawn, Given
 from .kept import Kept
 from .sums import Pass, State, add, added, state_at
 
@@ -63,7 +63,7 @@ def run(
 
 def _of_rows(a: Any) -> bool:
     """Whether state is of rows as workers are given it."""
-    return a is None or isinstance(a, np.ndarray | Kept | Drawn) or sp.issparse(a)
+    return a is None or isinstance(a, np.ndarray | Kept | Drawn | Given) or sp.issparse(a)
 
 
 def run_state(

@@ -1,6 +1,7 @@
 """What workers are given of rows beside X: arguments that stay as they are, empty arrays, random numbers."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,15 @@ class Given:
         self.client, self.rows, self.base = client, rows, base
         self.spans: list[slice] = []
         self.parts: list[Any] = []
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all rows."""
+        shape: tuple[int, ...] = self.rows.shape
+        return shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.rows, dtype)
 
     def send(self, spans: list[slice] | None = None) -> None:
         """Send the workers what they do not have, or not any more, of the groups of the first call."""
@@ -98,12 +108,15 @@ class Drawn:
     shape : tuple of int
     spans : list of slice
         Which rows each group has.
+    by_blocks : bool
+        Whether a pass is given a `Draw`, and not the numbers.
     """
 
     def __init__(
-        self, rng: np.random.RandomState, draw: str, shape: tuple[int, ...], spans: list[slice]
+        self, rng: np.random.RandomState, draw: str, shape: tuple[int, ...], spans: list[slice], *,
+        by_blocks: bool = False,
     ) -> None:  # fmt: skip
-        self.draw, self.shape, self.spans = draw, shape, spans
+        self.draw, self.shape, self.spans, self.by_blocks = draw, shape, spans, by_blocks
         self.generators = []
         width = int(np.prod(shape[1:], dtype=int))
         for at in spans:
@@ -115,14 +128,37 @@ class Drawn:
     def of(self, i: int) -> "Draw":
         """What the task of a group draws."""
         at = self.spans[i]
-        return Draw(self.generators[i], self.draw, (at.stop - at.start, *self.shape[1:]))
+        return Draw(self.generators[i], self.draw, (at.stop - at.start, *self.shape[1:]), self.by_blocks)
+
+    def __getitem__(self, at: slice) -> "Draw":
+        """What a segment draws."""
+        return self.of(self.spans.index(at))
 
 
 class Draw:
-    """Random numbers that are yet to be drawn."""
+    """Random numbers that are yet to be drawn, a row for each row."""
 
-    def __init__(self, generator: np.random.RandomState, draw: str, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, generator: np.random.RandomState, draw: str, shape: tuple[int, ...], by_blocks: bool,
+        first: int = 0,
+    ) -> None:  # fmt: skip
         self.generator, self.draw, self.shape = generator, draw, shape
+        self.by_blocks, self.first = by_blocks, first
+
+    def __getitem__(self, at: slice) -> "Draw":
+        """Those of some rows."""
+        shape = (at.stop - at.start, *self.shape[1:])
+        return Draw(self.generator, self.draw, shape, self.by_blocks, self.first + at.start)
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """Yield so many rows at a time, which they are, and their numbers."""
+        draw = getattr(copy.deepcopy(self.generator), self.draw)
+        left = self.first * int(np.prod(self.shape[1:], dtype=int))
+        while left:
+            left -= len(draw(size=min(left, DRAWN)))
+        for start in range(0, self.shape[0], size):
+            at = slice(start, min(start + size, self.shape[0]))
+            yield at, draw(size=(at.stop - at.start, *self.shape[1:]))
 
     def made(self) -> NDArray[Any]:
         """The numbers; the same ones each time."""

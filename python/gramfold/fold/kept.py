@@ -80,6 +80,11 @@ class Kept:
         """Two, as a rule."""
         return len(self.shape)
 
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return int(np.prod(self.shape, dtype=int))
+
     def __len__(self) -> int:
         return self.shape[0]
 

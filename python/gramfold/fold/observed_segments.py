@@ -10,6 +10,7 @@ import numpy as np
 from ..fit.blocks import mapped
 from ..fit.cached import cached_property
 from ..io.parts import Beside, Parts
+from .cluster import goes_to
 from .columns import Columns, gathered_columns
 from .engine import State, added, each
 from .observed import Counted, Observed
@@ -41,6 +42,11 @@ class ObservedSegments(Observed):
     def held(self) -> bool:  # type: ignore[override]
         """Whether the segments are in memory."""
         return not isinstance(self.parts, Parts)
+
+    @property
+    def client(self) -> Any:
+        """The client of the workers that run passes; None is this process."""
+        return goes_to(self.parts)[1]
 
     @property
     def segments(self) -> Any:

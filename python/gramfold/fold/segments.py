@@ -18,8 +18,6 @@ from ..io.parts import Beside, Parts
 from . import cluster
 from .columns import Columns, gathered_columns
 from .engine import State, run
-from .given import Drawn
-from .kept import Kept
 from .source import Array, Source
 
 
@@ -99,34 +97,10 @@ class Segments(Source):
         """How many entries are stored."""
         return int(run(entries, self)) if self.sparse else self.rows * self.cols
 
-    def room(self, cols: int, spare: list[Any]) -> Any:
-        """An array that a pass is to write; where passes are run by workers, one that stays with these."""
-        if self._client is None:
-            return super().room(cols, spare)
-        spare.clear()  # what was written there is let go of
-        return self.kept(cols)
-
     @property
-    def _client(self) -> Any:
+    def client(self) -> Any:
         """The client of the workers that run passes; None is this process."""
         return cluster.goes_to(self.parts)[1]
-
-    def kept(self, *shape: int, dtype: Any = None, start: Any = None) -> Any:
-        """An array of shape (rows, ...) that passes write; see `Source.kept`."""
-        client = self._client
-        if client is None:
-            return super().kept(*shape, dtype=dtype, start=start)
-        if isinstance(start, np.ndarray):
-            return Kept(client, start.shape, start.dtype, start)
-        return Kept(client, (self.rows, *shape), self.dtype if dtype is None else dtype, start)
-
-    def drawn(self, rng: np.random.RandomState, draw: str, *shape: int) -> Any:
-        """Random numbers of shape (rows, ...); see `Source.drawn`."""
-        client = self._client
-        if client is None:
-            return super().drawn(rng, draw, *shape)
-        groups = cluster.grouped(self.parts, cluster.Cluster(client))
-        return Drawn(rng, draw, (self.rows, *shape), [group.rows for group in groups])
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
@@ -278,11 +252,6 @@ def _mapped(part: Source, state: State, *, change: Callable[[Any, State], Any]) 
 
 def _x_of(part: Source, at: Any) -> Any:
     return part.x
-
-
-def stays(x: Source) -> bool:
-    """Whether the state of rows stays with workers that run the passes over them."""
-    return isinstance(x, Segments) and x._client is not None
 
 
 def source_of(x: Any, n_threads: int, *, once: bool = False) -> Source:

@@ -17,6 +17,7 @@ from ..fit.missing import about_nan
 from ..fit.on_disk import in_file
 from ..fit.sound import sound_csr
 from ..linalg.powers import times_power
+from .of_rows import OfRows
 
 Array = NDArray[Any]
 
@@ -35,7 +36,7 @@ def dense_rows(x: Any, rows: Any) -> Array:
     return np.ascontiguousarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen)
 
 
-class Source:
+class Source(OfRows):
     """Rows of a dense or CSR matrix, as the kernels take them.
 
     Parameters
@@ -117,33 +118,6 @@ class Source:
         if not self.sparse or self.cols <= 1024:
             return False
         return self.entries < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
-
-    def room(self, cols: int, spare: list[Any]) -> Any:
-        """An array of so many columns that a pass is to write: one that is spare, or a new one."""
-        return spare.pop() if spare else np.empty((self.rows, cols), self.dtype)
-
-    def kept(self, *shape: int, dtype: Any = None, start: Any = None) -> Any:
-        """An array of shape (rows, ...) that passes write: where workers run them, it stays with these.
-
-        Parameters
-        ----------
-        shape : int
-            But for the rows.
-        dtype : dtype, optional
-            That of X by default.
-        start : number or ndarray, optional
-            What it begins with; an array is given back itself, or taken as it is. By default anything.
-        """
-        if isinstance(start, np.ndarray):
-            return start
-        found = np.empty((self.rows, *shape), self.dtype if dtype is None else dtype)
-        if start is not None:
-            found[...] = start
-        return found
-
-    def drawn(self, rng: np.random.RandomState, draw: str, *shape: int) -> Any:
-        """Random numbers of shape (rows, ...), by a method of `rng`; on a cluster its workers draw them."""
-        return getattr(rng, draw)(size=(self.rows, *shape))
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""

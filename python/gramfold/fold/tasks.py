@@ -123,7 +123,7 @@ def work(common: Common, group: Group, given: list[Any], state: dict[str, Any]) 
 def _of_its_own(a: Any, written: bool) -> Any:
     """State of rows as a pass is given it: what is not read alone is a copy."""
     if isinstance(a, Blank | Draw):
-        return a.made()
+        return a if isinstance(a, Draw) and a.by_blocks else a.made()
     if isinstance(a, tuple | Packed):
         rows = a.rows if isinstance(a, Packed) else part_of(*a)
         return np.array(rows) if written else rows

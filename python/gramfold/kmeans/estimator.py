@@ -172,7 +172,7 @@ class KMeans(BaseKMeans):
         """
         with fit_task(self, X, y):
             best, self.history_ = self._fit(X, sample_weight)
-            self.cluster_centers_, self.labels_ = best.centers, best.labels
+            self.cluster_centers_, self.labels_ = best.centers, np.asarray(best.labels)
             self.inertia_, self.objective_ = best.inertia, best.objective
             self.n_iter_, self.converged_ = best.n_iter, best.converged
         return self
@@ -265,7 +265,7 @@ def clusterings(model: KMeans, X: Any, sample_weight: Any = None) -> list[Cluste
     """Give the clusterings from all `n_init` starts of a model, which draw in turn."""
     problem = model._problem(X, sample_weight)
     runs = range(model._runs(10))
-    if in_files(problem.x.x):
+    if len(runs) > 1 and in_files(problem.x.x):
         found = [one for one, _ in model._side_by_side(problem, len(runs))]
     else:
         found = [problem.run(model._drawn(problem), problem.x.x, problem.watch(0, None))[0] for _ in runs]
@@ -278,6 +278,6 @@ def better(new: Clustering, old: Clustering) -> bool:
     """Whether a run is better than another, and not the same but for its numbering and rounding."""
     if not new.objective < old.objective:
         return False
-    k = len(old.centers)
-    pairs = np.unique(new.labels.astype(np.int64) * k + old.labels)
-    return not len(pairs) == len(np.unique(new.labels)) == len(np.unique(old.labels))
+    k, mine, other = len(old.centers), np.asarray(new.labels), np.asarray(old.labels)
+    pairs = np.unique(mine.astype(np.int64) * k + other)
+    return not len(pairs) == len(np.unique(mine)) == len(np.unique(other))

@@ -139,7 +139,7 @@ class Clustering:
     """
 
     centers: Array
-    labels: NDArray[np.int32]
+    labels: Any  # ndarray or Kept
     counts: Double
     inertia: float
     objective: float
@@ -170,7 +170,7 @@ def lloyd(
     def ended(found: Assignment, n_iter: int, converged: bool) -> Clustering:
         objective = found.inertia + prior.penalty(centers)
         return Clustering(
-            x.outside(centers), np.asarray(assign.labels), found.counts, x.objective(found.inertia, mass),
+            x.outside(centers), assign.labels, found.counts, x.objective(found.inertia, mass),
             x.objective(objective, mass), n_iter, converged, stopped,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..fit.arguments import Seed, check_room, effective_threads, seeded, whole
 from ..fit.inputs import dimensions, read_rows
 from ..fold.engine import run, run_state
-from ..fold.segments import source_of, stays
+from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from . import passes
 from .lloyd import Assigner
@@ -82,7 +82,7 @@ class Potential:
 
     def _take(self, n: int) -> Any:
         """Room for n distances a row, other than where `closest` is; two such arrays serve all seeds."""
-        if stays(self.x):
+        if self.x.client is not None:
             return self.x.kept(n)
         self._room = self._room[1:] + self._room[:1] if len(self._room) == 2 else [np.empty(0), *self._room]
         if len(self._room[0]) < n:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
-from ..fold.segments import stays
 from ..fold.source import Array, Source
 from .bounds import neighbours
 
@@ -103,7 +102,7 @@ class Sieve:
         """Whether so many seeds still to come, of so many candidates each, are worth a sketch."""
         return (
             not x.sparse
-            and not stays(x)
+            and x.client is None
             and ((x.held and not x.flat) or x.rows * x.cols <= FITS)
             and seeds >= SEEDS
             and candidates <= MOST

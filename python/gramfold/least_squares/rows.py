@@ -11,6 +11,7 @@ from .._core import kernels
 from .._core.results import Swept
 from ..fit.remember import remembered
 from ..fold.engine import State, run
+from ..fold.row_state import summed
 from ..fold.source import Array, Source
 
 
@@ -21,6 +22,10 @@ class Penalty:
     l1: float = 0.0
     l2: float = 0.0
     nonneg: bool = True
+
+    def over(self, x: Any, factor: Any) -> float:
+        """Evaluate the penalty on the factor of the rows of x."""
+        return summed(x, self, factor) if self.l1 or self.l2 else 0.0
 
     def __call__(self, factor: Array) -> float:
         """Evaluate the penalty."""
@@ -96,7 +101,8 @@ def solve_all(
     pass_ = partial(
         solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
     )
-    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": room})
+    state = {"start": x.given(start), "previous": x.given(previous), "out": room}
+    products, swept = run(pass_, x, Fixed(shared, gram), state)
     return Solved.of(np.asarray(room) if out is None else room, products, swept)
 
 
