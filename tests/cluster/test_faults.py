@@ -49,7 +49,9 @@ def kill(client, count=1):
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("name", "count"), [("NMF", 1), ("KMeans", 1), ("GaussianMixture", 2)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("NMF", 1), ("KMeans", 1), ("KMeans", 2), ("GaussianMixture", 2)]
+)
 def test_killed_workers_change_no_bit_of_a_fit(mortal, name, count):
     parts = parted(rows(), 100)
     expected = learned(MODELS[name]().fit(gf.blocks(parts)))
@@ -241,8 +243,7 @@ def test_rows_of_factors_stay_with_the_workers(client, sizes, solver):
     )
     model.fit(X)
     whole = 40_000 * 8 * 8
-    assert sum(map(sum, sizes[: sent[0]])) > whole  # the start
-    assert sum(map(sum, sizes[sent[0] : sent[-1]])) < whole / 10
+    assert sum(map(sum, sizes[: sent[-1]])) < whole / 10  # the start is drawn by the workers too
 
 
 def test_memory_does_not_grow_with_iterations(client):

@@ -48,6 +48,8 @@ class OfRows:
             What it begins with; an array is taken as it is. By default anything.
         """
         dtype = self.dtype if dtype is None else dtype
+        if isinstance(start, Kept):
+            return start
         if isinstance(start, np.ndarray):
             return start if self.client is None else Kept(self.client, start.shape, start.dtype, start)
         if self.client is not None:

@@ -27,6 +27,15 @@ def shifted_rows(x: Any, factor: Any, exponent: int) -> Any:
     return out
 
 
+def scaled_rows(x: Any, factor: Any, scale: Array) -> Any:
+    """The rows of a factor, each times its number of `scale` (rows,): a new one."""
+    if not isinstance(factor, Kept):
+        return np.ascontiguousarray(factor * scale[:, None])
+    out = x.kept(*factor.shape[1:], dtype=factor.dtype)
+    run_state(_scale, x, None, {"factor": factor, "scale": x.given(scale), "out": out})
+    return out
+
+
 def column_sums(x: Any, factor: Any) -> NDArray[np.float64]:
     """The sum of the rows of a factor (rows, k)."""
     sums: NDArray[np.float64] = run_state(_sum, x, None, {"factor": _read(x, factor)})
@@ -45,6 +54,11 @@ def _read(x: Any, factor: Any) -> Any:
 def _shift(rows: None, shared: int, state: State) -> None:
     """A pass: a factor times a power of two, into `out`."""
     np.ldexp(state["factor"], shared, out=state["out"])
+
+
+def _scale(rows: None, shared: None, state: State) -> None:
+    """A pass: rows of a factor times their numbers, into `out`."""
+    np.multiply(state["factor"], state["scale"][:, None], out=state["out"])
 
 
 def _sum(rows: None, shared: None, state: State) -> NDArray[np.float64]:
@@ -71,8 +85,3 @@ def random_rows(x: Any, rng: np.random.RandomState, cols: int, finish: Any) -> A
 def _finish(rows: None, shared: None, state: State, *, finish: Any) -> None:
     """A pass: what is made of random numbers, into `out`."""
     state["out"][:] = finish(state["drawn"])
-
-
-def plain(factor: Any) -> Array:
-    """A factor as an array of this process."""
-    return np.asarray(factor)

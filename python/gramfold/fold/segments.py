@@ -104,10 +104,9 @@ class Segments(Source):
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
-        if out is None:
-            out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        run(product, self, factor, {"out": out})
-        return out
+        to = self.room(factor.shape[1], []) if out is None else out
+        run(product, self, factor, {"out": to})
+        return np.asarray(to)
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""

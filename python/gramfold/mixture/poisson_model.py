@@ -62,8 +62,9 @@ class Counts:
         self.source = source_of(X, n_threads)
         self.exposure = exposure
         self.weights, self.exponent = relative(weights)
-        totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
+        totals, factorials = (self.source.kept(dtype=np.float64) for _ in range(2))
         least, whole = run(passes.count, self.source, None, {"totals": totals, "factorials": factorials})
+        totals, factorials = np.asarray(totals), np.asarray(factorials)
         if least < 0:
             raise ValueError(
                 f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
@@ -218,16 +219,16 @@ class PoissonModel:
         if self.init not in CLUSTERED:
             return Blocks(self.counts.source.changed(lambda part, at: part.x))
         exponent = int(np.frexp(self.counts.source.largest)[1])
+        return Blocks(self.counts.source.changed(partial(_roots, exponent=exponent)))
 
-        def root(entries: Array) -> Array:
-            scaled = np.ldexp(entries, -exponent)
-            return np.sqrt(scaled, out=scaled)
 
-        def roots(x: Any) -> Any:
-            if not self.counts.source.sparse:
-                return root(x)
-            found = copy(x)  # methods of SciPy would sort x in place
-            found.data = root(x.data)
-            return found
-
-        return Blocks(self.counts.source.changed(lambda part, at: roots(part.x)))
+def _roots(part: Source, at: Any, *, exponent: int) -> Any:
+    """Square roots of the entries of X 2^-exponent."""
+    x: Any = part.x
+    scaled = np.ldexp(x.data if part.sparse else x, -exponent)
+    np.sqrt(scaled, out=scaled)
+    if not part.sparse:
+        return scaled
+    found = copy(x)  # methods of SciPy would sort x in place
+    found.data = scaled
+    return found

@@ -50,7 +50,7 @@ class Multiplicative:
         self.constant = 0.5 * start.x.squared_norm if beta == 2 else 0.0
         self._count_in(Units.of(start.x, start.H, self.beta))
         long, short = start.turned(start.W, start.H)
-        self.long = shifted_rows(self.x, long, -self.unit_long)
+        self.long = shifted_rows(self.x, self.x.kept(start=long), -self.unit_long)
         self.short = shifted(short, -self.unit_short)
         self.mean = column_sums(self.x, self.long) / self.x.rows
         self.spare = self.x.room(self.long.shape[1], [])

@@ -67,7 +67,7 @@ class KullbackLeibler:
         self.x, self.weights, self.constant, self.begun = x, weights, constant, start
         units = Units.of(x, start.H, 1.0)
         self._count_in(units)
-        self.W, self.H = shifted_rows(x, start.W, -units.W), shifted(start.H, -units.H)
+        self.W, self.H = shifted_rows(x, x.kept(start=start.W), -units.W), shifted(start.H, -units.H)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
         if weights is not None:  # what nothing is known of
