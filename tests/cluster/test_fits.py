@@ -61,6 +61,15 @@ def test_no_partition_comes_to_the_client(name, monkeypatch):
         fitted(name, collection(uneven(np.rint(rows()))))
 
 
+@pytest.mark.parametrize(("k", "start"), [(15, "k-means++"), (16, "k-means||")])
+def test_many_clusters_start_by_few_passes_where_dask_runs_them(client, k, start):
+    parts, options = parted(rows(), 100), {"random_state": 0, "max_iter": 3}
+    found = gf.KMeans(k, **options).fit(collection(parts))
+    check_same(learned(found), learned(gf.KMeans(k, init=start, **options).fit(gf.blocks(parts))))
+    here = gf.KMeans(k, **options).fit(gf.blocks(parts))
+    check_same(learned(here), learned(gf.KMeans(k, init="k-means++", **options).fit(gf.blocks(parts))))
+
+
 @pytest.mark.parametrize("form", ["frame", "delayed", "sparse", "columns", "unknown", "files"])
 def test_every_form_of_rows_gives_the_same_fit(client, form, tmp_path):
     x = rows()

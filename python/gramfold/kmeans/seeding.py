@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, check_room, effective_threads, seeded, whole
 from ..fit.inputs import dimensions, read_rows
+from ..fold.cluster import goes_to
 from ..fold.engine import run, run_state
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -16,8 +17,9 @@ from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
 from .sieve import Sieve
 
-INITS = ("k-means++", "k-means||", "random")
+INITS = ("auto", "k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/kmeans/seed.hpp
+MANY = 15  # seeds that take as many passes as k-means||
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
 
 
@@ -141,6 +143,11 @@ def plus_plus(
         chosen.append(int(candidates[potential.reduce(x.take(candidates))]))
     rows = np.array(chosen, dtype=np.intp)
     return x.take(rows), rows
+
+
+def in_few_passes(x: Source, k: int) -> bool:
+    """Whether k seeds are better drawn by `parallel`: passes are tasks of a cluster, and each waits for all."""
+    return k > MANY and goes_to(x.segments)[0]
 
 
 def trials(k: int) -> int:

@@ -44,7 +44,7 @@ class Start:
         if labels is not None:
             pass
         elif init == "kmeans":
-            fit = KMeans(k, n_init=1, random_state=rng, n_threads=n_threads)
+            fit = KMeans(k, init="k-means++", n_init=1, random_state=rng, n_threads=n_threads)
             self.labels = clusterings(fit, rows, weights)[0].labels
         elif init == "k-means++":
             _, self.chosen = kmeans_plusplus(
@@ -83,7 +83,7 @@ def starts(
     """Give the starts of several runs, which draw in turn; fits of 'kmeans' share their reads of files."""
     labels: list[Any] = [None] * count
     if init == "kmeans" and count > 1:
-        model = KMeans(k, n_init=count, random_state=rng, n_threads=n_threads)
+        model = KMeans(k, init="k-means++", n_init=count, random_state=rng, n_threads=n_threads)
         labels = [found.labels for found in clusterings(model, _rows(X), weights)]
     return [Start(X, k, init, rng, weights, n_threads, one) for one in labels]
 
