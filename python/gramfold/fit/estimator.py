@@ -105,8 +105,6 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             if value is not default and (np.ndim(value) or value != default):
                 raise ValueError(f"scikit-learn's {twin.__name__} has no {name}, which is {value!r}")
         given = {name: getattr(self, name) for name in ours if name in theirs and name != "callback"}
-        if (
-            isinstance(given.get("init"), str) and given["init"] == "auto"
-        ):  # the default, which has another name
+        if isinstance(given.get("init"), str) and given["init"] == "auto":
             given["init"] = theirs["init"].default
         return given

@@ -13,6 +13,7 @@ from ..fit.inputs import dimensions
 from ..fit.missing import nan_from_mask
 from ..io.parts import Beside
 from ..io.recognise import is_file
+from .cluster import goes_to
 from .engine import State
 from .observed import Observed
 from .observed_segments import ObservedSegments
@@ -86,9 +87,11 @@ def _observe_blocks(X: Blocks, mask: Any, n_threads: int, some: bool) -> Observe
         mask = np.asarray(mask)
         _check_shape(mask, X.shape)
     parts: Any = mapped(X.parts, X.spans, Beside(partial(_seen, n_threads=n_threads), {"mask": mask}))
-    if some and not any(part.seen.any() for part in parts):
+    found = ObservedSegments(parts)
+    seen = found.something_seen if goes_to(parts)[0] else (part.seen.any() for part in parts)
+    if some and not any(seen):
         raise ValueError(NOTHING)
-    return ObservedSegments(parts)
+    return found
 
 
 def _seen(part: Any, state: State, *, n_threads: int) -> Observed:

@@ -83,6 +83,11 @@ class Observed(OfRows):
         """The same entries with rows and columns swapped; views."""
         return self.columns(slice(None))
 
+    @property
+    def something_seen(self) -> Any:
+        """Whether something is observed."""
+        return bool(self.seen.any())
+
     def columns(self, at: slice) -> "Observed":
         """Some columns as rows; views."""
         weights = None if self.weights is None else self.weights[:, at].T

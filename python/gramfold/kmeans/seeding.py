@@ -146,7 +146,7 @@ def plus_plus(
 
 
 def in_few_passes(x: Source, k: int) -> bool:
-    """Whether k seeds are better drawn by `parallel`: passes are tasks of a cluster, and each waits for all."""
+    """Whether k seeds are better drawn by `parallel`: tasks of a cluster run passes, which wait for all."""
     return k > MANY and goes_to(x.segments)[0]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._core import kernels
 from .._core.results import Swept
 from ..fit.remember import remembered
+from ..fold.columns import Columns
 from ..fold.engine import State, run
 from ..fold.row_state import summed
 from ..fold.source import Array, Source
@@ -101,9 +102,24 @@ def solve_all(
     pass_ = partial(
         solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
     )
+    if isinstance(x, Columns):
+        return _solve_across(
+            x, shared, gram, penalty, sweeps, start=start, previous=previous, beta=beta, out=room, sums=sums,
+            cross=cross, squares=squares, order=order, n_threads=x.n_threads,
+        )  # fmt: skip
     state = {"start": x.given(start), "previous": x.given(previous), "out": room}
     products, swept = run(pass_, x, Fixed(shared, gram), state)
     return Solved.of(np.asarray(room) if out is None else room, products, swept)
+
+
+def _solve_across(
+    x: Columns, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *, out: Array,
+    sums: bool, **options: Any,
+) -> Solved:  # fmt: skip
+    """Solve the columns of segments, which none of these has whole, in two reads of X without a copy."""
+    products = x.product(shared)
+    done = solve_rows(None, shared, gram, penalty, sweeps, products=products, out=out, **options)
+    return done._replace(sums=x.origin.product(out)) if sums else done
 
 
 def solve(

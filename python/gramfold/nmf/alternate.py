@@ -101,7 +101,8 @@ class Alternating:
         shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
         self.begun, self.tall, self.frozen, self.x = start, start.tall, start.frozen, start.longer
-        self.start, self.short = (contiguous(z) for z in start.turned(start.W, start.H))
+        long, short = start.turned(start.W, start.H)
+        self.start, self.short = contiguous(long), np.ascontiguousarray(short)
         self.penalty_long, self.penalty_short = start.turned(start.penalty_W, start.penalty_H)
         self.n_threads, self.norm2 = start.x.n_threads, start.x.squared_norm
         self.shuffle = shuffle
