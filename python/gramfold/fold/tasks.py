@@ -146,7 +146,9 @@ def _each(common: Common, group: Group, given: list[Any], state: dict[str, Any])
     beside = {key: state.pop(key) for key in [*state] if key.startswith(BESIDE)}
     parts = group.parts(given, given_rows(common.change, beside, group.rows.start))
     threads = _threads(group.busy)
-    for segment, at in zip(parts, parts.spans, strict=True):
+    held = all(isinstance(piece.reader, Held) for piece in parts.pieces)  # there is nothing to read ahead
+    segments = (parts[i] for i in range(len(parts))) if held else iter(parts)
+    for segment, at in zip(segments, parts.spans, strict=True):
         if isinstance(getattr(segment, "n_threads", None), int):
             segment.n_threads = threads
         with said_of(slice(group.rows.start + at.start, group.rows.start + at.stop)):
