@@ -54,11 +54,35 @@ def test_fits_on_workers_have_the_bits_of_the_same_segments_here(client, name, s
     assert not any("dask" in type(value).__module__ for value in vars(local).values())
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "NMF, KL"])  # which turns X on its side
+@pytest.mark.parametrize("name", MODELS)
 def test_no_partition_comes_to_the_client(name, monkeypatch):
     monkeypatch.setattr(Partitions, "_read", None)
     with dask.config.set(scheduler="synchronous"):
         fitted(name, collection(uneven(np.rint(rows()))))
+
+
+@pytest.mark.parametrize("kind", ["wide", "wide, mu", "missing", "missing, KL"])
+def test_what_passes_over_columns_reads_them_by_the_workers(client, kind, monkeypatch):
+    options = {"init": "random", "random_state": 0, "max_iter": 4, "tol": 0}
+    if kind.startswith("wide"):
+        x, model = rows().T, gf.NMF(3, solver="mu" if "mu" in kind else "cd", **options)
+    else:
+        x, loss = rows(), "kullback-leibler" if "KL" in kind else "frobenius"
+        x[::7, 3] = np.nan
+        model = gf.NMF(3, missing="mask", beta_loss=loss, **options)
+    parts = parted(np.ascontiguousarray(x), len(x) // 4)
+    expected = learned(model.fit(gf.blocks(parts)))
+    monkeypatch.setattr(Partitions, "_read", None)
+    check_same(learned(model.fit(collection(parts))), expected)
+
+
+@pytest.mark.parametrize(("k", "start"), [(15, "k-means++"), (16, "k-means||")])
+def test_many_clusters_start_by_few_passes_where_dask_runs_them(client, k, start):
+    parts, options = parted(rows(), 100), {"random_state": 0, "max_iter": 3}
+    found = gf.KMeans(k, **options).fit(collection(parts))
+    check_same(learned(found), learned(gf.KMeans(k, init=start, **options).fit(gf.blocks(parts))))
+    here = gf.KMeans(k, **options).fit(gf.blocks(parts))
+    check_same(learned(here), learned(gf.KMeans(k, init="k-means++", **options).fit(gf.blocks(parts))))
 
 
 @pytest.mark.parametrize("form", ["frame", "delayed", "sparse", "columns", "unknown", "files"])

@@ -104,4 +104,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             value, default = getattr(self, name), ours[name].default
             if value is not default and (np.ndim(value) or value != default):
                 raise ValueError(f"scikit-learn's {twin.__name__} has no {name}, which is {value!r}")
-        return {name: getattr(self, name) for name in ours if name in theirs and name != "callback"}
+        given = {name: getattr(self, name) for name in ours if name in theirs and name != "callback"}
+        if isinstance(given.get("init"), str) and given["init"] == "auto":
+            given["init"] = theirs["init"].default
+        return given

@@ -6,6 +6,7 @@ whatever the groups and whoever computes them. A task keeps nothing: it may run 
 """
 
 import pickle
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,17 +15,18 @@ from joblib import cpu_count
 
 from ..extras import require
 from ..io.partitions import Partitions, current_client, memory_of
-from ..io.parts import Parts
-from .kept import Kept
-from .steps import Lost, Step, mended, rooted
+from ..io.parts import Parts, bare
+from .given import Drawn, Given
+from .kept import TRIES, Kept, Lost
+from .steps import Step, mended, rooted
 from .sums import Pass, State, added
-from .tasks import Blank, Common, Group, work
+from .tasks import Common, Group, returns, work
 
 LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its share of a thread's memory
 TASKS, PAIR, MANY = 4, 2, 1024  # tasks for each thread, if that is not many; else for each worker
 FAN = 8  # sums that one task adds up
+MOST_GIVEN = 32  # arguments whose rows stay with the workers
 SCATTERED = 1 << 20  # bytes from which on arrays travel beside the graph, not in it
-TRIES = 5
 
 
 def goes_to(parts: Any) -> tuple[bool, Any]:
@@ -49,11 +51,12 @@ class Cluster:
             return
         distributed = require("distributed", extra="dask")
         self.lost = (distributed.CancelledError, Lost)
-        self._check()
+        self.check()
         client.wait_for_workers(1)
         self.threads = list(client.nthreads().values())
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse a client that was closed."""
         if self.client is not None and self.client.status != "running":
             raise RuntimeError(
                 f"the Dask client was closed during the fit (its status is {self.client.status!r}): "
@@ -78,7 +81,11 @@ class Cluster:
         some: dict[str, Any] = {}
         for key, a in state.items():
             if isinstance(a, Kept):
-                some[key] = (a.parts[i], a.name) if a.parts else Blank(a.shape, a.dtype).of(at)
+                some[key] = a.of(i, at)
+            elif isinstance(a, Given):
+                some[key] = a.parts[i]
+            elif isinstance(a, Drawn):
+                some[key] = a.of(i)
             else:
                 some[key] = None if a is None else a[at]
                 if self.client is not None and not keeps and getattr(some[key], "nbytes", 0) > SCATTERED:
@@ -92,7 +99,7 @@ class Cluster:
         """
         if self.client is None:
             return list(self.dask.compute(*tasks)), []
-        self._check()
+        self.check()
         with self.dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
             futures = self.client.compute([*tasks, *kept])
         try:
@@ -100,7 +107,7 @@ class Cluster:
         except BaseException:
             for future in futures:
                 future.release()
-            self._check()
+            self.check()
             raise
         # Copies are aligned, as kernels ask.
         return [pickle.loads(pickle.dumps(one)) for one in found], futures[len(tasks) :]
@@ -110,20 +117,26 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def run(pass_: Pass, parts: Parts, shared: Any, state: State, client: Any) -> Any:
+def run(
+    pass_: Pass, parts: Parts, shared: Any, state: State, client: Any, *, fixed: State | None = None,
+    writes: tuple[str, ...] = (), reads: bool = True,
+) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
     cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
-    groups = grouped(parts, cluster)
+    groups = grouped(parts, cluster, reads)
     spans = [group.rows for group in groups]
-    own = {
-        key: np.asarray(a) if isinstance(a, Kept) and a.parts and a.spans != spans else a
-        for key, a in state.items()
-    }
-    blank = {key: a for key, a in own.items() if isinstance(a, Kept) and not a.parts}
-    common = Common(pass_, shared, parts.change)
+    change, beside = bare(parts.change) if reads else (None, {})
+    own = {key: _near(a, spans) for key, a in state.items()}
+    for key, (a, base) in ({key: (a, 0) for key, a in (fixed or {}).items()} | beside).items():
+        plain = a is None or isinstance(a, Kept)
+        own[key] = _near(a, spans) if plain else _given(parts, client, a, base, spans)
+    kept = {key: a for key, a in own.items() if isinstance(a, Kept) and (not a.parts or key in writes)}
+    looked = {key: a.looked for key, a in kept.items() if a.looked is not None}
+    common = Common(pass_, shared, change, tuple(kept), looked)
     for left in reversed(range(TRIES)):
         try:
-            sums, changed, done = _sums(cluster, name, common, groups, own, bool(blank))
+            _send(own, spans)
+            sums, changed, done = _sums(cluster, name, common, groups, own, bool(kept))
             break
         except cluster.lost:
             if not left:
@@ -131,17 +144,49 @@ def run(pass_: Pass, parts: Parts, shared: Any, state: State, client: Any) -> An
             name += "-again"
             for key, a in own.items():
                 if isinstance(a, Kept) and a.parts:
-                    mended(cluster, groups, a, f"{name}-{key}")
+                    mended(cluster, groups, f"{name}-{key}", a)
     for at, new in zip(spans, changed, strict=True):
         for key, value in new.items():
             state[key][at] = value
-    if blank:
+    if kept:
         step = Step(common, own)
         done = rooted(client, done, step, name)
-        for key, a in blank.items():
-            a.is_written(done, spans, key, step)
-    parts.looked_at()
+        for key, a in kept.items():
+            a.is_written(done, spans, key, step, partial(mended, cluster, groups, f"{name}-{key}"))
+    if looked:
+        sums, seen = sums
+        for key, rows in seen.items():
+            kept[key].seen = np.concatenate(rows)
+    if reads:
+        parts.looked_at()
     return sums
+
+
+def _near(a: Any, spans: list[slice]) -> Any:
+    """State of rows that is kept, if by other groups, as an array."""
+    return np.asarray(a) if isinstance(a, Kept) and a.parts and a.spans != spans else a
+
+
+def _given(parts: Parts, client: Any, rows: Any, base: int, spans: list[slice]) -> Given:
+    """Rows that no pass changes, as the workers have them since the first pass that was given them."""
+    known = parts.passes.given
+    key = id(rows), base, spans[0].start, spans[-1].stop, len(spans)
+    if client is None:
+        return Given(None, rows, base)
+    if key not in known:
+        if len(known) >= MOST_GIVEN:
+            del known[next(iter(known))]
+        known[key] = Given(client, rows, base)
+    found: Given = known[key]
+    return found
+
+
+def _send(own: State, spans: list[slice]) -> None:
+    """Send the workers what they do not have of rows that no pass changes."""
+    for a in own.values():
+        start = a.start if isinstance(a, Kept) and not a.parts else a
+        if isinstance(start, Given):
+            start.send(spans)
 
 
 def _sums(
@@ -156,12 +201,13 @@ def _sums(
         for i, group in enumerate(groups)
     ]
     changed: list[dict[str, Any]] = [{} for _ in groups]
-    if not any(a is not None for a in own.values()):
+    returned = any(map(returns, own.values()))
+    if not keeps and not returned:
         found, _ = cluster.result([_tree(cluster, name, done)], [])
         return found[0], changed, []
     sums = [cluster.task(getattr, one, "sums", key=f"{name}-sums-{i}") for i, one in enumerate(done)]
     wanted = [_tree(cluster, name, sums)]
-    if any(isinstance(a, np.ndarray) for a in own.values()):
+    if returned:
         wanted += [
             cluster.task(getattr, one, "changed", key=f"{name}-rows-{i}") for i, one in enumerate(done)
         ]
@@ -183,7 +229,7 @@ def _added(sums: list[Any]) -> Any:
     return added(iter(sums), len(sums))
 
 
-def grouped(parts: Parts, cluster: Cluster) -> list[Group]:
+def grouped(parts: Parts, cluster: Cluster, reads: bool = True) -> list[Group]:
     """Groups of 2^i segments, of about as many bytes as a task should have."""
     workers, count = cluster.threads, len(parts)
     if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
@@ -198,4 +244,4 @@ def grouped(parts: Parts, cluster: Cluster) -> list[Group]:
     together = parts.passes.together
     starts = range(0, count, together)
     busy = min(max(workers), -(-len(starts) // len(workers)))
-    return [Group(parts, first, min(first + together, count), busy) for first in starts]
+    return [Group(parts, first, min(first + together, count), busy, reads=reads) for first in starts]

@@ -6,7 +6,8 @@ from typing import Any, overload
 import numpy as np
 
 from .._core.results import Scan
-from .engine import each
+from .cluster import goes_to
+from .engine import State, each, run
 from .source import Array, Source
 
 # Entries of X that are gathered together, and the fewest columns: a cache line of each row.
@@ -66,11 +67,11 @@ class Columns(Source):
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X'F for F (cols, k), added up over the segments of X."""
-
-        def image(part: Any, at: slice) -> Array:
-            return part.transposed.product(factor[at], out if at.start == 0 else None)
-
-        return sum_of(each(self.origin, image))
+        found: Array = run(image, self.origin, None, {"factor": self.origin.given(factor)})
+        if out is None:
+            return found
+        out[:] = found
+        return out
 
     def gram_product(self, factor: Array) -> Array:
         """X X'F for F (cols, k)."""
@@ -105,6 +106,10 @@ class Tiles(Sequence[Any]):
 
 def gathered_columns(origin: Any, at: slice, dtype: Any) -> Array:
     """Some columns of all segments, below each other."""
+    if goes_to(origin.segments)[0]:
+        found = origin.kept(at.stop - at.start, dtype=dtype)
+        run(some_columns, origin, at, {"out": found})
+        return np.asarray(found)
     out = np.empty((origin.rows, at.stop - at.start), dtype)
 
     def put(part: Any, rows: slice) -> None:
@@ -115,9 +120,12 @@ def gathered_columns(origin: Any, at: slice, dtype: Any) -> Array:
     return out
 
 
-def sum_of(images: Iterator[Array]) -> Array:
-    """Add up arrays in their order, in the first one's memory."""
-    total = next(images)
-    for image in images:
-        total += image
-    return total
+def some_columns(rows: Any, shared: slice, state: State) -> None:
+    """A pass: some columns into `out`."""
+    state["out"][:] = rows.x[:, shared]
+
+
+def image(rows: Any, shared: None, state: State) -> Array:
+    """A pass: X'F of the rows of a factor."""
+    found: Array = rows.transposed.product(np.ascontiguousarray(state["factor"]))
+    return found

@@ -36,9 +36,9 @@ class Filled:
 
     def product(self, factor: Array) -> Array:
         """X F."""
-        out = np.empty((self.rows, factor.shape[1]), self.dtype)
+        out = self.x.room(factor.shape[1], [])
         run(image, self.x, (self.means, factor.astype(self.dtype)), {"out": out})
-        return out
+        return np.asarray(out)
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F."""
@@ -46,7 +46,9 @@ class Filled:
 
     def back(self, factor: Array) -> Array:
         """X'G."""
-        return np.asarray(run(image_back, self.x, self.means, {"factor": factor.astype(self.dtype)}))
+        return np.asarray(
+            run(image_back, self.x, self.means, {"factor": self.x.given(factor.astype(self.dtype))})
+        )
 
 
 class Flipped:
@@ -83,9 +85,9 @@ def rows_of(x: Any, which: Array) -> Array:
 
 def columns_of(x: Any, which: Array) -> Array:
     """Some columns of X, filled, as rows."""
-    out = np.empty((x.rows, len(which)), x.dtype)
+    out = x.room(len(which), [])
     run(choose, x, (which, x.column_means), {"out": out})
-    return np.ascontiguousarray(out.T)
+    return np.ascontiguousarray(np.asarray(out).T)
 
 
 def choose(rows: Any, shared: tuple[Array, Array | None], state: State) -> None:

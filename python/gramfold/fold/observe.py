@@ -1,5 +1,6 @@
 """X with its mask or weights checked, and combined."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from ..fit.blocks import Blocks, gathered, mapped, opened
 from ..fit.floats import Floats, finite
 from ..fit.inputs import dimensions
 from ..fit.missing import nan_from_mask
+from ..io.parts import Beside
 from ..io.recognise import is_file
+from .cluster import goes_to
+from .engine import State
 from .observed import Observed
 from .observed_segments import ObservedSegments
 from .source import Array
@@ -82,14 +86,16 @@ def _observe_blocks(X: Blocks, mask: Any, n_threads: int, some: bool) -> Observe
     if mask is not None:
         mask = np.asarray(mask)
         _check_shape(mask, X.shape)
-
-    def seen(part: Any, at: Any) -> Observed:
-        return observe(part, None if mask is None else mask[at], n_threads=n_threads, some=False)
-
-    parts: Any = mapped(X.parts, X.spans, seen)
-    if some and not any(part.seen.any() for part in parts):
+    parts: Any = mapped(X.parts, X.spans, Beside(partial(_seen, n_threads=n_threads), {"mask": mask}))
+    found = ObservedSegments(parts)
+    seen = found.something_seen if goes_to(parts)[0] else (part.seen.any() for part in parts)
+    if some and not any(seen):
         raise ValueError(NOTHING)
-    return ObservedSegments(parts)
+    return found
+
+
+def _seen(part: Any, state: State, *, n_threads: int) -> Observed:
+    return observe(part, state["mask"], n_threads=n_threads, some=False)
 
 
 def _check_shape(mask: Array, shape: tuple[int, ...]) -> None:

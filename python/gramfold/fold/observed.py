@@ -10,6 +10,7 @@ from .._core import kernels
 from ..fit.cached import cached_property
 from ..fit.floats import as_floats, finite, stored
 from ..linalg.powers import times_power
+from .of_rows import OfRows
 from .source import Array, Source, aligned
 
 
@@ -34,7 +35,7 @@ class Counted:
     constant: float = 0.0
 
 
-class Observed:
+class Observed(OfRows):
     """A dense X with unobserved entries, and weights, as the kernels take them.
 
     Parameters
@@ -81,6 +82,11 @@ class Observed:
     def transposed(self) -> Any:
         """The same entries with rows and columns swapped; views."""
         return self.columns(slice(None))
+
+    @property
+    def something_seen(self) -> Any:
+        """Whether something is observed."""
+        return bool(self.seen.any())
 
     def columns(self, at: slice) -> "Observed":
         """Some columns as rows; views."""

@@ -1,6 +1,7 @@
 """Segments of rows of which something is observed."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 
 from ..fit.blocks import mapped
 from ..fit.cached import cached_property
-from ..io.parts import Parts
+from ..io.parts import Beside, Parts
+from .cluster import goes_to
 from .columns import Columns, gathered_columns
-from .engine import added, each
+from .engine import State, added, each, run
 from .observed import Counted, Observed
 from .segments import Segments
 from .source import Array
@@ -40,6 +42,11 @@ class ObservedSegments(Observed):
     def held(self) -> bool:  # type: ignore[override]
         """Whether the segments are in memory."""
         return not isinstance(self.parts, Parts)
+
+    @property
+    def client(self) -> Any:
+        """The client of the workers that run passes; None is this process."""
+        return goes_to(self.parts)[1]
 
     @property
     def segments(self) -> Any:
@@ -73,6 +80,10 @@ class ObservedSegments(Observed):
 
     def _gathered(self, columns: slice) -> tuple[Array, Array | None]:
         """Some columns of all segments, and their weights."""
+        if goes_to(self.parts)[0]:
+            weighted = any(self._asked("weights", given=True))
+            parts = [self._columns(columns, name) for name in (("x", "weights") if weighted else ("x",))]
+            return parts[0], parts[1] if weighted else None
         x = np.empty((self.rows, columns.stop - columns.start), self.dtype)
         weights: list[Array] = []
 
@@ -86,6 +97,16 @@ class ObservedSegments(Observed):
         for _ in each(self, put):
             pass
         return x, weights[0] if weights else None
+
+    def _columns(self, columns: slice, name: str) -> Array:
+        """Some columns of x or of the weights, which workers take out."""
+        out = self.kept(columns.stop - columns.start)
+        run(partial(_columns_of, name=name), self, columns, {"out": out})
+        return np.asarray(out)
+
+    def _asked(self, name: str, *, given: bool = False) -> list[Any]:
+        """What each segment has by a name, or whether it has it."""
+        return list(run(partial(_attribute, name=name, given=given), self))
 
     def some(self, rows: Any, *, once: bool = False) -> Observed:
         """Some rows, of a slice as views, of rising indices as one array."""
@@ -114,7 +135,12 @@ class ObservedSegments(Observed):
 
     def scaled_rows(self, scale: Array) -> Observed:
         """Each row times its number of `scale` (rows,); a copy of x."""
-        return self._changed(lambda part, at: part.scaled_rows(scale[at]))
+        return self._changed(Beside(_scaled, {"scale": scale}))
+
+    @property
+    def something_seen(self) -> list[bool]:
+        """Whether something is observed in each segment."""
+        return self._asked("something_seen")
 
     @cached_property
     def mean(self) -> float:
@@ -125,21 +151,21 @@ class ObservedSegments(Observed):
     @cached_property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(each(self, lambda part, at: part.largest))
+        return max(self._asked("largest"))
 
     @cached_property
     def least(self) -> float:
         """The least observed entry."""
-        return min(each(self, lambda part, at: part.least))
+        return min(self._asked("least"))
 
     @cached_property
     def squared_norm(self) -> float:
         """Weighted sum of the squared observed entries."""
-        return sum(each(self, lambda part, at: part.squared_norm))
+        return sum(self._asked("squared_norm"))
 
     def without(self, left: Array, right: Array) -> Observed:
         """X - left right', observed where X is."""
-        return self._changed(lambda part, at: part.without(left[at], right))
+        return self._changed(Beside(partial(_without, right=right), {"left": left}))
 
     @cached_property
     def counted(self) -> Counted:
@@ -155,18 +181,27 @@ class ObservedSegments(Observed):
     @property
     def heaviest(self) -> float:
         """The largest weight."""
-        return max(each(self, lambda part, at: part.heaviest))
+        return max(self._asked("heaviest"))
 
     @cached_property
     def _column_sums(self) -> tuple[Any, Any]:
-        return added(each(self, lambda part, at: part._column_sums), len(self.segments))
+        sums = self._asked("_column_sums")
+        return added(iter(sums), len(sums))
+
+
+def _scaled(part: Observed, state: State) -> Observed:
+    return part.scaled_rows(state["scale"])
+
+
+def _without(part: Observed, state: State, *, right: Array) -> Observed:
+    return part.without(state["left"], right)
 
 
 def counted_segments(parts: Any, n_threads: int) -> Counted:
     """Segments of counted entries as one."""
     if isinstance(parts, Parts):
         x, weights = (parts.map(part_of) for part_of in (_counted_x, _counted_weights))
-        constant = sum(part.counted.constant for part in parts)
+        constant = sum(run(_constant, _Segmented(parts)))
         return Counted(Segments(x, n_threads), Segments(weights, n_threads), constant)
     counted = [part.counted for part in parts]
     return Counted(
@@ -174,6 +209,30 @@ def counted_segments(parts: Any, n_threads: int) -> Counted:
         Segments([part.weights.x for part in counted], n_threads),
         sum(part.constant for part in counted),
     )
+
+
+class _Segmented:
+    """Segments as a pass runs over them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.segments, self.spans = parts, parts.spans
+
+
+def _constant(rows: Any, shared: None, state: State) -> list[float]:
+    """A pass: what is taken off the divergence."""
+    return [rows.counted.constant]
+
+
+def _attribute(rows: Any, shared: None, state: State, *, name: str, given: bool) -> list[Any]:
+    """A pass: what a segment has by a name, or whether that is anything."""
+    value = getattr(rows, name)
+    return [value is not None] if given else [value]
+
+
+def _columns_of(rows: Observed, shared: slice, state: State, *, name: str) -> None:
+    """A pass: some columns of x or of the weights into `out`."""
+    value = getattr(rows, name)
+    state["out"][:] = 1 if value is None else value[:, shared]
 
 
 def _counted_x(part: Any, at: Any) -> Any:

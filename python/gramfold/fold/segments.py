@@ -14,11 +14,10 @@ from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..fit.cached import cached_property
-from ..io.parts import Parts
+from ..io.parts import Beside, Parts
 from . import cluster
 from .columns import Columns, gathered_columns
-from .engine import State, run, state_at
-from .kept import Kept
+from .engine import State, run
 from .source import Array, Source
 
 
@@ -98,20 +97,16 @@ class Segments(Source):
         """How many entries are stored."""
         return int(run(entries, self)) if self.sparse else self.rows * self.cols
 
-    def room(self, cols: int, spare: list[Any]) -> Any:
-        """An array that a pass is to write; where passes are run by workers, one that stays with these."""
-        client = cluster.goes_to(self.parts)[1]
-        if client is None:
-            return super().room(cols, spare)
-        spare.clear()  # what was written there is let go of
-        return Kept(client, (self.rows, cols), self.dtype)
+    @property
+    def client(self) -> Any:
+        """The client of the workers that run passes; None is this process."""
+        return cluster.goes_to(self.parts)[1]
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
-        if out is None:
-            out = np.empty((self.rows, factor.shape[1]), self.dtype)
-        run(product, self, factor, {"out": out})
-        return out
+        to = self.room(factor.shape[1], []) if out is None else out
+        run(product, self, factor, {"out": to})
+        return np.asarray(to)
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""
@@ -210,14 +205,15 @@ class Segments(Source):
 
     def scaled_rows(self, scale: Array) -> Source:
         """Each row times its number of `scale` (rows,); a copy."""
-        return type(self)(self.changed(lambda part, at: part.scaled_rows(scale[at]).x), self.n_threads)
+        return type(self)(self.changed(Beside(_scaled, {"scale": scale})), self.n_threads)
 
     def mapped(
         self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
     ) -> Source:  # fmt: skip
         """Other rows, which a picklable function makes of those of each segment and of their state."""
-        state = state or {}
-        return Segments(self.changed(lambda part, at: change(part.x, state_at(state, at))), self.n_threads)
+        return Segments(
+            self.changed(Beside(partial(_mapped, change=change), dict(state or {}))), self.n_threads
+        )
 
 
 def product(rows: Source, shared: Array, state: State) -> None:
@@ -243,6 +239,14 @@ def scan(rows: Source, shared: None, state: State) -> list[Scan]:
 
 def _source(rows: Any, at: Any, *, kind: type[Source], n_threads: int, once: bool) -> Source:
     return kind(rows, n_threads, once=once)
+
+
+def _scaled(part: Source, state: State) -> Any:
+    return part.scaled_rows(state["scale"]).x
+
+
+def _mapped(part: Source, state: State, *, change: Callable[[Any, State], Any]) -> Any:
+    return change(part.x, state)
 
 
 def _x_of(part: Source, at: Any) -> Any:

@@ -17,6 +17,7 @@ from ..fit.missing import about_nan
 from ..fit.on_disk import in_file
 from ..fit.sound import sound_csr
 from ..linalg.powers import times_power
+from .of_rows import OfRows
 
 Array = NDArray[Any]
 
@@ -35,7 +36,7 @@ def dense_rows(x: Any, rows: Any) -> Array:
     return np.ascontiguousarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen)
 
 
-class Source:
+class Source(OfRows):
     """Rows of a dense or CSR matrix, as the kernels take them.
 
     Parameters
@@ -117,10 +118,6 @@ class Source:
         if not self.sparse or self.cols <= 1024:
             return False
         return self.entries < 32 * self.cols or (not self.once and self.rows < 8 * self.cols)
-
-    def room(self, cols: int, spare: list[Any]) -> Any:
-        """An array of so many columns that a pass is to write: one that is spare, or a new one."""
-        return spare.pop() if spare else np.empty((self.rows, cols), self.dtype)
 
     def product(self, factor: Array, out: Array | None = None) -> Array:
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""

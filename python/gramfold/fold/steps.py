@@ -7,17 +7,15 @@ the factors that they shared, are remembered here, and run again for the groups 
 """
 
 from typing import Any
+from uuid import uuid4
 
 from ..extras import require
-from .kept import Kept
+from .given import Drawn, Given, is_lost
+from .kept import Kept, Lost
 from .sums import State
-from .tasks import Blank, Common, work
+from .tasks import Common, work
 
 DEPTH = 8  # passes that the scheduler remembers
-
-
-class Lost(Exception):
-    """Of what was kept."""
 
 
 class Step:
@@ -43,31 +41,41 @@ class Step:
 def _known(a: Any) -> Any:
     if not isinstance(a, Kept):
         return a
-    return (a.step, a.name) if a.parts else Blank(a.shape, a.dtype)
+    return (a.step, a.name, a.column) if a.parts else Kept(a.client, a.shape, a.dtype, a.start)
 
 
-def again(cluster: Any, group: Any, step: Step, key: str) -> Any:
+def again(cluster: Any, groups: list[Any], i: int, step: Step, key: str) -> Any:
     """The task that gives a group of what a step wrote, after those of all steps before."""
     tasks: dict[int, Any] = {}
     for one in step.before():
-        name = f"{key}-{one.number}"
-        rows: dict[str, Any] = {}
-        for part, a in one.state.items():
-            if isinstance(a, tuple):
-                rows[part] = (tasks[a[0].number], a[1])
-            elif isinstance(a, Blank):
-                rows[part] = a.of(group.rows)
-            else:
-                rows[part] = None if a is None else a[group.rows]
+        name, group = f"{key}-{one.number}", groups[i]
+        rows = {part: _again(a, tasks, i, group.rows) for part, a in one.state.items()}
         sent = cluster.sent(one.common, f"{name}-shared")
         tasks[one.number] = cluster.task(work, sent, group, group.tasks, rows, key=name)
     return tasks[step.number]
 
 
-def mended(cluster: Any, groups: list[Any], a: Kept, key: str) -> None:
+def _again(a: Any, tasks: dict[int, Any], i: int, rows: slice) -> Any:
+    """What a task was given of some state."""
+    if isinstance(a, tuple):
+        return tasks[a[0].number], *a[1:]
+    for given in (a, getattr(a, "start", None)):
+        if isinstance(given, Given):
+            given.send()
+    if isinstance(a, Given):
+        return a.parts[i]
+    if isinstance(a, Kept):
+        return a.of(i, rows)
+    if isinstance(a, Drawn):
+        return a.of(i)
+    return None if a is None else a[rows]
+
+
+def mended(cluster: Any, groups: list[Any], key: str, a: Kept) -> None:
     """Compute again what of a kept array was lost."""
-    lost = [i for i, part in enumerate(a.parts) if part.status not in ("finished", "pending")]
-    tasks = [again(cluster, groups[i], a.step, f"{key}-{i}") for i in lost]
+    cluster.check()
+    lost = [i for i, part in enumerate(a.parts) if is_lost(part)]
+    tasks = [again(cluster, groups, i, a.step, f"{key}-{uuid4().hex}-{i}") for i in lost]
     for i, future in zip(lost, cluster.client.compute(tasks), strict=True):
         a.parts[i] = future
 

@@ -1,5 +1,6 @@
 """A sparse X of which the stored entries are what is observed, without the memory of all entries."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import scipy.sparse as sp
 
 from ..fit.blocks import Blocks
 from ..fit.cached import cached_property
-from .engine import added, each
+from ..io.parts import Beside
+from .engine import State, added, each
 from .observed import Counted
 from .observed_segments import counted_segments
 from .segments import Segments
@@ -81,7 +83,7 @@ class StoredSegments(Segments, Stored):
 
     def without(self, left: Array, right: Array) -> Stored:
         """X - left right', observed where X is."""
-        rest = self.changed(lambda part, at: part.without(left[at], right).x)
+        rest = self.changed(Beside(partial(_without, right=right), {"left": left}))
         return StoredSegments(rest, self.n_threads)
 
     @cached_property
@@ -97,6 +99,10 @@ class StoredSegments(Segments, Stored):
 def stored_of(x: Any, n_threads: int) -> Stored:
     """What a sparse X, or blocks of it, stores."""
     return StoredSegments(x.parts, n_threads) if isinstance(x, Blocks) else Stored(x, n_threads)
+
+
+def _without(part: Stored, state: State, *, right: Array) -> Any:
+    return part.without(state["left"], right).x
 
 
 class Completed:

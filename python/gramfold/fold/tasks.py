@@ -11,30 +11,57 @@ from joblib import cpu_count
 from ..extras import require
 from ..fit.block_rows import named_rows
 from ..io.partitions import Partitions, sealed
-from ..io.parts import Parts, Piece, later
+from ..io.parts import BESIDE, Parts, Piece, given_rows, later
 from ..io.reader import Held
+from .given import Blank, Draw, Packed
 from .kept import part_of
 from .sums import Pass, added, state_at
 
 
 class Common:
-    """What all tasks of a pass are given, as one thing that Dask does not look into."""
+    """What all tasks of a pass are given, as one thing that Dask does not look into.
 
-    def __init__(self, pass_: Pass, shared: Any, change: Any) -> None:
-        self.pass_, self.shared, self.change, self.errors = pass_, shared, change, np.geterr()
+    Parameters
+    ----------
+    pass_, shared
+        As `engine.run` takes them.
+    change : callable or None
+        Of the segments, see `Parts`; the arrays that it takes rows of are among the state of the tasks.
+    writes : tuple of str
+        Which of the state of rows the pass writes to stay with the workers.
+    looked : dict of ndarray
+        Of these the rows that go to the client.
+    """
+
+    def __init__(
+        self, pass_: Pass, shared: Any, change: Any, writes: tuple[str, ...], looked: dict[str, Any]
+    ) -> None:  # fmt: skip
+        self.pass_, self.shared, self.change = pass_, shared, change
+        self.writes, self.looked, self.errors = writes, looked, np.geterr()
 
     __reduce__ = sealed
 
 
 class Group:
-    """Segments next to each other, and how many threads a task of theirs may use."""
+    """Segments next to each other, and how many threads a task of theirs may use.
 
-    def __init__(self, parts: Parts, first: int, last: int, busy: int) -> None:
+    Parameters
+    ----------
+    parts : Parts
+    first, last : int
+        Which of its segments.
+    busy : int
+        How many tasks a worker may have at a time.
+    reads : bool
+        Whether the segments are read.
+    """
+
+    def __init__(self, parts: Parts, first: int, last: int, busy: int, *, reads: bool = True) -> None:
         self.spans, self.busy = parts.spans[first:last], busy
         self.rows = slice(self.spans[0].start, self.spans[-1].stop)
         self.tasks: list[Any] = []
         self.pieces: list[tuple[Any, Any]] = []
-        for reader, start, stop in parts.pieces[first:last]:
+        for reader, start, stop in parts.pieces[first:last] if reads else ():
             if isinstance(reader, Partitions):
                 task, at = reader.task(start, stop)
                 self.tasks.append(task)
@@ -75,45 +102,53 @@ class Done:
         return sum(a.nbytes for a in (*self.changed.values(), *self.kept.values()))
 
 
-class Blank:
-    """An array that a pass is to write."""
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.shape, self.dtype = shape, dtype
-
-    def of(self, rows: slice) -> "Blank":
-        """That of some rows."""
-        return Blank((rows.stop - rows.start, *self.shape[1:]), self.dtype)
+def returns(a: Any) -> bool:
+    """Whether state of rows goes to a task and back, as it may have been changed."""
+    return isinstance(a, np.ndarray)
 
 
 def work(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Any:
     """Run a pass over a group of segments: a task."""
-    own = {key: _of_its_own(a) for key, a in state.items()}
+    own = {key: _of_its_own(a, key in common.writes) for key, a in state.items()}
     with np.errstate(**common.errors):
         total = added(_each(common, group, given, own), len(group.spans))
-    if not any(a is not None for a in state.values()):
+    if common.looked:
+        total = total, {key: [_looked(own[key], group.rows, at)] for key, at in common.looked.items()}
+    if not common.writes and not any(map(returns, state.values())):
         return total
-    changed = {
-        key: own[key]
-        for key, a in state.items()
-        if isinstance(a, np.ndarray) and not np.array_equal(own[key], a)
-    }
-    return Done(total, changed, {key: own[key] for key, a in state.items() if isinstance(a, Blank)})
+    changed = {key: own[key] for key, a in state.items() if returns(a) and not np.array_equal(own[key], a)}
+    return Done(total, changed, {key: own[key] for key in common.writes})
 
 
-def _of_its_own(a: Any) -> Any:
-    """State of rows as a pass is given it: what is sent to and fro may be overwritten."""
-    if isinstance(a, Blank):
-        return np.empty(a.shape, a.dtype)
-    if isinstance(a, tuple):
-        return part_of(*a)
+def _of_its_own(a: Any, written: bool) -> Any:
+    """State of rows as a pass is given it: what is not read alone is a copy."""
+    if isinstance(a, Blank | Draw):
+        return a if isinstance(a, Draw) and a.by_blocks else a.made()
+    if isinstance(a, tuple | Packed):
+        rows = a.rows if isinstance(a, Packed) else part_of(*a)
+        return np.array(rows) if written else rows
     return np.array(a) if isinstance(a, np.ndarray) else copy.copy(a)
+
+
+def _looked(rows: Any, at: slice, index: Any) -> Any:
+    """Those rows of a group that the client looks at."""
+    first, last = np.searchsorted(index, (at.start, at.stop))
+    return rows[index[first:last] - at.start]
 
 
 def _each(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Iterator[Any]:
     """What a pass gives for each segment."""
-    parts, threads = group.parts(given, common.change), _threads(group.busy)
-    for segment, at in zip(parts, parts.spans, strict=True):
+    if not group.pieces:  # a pass over the state alone
+        start = group.rows.start
+        for at in group.spans:
+            yield common.pass_(None, common.shared, state_at(state, slice(at.start - start, at.stop - start)))
+        return
+    beside = {key: state.pop(key) for key in [*state] if key.startswith(BESIDE)}
+    parts = group.parts(given, given_rows(common.change, beside, group.rows.start))
+    threads = _threads(group.busy)
+    held = all(isinstance(piece.reader, Held) for piece in parts.pieces)  # there is nothing to read ahead
+    segments = (parts[i] for i in range(len(parts))) if held else iter(parts)
+    for segment, at in zip(segments, parts.spans, strict=True):
         if isinstance(getattr(segment, "n_threads", None), int):
             segment.n_threads = threads
         with said_of(slice(group.rows.start + at.start, group.rows.start + at.stop)):

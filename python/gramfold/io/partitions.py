@@ -114,7 +114,9 @@ class Partitions(Reader):
         return stacked(found)[np.argsort(order, kind="stable")]
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"tasks": [], "given": [], "client": None}
+        return super().__getstate__() | {
+            "tasks": [], "given": [], "client": None, "starts": None, "header": None,
+        }  # fmt: skip
 
 
 def current_client() -> Any:
@@ -225,5 +227,6 @@ def memory_of(client: Any) -> float:
     if client is None:
         known = hasattr(os, "sysconf")
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if known else np.inf
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    # Not `scheduler_info`: what the client itself asks for now and then, without workers, may come between.
+    workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
     return float(sum(worker["memory_limit"] or np.inf for worker in workers))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from ..fit.cached import cached_property
 from .reader import Reader
 
 Change = Callable[[Any, Any], Any]
+BESIDE = "beside "  # begins the names of arrays that a change takes rows of
 PATIENCE = 1.0  # seconds until it is asked whether a thread is still there
 
 
@@ -29,6 +30,7 @@ class Passes:
 
     def __init__(self, whose: str) -> None:
         self.whose, self.count, self.together = whose, 0, 0
+        self.given: dict[Any, Any] = {}  # what workers have of the rows of arguments; see fold/cluster.py
 
     def next(self) -> str:
         """What to call the next one."""
@@ -180,6 +182,62 @@ class _Later:
         """Tell the change, if it wants to know."""
         if hasattr(self.change, "looked_at"):
             self.change.looked_at([slice(at.start + self.start, at.stop + self.start) for at in spans])
+
+
+class Beside:
+    """A change that takes rows of arrays beside those of a segment: function(rows, state of these rows).
+
+    On a cluster workers are given such rows of the arrays as they need, see `bare`.
+
+    Parameters
+    ----------
+    function : callable
+    state : dict of ndarray or None
+        With a row for each row.
+    base : int
+        Of which row the first one of the arrays is.
+    """
+
+    def __init__(self, function: Change, state: dict[str, Any], base: int = 0) -> None:
+        self.function, self.state, self.base = function, state, base
+
+    def __call__(self, rows: Any, at: Any) -> Any:
+        if self.base:
+            at = slice(at.start - self.base, at.stop - self.base) if isinstance(at, slice) else at - self.base
+        return self.function(rows, {name: None if a is None else a[at] for name, a in self.state.items()})
+
+
+def bare(change: Change | None) -> tuple[Change | None, dict[str, tuple[Any, int]]]:
+    """A change without the arrays that it takes rows of; these, and which of their rows is the first of X."""
+    beside: dict[str, tuple[Any, int]] = {}
+
+    def taken(one: Beside, i: int, base: int) -> Beside:
+        arrays = {name: a for name, a in one.state.items() if a is not None}
+        beside.update({f"{BESIDE}{i} {name}": (a, base - one.base) for name, a in arrays.items()})
+        return Beside(one.function, dict.fromkeys(one.state))
+
+    return _replaced(change, taken, 0, count()), beside
+
+
+def given_rows(change: Change | None, beside: dict[str, Any], start: int) -> Change | None:
+    """What `bare` gave, with rows from `start` on of the arrays."""
+
+    def given(one: Beside, i: int, base: int) -> Beside:
+        rows = {name: beside.get(f"{BESIDE}{i} {name}") for name in one.state}
+        return Beside(one.function, rows, start + base)
+
+    return _replaced(change, given, 0, count())
+
+
+def _replaced(
+    change: Any, by: Callable[[Beside, int, int], Change], base: int, numbers: Iterator[int]
+) -> Any:
+    """A change with others in place of those that take rows of arrays."""
+    if isinstance(change, _Both):
+        return _Both(*(_replaced(one, by, base, numbers) for one in (change.first, change.second)))
+    if isinstance(change, _Later):
+        return _Later(_replaced(change.change, by, base + change.start, numbers), change.start)
+    return by(change, next(numbers), base) if isinstance(change, Beside) else change
 
 
 class Ahead:

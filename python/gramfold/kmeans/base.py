@@ -19,7 +19,7 @@ from ..fold.source import Array
 from . import passes
 from .lloyd import Assigner, Prior
 from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
-from .seeding import INITS, parallel, plus_plus, random_rows
+from .seeding import INITS, in_few_passes, parallel, plus_plus, random_rows
 
 Labels = NDArray[np.int32]
 METRICS = ("euclidean", "cosine")
@@ -117,7 +117,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         """Labels and inertia for fixed centroids, which are in the space of x."""
         assign = Assigner(x.x, weights)
         found = assign(np.ascontiguousarray(centers), sums=False)
-        return assign.labels, x.objective(found.inertia, mass)
+        return np.asarray(assign.labels), x.objective(found.inertia, mass)
 
     def _fixed(self, X: Any) -> tuple[Rows, Array]:
         """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
@@ -165,7 +165,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     def _starts(self, default: int) -> int:
         given = not isinstance(self.init, str) and not callable(self.init)
         if self.n_init == "auto":
-            return 1 if given or self.init in ("k-means++", "k-means||") else default
+            return 1 if given or self.init in ("auto", "k-means++", "k-means||") else default
         if given and self.n_init != 1:
             warn(
                 f"Explicit initial center position passed: performing only one init in "
@@ -218,9 +218,9 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         elif callable(self.init):
             made = self._centers(self.init(x.handed, k, random_state=rng), "init", x.given, k)
             made = x.inside(made)
-        elif self.init == "k-means++":
+        elif self.init == "k-means++" or (self.init == "auto" and not in_few_passes(x.x, k)):
             made = plus_plus(x.x, weights, k, rng, fixed=given.frozen)[0]
-        elif self.init == "k-means||":
+        elif self.init in ("auto", "k-means||"):
             made = parallel(x.x, weights, k, rng, fixed=given.frozen)
         else:
             made = random_rows(x.x, weights, k, rng)

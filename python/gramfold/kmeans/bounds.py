@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fold.kept import Kept
 from ..fold.source import Array, Source
 from .passes import UNBOUNDED
 
@@ -32,25 +33,29 @@ class Bounds:
     x : Source
     centers : ndarray of shape (k, cols)
         Near ones make up a group.
+    labels : ndarray or Kept of shape (rows,)
+        Of which those of a sample are looked at before each pass.
     state : dict, optional
         To go on from: what `state` gave.
     """
 
-    def __init__(self, x: Source, centers: Array, state: dict[str, Any] | None = None) -> None:
+    def __init__(self, x: Source, centers: Array, labels: Any, state: dict[str, Any] | None = None) -> None:
         self._looks = self.looks(len(centers), x)
         groups = 1 if x.sparse or not self._looks else min(MOST_GROUPS, max(1, len(centers) // GROUP))
-        self.lower: Array = np.empty((x.rows, groups), x.dtype)
-        self.upper: Array = np.empty(x.rows, x.dtype)
-        self.order = neighbours(centers, groups)
+        start = dict.fromkeys(STATE) if state is None else state
+        self.lower = x.kept(groups, start=start["lower"])
+        self.upper = x.kept(start=start["upper"])
+        self.order = neighbours(centers, groups) if state is None else state["order"]
         self._starts = len(centers) * np.arange(groups) // groups
         self._sizes = np.diff(self._starts, append=len(centers))
         self._sample = np.linspace(0, x.rows - 1, min(x.rows, SAMPLE)).astype(np.intp)
         self._rows = x.some(self._sample).x
+        for of_rows in (self.lower, self.upper, labels):
+            if isinstance(of_rows, Kept):
+                of_rows.looked = self._sample
         self._sparse = x.sparse
         self._entries = x.entries / max(1, x.rows)
-        self._previous: Array | None = None
-        if state is not None:
-            self.lower, self.upper, self.order, self._previous = (state[name] for name in STATE)
+        self._previous: Array | None = start["centers"]
 
     def state(self) -> dict[str, Any]:
         """What another fit goes on from."""
@@ -82,7 +87,7 @@ class Bounds:
         """Whether rows that may go are compared with their own centroid before they are searched."""
         return cls.look(k, x.entries / max(1, x.rows)) < LOOK
 
-    def plan(self, centers: Array, labels: NDArray[np.int32], unread: bool) -> dict[str, Any]:
+    def plan(self, centers: Array, labels: Any, unread: bool) -> dict[str, Any]:
         """Give order, moved and n_far for the next pass; without moved every row is searched.
 
         `unread`: rows that are known to stay need not be read.

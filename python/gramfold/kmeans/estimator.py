@@ -55,9 +55,10 @@ class KMeans(BaseKMeans):
     Parameters
     ----------
     n_clusters : int, default=8
-    init : {'k-means++', 'k-means||', 'random'}, array-like or callable, default='k-means++'
-        The start: seeds far from each other, the same in a few passes, random rows, the centroids
-        themselves, or ``init(X, n_clusters, random_state=...)`` that gives them.
+    init : {'auto', 'k-means++', 'k-means||', 'random'}, array-like or callable, default='auto'
+        The start: seeds far from each other, the same in about fifteen passes, random rows, the centroids
+        themselves, or ``init(X, n_clusters, random_state=...)`` that gives them. 'auto' is 'k-means++', which
+        takes a pass for each seed; where Dask runs passes over X, for more than 15 seeds 'k-means||'.
     n_init : int or 'auto', default='auto'
         Starts, of which the best result is kept. 'auto' is 10 for 'random' or a callable, else 1. Of X in
         files they run side by side, and X is read once for all, unless a checkpoint is kept; the callback
@@ -128,7 +129,7 @@ class KMeans(BaseKMeans):
     objective_: float
 
     def __init__(
-        self, n_clusters: int = 8, *, init: Any = "k-means++", n_init: int | str = "auto",
+        self, n_clusters: int = 8, *, init: Any = "auto", n_init: int | str = "auto",
         max_iter: int = 300, tol: float = 1e-4, verbose: int = 0, random_state: Seed = None,
         copy_x: bool = True, algorithm: str = "lloyd", ridge: float = 0.0, prior_mean: Any = None,
         metric: str = "euclidean", frozen: Any = None, n_threads: int | None = None,
@@ -172,7 +173,7 @@ class KMeans(BaseKMeans):
         """
         with fit_task(self, X, y):
             best, self.history_ = self._fit(X, sample_weight)
-            self.cluster_centers_, self.labels_ = best.centers, best.labels
+            self.cluster_centers_, self.labels_ = best.centers, np.asarray(best.labels)
             self.inertia_, self.objective_ = best.inertia, best.objective
             self.n_iter_, self.converged_ = best.n_iter, best.converged
         return self
@@ -225,7 +226,7 @@ class KMeans(BaseKMeans):
         free = self.n_clusters - frozen
         runs = []
         for _ in range(count):
-            if free and isinstance(self.init, str) and self.init == "k-means++":
+            if free and isinstance(self.init, str) and self.init in ("auto", "k-means++"):
                 runs.append(partial(self._seeded, problem, deepcopy(problem.rng)))
                 draw_past(problem.rng, free, frozen)
             else:
@@ -265,7 +266,7 @@ def clusterings(model: KMeans, X: Any, sample_weight: Any = None) -> list[Cluste
     """Give the clusterings from all `n_init` starts of a model, which draw in turn."""
     problem = model._problem(X, sample_weight)
     runs = range(model._runs(10))
-    if in_files(problem.x.x):
+    if len(runs) > 1 and in_files(problem.x.x):
         found = [one for one, _ in model._side_by_side(problem, len(runs))]
     else:
         found = [problem.run(model._drawn(problem), problem.x.x, problem.watch(0, None))[0] for _ in runs]
@@ -278,6 +279,6 @@ def better(new: Clustering, old: Clustering) -> bool:
     """Whether a run is better than another, and not the same but for its numbering and rounding."""
     if not new.objective < old.objective:
         return False
-    k = len(old.centers)
-    pairs = np.unique(new.labels.astype(np.int64) * k + old.labels)
-    return not len(pairs) == len(np.unique(new.labels)) == len(np.unique(old.labels))
+    k, mine, other = len(old.centers), np.asarray(new.labels), np.asarray(old.labels)
+    pairs = np.unique(mine.astype(np.int64) * k + other)
+    return not len(pairs) == len(np.unique(mine)) == len(np.unique(other))

@@ -45,13 +45,13 @@ class Assigner:
 
     Attributes
     ----------
-    labels : ndarray of shape (rows,), int32
+    labels : ndarray or Kept of shape (rows,), int32
         Overwritten by each pass; -1 before the first.
     """
 
     def __init__(self, x: Source, weights: Array | None) -> None:
         self.x, self.weights = x, weights
-        self.labels = np.full(x.rows, -1, np.int32)
+        self.labels = x.kept(dtype=np.int32, start=-1)
         self.wide = False
         self._bounds: Bounds | None = None
         self._passes, self._summed = 0, True
@@ -73,15 +73,16 @@ class Assigner:
             raise RuntimeError("a pass with sums cannot follow one without")
         # Centroids move far at first: bounds begin with the second pass, and serve from the third one on.
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
-            self._bounds = Bounds(self.x, centers)
+            self._bounds = Bounds(self.x, centers, self.labels)
         self._passes, self._summed = self._passes + 1, sums
         plan = self._bounds.plan(centers, self.labels, sums) if self._bounds else passes.UNBOUNDED
-        state = {"weights": self.weights, "labels": self.labels, "lower": None, "upper": None}
+        state = {"labels": self.labels, "lower": None, "upper": None}
         if self._bounds:
             state |= {"lower": self._bounds.lower, "upper": self._bounds.upper if sums else None}
         found, gain = run(
-            partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **plan}, state
-        )
+            partial(passes.assign, sums=sums, wide=self.wide), self.x, {"centers": centers, **plan}, state,
+            fixed={"weights": self.weights}, writes=("labels", "lower", "upper"),
+        )  # fmt: skip
         self.wide = self.wide or found.undecided > UNDECIDED * self.x.rows
         inertia = found.inertia
         if gain is not None and plan["moved"] is not None:
@@ -105,7 +106,7 @@ class Assigner:
 
     @bounds.setter
     def bounds(self, state: dict[str, Array] | None) -> None:
-        self._bounds = Bounds(self.x, self._last["centers"], state) if state else None
+        self._bounds = Bounds(self.x, self._last["centers"], self.labels, state) if state else None
 
     def _moved(self, centers: Array) -> float:
         """What the inertia of the last pass is with other centroids and the same labels.
@@ -118,15 +119,21 @@ class Assigner:
         return float(self._last["inertia"] + np.sum(step * (counts * (step + 2 * old) - 2 * self._sums)))
 
     def _added_up(self, centers: Array) -> float:
-        state = {"weights": self.weights, "labels": self.labels, "distances": None}
-        return float(run(partial(passes.apart, wide=self.wide), self.x, centers, state).inertia)
+        state, fixed = {"labels": self.labels, "distances": None}, {"weights": self.weights}
+        found = run(partial(passes.apart, wide=self.wide), self.x, centers, state, fixed=fixed)
+        return float(found.inertia)
 
     def distances(self, centers: Array) -> Array:
         """Squared distances of the rows to the centroids that they are assigned to."""
-        found = np.empty(self.x.rows, self.x.dtype)
-        state = {"weights": self.weights, "labels": self.labels, "distances": found}
-        run(partial(passes.apart, wide=self.wide), self.x, centers, state)
-        return found
+        found = self.x.kept()
+        state = {"labels": self.labels, "distances": found}
+        run(partial(passes.apart, wide=self.wide), self.x, centers, state, fixed={"weights": self.weights})
+        return np.asarray(found)
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        labels = self.x.kept(start=state["labels"])
+        restore(self, {**state, "labels": labels}, STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,7 @@ class Clustering:
     """
 
     centers: Array
-    labels: NDArray[np.int32]
+    labels: Any  # ndarray or Kept
     counts: Double
     inertia: float
     objective: float
@@ -206,7 +213,7 @@ def lloyd(
 
     if monitor.state is not None:
         centers = monitor.state["centers"]
-        restore(assign, monitor.state, STATE)
+        assign.go_on(monitor.state)
     n_iter = done = len(monitor.rows)
     for n_iter in range(done + 1, max_iter + 1):
         found = assign(centers)

@@ -29,7 +29,7 @@ class MiniBatchKMeans(BaseKMeans):
     Parameters
     ----------
     n_clusters : int, default=8
-    init : {'k-means++', 'k-means||', 'random'}, array-like or callable, default='k-means++'
+    init : {'k-means++', 'auto', 'k-means||', 'random'}, array-like or callable, default='k-means++'
         As in `KMeans`, from `init_size` rows.
     max_iter : int, default=100
         Rounds through X.

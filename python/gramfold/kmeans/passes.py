@@ -51,6 +51,33 @@ def apart(rows: Source, shared: Array, state: State, *, wide: bool) -> Assigned:
     )  # fmt: skip
 
 
+def nearer(
+    rows: Source, shared: Array, state: State, *, wide: bool, before: int
+) -> tuple[float, Double]:  # fmt: skip
+    """Note for rows whose label is nearer than `closest` how near it is, and it and `before` as `nearest`.
+
+    Gives the sum of w `closest`, and the weight of the rows that each is nearest to.
+    """
+    apart(rows, shared, state, wide=wide)
+    closest, nearest, weights = state["closest"], state["nearest"], state["weights"]
+    closer = state["distances"] < closest
+    closest[closer] = state["distances"][closer]
+    nearest[closer] = state["labels"][closer] + before
+    counts = np.bincount(nearest, weights, before + len(shared)).astype(np.float64)
+    return float(masses(closest, weights).sum()), counts
+
+
+def drawn(rows: None, shared: float, state: State, *, share: float) -> list[NDArray[np.intp]]:
+    """Draw rows by `uniform` numbers: with probability share w `closest` / shared."""
+    mass = masses(state["closest"], state["weights"])
+    return [np.flatnonzero(state["uniform"] * shared < share * mass)]
+
+
+def masses(closest: Array, weights: Array | None) -> Double:
+    """Give w D^2 of rows."""
+    return closest.astype(np.float64) if weights is None else closest * weights.astype(np.float64)
+
+
 def distances(rows: Source, shared: Array, state: State) -> None:
     """Find the distances of rows to all centroids, for `out` of k columns."""
     kernels.distances(x=rows.kernel, centers=shared, out=state["out"], n_threads=rows.n_threads)
@@ -64,10 +91,9 @@ def seed(
     `closest` are the distances so far, or None; `out` has a column for each candidate. With `bits` only rows
     count of whose `marks` such a bit is set: of `out` the others keep what they have.
     """
-    out = state["out"]
-    assert out is not None
-    lines = out.T  # as the kernel writes them, where all rows are of one segment
-    room = lines if lines.flags.c_contiguous else np.array(lines, order="C")
+    lines = state["out"].T  # as the kernel writes them, where all rows are of one segment
+    made = np.empty_like if bits is None else np.array
+    room = lines if lines.flags.c_contiguous else made(lines, order="C")
     potentials = np.empty((-(-rows.rows // block), len(shared)))
     read = kernels.seed(
         x=rows.kernel, candidates=shared, closest=state["closest"], weights=state["weights"], out=room,

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, check_room, effective_threads, seeded, whole
 from ..fit.inputs import dimensions, read_rows
-from ..fold.engine import run
+from ..fold.cluster import goes_to
+from ..fold.engine import run, run_state
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from . import passes
@@ -16,8 +17,9 @@ from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
 from .sieve import Sieve
 
-INITS = ("k-means++", "k-means||", "random")
+INITS = ("auto", "k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/kmeans/seed.hpp
+MANY = 15  # seeds that take as many passes as k-means||
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
 
 
@@ -26,7 +28,7 @@ class Potential:
 
     def __init__(self, x: Source, weights: Array | None) -> None:
         self.x, self.weights = x, weights
-        self.closest: Array | None = None
+        self.closest: Any = None
         self.sums: NDArray[np.float64] = np.empty(0)
         self._sieve: Sieve | None = None
         self._room: list[Array] = []
@@ -53,7 +55,7 @@ class Potential:
         out = self._take(len(candidates))
         sums = self._read(candidates, out, None, None)
         best = int(np.argmin(sums.sum(axis=0)))
-        self.closest, self.sums = out[best], np.ascontiguousarray(sums[:, best])
+        self.closest, self.sums = out[:, best], np.ascontiguousarray(sums[:, best])
         return best
 
     def _reduce_sifted(self, sieve: Sieve, candidates: Array) -> int:
@@ -69,20 +71,25 @@ class Potential:
         best = int(np.argmin(sums.sum(axis=0))) if len(may_win) > 1 else int(may_win[0])
         self.sums = np.ascontiguousarray(sums[:, best])
         rows = np.flatnonzero((sieve.marks & (1 << best)) != 0)
-        sieve.learn(candidates[best], rows, out[np.searchsorted(may_win, best)][rows])
+        sieve.learn(candidates[best], rows, out[rows, np.searchsorted(may_win, best)])
         return best
 
-    def _read(self, candidates: Array, out: Array, marks: Any, bits: Any) -> NDArray[np.float64]:
-        state = {"closest": self.closest, "weights": self.weights, "out": out.T, "marks": marks}
-        _, potentials = run(partial(passes.seed, block=BLOCK, bits=bits), self.x, candidates, state)
+    def _read(self, candidates: Array, out: Any, marks: Any, bits: Any) -> NDArray[np.float64]:
+        state = {"closest": self.closest, "out": out, "marks": marks}
+        _, potentials = run(
+            partial(passes.seed, block=BLOCK, bits=bits), self.x, candidates, state,
+            fixed={"weights": self.weights},
+        )  # fmt: skip
         return np.concatenate(potentials)
 
-    def _take(self, n: int) -> Array:
+    def _take(self, n: int) -> Any:
         """Room for n distances a row, other than where `closest` is; two such arrays serve all seeds."""
+        if self.x.client is not None:
+            return self.x.kept(n)
         self._room = self._room[1:] + self._room[:1] if len(self._room) == 2 else [np.empty(0), *self._room]
         if len(self._room[0]) < n:
             self._room[0] = np.empty((n, self.x.rows), self.x.dtype)
-        return self._room[0][:n]
+        return self._room[0][:n].T
 
     def draw(self, uniform: NDArray[np.float64]) -> NDArray[np.intp]:
         """Rows at which the running sum of w D^2 passes `uniform` times the total."""
@@ -138,6 +145,11 @@ def plus_plus(
     return x.take(rows), rows
 
 
+def in_few_passes(x: Source, k: int) -> bool:
+    """Whether k seeds are better drawn by `parallel`: tasks of a cluster run passes, which wait for all."""
+    return k > MANY and goes_to(x.segments)[0]
+
+
 def trials(k: int) -> int:
     """How many candidates there are for each of k seeds, but the first."""
     return 2 + int(np.log(k))
@@ -175,22 +187,25 @@ def parallel(
     first = x.take([rng.choice(x.rows, p=probabilities(x.rows, weights))])
     new = first if fixed is None else np.concatenate([fixed, first])
     seeds = new[:0]
-    closest = np.full(x.rows, np.inf, x.dtype)
-    nearest = np.zeros(x.rows, np.intp)
+    closest, nearest = x.kept(start=np.inf), x.kept(dtype=np.intp, start=0)
+    own = {"weights": weights}
     for last in [False] * ROUNDS + [True]:
         assign = Assigner(x, weights)
         assign(new, sums=False)
-        distances = assign.distances(new)
-        closer = distances < closest
-        closest[closer] = distances[closer]
-        nearest[closer] = assign.labels[closer] + len(seeds)
+        state = {"labels": assign.labels, "distances": x.kept(), "closest": closest, "nearest": nearest}
+        mass, counts = run(
+            partial(passes.nearer, wide=assign.wide, before=len(seeds)), x, new, state, fixed=own,
+            writes=("closest", "nearest"),
+        )  # fmt: skip
         seeds = np.concatenate([seeds, new])
-        mass = closest.astype(np.float64) if weights is None else closest * weights.astype(np.float64)
-        drawn = np.flatnonzero(rng.uniform(size=x.rows) * mass.sum() < 2 * k * mass)
-        if last or not len(drawn):
+        state = {"closest": closest, "uniform": x.drawn(rng, "uniform")}
+        if last:
+            break
+        found = run_state(partial(passes.drawn, share=2 * k), x, mass, state, fixed=own)
+        drawn = np.concatenate([at.start + rows for at, rows in zip(x.spans, found, strict=True)])
+        if not len(drawn):
             break
         new = x.take(drawn)
-    counts = np.bincount(nearest, weights, len(seeds))
     pool = np.flatnonzero(counts)
     pool = pool[pool >= (0 if fixed is None else len(fixed))]
     if len(pool) < k:

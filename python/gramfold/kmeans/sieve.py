@@ -102,6 +102,7 @@ class Sieve:
         """Whether so many seeds still to come, of so many candidates each, are worth a sketch."""
         return (
             not x.sparse
+            and x.client is None
             and ((x.held and not x.flat) or x.rows * x.cols <= FITS)
             and seeds >= SEEDS
             and candidates <= MOST

@@ -64,7 +64,8 @@ def solve_observed(
         shared = shared[:, order]
         start = None if start is None else np.ascontiguousarray(start[:, order])
     factor = np.empty((x.rows, shared.shape[1]), x.dtype)
-    swept = run(partial(solve, penalty=penalty, sweeps=sweeps), x, shared, {"start": start, "out": factor})
+    state = {"start": x.given(start), "out": factor}
+    swept = run(partial(solve, penalty=penalty, sweeps=sweeps), x, shared, state)
     if order is not None:
         factor = np.ascontiguousarray(factor[:, np.argsort(order)])
     return OwnSolved(factor, **swept._asdict())

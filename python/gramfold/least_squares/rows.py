@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from .._core import kernels
 from .._core.results import Swept
 from ..fit.remember import remembered
+from ..fold.columns import Columns
 from ..fold.engine import State, run
+from ..fold.row_state import summed
 from ..fold.source import Array, Source
 
 
@@ -21,6 +23,10 @@ class Penalty:
     l1: float = 0.0
     l2: float = 0.0
     nonneg: bool = True
+
+    def over(self, x: Any, factor: Any) -> float:
+        """Evaluate the penalty on the factor of the rows of x."""
+        return summed(x, self, factor) if self.l1 or self.l2 else 0.0
 
     def __call__(self, factor: Array) -> float:
         """Evaluate the penalty."""
@@ -96,8 +102,24 @@ def solve_all(
     pass_ = partial(
         solve, penalty=penalty, sweeps=sweeps, beta=beta, sums=sums, cross=cross, squares=squares, order=order
     )
-    products, swept = run(pass_, x, Fixed(shared, gram), {"start": start, "previous": previous, "out": room})
+    if isinstance(x, Columns):
+        return _solve_across(
+            x, shared, gram, penalty, sweeps, start=start, previous=previous, beta=beta, out=room, sums=sums,
+            cross=cross, squares=squares, order=order, n_threads=x.n_threads,
+        )  # fmt: skip
+    state = {"start": x.given(start), "previous": x.given(previous), "out": room}
+    products, swept = run(pass_, x, Fixed(shared, gram), state)
     return Solved.of(np.asarray(room) if out is None else room, products, swept)
+
+
+def _solve_across(
+    x: Columns, shared: Array, gram: NDArray[np.float64], penalty: Penalty, sweeps: Sweeps, *, out: Array,
+    sums: bool, **options: Any,
+) -> Solved:  # fmt: skip
+    """Solve the columns of segments, which none of these has whole, in two reads of X without a copy."""
+    products = x.product(shared)
+    done = solve_rows(None, shared, gram, penalty, sweeps, products=products, out=out, **options)
+    return done._replace(sums=x.origin.product(out)) if sums else done
 
 
 def solve(

@@ -120,9 +120,9 @@ def _exponent(size: float, band: int) -> int:
 
 def row_squares(x: Source | Observed, dtype: Any = None) -> Array:
     """|x|^2 of each row, added up in `dtype`, by default that of x."""
-    squares = np.empty(x.rows, dtype or x.dtype)
+    squares = x.kept(dtype=dtype)
     run(squared_rows, x, state={"squares": squares})
-    return squares
+    return np.asarray(squares)
 
 
 def squared_rows(rows: Source | Observed, shared: None, state: State) -> None:
@@ -140,9 +140,9 @@ def _lengths(x: Source | Observed) -> Array:
     """|x| of each row: NaN where some of it is."""
     if x.sparse or isinstance(x, Observed):
         return np.sqrt(row_squares(x))
-    lengths = np.empty((x.rows, 1), x.dtype)
+    lengths = x.kept(1)
     run(lengths_of_rows, x, state={"lengths": lengths})
-    return lengths.ravel()
+    return np.asarray(lengths).ravel()
 
 
 def lengths_of_rows(rows: Source, shared: None, state: State) -> None:

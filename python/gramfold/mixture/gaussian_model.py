@@ -157,7 +157,7 @@ class GaussianModel:
         factors = np.ones(self.k) if self.kind == "spherical" else np.ones((self.k, points.d))
         old = factors if self.kind in ("diag", "spherical") else np.array([np.eye(points.d)] * self.k)
         for _ in range(2):
-            found = points.given(start.blocks(), about, None if shared else self.squares)
+            found = points.given(start, about, None if shared else self.squares)
             counts = found.counts
             moments = self._moments(found, about)
             means, covariances = estimate(self.kind, moments, old, self.reg_covar)

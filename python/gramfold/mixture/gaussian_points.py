@@ -1,7 +1,6 @@
 """Rows as the mixtures of Gaussians read them: about a point amid them and in units of their spread."""
 
 import math
-from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks
 from ..fit.cached import cached_property
-from ..fold.engine import add, run
+from ..fold.engine import run
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
 from . import passes
@@ -23,7 +22,7 @@ from .gaussian_parameters import (
     log_determinants,
 )
 from .passes import GaussianSums
-from .start import BLOCK, Rows
+from .start import Start, with_start
 
 SAMPLE = 1024  # rows that tell where the others lie
 FAR = 256.0  # standard deviations from the shift at which float32 keeps too few digits of a row
@@ -134,11 +133,12 @@ class Points:
             shared["factor"] = np.ascontiguousarray(theta.factors, dtype)
             shared["about"] = shared["centers"] if about is None else np.ascontiguousarray(about, dtype)
             room = np.empty((self.n, len(constants)), dtype) if resp else None
-            state = {"weights": self.weights, "resp": room, "score": score, "labels": labels}
+            fixed: dict[str, Any] = {"weights": self.weights}
+            state: dict[str, Any] = {"resp": room, "score": score, "labels": labels}
             if sets is not None:
                 shared["lists"] = sets.lists
-                state = {"weights": self.weights, "groups": sets.groups, "labels": labels}
-            found = run(moments, self.x, shared, state)
+                fixed["groups"], state = sets.groups, {"labels": labels}
+            found = run(moments, self.x, shared, state, fixed=fixed)
             if math.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
                 break
         common += float(np.log(self.frame.scale).sum())
@@ -147,26 +147,20 @@ class Points:
         return Found(found.counts, found.likelihood + common * self.weight, found.first, found.second, room)
 
     def given(
-        self, blocks: Iterable[tuple[Rows, Array]], about: Double, second: tuple[int, ...] | None
-    ) -> GaussianSums:
-        """Add up the moments about `about` for given responsibilities."""
+        self, start: Start | None, about: Double, second: tuple[int, ...] | None
+    ) -> GaussianSums:  # fmt: skip
+        """Add up the moments about `about` for the responsibilities of a start, or 1 for all rows."""
         k = len(about)
         shared = {"centers": about, "about": about, "factor": np.ones(k), "constants": np.zeros(k)}
         shared |= self._frame(np.float64)
         moments = partial(passes.gaussian, kind="spherical", first=True, second=second)
-        total: GaussianSums | None = None
-        for rows, resp in blocks:
-            weights = None if self.weights is None else self.weights[rows]
-            state = {"weights": weights, "given": resp.astype(np.float64, copy=False)}
-            found = run(moments, self.x.some(rows), shared, state)
-            total = found if total is None else add(total, found)
-        assert total is not None
-        return total
+        found: GaussianSums = with_start(moments, self.x, shared, start, k, {"weights": self.weights})
+        return found
 
     @cached_property
     def scatter(self) -> tuple[Double, Double]:
         """Sums of all rows (d,) and of their squares (d, d), about the shift."""
-        found = self.given(self._everything(), np.zeros((1, self.d)), (1, self.d, self.d))
+        found = self.given(None, np.zeros((1, self.d)), (1, self.d, self.d))
         assert found.first is not None
         assert found.second is not None
         return found.first[0], found.second[0]
@@ -191,11 +185,6 @@ class Points:
     def _small_weights(self) -> bool:
         """Whether there are weights that float32 cannot hold times a responsibility."""
         return self.weights is not None and bool((self.weights[self.weights > 0] < LEAST).any())
-
-    def _everything(self) -> Iterator[tuple[Rows, Array]]:
-        for start in range(0, self.n, BLOCK):
-            rows = slice(start, min(start + BLOCK, self.n))
-            yield rows, np.ones((rows.stop - rows.start, 1))
 
     def _types(self, theta: GaussianParameters) -> list[Any]:
         if self.dtype == np.float64 or self._small_weights:

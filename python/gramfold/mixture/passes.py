@@ -4,14 +4,15 @@ Rows have their own `weights` (None for ones). Where `given` is not None it has 
 these are found; `resp`, `score` and `labels`, where they are not None, are overwritten with what was found.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._core import kernels
 from .._core.results import Counted, Double, PoissonSums
-from ..fold.engine import State
-from ..fold.source import Source
+from ..fold.engine import State, add
+from ..fold.source import Array, Source
 
 
 class GaussianSums(NamedTuple):
@@ -21,6 +22,36 @@ class GaussianSums(NamedTuple):
     likelihood: float
     first: Double | None
     second: Double | None
+
+
+BLOCK = 2**14  # rows whose responsibilities are made at once
+
+
+def given(rows: Source, shared: Any, state: State, *, pass_: Any, k: int) -> Any:
+    """Run another pass with responsibilities of a start: of `labels`, of `drawn` numbers, or 1 for all.
+
+    They are made for some rows at a time.
+    """
+    total: Any = None
+    for at, resp in _responsibilities(rows, state, k):
+        own = {name: None if state[name] is None else state[name][at] for name in ("weights", "exposure")}
+        own["given"] = resp.astype(np.float64, copy=False)
+        found = pass_(rows.some(at), shared, own)
+        total = found if total is None else add(total, found)
+    return total
+
+
+def _responsibilities(rows: Source, state: State, k: int) -> Iterator[tuple[slice, Array]]:
+    if state["drawn"] is not None:
+        for at, drawn in state["drawn"].blocks(BLOCK):
+            resp = drawn.astype(rows.dtype)
+            resp /= resp.sum(axis=1, keepdims=True)
+            yield at, resp
+        return
+    labels = state["labels"]
+    for start in range(0, rows.rows, BLOCK):
+        at = slice(start, min(start + BLOCK, rows.rows))
+        yield at, np.ones((at.stop - at.start, 1)) if labels is None else np.eye(k)[labels[at]]
 
 
 def gaussian(

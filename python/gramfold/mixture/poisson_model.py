@@ -1,6 +1,5 @@
 """EM for mixtures of independent Poisson counts: parameters, data and one step."""
 
-from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 
 from .._core.results import PoissonSums
 from ..fit.blocks import Blocks
-from ..fold.engine import add, run
+from ..fold.engine import run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from . import passes
 from .base import Double, relative
 from .em import SHRINK
-from .start import CLUSTERED, Rows, Start, starts
+from .start import CLUSTERED, Start, starts, with_start
 
 LARGEST = 1e198  # of a log-likelihood, so that no row seems to be impossible
 LOG_OF_ZERO = -1e200  # as in cpp/mixture/poisson.hpp: finite, so that 0 of it is 0
@@ -63,8 +62,9 @@ class Counts:
         self.source = source_of(X, n_threads)
         self.exposure = exposure
         self.weights, self.exponent = relative(weights)
-        totals, factorials = np.empty(self.source.rows), np.empty(self.source.rows)
+        totals, factorials = (self.source.kept(dtype=np.float64) for _ in range(2))
         least, whole = run(passes.count, self.source, None, {"totals": totals, "factorials": factorials})
+        totals, factorials = np.asarray(totals), np.asarray(factorials)
         if least < 0:
             raise ValueError(
                 f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"
@@ -106,19 +106,15 @@ class Counts:
         found: tuple[PoissonSums, Double | None] = run(
             partial(passes.poisson, sums=sums), self.source,
             {"f": f, "bias": bias, "slope": theta.rates.sum(axis=1)},
-            self._state | {"resp": resp, "score": score, "labels": labels},
+            {"resp": resp, "score": score, "labels": labels}, fixed=self._state,
         )  # fmt: skip
         return found
 
-    def sums(self, k: int, blocks: Iterable[tuple[Rows, Array]]) -> tuple[Double, Double, Double]:
-        """Sums R'X (k, d), R'1 (k,) and R's (k,) for given responsibilities."""
+    def sums(self, k: int, start: Start | None) -> tuple[Double, Double, Double]:
+        """Sums R'X (k, d), R'1 (k,) and R's (k,) for the responsibilities of a start, or 1 for all rows."""
         nothing = {"f": np.zeros((self.source.cols, k)), "bias": np.zeros(k), "slope": np.zeros(k)}
-        total: Any = None
-        for rows, resp in blocks:
-            state = {name: None if a is None else a[rows] for name, a in self._state.items()}
-            state["given"] = resp.astype(np.float64, copy=False)
-            found = run(partial(passes.poisson, sums=True), self.source.some(rows), nothing, state)
-            total = found if total is None else add(total, found)
+        pass_ = partial(passes.poisson, sums=True)
+        total = with_start(pass_, self.source, nothing, start, k, self._state)
         return total[1].T, total[0].counts, total[0].exposure
 
 
@@ -205,9 +201,8 @@ class PoissonModel:
             assert self.rates is not None
             return PoissonParameters(self.weights, self.rates)
         counts, k = self.counts, self.k
-        everything = np.ones((counts.source.rows, 1))
-        total, weight, exposed = counts.sums(1, [(slice(None), everything)])
-        sums, shares, own = counts.sums(k, start.blocks())
+        total, weight, exposed = counts.sums(1, None)
+        sums, shares, own = counts.sums(k, start)
         more = shares.sum() / k * (PRIOR if start.complete else 1) / weight
         rates = (sums + more * total) / (own + more * exposed)[:, None]
         shares = shares + more * weight
@@ -224,16 +219,16 @@ class PoissonModel:
         if self.init not in CLUSTERED:
             return Blocks(self.counts.source.changed(lambda part, at: part.x))
         exponent = int(np.frexp(self.counts.source.largest)[1])
+        return Blocks(self.counts.source.changed(partial(_roots, exponent=exponent)))
 
-        def root(entries: Array) -> Array:
-            scaled = np.ldexp(entries, -exponent)
-            return np.sqrt(scaled, out=scaled)
 
-        def roots(x: Any) -> Any:
-            if not self.counts.source.sparse:
-                return root(x)
-            found = copy(x)  # methods of SciPy would sort x in place
-            found.data = root(x.data)
-            return found
-
-        return Blocks(self.counts.source.changed(lambda part, at: roots(part.x)))
+def _roots(part: Source, at: Any, *, exponent: int) -> Any:
+    """Square roots of the entries of X 2^-exponent."""
+    x: Any = part.x
+    scaled = np.ldexp(x.data if part.sparse else x, -exponent)
+    np.sqrt(scaled, out=scaled)
+    if not part.sparse:
+        return scaled
+    found = copy(x)  # methods of SciPy would sort x in place
+    found.data = scaled
+    return found

@@ -1,26 +1,25 @@
 """Where mixtures start: responsibilities from clusters, from rows or at random."""
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks
-from ..fold.source import Array
-from ..kmeans.base import Labels
+from ..fold.engine import run
+from ..fold.segments import source_of
+from ..fold.source import Source
 from ..kmeans.estimator import KMeans, clusterings
 from ..kmeans.seeding import kmeans_plusplus
+from . import passes
 
 CLUSTERED = ("kmeans", "k-means++")  # starts that look at X
 INITS = (*CLUSTERED, "random", "random_from_data")
-BLOCK = 2**14  # rows whose responsibilities are made at once
-
-Rows = slice | NDArray[np.intp]
 
 
 class Start:
-    """The responsibilities that the first parameters are made from, block by block.
+    """The responsibilities that the first parameters are made from: `passes.given` makes them.
 
     Parameters
     ----------
@@ -32,69 +31,49 @@ class Start:
     rng : RandomState
     weights : ndarray of shape (n,), optional
     n_threads : int
-    labels : ndarray of shape (n,), optional
+    labels : ndarray or Kept of shape (n,), optional
         The clusters of 'kmeans'; by default those of a fit.
     """
 
     def __init__(
         self, X: Blocks, k: int, init: str, rng: np.random.RandomState, weights: NDArray[np.float64] | None,
-        n_threads: int, labels: Labels | None = None,
+        n_threads: int, labels: Any = None,
     ) -> None:  # fmt: skip
-        self.n, self.dtype, self.k, self.rng = X.shape[0], X.dtype, k, rng
-        self.state: Any = None
-        self.labels, self.chosen = labels, None
-        rows = _rows(X)
+        self.k, self.labels, self.chosen, self.drawn = k, labels, None, None
+        rows, n = _rows(X), X.shape[0]
         if labels is not None:
             pass
         elif init == "kmeans":
-            fit = KMeans(k, n_init=1, random_state=rng, n_threads=n_threads).fit(rows, sample_weight=weights)
-            self.labels = fit.labels_
+            fit = KMeans(k, init="k-means++", n_init=1, random_state=rng, n_threads=n_threads)
+            self.labels = clusterings(fit, rows, weights)[0].labels
         elif init == "k-means++":
             _, self.chosen = kmeans_plusplus(
                 rows, k, random_state=rng, sample_weight=weights, n_threads=n_threads
             )
         elif init == "random_from_data":
-            some = np.arange(self.n) if weights is None else np.flatnonzero(weights)
+            some = np.arange(n) if weights is None else np.flatnonzero(weights)
             self.chosen = some[rng.choice(len(some), size=k, replace=False)]
-
-    def draw_past(self) -> None:
-        """Leave the generator where `blocks` would."""
-        if self.chosen is None and self.labels is None:
-            rng = self._fresh()
-            for first in range(0, self.n, BLOCK):
-                rng.uniform(size=(min(BLOCK, self.n - first), self.k))
+        else:
+            self.drawn = source_of(rows, n_threads).draws(rng, "uniform", k)
 
     @property
     def complete(self) -> bool:
         """Whether the responsibilities of every row sum to 1."""
         return self.chosen is None
 
-    def blocks(self) -> Iterator[tuple[Rows, Array]]:
-        """Yield the rows of a block and their responsibilities; the same ones each time."""
-        if self.chosen is not None:
-            yield self.chosen, np.eye(self.k)
-            return
-        rng = self._fresh() if self.labels is None else None
-        for first in range(0, self.n, BLOCK):
-            rows = slice(first, min(first + BLOCK, self.n))
-            yield rows, self._responsibilities(rows, rng)
 
-    def _fresh(self) -> np.random.RandomState:
-        """The generator, or after its first use one that draws the same once more."""
-        rng = self.rng
-        if self.state is not None:
-            rng = np.random.RandomState()
-            rng.set_state(self.state)
-        self.state = rng.get_state()
-        return rng
+def with_start(pass_: Any, x: Source, shared: Any, start: Start | None, k: int, fixed: dict[str, Any]) -> Any:
+    """What a pass gives for the responsibilities of a start, or, without one, of 1 for all rows.
 
-    def _responsibilities(self, rows: slice, rng: np.random.RandomState | None) -> Array:
-        if self.labels is not None:
-            return np.eye(self.k)[self.labels[rows]]
-        assert rng is not None
-        drawn = rng.uniform(size=(rows.stop - rows.start, self.k)).astype(self.dtype)
-        drawn /= drawn.sum(axis=1, keepdims=True)
-        return drawn
+    `fixed` are weights and exposures of the rows.
+    """
+    if start is not None and start.chosen is not None:
+        own = {name: None if a is None else a[start.chosen] for name, a in fixed.items()}
+        return run(pass_, x.some(start.chosen), shared, own | {"given": np.eye(k)})
+    fixed = {"weights": None, "exposure": None} | fixed
+    fixed["labels"] = None if start is None else start.labels
+    drawn = None if start is None else start.drawn
+    return run(partial(passes.given, pass_=pass_, k=k), x, shared, {"drawn": drawn}, fixed=fixed)
 
 
 def starts(
@@ -104,14 +83,9 @@ def starts(
     """Give the starts of several runs, which draw in turn; fits of 'kmeans' share their reads of files."""
     labels: list[Any] = [None] * count
     if init == "kmeans" and count > 1:
-        model = KMeans(k, n_init=count, random_state=rng, n_threads=n_threads)
+        model = KMeans(k, init="k-means++", n_init=count, random_state=rng, n_threads=n_threads)
         labels = [found.labels for found in clusterings(model, _rows(X), weights)]
-    drawn = []
-    for one in labels:
-        drawn.append(Start(X, k, init, rng, weights, n_threads, one))
-        if count > 1:
-            drawn[-1].draw_past()
-    return drawn
+    return [Start(X, k, init, rng, weights, n_threads, one) for one in labels]
 
 
 def _rows(X: Blocks) -> Any:

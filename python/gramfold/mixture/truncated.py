@@ -35,7 +35,7 @@ class TruncatedParameters:
     parameters : GaussianParameters
     sets : Sets or None
         None before the first step.
-    labels : ndarray of shape (n,) or None
+    labels : ndarray or Kept of shape (n,), or None
         The best candidate of each row in the last step, if the next one renews the sets.
     steps : int
         How many there have been.
@@ -94,7 +94,7 @@ class TruncatedModel(GaussianModel):
         """
         if _renews(theta.steps):
             theta = self._renewed(theta)
-        labels = np.empty(self.points.n, np.int32) if _renews(theta.steps + 1) else None
+        labels = self.points.x.kept(dtype=np.int32) if _renews(theta.steps + 1) else None
         over_rows = partial(self.points.run, sets=theta.sets, labels=labels)
         found, bound = self.updated(theta.parameters, over_rows)
         return TruncatedParameters(found, theta.sets, labels, theta.steps + 1), bound
@@ -110,9 +110,9 @@ class TruncatedModel(GaussianModel):
     def _renewed(self, theta: TruncatedParameters) -> TruncatedParameters:
         """Group rows by their best component, and choose the candidates of each group."""
         if theta.labels is None:
-            found = np.empty(self.points.n, np.int64)
+            found = self.points.x.kept(dtype=np.int64)
             self.points.run(theta.parameters, labels=found)
-            groups = found.astype(np.int32)
+            groups = np.asarray(found).astype(np.int32)
         else:
             groups = theta.labels
         likeness = self._shared_rows(theta.parameters)

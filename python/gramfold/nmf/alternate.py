@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .._core import kernels
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
+from ..fold.row_state import contiguous
 from ..fold.source import Array
 from ..least_squares.rows import Solved, Sweeps, solve_all, solve_free
 from .start import Start, rounding
@@ -100,7 +101,8 @@ class Alternating:
         shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
         self.begun, self.tall, self.frozen, self.x = start, start.tall, start.frozen, start.longer
-        self.start, self.short = (np.ascontiguousarray(z) for z in start.turned(start.W, start.H))
+        long, short = start.turned(start.W, start.H)
+        self.start, self.short = contiguous(long), np.ascontiguousarray(short)
         self.penalty_long, self.penalty_short = start.turned(start.penalty_W, start.penalty_H)
         self.n_threads, self.norm2 = start.x.n_threads, start.x.squared_norm
         self.shuffle = shuffle

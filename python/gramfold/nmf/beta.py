@@ -16,6 +16,7 @@ import numpy as np
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import State, run
+from ..fold.row_state import column_sums, shifted_rows
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
 from ..linalg.powers import power_of_two, shifted
@@ -49,9 +50,10 @@ class Multiplicative:
         self.constant = 0.5 * start.x.squared_norm if beta == 2 else 0.0
         self._count_in(Units.of(start.x, start.H, self.beta))
         long, short = start.turned(start.W, start.H)
-        self.long, self.short = shifted(long, -self.unit_long), shifted(short, -self.unit_short)
-        self.mean = self.long.mean(axis=0, dtype=np.float64)
-        self.spare = np.empty_like(self.long)
+        self.long = shifted_rows(self.x, self.x.kept(start=long), -self.unit_long)
+        self.short = shifted(short, -self.unit_short)
+        self.mean = column_sums(self.x, self.long) / self.x.rows
+        self.spare = self.x.room(self.long.shape[1], [])
         self.num = self.den = np.empty_like(self.short)  # until the first pass
         self.residual, self.size, self.lowest = 0.0, 0.0, np.inf
         self.errors: list[float] = []
@@ -93,7 +95,7 @@ class Multiplicative:
             self._accept(result)
             n_iter += 1
             loss = result.rows.loss_end
-            objective = loss + self.own_penalty_long(self.long) + self.penalty_short(self.short)
+            objective = loss + self.own_penalty_long.over(self.x, self.long) + self.penalty_short(self.short)
             objective = self.constant + self.units.loss * objective
             self.lowest = max(min(self.lowest, objective), 0.0)  # below rounding, objectives are noise
             stop = monitor.record(self.lowest, self.kkt())
@@ -104,7 +106,7 @@ class Multiplicative:
             monitor.keep(partial(state_of, self, STATE), converged=bool(converged), units=astuple(self.units))
         if self.tall and tol > 0 and n_iter % CHECK_EVERY == 0 and not (stop or converged):
             converged = self._settled(self._pass(0, loss_at_start=True).rows.loss_start, tol)
-        long, short = shifted(self.long, self.unit_long), shifted(self.short, self.unit_short)
+        long, short = shifted_rows(self.x, self.long, self.unit_long), shifted(self.short, self.unit_short)
         W, H = self.begun.turned(long, short)
         return W, H, n_iter, bool(converged)
 
@@ -138,8 +140,10 @@ class Multiplicative:
             loss_at_start=loss_at_start,
         )  # fmt: skip
         self.spare = self.x.room(self.long.shape[1], [self.spare])
-        state = {"start": self.long, "out": self.spare, "units": self.units_long}
-        done: Updates = run(pass_, self.x, Shared(self.short, self.mean), state)
+        state = {"start": self.x.given(self.long), "out": self.spare}
+        done: Updates = run(
+            pass_, self.x, Shared(self.short, self.mean), state, fixed={"units": self.units_long}
+        )  # fmt: skip
         return done
 
     def _accept(self, result: Updates) -> None:
@@ -175,7 +179,7 @@ def multiplicative_rows(
     A row ends when sum den |dz| <= tol sum den z, and depends neither on the other rows nor on how many
     there are. Returns W and the number of rows that had not ended after `max_sweeps`, or at the time `until`.
     """
-    W = np.empty((x.rows, H.shape[1]), x.dtype)
+    W = x.room(H.shape[1], [])
     pass_ = partial(multiply_to_end, beta=float(beta), max_sweeps=max_sweeps, tol=tol, until=until)
     return W, run(pass_, x, FixedFactor(H, penalty), {"out": W})
 

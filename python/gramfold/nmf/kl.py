@@ -22,6 +22,7 @@ from .._core.results import Descended
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import State, run
+from ..fold.row_state import column_sums, shifted_rows
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
 from ..linalg.powers import shifted
@@ -66,10 +67,11 @@ class KullbackLeibler:
         self.x, self.weights, self.constant, self.begun = x, weights, constant, start
         units = Units.of(x, start.H, 1.0)
         self._count_in(units)
-        self.W, self.H = shifted(start.W, -units.W), shifted(start.H, -units.H)
+        self.W, self.H = shifted_rows(x, x.kept(start=start.W), -units.W), shifted(start.H, -units.H)
         self.max_sweeps = MOST_SWEEPS if max_sweeps is None else max_sweeps
         self.extrapolation = Extrapolation(extrapolate)
         if weights is not None:  # what nothing is known of
+            self.W = np.asarray(self.W)
             self.W[slope_of(weights, np.ones_like(self.H[:, :1]))[:, 0] == 0] = 0
             self.H[slope_of(weights.transposed, np.ones_like(self.W[:, :1]))[:, 0] == 0] = 0
         self.solved_H = self.H
@@ -83,6 +85,7 @@ class KullbackLeibler:
         self.kernel_H = units.penalty(start.penalty_H, units.W)
         self.penalty_W = units.penalty_here(start.penalty_W, units.H)
         self.penalty_H = units.penalty_here(start.penalty_H, units.W)
+        self.units_W = units.rows(x.rows)
         self.size = float(np.ldexp(x.mean, -units.x) * x.rows * x.cols)
 
     def run(self, monitor: Monitor, tol: float) -> tuple[Array, Array, int, bool]:
@@ -106,7 +109,8 @@ class KullbackLeibler:
             stop = monitor.record(self.lowest, kkt)
             converged = tol > 0 and accepted and kkt <= max(tol * first, float(np.finfo(self.x.dtype).eps))
             monitor.keep(self._state, first=first, converged=bool(converged))
-        return shifted(self.W, self.units.W), shifted(self.solved_H, self.units.H), n_iter, converged
+        W = shifted_rows(self.x, self.W, self.units.W)
+        return W, shifted(self.solved_H, self.units.H), n_iter, converged
 
     def _state(self) -> dict[str, Any]:
         return state_of(self, STATE) | {"units": astuple(self.units), "moved": self.spare is not None}
@@ -114,16 +118,16 @@ class KullbackLeibler:
     def _restore(self, state: dict[str, Any]) -> None:
         self._count_in(Units(*state["units"]))
         restore(self, state, STATE)
-        self.spare = np.empty_like(self.W) if state["moved"] else None
+        self.spare = self.x.room(self.W.shape[1], []) if state["moved"] else None
 
     def evaluate(self) -> tuple[float, float]:
         """Give the divergence, without penalties, and the KKT residual of the factors as they are."""
         W, H = self.W, self.solved_H
         slope = slope_of(self.weights, H)
-        rows = self._descend_W(H, slope, np.empty_like(W), 0, measure_start=True)
+        rows = self._descend_W(H, slope, self.x.room(W.shape[1], []), 0, measure_start=True)
         cols = self._descend_H(H, np.empty_like(H), 0)
         self.residual = rows.residual_start + cols.residual_start
-        return self.units.loss * (rows.loss_start + total_of(W, slope)) - self.constant, self.kkt()
+        return self.units.loss * (rows.loss_start + total_of(self.x, W, slope)) - self.constant, self.kkt()
 
     def kkt(self) -> float:
         """The scale-invariant KKT residual of the last recorded pair.
@@ -137,10 +141,11 @@ class KullbackLeibler:
 
     def _solve_W(self) -> bool:
         """Solve W for the (extrapolated) H; False if it was rejected."""
-        out = np.empty_like(self.W) if self.spare is None else self.spare
+        out = self.x.room(self.W.shape[1], [] if self.spare is None else [self.spare])
         slope = slope_of(self.weights, self.H)
         done = self._descend_W(self.H, slope, out, self.max_sweeps, measure_end=True)
-        objective = done.loss_end + total_of(out, slope) + self.penalty_W(out) + self.penalty_H(self.H)
+        objective = done.loss_end + total_of(self.x, out, slope) + self.penalty_W.over(self.x, out)
+        objective += self.penalty_H(self.H)
         if self.H is not self.solved_H and objective > self.objective:
             self.spare, self.H = out, self.solved_H
             self.extrapolation.reject()
@@ -162,16 +167,17 @@ class KullbackLeibler:
     def _descend_W(
         self, H: Array, slope: NDArray[np.float64], out: Array, sweeps: int, **measure: bool
     ) -> Descended:  # fmt: skip
-        state = {"start": self.W, "out": out, "units": self.units.rows(self.x.rows)}
+        state = {"start": self.x.given(self.W), "out": out, "units": self.units_W}
         return descend_all(
             self.x, H, slope, self.kernel_W, state, max_sweeps=sweeps, shrink=SHRINK, **measure
         )
 
     def _descend_H(self, start: Array, out: Array, sweeps: int) -> Descended:
-        slope = slope_of(None if self.weights is None else self.weights.transposed, self.W)
+        W = np.asarray(self.W)
+        slope = slope_of(None if self.weights is None else self.weights.transposed, W)
         state = {"start": start, "out": out, "units": self.units.rows(self.x.cols)}
         return descend_all(
-            self.x.transposed, self.W, slope, self.kernel_H, state, max_sweeps=sweeps, shrink=SHRINK,
+            self.x.transposed, W, slope, self.kernel_H, state, max_sweeps=sweeps, shrink=SHRINK,
             measure_start=True,
         )  # fmt: skip
 
@@ -187,7 +193,9 @@ def descend_all(
     )  # fmt: skip
     slope = slope + penalty.l1
     one, own = (slope, None) if slope.ndim == 1 else (None, slope)
-    done: Descended = run(pass_, x, (factor, one), {**state, "slope": own})
+    units = {"units": state["units"]}
+    state = {"start": state["start"], "out": state["out"], "slope": x.given(own)}
+    done: Descended = run(pass_, x, (factor, one), state, fixed=units)
     return done
 
 
@@ -221,10 +229,10 @@ def slope_of(weights: Source | None, shared: Array) -> NDArray[np.float64]:
     return weights.product(shared).astype(np.float64)
 
 
-def total_of(factor: Array, slope: NDArray[np.float64]) -> float:
+def total_of(x: Source, factor: Array, slope: NDArray[np.float64]) -> float:
     """Sum of the entries of WH, weighted if the slopes are."""
     if slope.ndim == 1:
-        return float(factor.sum(axis=0, dtype=np.float64) @ slope)
+        return float(column_sums(x, factor) @ slope)
     return float(np.vdot(factor, slope))
 
 
@@ -238,11 +246,11 @@ def kl_rows(
     neither on the other rows nor on how many there are. Returns W and the number of rows that had not
     ended after `max_sweeps`, or at the time `until`.
     """
-    fixed, W = FixedFactor(H, penalty), np.empty((x.rows, H.shape[1]), x.dtype)
+    fixed, W = FixedFactor(H, penalty), x.room(H.shape[1], [])
     slope = slope_of(weights, fixed.H) + fixed.penalty.l1
     one, own = (slope, None) if weights is None else (None, slope)
     pass_ = partial(descend_to_end, max_sweeps=max_sweeps, tol=tol, until=until)
-    return W, run(pass_, x, (fixed, one), {"start": start, "out": W, "slope": own})
+    return W, run(pass_, x, (fixed, one), {"start": x.given(start), "out": W, "slope": x.given(own)})
 
 
 def descend_to_end(

@@ -78,7 +78,7 @@ class Frobenius:
         cross = np.multiply(sums, H, dtype=np.float64).sum()
         squares = max(0.0, norm2 - 2 * cross + np.vdot(rows.gram, kernels.gram(f=H, n_threads=n_threads)))
         if not self.x.sparse and squares < np.sqrt(np.finfo(H.dtype).eps) * norm2:
-            squares = run(squared_residual, self.x, np.ascontiguousarray(H.T), {"W": W})
+            squares = run(squared_residual, self.x, np.ascontiguousarray(H.T), {"W": self.x.given(W)})
         return W, float(np.sqrt(squares)), float(kkt)
 
 

@@ -81,9 +81,9 @@ def sweep_until(
 
 def level_rows(x: Source, H: Array) -> Array:
     """Give W (n, k) with all entries of a row the same and rows of WH that sum up to those of X."""
-    sums = np.empty(x.rows)
+    sums = x.kept(dtype=np.float64)
     run(row_sums, x, None, {"sums": sums})
-    return level(sums, H)
+    return level(np.asarray(sums), H)
 
 
 def level(sums: NDArray[np.float64], H: Array) -> Array:

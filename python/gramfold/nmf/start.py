@@ -1,6 +1,7 @@
 """Where alternating solvers start."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..fit.arguments import Seed, seeded
 from ..fit.monitor import History
 from ..fold.filled import columns_of, filled, rows_of
 from ..fold.observed import Observed
+from ..fold.row_state import random_rows
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
 from ..linalg.randomized import leading
@@ -120,14 +122,19 @@ def _random(
     rng = seeded(random_state)
     size = x.mean if x.least >= 0 else np.sqrt(x.squared_norm / (x.rows * x.cols))
     scale = np.sqrt(size / k)
-    H = scale * rng.standard_normal((k, x.cols)).astype(x.dtype, copy=False)
-    W = scale * rng.standard_normal((x.rows, k)).astype(x.dtype, copy=False)
-    W, H = W.astype(x.dtype, copy=False), H.astype(x.dtype, copy=False)
+    H = _sized(rng.standard_normal((k, x.cols)), scale=scale, dtype=x.dtype, nonneg=False)
+    W = random_rows(x, rng, k, partial(_sized, scale=scale, dtype=x.dtype, nonneg=nonneg[0]))
     if nonneg[0] and not nonneg[1]:
         H = _of_size(rows_of(x, rng.randint(x.rows, size=k)), H, scale)
     elif nonneg[1] and not nonneg[0]:
-        W = _of_size(columns_of(x, rng.randint(x.cols, size=k)), W.T, scale).T
-    return np.abs(W) if nonneg[0] else W, np.abs(H) if nonneg[1] else H
+        W = _of_size(columns_of(x, rng.randint(x.cols, size=k)), np.asarray(W).T, scale).T
+    return W, np.abs(H) if nonneg[1] else H
+
+
+def _sized(drawn: Array, *, scale: float, dtype: Any, nonneg: bool) -> Array:
+    """Normal numbers in the size of a factor."""
+    factor: Array = (scale * drawn.astype(dtype, copy=False)).astype(dtype, copy=False)
+    return np.abs(factor) if nonneg else factor
 
 
 def _of_size(rows: Array, noise: Array, scale: float) -> Array:

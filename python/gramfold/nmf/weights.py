@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..fit.row_weights import RowWeights
+from ..fold.row_state import scaled_rows
 from ..fold.source import Array
 from ..least_squares.rows import Penalty
 from .losses import Loss
@@ -60,4 +61,4 @@ class Weighted:
 
     def rows(self, W: Array) -> Array:
         """Those of W in the units of the loss."""
-        return np.ascontiguousarray((W if self.kept is None else W[self.kept]) * self.scale[:, None])
+        return scaled_rows(self.loss.x, W if self.kept is None else np.asarray(W)[self.kept], self.scale)

@@ -158,12 +158,12 @@ class Rows:
         else:
             centre = Centre(shift=self.mean)
         pass_ = partial(centred, wanted=wanted, exact=exact)
-        return run(pass_, self._long, (centre, q), {"root": root})
+        return run(pass_, self._long, (centre, q), fixed={"root": root})
 
     def _codes(self, components: Array) -> Array:
-        out = np.empty((self.x.rows, len(components)), self.x.dtype)
+        out = self.x.kept(len(components))
         run(centred, self.x, (Centre(shift=self.mean), components.T), {"products": out})
-        return out
+        return np.asarray(out)
 
     def _products(self, q: Array) -> Iterator[tuple[slice, Array]]:
         """A q piece by piece of a wide A, in float64."""
@@ -179,7 +179,7 @@ class Rows:
         dtype, total = self.x.dtype, self.weights.total
         near = None if shift is None else shift.astype(dtype)
         weights = None if self.weights.values is None else self.weights.values.astype(dtype)
-        sums = run(moments, self.x, near, {"weights": weights})
+        sums = run(moments, self.x, near, fixed={"weights": weights})
         gram, off = sums[:-1, :-1].copy(), sums[-1, :-1] / total
         self._check(float(np.trace(gram)))
         if near is None:
@@ -192,8 +192,8 @@ class Rows:
 
     def _total(self, shift: Array | None) -> tuple[float, Array]:
         """Squares from sums about the shift, and the mean less the shift."""
-        shared, state = (Centre(shift=shift), None), {"root": self.weights.root}
-        sums: Any = run(partial(centred, wanted=("total",)), self.x, shared, state)
+        shared, fixed = (Centre(shift=shift), None), {"root": self.weights.root}
+        sums: Any = run(partial(centred, wanted=("total",)), self.x, shared, fixed=fixed)
         self._check(sums.squares)
         total = self.weights.total
         off: Array = sums.total / total if self.centre else np.zeros(self.x.cols)

@@ -103,7 +103,7 @@ class SparseRows(Rows):
 
     def _full(self) -> Array:
         """Which columns have nearly all their weight stored."""
-        stored = run(stored_weight, self.x, None, {"weights": self.weights.values})
+        stored = run(stored_weight, self.x, fixed={"weights": self.weights.values})
         return np.asarray(stored > STORED * self.weights.total)
 
     def _less(self, shift: Array) -> Source:
@@ -125,7 +125,7 @@ class SparseRows(Rows):
         return self._column_sums(self._shifted) / self.weights.total
 
     def _column_sums(self, x: Source) -> Array:
-        sums: Array = run(column_sums, x, None, {"weights": self.weights.values})
+        sums: Array = run(column_sums, x, fixed={"weights": self.weights.values})
         return sums
 
     @cached_property
@@ -133,7 +133,7 @@ class SparseRows(Rows):
         """a, b, and M'a."""
         root = np.ones(self.x.rows) if self.weights.root is None else self.weights.root
         a, b = (self._off, root) if self.wide else (root, self._off)
-        return a, b, run(column_sums, self._sparse(exact=True), None, {"weights": a})
+        return a, b, run(column_sums, self._sparse(exact=True), fixed={"weights": a})
 
     @cached_property
     def _matrices(self) -> dict[Any, Source]:

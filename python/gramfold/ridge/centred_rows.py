@@ -42,6 +42,7 @@ class CentredRows:
         columns = np.empty(0, np.intp) if far is None else np.flatnonzero(far)
         self.about = Centring(x_mean, data.units.scale, near_mean, columns)
         self.beside: Double | None = None
+        self._nothing: Double | None = None  # targets of 0: the same ones each time, so that they travel once
         if columns.size:
             self.beside = np.empty((data.x.rows, columns.size))
             run(partial(passes.far_columns, about=self.about), data.x, state={"beside": self.beside})
@@ -58,12 +59,14 @@ class CentredRows:
             y = self.y
         elif y is None:
             y, y_mean = self.given, self.y_mean
-        state = {"y": y, "weights": self.weights, "beside": self.beside}
-        return run(partial(passes.misfit, about=self.about), self.x, (B, y_mean), state)
+        fixed = {"y": y, "weights": self.weights, "beside": self.beside}
+        return run(partial(passes.misfit, about=self.about), self.x, (B, y_mean), fixed=fixed)
 
     def squares(self, B: Double) -> Double:
         """The squared lengths of the columns of W^1/2 ZB, in one read of X."""
-        return self.misfit(B, np.broadcast_to(0.0, (self.x.rows, B.shape[1]))).squares
+        if self._nothing is None or self._nothing.shape[1] != B.shape[1]:
+            self._nothing = np.broadcast_to(0.0, (self.x.rows, B.shape[1]))
+        return self.misfit(B, self._nothing).squares
 
     def pull(self, B: Double, chosen: Array) -> Double:
         """Z'R of some rows, without weights."""
@@ -90,17 +93,17 @@ class CentredRows:
 
     def largest(self) -> float:
         """The largest squared norm of a row of Z."""
-        squares = np.empty(self.x.rows)
-        state = {"squares": squares, "beside": self.beside}
-        run(partial(passes.row_squares, about=self.about), self.x, state=state)
-        return float(squares.max())
+        squares = self.x.kept(dtype=np.float64)
+        pass_ = partial(passes.row_squares, about=self.about)
+        run(pass_, self.x, state={"squares": squares}, fixed={"beside": self.beside})
+        return float(np.asarray(squares).max())
 
     def triangle(self) -> Double:
         """R, (columns + targets) square, of the QR of W^1/2 [Z, y], about the means to rounding."""
         q, before = self.x.cols + self.y.shape[1], int(self.centered)
         size = max(ROWS_AT_ONCE, 2 * q)
-        state = {"y": self.y, "weights": self.weights, "beside": self.beside}
-        R = run(partial(passes.triangle, about=self.about, ones=before, size=size), self.x, state=state).R
+        fixed = {"y": self.y, "weights": self.weights, "beside": self.beside}
+        R = run(partial(passes.triangle, about=self.about, ones=before, size=size), self.x, fixed=fixed).R
         full = np.zeros((before + q, before + q))
         full[: len(R)] = R
         flat = la.norm(full[before:], axis=0) <= FLAT * la.norm(full, axis=0)

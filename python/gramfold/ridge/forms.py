@@ -146,7 +146,7 @@ def rows_about_means(data: Data) -> CentredRows:
     x_mean = _sum(nothing) / data.weight
     far = None
     if data.x.sparse:
-        squares = run(passes.column_squares, data.x, state={"weights": data.weights})
+        squares = run(passes.column_squares, data.x, fixed={"weights": data.weights})
         squares = squares * data.units.scale**2 / data.weight
         far = np.abs(x_mean) > FAR * np.sqrt(np.maximum(squares - x_mean**2, 0))
     rows = CentredRows(data, x_mean, y_mean, far)

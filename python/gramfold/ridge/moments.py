@@ -172,9 +172,9 @@ def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -
     if x.sparse and far is not None:
         sums = _sums_beside(CentredRows(data, shift * scale, y_mean, far))
     else:
-        state = {"y": data.y, "weights": data.weights}
+        fixed = {"y": data.y, "weights": data.weights}
         way = partial(passes.second_moments, scale=scale, wide=_wide(data))
-        sums = run(way, x, (shift, y_mean), state)
+        sums = run(way, x, (shift, y_mean), fixed=fixed)
     if not (np.isfinite(sums.products).all() and np.isfinite(sums.squares).all()):
         x.check_finite()
         raise ValueError(f"X has entries too large for {x.dtype} beside the others: their squares overflow")
@@ -184,8 +184,8 @@ def _sums(data: Data, shift: Double, y_mean: Double, far: Array | None = None) -
 def _sums_beside(rows: CentredRows) -> Moments:
     """Sums of CSR with columns far from 0, which the kernel sees as targets, and as columns of their own."""
     p, far = rows.x.cols, rows.about.far
-    state = {"y": rows.y, "weights": rows.weights, "beside": rows.beside}
-    near, beside = run(partial(passes.moments_beside, scale=rows.about.scale), rows.x, state=state)
+    fixed = {"y": rows.y, "weights": rows.weights, "beside": rows.beside}
+    near, beside = run(partial(passes.moments_beside, scale=rows.about.scale), rows.x, fixed=fixed)
     f = len(far)
     products = np.delete(near.products, np.s_[p : p + f], axis=1)
     products[:p, far] = near.products[:p, p : p + f]

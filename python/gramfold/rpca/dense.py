@@ -50,7 +50,7 @@ class DenseState:
     def __init__(self, x: Source, weights: Array | None, by_row: bool) -> None:
         self.x, self.weights, self.by_row = x, weights, by_row
         self.rows, self.cols, self.dtype = x.rows, x.cols, x.dtype
-        self.z = np.zeros((self.rows, self.cols), self.dtype)
+        self.z = x.kept(self.cols, start=0)
         self.left, self.right = np.empty((self.rows, 0), self.dtype), np.empty((self.cols, 0), self.dtype)
         self.gram: Array | None = None
         self.image: Array | None = None  # spans the basis to come, where no Gram matrix is formed
@@ -62,11 +62,14 @@ class DenseState:
 
     def start(self, scale: float) -> None:
         """Begin with Y = X / scale and L = S = 0."""
-        run(start, self.x, scale, {"z": self.z})
+        run(start, self.x, scale, {"z": self.z}, writes=("z",))
 
     def resume(self, packing: Packing, left: Array, right: Array, sparse: Any, dual: Array) -> None:
         """Begin with L = left @ right.T, S and Y."""
-        run(resume, self.x, (packing, right), {"z": self.z, "left": left, "sparse": sparse, "dual": dual})
+        state = {"z": self.z} | {
+            name: self.x.given(a) for name, a in (("left", left), ("sparse", sparse), ("dual", dual))
+        }
+        run(resume, self.x, (packing, right), state, writes=("z",))
 
     def prepare(self, numbers: Numbers) -> None:
         """Take the input of the first threshold from z."""
@@ -79,6 +82,7 @@ class DenseState:
     def restore(self, kept: dict[str, Any]) -> None:
         """Go on from that."""
         restore(self, kept, KEPT)
+        self.z = self.x.kept(start=self.z)
         self._leading.restore(kept)
 
     def norm(self) -> float:
@@ -189,15 +193,15 @@ class DenseState:
         new = None
         if known < k:
             random = np.random.default_rng(0).standard_normal((self.rows, k - known)) / np.sqrt(self.rows)
-            new = random.astype(self.dtype)
-        lefts, left = np.empty((self.rows, k), self.dtype), np.empty((self.rows, len(values)), self.dtype)
+            new = self.x.given(random.astype(self.dtype))
+        lefts, left = self.x.kept(k), self.x.kept(len(values))
         state = {"products": products, "new": new, "lefts": lefts, "left": left}
         run(left_vectors, self.x, (turn.astype(self.dtype), values.astype(self.dtype)), state)
         self._lefts, self.left = lefts, left
 
     def _rows_by(self, k: int) -> Array:
-        same = self.left.shape[1] == k
-        return self.left if same else np.empty((self.rows, k), self.dtype)
+        same = self.left.shape[1] == k and self.x.client is None
+        return self.left if same else self.x.room(k, [])
 
     def _cast(self, vectors: Array) -> Array:
         return np.ascontiguousarray(vectors, dtype=self.dtype)
@@ -207,6 +211,9 @@ class DenseState:
         gram: bool = False, image: bool = False, dual: bool = False,
     ) -> Shrunk:  # fmt: skip
         pass_ = partial(shrink, by_row=self.by_row, gram=gram, image=image, dual=dual)
-        state = {"z": self.z, "weights": self.weights, "left": left, "products": products}
-        made: Shrunk = run(pass_, self.x, operator, state)
+        state = {"z": self.z, "left": self.x.given(left), "products": products}
+        made: Shrunk = run(
+            pass_, self.x, operator, state, fixed={"weights": self.weights},
+            writes=() if operator.v is None else ("z",),
+        )  # fmt: skip
         return made

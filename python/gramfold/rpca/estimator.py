@@ -19,7 +19,8 @@ from ..fit.missing import nan_from_mask
 from ..fit.monitor import Callback, Monitor
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
-from ..fold.engine import run
+from ..fold.engine import State, run
+from ..io.parts import Beside
 from ..linalg.blas import one_thread
 from ..linalg.powers import times_power
 from .least_absolute import code_rows
@@ -273,8 +274,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         check_enough(seen, x.sparse)
         lam, weights = priced(x, seen, self.lam, by_row)
         if weights is not None and not weights.all():
-            heavy = weights > 0
-            given = each_part(given, lambda part, at: nan_from_mask(part, heavy[at]))
+            given = each_part(given, Beside(_without_light, {"heavy": weights > 0}))
             x, seen = looked_at(given, threads)
             if not seen.observed:
                 raise ValueError("lam is 0 wherever X is observed")
@@ -307,3 +307,8 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _without_light(rows: Any, state: State) -> Any:
+    """Rows of which those of weight 0 are not observed."""
+    return nan_from_mask(rows, state["heavy"])

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from ..fit.blocks import Blocks, each_part, gathered
 from ..fit.inputs import dimensions, read_rows, refuse_mask
 from ..fit.warn import warn
-from ..fold.engine import run
+from ..fold.engine import State, run
 from ..fold.observe import observe
 from ..fold.segments import source_of
 from ..fold.source import Source
+from ..io.parts import Beside
 from .pieces import Largest, pieces
 
 Array = NDArray[Any]
@@ -71,11 +72,11 @@ def masked(X: Any, mask: Any) -> Any:
     given = np.asarray(refuse_mask(mask, "mask"))
     if given.shape != X.shape:
         raise ValueError(f"mask must have the shape of X, {X.shape}, got {given.shape}")
-    return each_part(X, lambda x, at: _without_hidden(x, given[at]))
+    return each_part(X, Beside(_without_hidden, {"mask": given}))
 
 
-def _without_hidden(x: Array, mask: Array) -> Array:
-    given = observe(x, mask, some=False)
+def _without_hidden(x: Array, state: State) -> Array:
+    given = observe(x, state["mask"], some=False)
     if given.weights is not None:
         raise ValueError("mask must be boolean, or 0 and 1; weights of single entries belong in lam")
     return given.x

@@ -81,7 +81,7 @@ def nothing(pursuit: Pursuit) -> tuple[LowRank, Any, Any]:
 
 def split(pursuit: Pursuit, state: DenseState | SparseState, outcome: Outcome) -> tuple[LowRank, Any, Any]:
     """L, S and the feasible multipliers of what a fit ended with; the latter take the place of z."""
-    low = LowRank.of(state.left, state.right)
+    low = LowRank.of(np.asarray(state.left), state.right)
     packing, scale = Packing.of(outcome.numbers, pursuit.by_row), 1 / outcome.infeasible
     shared = Unpacking(packing, low.V, scale, outcome.excess, outcome.spreads)
     left = low.U * low.s
@@ -91,8 +91,9 @@ def split(pursuit: Pursuit, state: DenseState | SparseState, outcome: Outcome) -
         sparse.eliminate_zeros()
         return low, sparse, dual
     few = not outcome.spreads and outcome.outliers < state.z.size / 3
-    own = {"z": state.z, "weights": state.weights, "left": left}
-    sparse, dual = run(partial(dense_parts, few=few), state.x, shared, own).whole(), state.z
+    pass_, own = partial(dense_parts, few=few), {"z": state.z, "left": state.x.given(left)}
+    made = run(pass_, state.x, shared, own, fixed={"weights": state.weights}, writes=("z",))
+    sparse, dual = made.whole(), np.asarray(state.z)
     if not pursuit.turned:
         return low, sparse, dual
     return low.T, sparse.T.tocsr() if few else sparse.T, dual.T

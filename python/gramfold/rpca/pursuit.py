@@ -116,7 +116,9 @@ class Pursuit:
     def _measured(self, state: DenseState | SparseState) -> dense_passes.Measured:
         pass_: Any = sparse_passes.measure if self.x.sparse else dense_passes.measure
         own: Any = {"entries": state.entries} if isinstance(state, SparseState) else {"weights": self.weights}
-        measured: dense_passes.Measured = run(partial(pass_, by_row=self.by_row), self.x, self.lam, own)
+        measured: dense_passes.Measured = run(
+            partial(pass_, by_row=self.by_row), self.x, self.lam, fixed=own
+        )  # fmt: skip
         return measured
 
     def _driver(self, state: Any, numbers: Numbers, hold: float, squares: float, tol: float) -> Driver:

@@ -1,0 +1,87 @@
+"""What is made of the state of rows, without X: where that stays with workers, by these."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..linalg.powers import shifted
+from .engine import State, run_state
+from .given import Given
+from .kept import Kept
+from .source import Array
+
+
+def contiguous(factor: Any) -> Any:
+    """A factor as kernels take it."""
+    return factor if isinstance(factor, Kept) else np.ascontiguousarray(factor)
+
+
+def shifted_rows(x: Any, factor: Any, exponent: int) -> Any:
+    """The rows of a factor times 2^exponent: a new one."""
+    if not isinstance(factor, Kept):
+        return shifted(factor, exponent)
+    out = x.kept(*factor.shape[1:], dtype=factor.dtype)
+    run_state(_shift, x, exponent, {"factor": factor, "out": out})
+    return out
+
+
+def scaled_rows(x: Any, factor: Any, scale: Array) -> Any:
+    """The rows of a factor, each times its number of `scale` (rows,): a new one."""
+    if not isinstance(factor, Kept):
+        return np.ascontiguousarray(factor * scale[:, None])
+    out = x.kept(*factor.shape[1:], dtype=factor.dtype)
+    run_state(_scale, x, None, {"factor": factor, "scale": x.given(scale), "out": out})
+    return out
+
+
+def column_sums(x: Any, factor: Any) -> NDArray[np.float64]:
+    """The sum of the rows of a factor (rows, k)."""
+    sums: NDArray[np.float64] = run_state(_sum, x, None, {"factor": _read(x, factor)})
+    return sums
+
+
+def summed(x: Any, of: Any, factor: Any) -> float:
+    """The sum of what of(rows) gives for the rows of a factor of each segment."""
+    return float(run_state(partial(_sum_of, of=of), x, None, {"factor": _read(x, factor)}))
+
+
+def _read(x: Any, factor: Any) -> Any:
+    return factor if isinstance(factor, Kept | Given) else x.given(factor)
+
+
+def _shift(rows: None, shared: int, state: State) -> None:
+    """A pass: a factor times a power of two, into `out`."""
+    np.ldexp(state["factor"], shared, out=state["out"])
+
+
+def _scale(rows: None, shared: None, state: State) -> None:
+    """A pass: rows of a factor times their numbers, into `out`."""
+    np.multiply(state["factor"], state["scale"][:, None], out=state["out"])
+
+
+def _sum(rows: None, shared: None, state: State) -> NDArray[np.float64]:
+    """A pass: the sum of the rows of a factor."""
+    sums: NDArray[np.float64] = state["factor"].sum(axis=0, dtype=np.float64)
+    return sums
+
+
+def _sum_of(rows: None, shared: None, state: State, *, of: Any) -> float:
+    """A pass: what is made of the rows of a factor."""
+    return float(of(state["factor"]))
+
+
+def random_rows(x: Any, rng: np.random.RandomState, cols: int, finish: Any) -> Any:
+    """What finish(numbers) makes of standard normal numbers of shape (rows, cols), row by row."""
+    drawn = x.drawn(rng, "standard_normal", cols)
+    if isinstance(drawn, np.ndarray):
+        return finish(drawn)
+    out = x.kept(cols)
+    run_state(partial(_finish, finish=finish), x, None, {"drawn": drawn, "out": out})
+    return out
+
+
+def _finish(rows: None, shared: None, state: State, *, finish: Any) -> None:
+    """A pass: what is made of random numbers, into `out`."""
+    state["out"][:] = finish(state["drawn"])
