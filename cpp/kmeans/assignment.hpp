@@ -111,14 +111,14 @@ struct Groups {
     Near<T> near(T* lower, Index label, T own, T below) const {
         const Index n = size();
         const auto mine = std::size_t(of[std::size_t(label)]);
-        const T *moves = all.farthest.data(), *moves_of_rest = rest.farthest.data();
+        const T *moves_of_all = all.farthest.data(), *moves_of_rest = rest.farthest.data();
         const T own_all = (lower[mine] - all.of_others(mine, label)) * below;
         const T own_rest = (lower[mine] - rest.of_others(mine, label)) * below;
         T without_far[64];
         int nearer = 0;
         for (Index g = 0; g < n; ++g) {
             without_far[g] = (lower[g] - moves_of_rest[g]) * below;
-            lower[g] = (lower[g] - moves[g]) * below;
+            lower[g] = (lower[g] - moves_of_all[g]) * below;
         }
         without_far[mine] = own_rest, lower[mine] = own_all;
         for (Index g = 0; g < n; ++g) nearer += !(lower[g] > own);
