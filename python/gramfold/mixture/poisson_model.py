@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from .._core.results import PoissonSums
 from ..fit.blocks import Blocks
+from ..fit.floats import changed_in_file, stored
+from ..fit.on_disk import in_file
 from ..fold.engine import add, run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -219,7 +221,7 @@ class PoissonModel:
     def _features(self) -> Blocks:
         """Square roots of X, the largest about 1, for k-means: of counts they have the same variance.
 
-        A copy of X's entries, where the start looks at them.
+        A copy of X's entries, where the start looks at them; of a file they are made as it is read.
         """
         if self.init not in CLUSTERED:
             return Blocks(self.counts.source.changed(lambda part, at: part.x))
@@ -230,6 +232,8 @@ class PoissonModel:
             return np.sqrt(scaled, out=scaled)
 
         def roots(x: Any) -> Any:
+            if in_file(stored(x)):
+                return changed_in_file(x, -exponent, None)
             if not self.counts.source.sparse:
                 return root(x)
             found = copy(x)  # methods of SciPy would sort x in place
