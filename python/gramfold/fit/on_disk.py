@@ -37,10 +37,13 @@ class OpenFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.fspath(path))
-        if os.path.isdir(self.path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.path)
-        self.descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        path = os.path.abspath(os.fspath(path))
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        self._open(os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), path)
+
+    def _open(self, descriptor: int, path: str) -> None:
+        self.descriptor, self.path = descriptor, path
         about = os.fstat(self.descriptor)
         self.size, self.changed, self.passes = about.st_size, about.st_mtime_ns, 0
         self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ) if self.size else b""

@@ -12,10 +12,12 @@ from ..fit.checkpoint import Runs
 from ..fit.kept import Kept
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
+from ..fold.across import laid_across
 from ..fold.in_step import in_files
 from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
 from ..linalg.powers import power_of_two
+from .divergence import BetaDivergence
 from .losses import Loss
 from .start import Factors, initialize, with_frozen
 from .weights import Weighted
@@ -75,6 +77,8 @@ class Starts:
             return self._iterate(replace(self._solved, x=x), W, H, None, monitor)  # type: ignore[type-var]
 
         x: Any = self._solved.x
+        if isinstance(self._solved, BetaDivergence) and self._solved.coordinates:
+            laid_across(x)  # once for all
         found = runs_beside(
             x, self._monitor(model.verbose, told(model), None),
             lambda callback: self._monitor(0, callback, None), [partial(iterate, *start) for start in begun],
