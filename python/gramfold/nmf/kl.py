@@ -64,7 +64,7 @@ class KullbackLeibler:
         constant: float = 0.0,
     ) -> None:  # fmt: skip
         x = start.x
-        self.x, self.weights, self.constant, self.begun = x, weights, constant, start
+        self.x, self.weights, self.constant, self.begun = x, weights, constant, start.without_W
         units = Units.of(x, start.H, 1.0)
         self._count_in(units)
         self.W, self.H = shifted(start.W, -units.W), shifted(start.H, -units.H)

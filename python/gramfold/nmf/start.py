@@ -1,6 +1,6 @@
 """Where alternating solvers start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +40,11 @@ class Start:
     penalty_W: Penalty
     penalty_H: Penalty
     frozen: int = 0
+
+    @property
+    def without_W(self) -> "Start":
+        """The same when W has been taken, which holds it no more."""
+        return replace(self, W=self.W[:0].copy())
 
     @property
     def tall(self) -> bool:
