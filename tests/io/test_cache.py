@@ -95,9 +95,7 @@ def test_a_disk_without_room_is_refused_with_the_numbers_before_anything_is_writ
 
 
 def test_what_no_cache_can_be_made_of_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"path of a .npy file for dense rows, got 'a.bin'"
-    ):
+    with pytest.raises(ValueError, match=r"path of a .npy file for dense rows, got 'a.bin'"):
         gf.blocks(Kept(files.rows()), cache="a.bin")
     with pytest.raises(ValueError, match=r"a .npz file for sparse rows, got '.*c.npy'"):
         gf.blocks(sp.csr_array(files.rows()), cache=tmp_path / "c.npy")
