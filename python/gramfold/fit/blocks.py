@@ -119,8 +119,9 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     dataset : str, optional
         The name of the dataset in a file, in place of "path::name".
     memory : int or str, optional
-        How many bytes segments, and copies of one, may take, such as "1.5G". By default segments have 64 MB,
-        or are one chunk of the file.
+        How many bytes a fit may take in all, such as "1.5G": what it keeps of rows beyond that lies in
+        scratch files, see `docs/files.md`. By default half of the machine's memory; segments then have
+        64 MB, or are one chunk of the file.
     cache : path, optional
         Of a .npy file, for sparse rows an .npz file, to which the rows are written first, and from which they
         are then read; kept, and used again for the same source.

@@ -180,9 +180,9 @@ def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None
 
 def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
     """Rows that are out of range under this scale, with scales of their own."""
-    if x.rows < 2:
-        return
     lowest = LOWEST[name_of(x.dtype)]
+    if x.rows < 2 or (isinstance(x, Source) and not x.sparse and x.least >= np.ldexp(1.0, lowest - scale.x)):
+        return  # no row is shorter than its least entry
     with np.errstate(all="ignore"):
         which = np.flatnonzero(~(_lengths(x) >= np.ldexp(1.0, lowest - scale.x)))
     if not which.size:
