@@ -33,7 +33,7 @@ def each_module(*names):
     return pytest.mark.parametrize("path", names, indirect=True)
 
 
-every_module = each_module("_cpu", "_core_v2", "_core_v3", "_core_v4")
+every_module = each_module("_cpu", "_room", "_core_v2", "_core_v3", "_core_v4")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def first_match(pattern, path):
 
 @linux
 @x86
-@each_module("_cpu", "_core_v2")
+@each_module("_cpu", "_room", "_core_v2")
 def test_what_runs_on_every_machine_has_no_avx(path):
     assert first_match(AVX, path) is None
 

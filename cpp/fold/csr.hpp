@@ -47,9 +47,9 @@ class Csr {
         items_ = items, item_size_ = item_size, convert_ = convert;
     }
     // Both in files.
-    Csr(FileItems items, Convert<T> convert, FileItems columns, const I* indptr, Index rows, Index cols)
+    Csr(FileItems items, Convert<T> convert, Change change, FileItems columns, const I* indptr, Index rows, Index cols)
         : Csr(nullptr, items.item, convert, nullptr, indptr, rows, cols) {
-        file_items_ = std::move(items), file_columns_ = std::move(columns);
+        file_items_ = std::move(items), change_ = std::move(change), file_columns_ = std::move(columns);
     }
 
     Index rows() const { return rows_; }
@@ -142,6 +142,7 @@ class Csr {
     Index item_size_ = 0;
     Convert<T> convert_ = nullptr;
     FileItems file_items_, file_columns_;
+    Change change_;
 };
 
 // What a worker reads of a CSR matrix: the last rows that it has opened; entries of T are open as they are.
@@ -175,6 +176,7 @@ class CsrReader : public Csr<T, I> {
         if (size) {
             this->file_items_.read(begin, size, bytes_.get());
             this->convert_(bytes_.get(), this->item_size_, size, copy_.get());
+            apply(this->change_, size, copy_.get());
             read_columns(begin, size);
         }
         this->data_ = copy_.get() - begin, this->indices_ = columns_.get() - begin;

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "fold/change.hpp"
 #include "fold/dots.hpp"
 #include "fold/file.hpp"
 #include "fold/fold.hpp"
@@ -59,6 +60,7 @@ struct Rows : Matrix<const T> {
     Index row_step = 0, col_step = 0;  // in bytes
     Convert<T> convert = nullptr;      // null for a matrix of T
     Strip strip;                       // of a file
+    Change change;                     // of its numbers
     bool same = false;                 // its items are T as they lie
 
     Rows(Matrix<const T> x) : Matrix<const T>(x) {}
@@ -70,9 +72,10 @@ struct Rows : Matrix<const T> {
     }
     // Rows of a file, of items of so many bytes.
     Rows(std::shared_ptr<File> file, Index at, Index item, bool as_they_lie, Index n_rows, Index n_cols, Index down,
-         Index across, Convert<T> how)
+         Index across, Convert<T> how, Change then)
         : Rows(nullptr, n_rows, n_cols, down, across, how) {
-        strip = Strip(std::move(file), at, n_rows, n_cols, down, across, item, by_cols()), same = as_they_lie;
+        strip = Strip(std::move(file), at, n_rows, n_cols, down, across, item, by_cols());
+        change = std::move(then), same = as_they_lie && change.empty();
     }
 
     void transpose() {
@@ -107,7 +110,8 @@ struct Rows : Matrix<const T> {
         if (strip) {
             if (n <= 0) return;
             strip.have(r, down ? n : 1, c, down ? 1 : n);
-            return convert(strip.item(r, c), down ? strip.row_step() : strip.col_step(), n, to);
+            convert(strip.item(r, c), down ? strip.row_step() : strip.col_step(), n, to);
+            return apply(change, n, to);
         }
         if (convert) return convert(items + r * row_step + c * col_step, down ? row_step : col_step, n, to);
         const T* from = &(*this)(r, c);

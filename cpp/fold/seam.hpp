@@ -126,7 +126,7 @@ class InFile {
         if (file.is_none()) return;
         const auto begin = file.attr("address").cast<std::uintptr_t>(), at = reinterpret_cast<std::uintptr_t>(x.data());
         if (at < begin || at >= begin + file.attr("size").cast<std::uintptr_t>()) return;  // a copy in memory
-        at_ = Index(at - begin);
+        at_ = Index(at - begin), change_ = change_of(x);
         struct stat now;
         const int descriptor = file.attr("descriptor").cast<int>();
         const bool found = fstat(descriptor, &now) == 0;
@@ -140,8 +140,16 @@ class InFile {
     explicit operator bool() const { return bool(file_); }
     const std::shared_ptr<File>& file() const { return file_; }
     Index at() const { return at_; }
+    const Change& change() const { return change_; }
 
   private:
+    static Change change_of(const py::array& x) {
+        Change found;
+        for (const auto& step : x.attr("gramfold_change").cast<py::tuple>())
+            found.push_back(step.is_none() ? root : step.cast<int>());
+        return found;
+    }
+
     static bool next_backwards(const py::object& file) {
         const auto passes = file.attr("passes").cast<std::int64_t>();
         file.attr("passes") = passes + 1;
@@ -151,6 +159,7 @@ class InFile {
 
     std::shared_ptr<File> file_;
     Index at_ = 0;
+    Change change_;
     bool backwards_ = false;
 };
 
@@ -162,8 +171,9 @@ Rows<T> rows_of(const py::handle& h) {
     require(x.ndim() == 2, "x must have two dimensions");
     const bool whole = x.strides(0) % Index(sizeof(T)) == 0 && x.strides(1) % Index(sizeof(T)) == 0;
     if (const InFile in(x); in && x.size())
-        return {in.file(),    in.at(),      x.itemsize(),      whole && Strided<T>::check_(x), x.shape(0), x.shape(1),
-                x.strides(0), x.strides(1), converter_of<T>(x)};
+        return {in.file(),          in.at(),    x.itemsize(), whole && Strided<T>::check_(x),
+                x.shape(0),         x.shape(1), x.strides(0), x.strides(1),
+                converter_of<T>(x), in.change()};
     if (whole && Strided<T>::check_(x)) return strided(py::reinterpret_borrow<Strided<T>>(x));
     return {static_cast<const char*>(x.data()), x.shape(0), x.shape(1), x.strides(0), x.strides(1), converter_of<T>(x)};
 }
@@ -224,6 +234,7 @@ Csr<T, I> csr(const py::tuple& x) {
         require(bool(columns), "indices must lie in a file if data do");
         return {{in.file(), in.at(), data.itemsize()},
                 converter_of<T>(data),
+                in.change(),
                 {columns.file(), columns.at(), indices.itemsize()},
                 at,
                 rows,

@@ -3,7 +3,7 @@
 // A row needs F only where it has entries. They are gathered once, component by component, and several sweeps run
 // in the cache. Short rows are solved side by side, one in each lane, with rows of about the same length; long ones
 // one at a time along the lanes. Which of the two depends on the row alone, and lanes do not see each other.
-// A thread gathers up to `longest row` x k numbers.
+// A thread gathers up to `longest row` x k numbers; of dense rows it has the entries of `most_opened` bytes, or of one.
 #pragma once
 
 #include "fold/csr.hpp"
@@ -31,6 +31,8 @@ class RowEntries;
 template <class T, class I>
 class RowEntries<Csr<T, I>> {
   public:
+    static Index block(const Csr<T, I>& x, Index k) { return x.plan(k).block; }
+
     explicit RowEntries(const Csr<T, I>& x) : x_(x) {}
     void open(Index first, Index count) {
         first_ = first;
@@ -46,15 +48,28 @@ class RowEntries<Csr<T, I>> {
 template <class T>
 class RowEntries<Dense<T>> {
   public:
+    // By the shape alone: rows that lie side by side are solved in the same order as those that follow each other.
+    static Index block(const Dense<T>& x, Index) {
+        const Index row = x.cols() * Index(sizeof(T) + sizeof(Index));
+        return std::clamp<Index>(most_opened / std::max<Index>(1, row), 1,
+                                 plan(x.rows(), x.cols() * Index(sizeof(T))).block);
+    }
+
     explicit RowEntries(const Dense<T>& x) : x_(x.matrix()) {}
     void open(Index first, Index count) {
-        x_.open(first, count);
         values_.clear(), columns_.clear(), begins_.assign(1, 0);
-        for (Index r = first; r < first + count; ++r) {
-            for (Index c = 0; c < x_.cols; ++c)
-                if (const T x = x_(r, c); x != 0) values_.push_back(x), columns_.push_back(c);
-            begins_.push_back(values_.size());
+        const Index cols = x_.cols, some = count == 1 && !x_.in_place() ? std::min(cols, piece) : cols;
+        if (some < cols) values_.reserve(std::size_t(cols)), columns_.reserve(std::size_t(cols));
+        for (Index begin = 0; begin < cols; begin += some) {
+            const Index end = std::min(cols, begin + some);
+            x_.open(first, count, begin, end - begin);
+            for (Index r = first; r < first + count; ++r) {
+                for (Index c = begin; c < end; ++c)
+                    if (const T x = x_(r, c); x != 0) values_.push_back(x), columns_.push_back(c);
+                if (end == cols) begins_.push_back(values_.size());
+            }
         }
+        begins_.resize(static_cast<std::size_t>(count) + 1, 0);
     }
     Entries<T, Index> operator[](Index r) const {
         const auto begin = begins_[static_cast<std::size_t>(r)], end = begins_[static_cast<std::size_t>(r + 1)];
@@ -62,6 +77,8 @@ class RowEntries<Dense<T>> {
     }
 
   private:
+    static constexpr Index most_opened = Index{8} << 20, piece = Index{1} << 18;  // bytes; entries of a long row
+
     RowReader<T> x_;
     std::vector<T> values_;
     std::vector<Index> columns_;
@@ -120,7 +137,10 @@ class KlCoordinateWorker {
     // Space for n vectors per component.
     KlGathered<T> gathered(Index n) {
         const Index size = (k_ + 3) * n * w;
-        if (space_.size() < size) space_ = Buffer<T>(size + size / 2);
+        if (space_.size() < size) {
+            space_ = Buffer<T>();  // of long rows there is no room for two
+            space_ = Buffer<T>(size + std::min<Index>(size / 2, Index{1} << 20));
+        }
         V* v = reinterpret_cast<V*>(space_.get());
         return {n,
                 v,
@@ -225,7 +245,7 @@ template <class T, class Source>
 std::unique_ptr<KlSums> kl_coordinate_pass(const Source& x, const T* f, KlSlopes slopes, const KlRows<T>& rows,
                                            const T* start, T* out, const Run& run) {
     Plan plan = gramfold::plan(x.rows(), 2048);
-    plan.block = std::min(plan.block, x.plan(rows.k).block);
+    plan.block = std::min(plan.block, RowEntries<Source>::block(x, rows.k));
     plan.work = double(x.rows()) * double(rows.k) * double(x.work_per_row()) * (1 + rows.max_sweeps);
     return fold(
         plan, run, [&] { return std::make_unique<KlSums>(rows.k); },

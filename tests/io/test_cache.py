@@ -7,10 +7,13 @@ import shutil
 import format_cases as files
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from format_cases import DENSE, small, whole
 from segment_cases import Kept
 
 import gramfold as gf
+from gramfold.fit.floats import stored
+from gramfold.fit.on_disk import in_file
 from gramfold.io import cache
 
 
@@ -92,9 +95,46 @@ def test_a_disk_without_room_is_refused_with_the_numbers_before_anything_is_writ
 
 
 def test_what_no_cache_can_be_made_of_is_refused(tmp_path):
-    import scipy.sparse as sp
-
-    with pytest.raises(ValueError, match=r"cache must be the path of a .npy file, got 'a.bin'"):
+    with pytest.raises(ValueError, match=r"path of a .npy file for dense rows, got 'a.bin'"):
         gf.blocks(Kept(files.rows()), cache="a.bin")
-    with pytest.raises(ValueError, match="cache holds dense rows, but these are sparse"):
+    with pytest.raises(ValueError, match=r"a .npz file for sparse rows, got '.*c.npy'"):
         gf.blocks(sp.csr_array(files.rows()), cache=tmp_path / "c.npy")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_a_cache_of_sparse_rows_is_flat_csr(dtype, tmp_path):
+    X = sp.csr_matrix(files.rows().astype(dtype) * (files.rows() > 50))
+    kept = tmp_path / "c.npz"
+    blocks = small(h5_of_csr(tmp_path, X), cache=kept)
+    assert isinstance(blocks.parts, tuple)
+    assert in_file(stored(blocks.parts[0]))
+    assert (sp.load_npz(kept) != X).nnz == 0
+    found, expected = (gf.NMF(2, max_iter=5, tol=0).fit(of) for of in (kept, X))
+    np.testing.assert_array_equal(found.components_, expected.components_)
+
+
+def h5_of_csr(folder, X):
+    import h5py
+
+    with h5py.File(folder / "cells.h5", "w") as file:
+        group = file.create_group("X")
+        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": X.shape})
+        for name in ("data", "indices", "indptr"):
+            group.create_dataset(name, data=getattr(X, name), chunks=(100,), compression="gzip")
+    return folder / "cells.h5"
+
+
+def test_a_cache_of_sparse_rows_is_used_again_until_the_file_changes(tmp_path, monkeypatch):
+    X = sp.csr_matrix(files.rows() * (files.rows() > 50))
+    path, kept = h5_of_csr(tmp_path, X), tmp_path / "c.npz"
+    small(path, cache=kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "write_npz", None)
+        assert small(path, cache=kept).shape == X.shape
+    h5_of_csr(tmp_path, X * 2)
+    with pytest.raises(ValueError, match=r"cache='.*c.npz' is there, but is not known to hold this source"):
+        small(path, cache=kept)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1000))
+    with pytest.raises(OSError, match=r"d.npz' takes [\d,]+ bytes, but 1,000 are free"):
+        small(path, cache=tmp_path / "d.npz")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["c.npz", "cells.h5"]

@@ -11,13 +11,13 @@ ROWS, COLS, CHUNK = 250_000, 300, 5_000  # 300 MB of float32
 ROOM = 150  # MB more than before
 
 
-def write(path):
+def write(path, unit=1.0):
     """One chunk of numbers, stored many times without being compressed anew."""
     import zlib
 
     import h5py
 
-    X = np.random.default_rng(0).integers(0, 4, (CHUNK, COLS)).astype(np.float32)
+    X = np.random.default_rng(0).integers(0, 4, (CHUNK, COLS)).astype(np.float32) * np.float32(unit)
     packed = zlib.compress(X.tobytes(), 1)
     with h5py.File(path, "w") as file:
         made = file.create_dataset(
@@ -27,20 +27,36 @@ def write(path):
             made.id.write_direct_chunk((row, 0), packed)
 
 
+def write_tiny(path):
+    """Numbers whose squares are below the range of float32, but for the last rows."""
+    import h5py
+
+    write(path, 1e-30)
+    with h5py.File(path, "r+") as file:
+        file["X"][-5:] = 1
+
+
 def write_zeros(path):
-    """One chunk of numbers at the end, and rows of zeros, which take no place on the disk."""
+    """One chunk of counts at the end, and rows of zeros, which take no place on the disk."""
     X = np.lib.format.open_memmap(path, "w+", np.float32, (ROWS, COLS))
-    X[-CHUNK:] = np.random.default_rng(0).random((CHUNK, COLS))
+    X[-CHUNK:] = np.random.default_rng(0).integers(0, 4, (CHUNK, COLS))
     X.flush()
 
 
-def models():
+def models(path):
+    if path.endswith("tiny.h5"):
+        return [
+            gf.NMF(5, init="random", max_iter=2, tol=0),
+            gf.SparseCoder(np.eye(8, COLS, dtype=np.float32)),
+        ]
     return [
         gf.PCA(5),
         gf.Ridge(),
         gf.NMF(5, init="random", max_iter=2, tol=0),
         gf.KMeans(8, init="random", n_init=1, max_iter=2, random_state=0),
         gf.GaussianMixture(3, covariance_type="diag", init_params="random_from_data", max_iter=2),
+        gf.PoissonMixture(2, max_iter=2, random_state=0),
+        gf.NMF(5, init="random", beta_loss="kullback-leibler", max_iter=2, tol=0),
     ]
 
 
@@ -51,18 +67,22 @@ def peak():
 
 
 def fit_all(path):
-    for model in models():  # what is loaded when it is first needed
+    for model in models(""):  # what is loaded when it is first needed
         few = gf.blocks(lambda: iter([np.ones((50, 8)), 2 * np.eye(8)]), memory=4096)
         model.fit(few, np.arange(58.0))
     gf.blocks(path)
     before = peak()
-    for model in models():
+    for model in models(path):
         model.fit(path, np.arange(ROWS, dtype=np.float32))
+        if hasattr(model, "dictionary"):
+            model.transform(path)
         print(type(model).__name__, round(peak() - before), flush=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units elsewhere")
-@pytest.mark.parametrize(("name", "make"), [("rows.h5", write), ("zeros.npy", write_zeros)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("rows.h5", write), ("zeros.npy", write_zeros), ("tiny.h5", write_tiny)]
+)
 def test_fits_of_a_file_take_the_memory_of_its_segments(name, make, run_python, tmp_path):
     path = tmp_path / name
     make(path)

@@ -27,6 +27,8 @@ class Blocks:
         (n_samples, n_features) of all together.
     dtype : dtype
     sparse : bool
+    memory : float or None
+        What was asked for, in bytes.
 
     Examples
     --------
@@ -39,11 +41,12 @@ class Blocks:
 
     ndim = 2
 
-    def __init__(self, parts: Iterable[Any], header: Any = None) -> None:
+    def __init__(self, parts: Iterable[Any], header: Any = None, memory: float | None = None) -> None:
         self.parts = parts if isinstance(parts, Parts) else tuple(parts)
         first = parts.empty if isinstance(parts, Parts) else self.parts[0]
         self.shape = (sum(at.stop - at.start for at in self.spans), first.shape[1])
         self.dtype, self.sparse, self.header = first.dtype, sp.issparse(first), header
+        self.memory = memory
 
     @property
     def spans(self) -> list[slice]:
@@ -116,11 +119,12 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     dataset : str, optional
         The name of the dataset in a file, in place of "path::name".
     memory : int or str, optional
-        How many bytes segments, and copies of one, may take, such as "1.5G". By default segments have 64 MB,
-        or are one chunk of the file.
+        How many bytes a fit may take in all, such as "1.5G": what it keeps of rows beyond that lies in
+        scratch files, see `docs/files.md`. By default half of the machine's memory; segments then have
+        64 MB, or are one chunk of the file.
     cache : path, optional
-        Of a .npy file to which the rows are written first, and from which they are then read; kept, and used
-        again for the same source.
+        Of a .npy file, for sparse rows an .npz file, to which the rows are written first, and from which they
+        are then read; kept, and used again for the same source.
 
     Returns
     -------
@@ -151,7 +155,9 @@ def blocks(source: Any, *, dataset: str | None = None, memory: Any = None, cache
     if not found:
         raise ValueError("blocks needs at least one block")
     _check_alike(found, sources)
-    return _made(found, memory_bytes(memory), None if cache is None else file_path(cache, "cache"))
+    made = _made(found, memory_bytes(memory), None if cache is None else file_path(cache, "cache"))
+    made.memory = None if memory is None else memory_bytes(memory)
+    return made
 
 
 def opened(source: Any) -> Any:

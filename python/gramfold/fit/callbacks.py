@@ -12,6 +12,7 @@ from typing import Any
 
 from .monitor import Callback
 from .progress import IterationInfo
+from .room import room_for
 from .unchanged import unchanged_on_error
 
 try:
@@ -71,10 +72,13 @@ FITTING: ContextVar[bool] = ContextVar("FITTING", default=False)  # whether a fi
 
 @contextmanager
 def fit_task(estimator: Any, X: Any, y: Any = None) -> Iterator[None]:
-    """A fit that scikit-learn's callbacks hear of, and that leaves the estimator as it was if it fails."""
+    """A fit that scikit-learn's callbacks hear of, and that leaves the estimator as it was if it fails.
+
+    Of an X in files it takes no more memory than it may.
+    """
     token = FITTING.set(True)
     try:
-        with unchanged_on_error(estimator):
+        with unchanged_on_error(estimator), room_for(X, estimator):
             if not hasattr(estimator, "_skl_callbacks"):
                 yield
                 estimator._rows_in = _rows(X)

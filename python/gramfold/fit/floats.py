@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._core import kernels
 from .._core.floats import float_of as float_of
 from .._core.floats import name_of as name_of
-from .on_disk import in_file, loaded
+from .on_disk import changed, in_file, loaded
 
 Array = NDArray[Any]
 
@@ -250,6 +250,15 @@ def csr_on_disk(data: Array, indices: Array, indptr: Array, shape: tuple[int, in
     found.__dict__.update(sp.csr_array(shape, dtype=np.float32).__dict__)
     del found.__dict__["data"], found.__dict__["indices"]
     found.stored, found.places, found.indptr = data, indices, indptr
+    return found
+
+
+def changed_in_file(x: Any, *steps: int | None) -> Any:
+    """X, or CSR, that lies in a file with its entries changed where they are read; see `OnDisk`."""
+    if not sp.issparse(x):
+        return Floats(changed(stored(x), *steps))
+    found = csr_on_disk(changed(x.stored, *steps), x.places, x.indptr, x.shape)
+    found.gramfold_sound = True  # as X is
     return found
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.floats import float_of
+
 Array = NDArray[Any]
 
 PIECE = 1 << 26  # bytes that are read together
@@ -35,10 +37,13 @@ class OpenFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.fspath(path))
-        if os.path.isdir(self.path):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.path)
-        self.descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        path = os.path.abspath(os.fspath(path))
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        self._open(os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), path)
+
+    def _open(self, descriptor: int, path: str) -> None:
+        self.descriptor, self.path = descriptor, path
         about = os.fstat(self.descriptor)
         self.size, self.changed, self.passes = about.st_size, about.st_mtime_ns, 0
         self.map = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ) if self.size else b""
@@ -71,15 +76,19 @@ class OnDisk(np.ndarray):
     ----------
     gramfold_file : OpenFile or None
         None of what NumPy made of such an array that is not in the file.
+    gramfold_change : tuple of int or None
+        What becomes of the numbers, which are read as floats then: n multiplies by 2^n, None takes the root.
     """
 
     gramfold_file: OpenFile | None
+    gramfold_change: tuple[int | None, ...] = ()
 
     def __array_finalize__(self, origin: Any) -> None:
         """Keep the file of views."""
         file = getattr(origin, "gramfold_file", None)
         inside = file is not None and 0 <= self.ctypes.data - file.address < file.size
         self.gramfold_file = file if inside else None
+        self.gramfold_change = getattr(origin, "gramfold_change", ()) if inside else ()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """Compute with what is read."""
@@ -108,12 +117,12 @@ class OnDisk(np.ndarray):
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         if not rows.size:
-            return np.empty((0, *self.shape[1:]), self.dtype)
+            return np.empty((0, *self.shape[1:]), dtype_of(self))
         numbers = np.where(rows < 0, rows + len(self), rows)
         if not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"rows must be at least {-len(self)} and less than {len(self)}")
         order = np.argsort(numbers, kind="stable")
-        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        found = np.empty((len(numbers), *self.shape[1:]), dtype_of(self))
         starts = np.flatnonzero(np.diff(numbers[order], prepend=-2) > 1)
         for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
             some = order[begin:end]
@@ -134,7 +143,8 @@ class OnDisk(np.ndarray):
         if self.gramfold_file is None:
             return np.asarray(self).__reduce__()
         offset = self.ctypes.data - self.gramfold_file.address
-        return on_disk, (self.gramfold_file.path, self.dtype, self.shape, offset, self.strides)
+        place = self.gramfold_file.path, self.dtype, self.shape, offset, self.strides
+        return on_disk, (*place, self.gramfold_change)
 
 
 def _all_loaded(args: Any) -> Any:
@@ -151,7 +161,7 @@ def in_file(x: Any) -> bool:
 
 def on_disk(
     path: str | os.PathLike[str], dtype: Any, shape: tuple[int, ...], offset: int = 0,
-    strides: tuple[int, ...] | None = None,
+    strides: tuple[int, ...] | None = None, change: tuple[int | None, ...] = (),
 ) -> Array:  # fmt: skip
     """Take an array that lies in a file as it would in memory.
 
@@ -164,6 +174,8 @@ def on_disk(
         Of the first item, in bytes.
     strides : tuple of int, optional
         In bytes; default: C order.
+    change : tuple of int or None
+        As of `OnDisk`.
 
     Raises
     ------
@@ -186,8 +198,28 @@ def on_disk(
             f"{file.path} has {file.size} bytes, but {said} {dtype} from byte {offset} on end at byte {last}"
         )
     found = np.ndarray.__new__(OnDisk, shape, dtype, file.map, offset, strides)
-    found.gramfold_file = file
+    found.gramfold_file, found.gramfold_change = file, change
     return found
+
+
+def dtype_of(x: Array) -> Any:
+    """What the numbers of an array are read as."""
+    return float_of(x.dtype) if getattr(x, "gramfold_change", ()) else x.dtype
+
+
+def changed(x: Array, *steps: int | None) -> Array:
+    """An array in a file, its numbers changed where they are read: times 2^n each, or roots for None."""
+    found: Any = x.view()
+    found.gramfold_change = (*found.gramfold_change, *steps)
+    return np.asanyarray(found)
+
+
+def _apply(change: tuple[int | None, ...], numbers: Array) -> Array:
+    """Numbers after a change, as kernels make it."""
+    for step in change:
+        with np.errstate(all="ignore"):
+            numbers = np.sqrt(numbers) if step is None else np.ldexp(numbers, step)
+    return numbers
 
 
 def of_map(x: np.memmap[Any, Any]) -> Array:
@@ -213,9 +245,13 @@ def loaded(x: Any) -> Any:
     if not in_file(x):
         return np.asarray(x) if isinstance(x, OnDisk) else x
     if not x.size:
-        return np.empty(x.shape, x.dtype)
+        return np.empty(x.shape, dtype_of(x))
     if not x.ndim:
         return loaded(x.reshape(1))[0]
+    if x.gramfold_change:
+        plain = x.view()
+        plain.gramfold_change = ()
+        return _apply(x.gramfold_change, loaded(plain).astype(dtype_of(x), copy=False))
     turned = x[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in x.strides)]
     found = np.empty(
         x.shape, x.dtype, "C" if turned.flags.c_contiguous or not turned.flags.f_contiguous else "F"

@@ -50,6 +50,7 @@ class Source(OfRows):
     """
 
     held, flat = True, False  # there between passes; though in a file
+    laid: Any = None  # see `across`
 
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.sparse = not isinstance(x, np.ndarray) and sp.issparse(x)

@@ -8,13 +8,15 @@ import numpy as np
 
 from .flat import npy
 from .npy import write_npy
+from .npz import npz
+from .npz_write import write_npz
 from .parts import Parts
 
 MARK = b"gramfold cache "  # behind the numbers, and after it the digest of the source's fingerprint
 
 
 def cached(parts: Parts, path: str) -> Any:
-    """The rows of a .npy file, which is written now unless it is there already.
+    """The rows of a .npy file, of sparse rows an .npz file, which is written now unless it is there already.
 
     Raises
     ------
@@ -23,10 +25,10 @@ def cached(parts: Parts, path: str) -> Any:
     OSError
         If there is no room; what was there stays.
     """
-    if not path.endswith(".npy"):
-        raise ValueError(f"cache must be the path of a .npy file, got {path!r}")
-    if not isinstance(parts.empty, np.ndarray):
-        raise ValueError("cache holds dense rows, but these are sparse")
+    dense = isinstance(parts.empty, np.ndarray)
+    ending, rows = (".npy", "dense") if dense else (".npz", "sparse")
+    if not path.endswith(ending):
+        raise ValueError(f"cache must be the path of a {ending} file for {rows} rows, got {path!r}")
     digest = _digest(parts)
     if os.path.exists(path):
         if digest is None or _mark_of(path) != MARK + digest:
@@ -34,9 +36,15 @@ def cached(parts: Parts, path: str) -> Any:
                 f"cache={path!r} is there, but is not known to hold this source as it is now: delete it, or "
                 "give another name"
             )
-    else:
-        write_npy(path, parts, int(parts.starts[-1]), "cache", MARK + (digest or b"0" * 64))
-    return npy(path)
+        return npy(path) if dense else npz(path)
+    mark = MARK + (digest or b"0" * 64)
+    if dense:
+        write_npy(path, parts, int(parts.starts[-1]), "cache", mark)
+        return npy(path)
+    write_npz(
+        path, parts.__iter__, (int(parts.starts[-1]), parts.empty.shape[1]), parts.empty.dtype, "cache", mark
+    )
+    return npz(path)
 
 
 def _digest(parts: Parts) -> bytes | None:

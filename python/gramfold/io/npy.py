@@ -37,7 +37,7 @@ def write_npy(path: str, blocks: Iterable[NDArray[Any]], rows: int, name: str, b
         for some in blocks:
             if first:
                 shape, first = (rows, *some.shape[1:]), False
-                _check_room(path, int(np.prod(shape)) * some.dtype.itemsize, name)
+                check_room(path, int(np.prod(shape)) * some.dtype.itemsize, name)
                 described = np.lib.format.dtype_to_descr(some.dtype)
                 header = {"descr": described, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_2_0(file, header)
@@ -48,7 +48,8 @@ def write_npy(path: str, blocks: Iterable[NDArray[Any]], rows: int, name: str, b
         file.write(behind)
 
 
-def _check_room(path: str, needed: int, name: str) -> None:
+def check_room(path: str, needed: int, name: str) -> None:
+    """Refuse to begin a file of so many bytes for which its disk has no room."""
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"{name}={path!r} takes {needed:,} bytes, but {free:,} are free")

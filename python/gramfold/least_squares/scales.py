@@ -76,13 +76,30 @@ def solve_in_range(
     codes = solve(scale, None)
     small = list(_small_rows(x, scale))
 
-    parts = [(codes, scale), *((solve(own, which), own) for which, own in small)]
+    parts = [(codes, scale), *((_solved(x, solve, own, which), own) for which, own in small)]
     back = [_shifted_back(part, -own.atoms - own.x if products else own.atoms - own.x) for part, own in parts]
     if any(before is not after for (before, _), after in zip(parts, back, strict=True)):
         _check_range([part for part, _ in parts], back, atoms)
     for (which, _), rows in zip(small, back[1:], strict=True):
         back[0] = put_rows(back[0], which, rows)
     return back[0]
+
+
+def _solved(
+    x: Source | Observed, solve: Callable[[Scale, NDArray[np.intp] | None], Any], own: Scale,
+    which: NDArray[np.intp],
+) -> Any:  # fmt: skip
+    """Codes of some rows, of which no more than `PIECE` entries are in memory at a time."""
+    found = [solve(own, which[some]) for some in gen_batches(len(which), _together(x))]
+    if len(found) == 1:
+        return found[0]
+    return sp.vstack(found, format="csr") if sp.issparse(found[0]) else np.concatenate(found)
+
+
+def _together(x: Source | Observed) -> int:
+    """How many rows are gathered at a time."""
+    entries = x.entries if isinstance(x, Source) else x.rows * x.cols
+    return max(1, PIECE * x.rows // max(1, entries))
 
 
 def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
@@ -163,17 +180,16 @@ def largest_in_rows(rows: Source | Observed, shared: None, state: State) -> None
 
 def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np.intp], Scale]]:
     """Rows that are out of range under this scale, with scales of their own."""
-    if x.rows < 2:
-        return
     lowest = LOWEST[name_of(x.dtype)]
+    if x.rows < 2 or (isinstance(x, Source) and not x.sparse and x.least >= np.ldexp(1.0, lowest - scale.x)):
+        return  # no row is shorter than its least entry
     with np.errstate(all="ignore"):
         which = np.flatnonzero(~(_lengths(x) >= np.ldexp(1.0, lowest - scale.x)))
     if not which.size:
         return
     sizes = np.empty(len(which), x.dtype)
     # Rows of zeros are among them, which may be most of what a file has.
-    together = len(which) if x.sparse else max(1, PIECE // max(1, x.cols))
-    for some in gen_batches(len(which), together):
+    for some in gen_batches(len(which), _together(x)):
         run(largest_in_rows, x.some(which[some]), state={"largest": sizes[some]})
     at = np.frexp(sizes)[1] + scale.x
     low = (sizes > 0) & (at < lowest)

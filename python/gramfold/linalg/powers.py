@@ -6,6 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..fit.floats import changed_in_file, stored
+from ..fit.on_disk import in_file
+
 
 def exponent_of(value: float) -> int:
     """The exponent of the largest power of two that is at most `value`; 0 for 0."""
@@ -24,9 +27,11 @@ def shifted(factor: NDArray[Any], exponent: int | NDArray[np.int64]) -> NDArray[
 
 
 def times_power(x: Any, exponent: int) -> Any:
-    """X 2^exponent, of an array, a CSR matrix or None; x itself for 0."""
+    """X 2^exponent, of an array, a CSR matrix or None; x itself for 0. What lies in a file, stays there."""
     if exponent == 0 or x is None:
         return x
+    if in_file(stored(x)):
+        return changed_in_file(x, exponent)
     if not sp.issparse(x):
         return np.ldexp(x, exponent)
     return type(x)((np.ldexp(x.data, exponent), x.indices, x.indptr), shape=x.shape)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from .._core.results import PoissonSums
 from ..fit.blocks import Blocks
+from ..fit.floats import changed_in_file, stored
+from ..fit.on_disk import in_file
 from ..fold.engine import run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
@@ -214,7 +216,7 @@ class PoissonModel:
     def _features(self) -> Blocks:
         """Square roots of X, the largest about 1, for k-means: of counts they have the same variance.
 
-        A copy of X's entries, where the start looks at them.
+        A copy of X's entries, where the start looks at them; of a file they are made as it is read.
         """
         if self.init not in CLUSTERED:
             return Blocks(self.counts.source.changed(lambda part, at: part.x))
@@ -225,6 +227,8 @@ class PoissonModel:
 def _roots(part: Source, at: Any, *, exponent: int) -> Any:
     """Square roots of the entries of X 2^-exponent."""
     x: Any = part.x
+    if in_file(stored(x)):
+        return changed_in_file(x, -exponent, None)
     scaled = np.ldexp(x.data if part.sparse else x, -exponent)
     np.sqrt(scaled, out=scaled)
     if not part.sparse:

@@ -12,6 +12,7 @@ iteration goes on from the accepted pair without extrapolation, which cannot rai
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,9 +101,11 @@ class Alternating:
         self, start: Start, *, max_sweeps: int | None, extrapolate: bool,
         shuffle: np.random.RandomState | None,
     ) -> None:  # fmt: skip
-        self.begun, self.tall, self.frozen, self.x = start, start.tall, start.frozen, start.longer
+        self.begun, self.tall = start.without_W, start.tall
+        self.frozen, self.x = start.frozen, start.longer
         long, short = start.turned(start.W, start.H)
-        self.start, self.short = contiguous(long), np.ascontiguousarray(short)
+        self.start: Any = contiguous(long)
+        self.short = np.ascontiguousarray(short)
         self.penalty_long, self.penalty_short = start.turned(start.penalty_W, start.penalty_H)
         self.n_threads, self.norm2 = start.x.n_threads, start.x.squared_norm
         self.shuffle = shuffle
@@ -164,7 +167,7 @@ class Alternating:
         """Solve the longer factor for `self.short` in one pass over X; True if the pair is accepted."""
         beta = self.extrapolation.now if self.previous is not None else 0.0
         old = self.pair
-        factor = self.x.room(self.start.shape[1], self.spare)
+        factor = self._room()
         solved = solve_all(
             self.x,
             self.short,
@@ -183,18 +186,23 @@ class Alternating:
         objective = 0.5 * self.norm2 + solved.objective + self.penalty_short(self.short)
         noise = 0.25 * float(np.finfo(self.x.dtype).eps) * self.norm2
         if beta and objective > self.best + noise:
-            self.spare.append(factor)
+            self.spare, self.previous = [factor], None  # it lies where the previous one did
             self.extrapolation.reject()
             return False
         self.extrapolation.accept()
         if abs(self.best - objective) <= noise:
             self.extrapolation.on = False
         self.best = min(self.best, objective)
-        if self.previous is not None:
-            self.spare.append(self.previous.factor)
-        self.previous = None if old is None else old.long
+        self.start, self.previous = None, None if old is None else old.long
         self.pair = Pair(solved, self.short, objective)
         return True
+
+    def _room(self) -> Array:
+        """Where the next longer factor goes: over the previous one, whose rows are read just before."""
+        if self.previous is not None and isinstance(self.previous.factor, np.ndarray):
+            return self.previous.factor
+        found: Array = self.x.room(self.short.shape[1], self.spare)
+        return found
 
     def _solve_short(self) -> None:
         """Solve the shorter factor from the sums of the (extrapolated) longer one; no read of X."""

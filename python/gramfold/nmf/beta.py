@@ -45,7 +45,7 @@ class Multiplicative:
     """
 
     def __init__(self, start: Start, *, beta: float) -> None:
-        self.begun, self.tall, self.x = start, start.tall, start.longer
+        self.begun, self.tall, self.x = start.without_W, start.tall, start.longer
         self.beta = float(beta)
         self.constant = 0.5 * start.x.squared_norm if beta == 2 else 0.0
         self._count_in(Units.of(start.x, start.H, self.beta))

@@ -1,7 +1,7 @@
 """Coordinate descent X ~ WH for the Kullback-Leibler divergence: a solve of all rows, then of all columns.
 
-Each row of W is solved with H fixed, then with X transposed (a view; of CSR a copy, made once; of segments
-copies of some columns each, since a column's minimiser needs all of it) each row of H with W fixed; see
+Each row of W is solved with H fixed, then with X transposed (a view; of CSR a copy, made once; of a long X in
+files a copy in a scratch file, since a column's minimiser needs all of it) each row of H with W fixed; see
 cpp/nmf/kl_row.hpp. No step raises the objective. H moves on along its last step (Ang & Gillis
 2019, without W, which would cost memory and brings less); if the objective then is above the last one,
 the iteration is done again without.
@@ -21,6 +21,7 @@ from .._core import kernels
 from .._core.results import Descended
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
+from ..fold.across import laid_across
 from ..fold.engine import State, run
 from ..fold.row_state import column_sums, shifted_rows
 from ..fold.source import Array, Source
@@ -64,7 +65,7 @@ class KullbackLeibler:
         constant: float = 0.0,
     ) -> None:  # fmt: skip
         x = start.x
-        self.x, self.weights, self.constant, self.begun = x, weights, constant, start
+        self.x, self.weights, self.constant, self.begun = x, weights, constant, start.without_W
         units = Units.of(x, start.H, 1.0)
         self._count_in(units)
         self.W, self.H = shifted_rows(x, x.kept(start=start.W), -units.W), shifted(start.H, -units.H)
@@ -177,7 +178,7 @@ class KullbackLeibler:
         slope = slope_of(None if self.weights is None else self.weights.transposed, W)
         state = {"start": start, "out": out, "units": self.units.rows(self.x.cols)}
         return descend_all(
-            self.x.transposed, W, slope, self.kernel_H, state, max_sweeps=sweeps, shrink=SHRINK,
+            laid_across(self.x), W, slope, self.kernel_H, state, max_sweeps=sweeps, shrink=SHRINK,
             measure_start=True,
         )  # fmt: skip
 

@@ -12,10 +12,12 @@ from ..fit.checkpoint import Runs
 from ..fit.kept import Kept
 from ..fit.monitor import Monitor
 from ..fit.warn import warn
+from ..fold.across import laid_across
 from ..fold.in_step import in_files
 from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
 from ..linalg.powers import power_of_two
+from .divergence import BetaDivergence
 from .losses import Loss
 from .start import Factors, initialize, with_frozen
 from .weights import Weighted
@@ -56,8 +58,9 @@ class Starts:
                 W, H = self._start(run, W, H, draws)
             else:
                 W, H = model._any_start(self.loss.x, H)
+            given, W = [W], None  # to be held no longer than it is needed
             with monitor:
-                found = self._iterate(self._solved, W, self._frozen(H), draws, monitor)
+                found = self._iterate(self._solved, given, self._frozen(H), draws, monitor)
             if runs.best is None or found.objective < runs.best.objective:
                 runs.best = found
             if monitor.stopped:
@@ -72,9 +75,11 @@ class Starts:
             begun.append((W, self._frozen(H)))
 
         def iterate(W: Array, H: Array, x: Source, monitor: Monitor) -> Factors:
-            return self._iterate(replace(self._solved, x=x), W, H, None, monitor)  # type: ignore[type-var]
+            return self._iterate(replace(self._solved, x=x), [W], H, None, monitor)  # type: ignore[type-var]
 
         x: Any = self._solved.x
+        if isinstance(self._solved, BetaDivergence) and self._solved.coordinates:
+            laid_across(x)  # once for all
         found = runs_beside(
             x, self._monitor(model.verbose, told(model), None),
             lambda callback: self._monitor(0, callback, None), [partial(iterate, *start) for start in begun],
@@ -92,14 +97,17 @@ class Starts:
     def _solved(self) -> Loss:
         return self.weighted.loss if self.weighted else self.loss
 
-    def _iterate(self, loss: Loss, W: Array, H: Array, draws: Seed, monitor: Monitor) -> Factors:
-        """One run, from W (n, k) and H (k, m)."""
+    def _iterate(
+        self, loss: Loss, given: list[Array], H: Array, draws: Seed, monitor: Monitor
+    ) -> Factors:  # fmt: skip
+        """One run, from W (n, k), which is taken out of a list, and H (k, m)."""
         model = self.model
         if self.weighted:
-            W, monitor.unit = self.weighted.rows(W), power_of_two(2 * self.weighted.exponent)
+            given.append(self.weighted.rows(given.pop()))
+            monitor.unit = power_of_two(2 * self.weighted.exponent)
         solver = loss.solver(
-            W, np.ascontiguousarray(H.T), max_sweeps=model._most_sweeps, extrapolate=model.extrapolate,
-            shuffle=seeded(draws) if model.shuffle else None,
+            given.pop(), np.ascontiguousarray(H.T), max_sweeps=model._most_sweeps,
+            extrapolate=model.extrapolate, shuffle=seeded(draws) if model.shuffle else None,
         )  # fmt: skip
         return Factors(*solver.run(monitor, model.tol), monitor.history)
 

@@ -1,6 +1,6 @@
 """Where alternating solvers start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -42,6 +42,11 @@ class Start:
     penalty_W: Penalty
     penalty_H: Penalty
     frozen: int = 0
+
+    @property
+    def without_W(self) -> "Start":
+        """The same when W has been taken, which holds it no more."""
+        return replace(self, W=self.W[:0].copy())
 
     @property
     def tall(self) -> bool:

@@ -120,7 +120,7 @@ class TruncatedSVD(LinearComponents):
             gaps = self.missing == "mask"
             X = read_rows(
                 X, self, sparse=not gaps, gaps=gaps, segments=not gaps,  # what is filled in is a copy anyway
-                ensure_min_features=2, ensure_min_samples=1 + gaps,
+                ensure_min_features=2, ensure_min_samples=1 + gaps, ensure_all_finite=False,  # squares tell
             )  # fmt: skip
             k = whole(self.n_components, "n_components")
             if self.algorithm == "arpack" and k >= min(X.shape):

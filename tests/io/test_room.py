@@ -1,0 +1,170 @@
+"""What a fit keeps of rows lies in memory within `memory=`, beyond it in scratch files that leave nothing."""
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+
+import numpy as np
+import pytest
+
+import gramfold as gf
+from gramfold.fit.room import IN_ROOM, room_for
+
+rooms = pytest.importorskip("gramfold._core._room", reason="compiled")
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROWS, COLS, MEMORY = 1_500_000, 12, 192  # and MB
+
+
+def models():
+    return [
+        gf.NMF(16, init="random", max_iter=2, tol=0, random_state=0),
+        gf.KMeans(32, max_iter=2, tol=0, random_state=0),
+    ]
+
+
+def fit_all(path):
+    """Print by how many MB the peak rises, and what the bits are of with and without."""
+    for model in models():  # what is loaded when it is first needed
+        model.fit(np.random.default_rng(0).random((300, COLS), np.float32))
+    for i, model in enumerate(models()):
+        with open("/proc/self/clear_refs", "w") as clear:
+            clear.write("5")  # forget the peak so far
+        before = high()
+        model.fit(gf.blocks(path, memory=f"{MEMORY}M"))
+        rise = high() - before
+        bounded = model.cluster_centers_ if i else model.components_
+        again = models()[i].fit(path)
+        same = np.array_equal(bounded, again.cluster_centers_ if i else again.components_)
+        print(type(model).__name__, round(rise), same, flush=True)
+
+
+def high():
+    """The most MB that this process has had."""
+    with open("/proc/self/status") as status:
+        return int(status.read().split("VmHWM:")[1].split()[0]) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+def test_memory_bounds_what_a_fit_takes_in_all(run_python, tmp_path):
+    X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (ROWS, COLS))
+    X[-5000:] = np.random.default_rng(0).random((5000, COLS))
+    X.flush()
+    code = "import warnings, sys; warnings.simplefilter('ignore'); sys.path.insert(0, 'io'); "
+    code += f"import test_room as t; t.fit_all({str(tmp_path / 'x.npy')!r})"
+    took = [line.split() for line in run_python(code, 300).splitlines()]
+    assert len(took) == 2
+    for _, rise, same in took:
+        assert int(rise) < MEMORY, took
+        assert same == "True"
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A folder for scratch files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_arrays_beyond_the_budget_lie_in_files_and_outlive_them(folder):
+    room = rooms.make(3 << 20, str(folder))
+    before = rooms.use(room)
+    try:
+        inside, small = np.ones(300_000), np.ones(1000)
+        beyond = np.arange(400_000.0)
+        zeros = np.zeros((1000, 400))
+        grown = np.ones(1000)
+        grown.resize(500_000, refcheck=False)
+        beyond.resize(450_000, refcheck=False)
+        assert rooms.state(room)[1] >= 8 * (450_000 + 400_000)
+    finally:
+        rooms.use(before)
+        rooms.rest(room)
+    assert not os.listdir(folder)
+    del room
+    gc.collect()
+    assert inside.sum() == 300_000
+    assert small.sum() == 1000
+    assert (beyond[:400_000] == np.arange(400_000)).all()
+    assert not zeros.any()
+    assert grown.sum() == 1000
+    zeros[:] = 2
+    assert zeros.sum() == 800_000
+
+
+def test_what_is_let_go_of_is_there_again(folder):
+    room = rooms.make(0, str(folder))
+    before = rooms.use(room)
+    try:
+        many = [np.full(2_000_000, float(i)) for i in range(12)]  # more than is left in memory
+        for i, one in enumerate(many):
+            assert (one == i).all()
+    finally:
+        rooms.use(before)
+    assert rooms.state(room)[0] == 0
+    del many, one
+    assert rooms.state(room)[1] == 0
+
+
+def test_results_are_the_same_whatever_the_memory(folder, tmp_path):
+    X = np.random.default_rng(0).integers(0, 5, (60_000, 30)).astype(np.float32)
+    np.save(tmp_path / "x.npy", X)
+    for make in (
+        lambda: gf.NMF(8, max_iter=4, tol=0, random_state=0),
+        lambda: gf.KMeans(20, max_iter=4, random_state=0),
+        lambda: gf.GaussianMixture(3, max_iter=3, tol=0, random_state=0),
+        lambda: gf.RobustPCA(max_iter=4),
+        lambda: gf.DictionaryLearning(6, max_iter=2, random_state=0),
+    ):
+        found, expected = make().fit(gf.blocks(tmp_path / "x.npy", memory="1M")), make().fit(X)
+        for name, value in vars(expected).items():
+            if isinstance(value, np.ndarray) and name.endswith("_"):
+                np.testing.assert_array_equal(vars(found)[name], value)
+    assert sorted(os.listdir(tmp_path)) == ["x.npy"]
+
+
+def test_memory_is_that_of_the_outer_fit_alone(tmp_path):
+    blocks = gf.blocks([np.ones((5, 2))], memory="1G")
+    with room_for(blocks, gf.NMF(2)):
+        assert IN_ROOM.get()
+        with room_for(blocks, gf.NMF(2)):
+            pass
+        assert IN_ROOM.get()
+    assert not IN_ROOM.get()
+
+
+def test_what_has_no_room_is_told_with_the_numbers_before_the_fit(folder, monkeypatch):
+    X = gf.blocks([np.ones((500_000, 4), np.float32)], memory="1M")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1000))
+    read = []
+    monkeypatch.setattr(gf.NMF, "_factorise", lambda *given: read.append(given))
+    with pytest.raises(
+        OSError, match=r"NMF keeps about [\d,]+ bytes of the 500,000 rows .* 1,000 bytes are free"
+    ):
+        gf.NMF(8).fit(X)
+    assert not read
+
+
+def test_a_scratch_file_that_cannot_be_made_is_an_error_with_the_numbers(tmp_path, monkeypatch):
+    X = gf.blocks([np.random.default_rng(0).random((200_000, 6), np.float32)], memory="1M")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(gone))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    gone.rmdir()
+    with pytest.raises(
+        OSError, match=r"of 1,048,576 bytes of memory no more are left: an array of [\d,]+"
+    ) as error:
+        gf.NMF(8, init="random").fit(X)
+    assert error.value.filename == str(gone)
+
+
+def test_columns_whose_square_is_beyond_the_memory_are_warned_of(monkeypatch):
+    monkeypatch.setattr("gramfold.fit.needs.FEW", 1000)
+    X = gf.blocks([np.random.default_rng(0).random((200, 50), np.float32)], memory="10K")
+    with pytest.warns(UserWarning, match=r"PCA takes about 60,000 bytes for matrices of 50 x 50, .*=10,240"):
+        gf.PCA(2).fit(X)
