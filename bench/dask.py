@@ -160,7 +160,7 @@ def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
     return _row(ours, peers, True)
 
 
-def _rows(seconds: float) -> np.ndarray:
+def _rows(seconds: float, block_info: Any = None) -> np.ndarray:
     time.sleep(seconds)
     return np.zeros((1, 2))
 
@@ -172,17 +172,21 @@ def _nothing(rows: Any, shared: float, state: Any) -> float:
 
 def _passes(tasks: int, seconds: float, repeat: int) -> float:
     """Seconds of a pass over so many tasks that each take some."""
-    import dask
+    import dask.array as da
 
     import gramfold as gf
     from gramfold.fold.engine import run
     from gramfold.fold.segments import source_of
 
     # Rows take their time too, or the first workers would have them all.
-    rows = [dask.delayed(_rows, pure=False)(min(1.0, seconds)) for _ in range(tasks)]
+    chunks = ((1,) * tasks, (2,))
+    rows = da.map_blocks(_rows, min(1.0, seconds), chunks=chunks, dtype=float, meta=np.empty((0, 2)))
     source = source_of(gf.blocks(rows), 1)
     source.parts.passes.together, found = 1, []
+    run(_nothing, source, 0.0)
+    print(f"{tasks} tasks have run", file=sys.stderr, flush=True)
     run(_nothing, source, seconds)  # from which the scheduler learns how long tasks take
+    print("and once more, with sleep", file=sys.stderr, flush=True)
     for _ in range(repeat):
         start = time.perf_counter()
         run(_nothing, source, seconds)
