@@ -31,7 +31,8 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 
 LEGEND = f"""\
 throughput: 2 workers of one thread, X persisted there; ratio: the time of the same fit in one process with
-  two threads by that on the workers. Start and end of the cluster do not count.
+  two threads by that on the workers. Start and end of the cluster do not count. cpu: processor time, which
+  other things that run disturb less; of the client with the scheduler.
 dask-ml: the same data, where it can be imported; starts and solvers differ, and quality is not compared.
 overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass.
 simulated: a real scheduler with so many workers, all in this process, whose tasks sleep {SLEEP:g} s each;
@@ -40,6 +41,7 @@ Quality: the bits of the fit in one process on the same segments (throughput).""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
     "case": None, "dtype": None, "tasks": None, "ours s": None, "peer s": None, "ratio": None,
+    "workers cpu s": None, "client cpu s": None, "peer cpu s": None, "cpu ratio": None,
     "ms a task": lambda value: f"{value:.2f}",
 }  # fmt: skip
 
@@ -105,22 +107,33 @@ def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
         X = _array(rows).persist()
         wait(X)
         make().fit(X[: 2 * CHUNK])
-        ours = []
+        ours, work = [], []
         for _ in range(repeat):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), _processor()
             found = make().fit(X)
             ours.append(time.perf_counter() - start)
+            work.append(np.subtract(_processor(), used))
         del X
     here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
-    peers = []
+    peers, alone = [], []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         expected = make().set_params(n_threads=threads).fit(here)
         peers.append(time.perf_counter() - start)
+        alone.append(time.process_time() - used)
     learned = "components_" if hasattr(found, "components_") else "means_"
     learned = "cluster_centers_" if hasattr(found, "cluster_centers_") else learned
     same = np.array_equal(getattr(found, learned), getattr(expected, learned))
-    return _row(ours, peers, bool(same))
+    by_workers, by_client = np.median(work, axis=0)
+    used = {"workers cpu s": by_workers, "client cpu s": by_client, "peer cpu s": median(alone)}
+    return _row(ours, peers, bool(same)) | used | {"cpu ratio": median(alone) / (by_workers + by_client)}
+
+
+def _processor() -> tuple[float, float]:
+    """Seconds of processor time of all workers, and of this process, which has client and scheduler."""
+    from distributed import Client
+
+    return sum(Client.current().run(time.process_time).values()), time.process_time()
 
 
 def _row(ours: list[float], peers: list[float], same: bool) -> Row:
