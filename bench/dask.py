@@ -225,6 +225,7 @@ def _simulated(workers: int, threads: int, repeat: int) -> Row:
             "distributed.admin.system-monitor.interval": "60s",
         }
     )  # fmt: skip
+    sys.setswitchinterval(0.1)  # as a thread of each waits for the interpreter, and looks that often
     begun = time.perf_counter()
     with _cluster(workers, processes=False, memory_limit=0):
         print(f"{workers} workers begun in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
