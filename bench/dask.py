@@ -31,7 +31,8 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 
 LEGEND = f"""\
 throughput: 2 workers of one thread, X persisted there; ratio: the time of the same fit in one process with
-  two threads by that on the workers. Start and end of the cluster do not count.
+  two threads by that on the workers. Start and end of the cluster do not count. cpu: processor time, which
+  other things that run disturb less; of the client with the scheduler.
 dask-ml: the same data, where it can be imported; starts and solvers differ, and quality is not compared.
 overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass.
 simulated: a real scheduler with so many workers, all in this process, whose tasks sleep {SLEEP:g} s each;
@@ -40,6 +41,7 @@ Quality: the bits of the fit in one process on the same segments (throughput).""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
     "case": None, "dtype": None, "tasks": None, "ours s": None, "peer s": None, "ratio": None,
+    "workers cpu s": None, "client cpu s": None, "peer cpu s": None, "cpu ratio": None,
     "ms a task": lambda value: f"{value:.2f}",
 }  # fmt: skip
 
@@ -105,22 +107,33 @@ def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
         X = _array(rows).persist()
         wait(X)
         make().fit(X[: 2 * CHUNK])
-        ours = []
+        ours, work = [], []
         for _ in range(repeat):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), _processor()
             found = make().fit(X)
             ours.append(time.perf_counter() - start)
+            work.append(np.subtract(_processor(), used))
         del X
     here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
-    peers = []
+    peers, alone = [], []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         expected = make().set_params(n_threads=threads).fit(here)
         peers.append(time.perf_counter() - start)
+        alone.append(time.process_time() - used)
     learned = "components_" if hasattr(found, "components_") else "means_"
     learned = "cluster_centers_" if hasattr(found, "cluster_centers_") else learned
     same = np.array_equal(getattr(found, learned), getattr(expected, learned))
-    return _row(ours, peers, bool(same))
+    by_workers, by_client = np.median(work, axis=0)
+    used = {"workers cpu s": by_workers, "client cpu s": by_client, "peer cpu s": median(alone)}
+    return _row(ours, peers, bool(same)) | used | {"cpu ratio": median(alone) / (by_workers + by_client)}
+
+
+def _processor() -> tuple[float, float]:
+    """Seconds of processor time of all workers, and of this process, which has client and scheduler."""
+    from distributed import Client
+
+    return sum(Client.current().run(time.process_time).values()), time.process_time()
 
 
 def _row(ours: list[float], peers: list[float], same: bool) -> Row:
@@ -160,7 +173,7 @@ def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
     return _row(ours, peers, True)
 
 
-def _rows(seconds: float) -> np.ndarray:
+def _rows(seconds: float, block_info: Any = None) -> np.ndarray:
     time.sleep(seconds)
     return np.zeros((1, 2))
 
@@ -172,17 +185,21 @@ def _nothing(rows: Any, shared: float, state: Any) -> float:
 
 def _passes(tasks: int, seconds: float, repeat: int) -> float:
     """Seconds of a pass over so many tasks that each take some."""
-    import dask
+    import dask.array as da
 
     import gramfold as gf
     from gramfold.fold.engine import run
     from gramfold.fold.segments import source_of
 
     # Rows take their time too, or the first workers would have them all.
-    rows = [dask.delayed(_rows, pure=False)(min(1.0, seconds)) for _ in range(tasks)]
+    chunks = ((1,) * tasks, (2,))
+    rows = da.map_blocks(_rows, min(1.0, seconds), chunks=chunks, dtype=float, meta=np.empty((0, 2)))
     source = source_of(gf.blocks(rows), 1)
     source.parts.passes.together, found = 1, []
+    run(_nothing, source, 0.0)
+    print(f"{tasks} tasks have run", file=sys.stderr, flush=True)
     run(_nothing, source, seconds)  # from which the scheduler learns how long tasks take
+    print("and once more, with sleep", file=sys.stderr, flush=True)
     for _ in range(repeat):
         start = time.perf_counter()
         run(_nothing, source, seconds)
@@ -208,6 +225,7 @@ def _simulated(workers: int, threads: int, repeat: int) -> Row:
             "distributed.admin.system-monitor.interval": "60s",
         }
     )  # fmt: skip
+    sys.setswitchinterval(0.1)  # as a thread of each waits for the interpreter, and looks that often
     begun = time.perf_counter()
     with _cluster(workers, processes=False, memory_limit=0):
         print(f"{workers} workers begun in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)

@@ -145,7 +145,9 @@ ENTRIES = {
     "KMeans, k-means||": fitted(lambda: gf.KMeans(K, init="k-means||", random_state=0), KMEANS),
     "KMeans, cosine": fitted(lambda: gf.KMeans(K, metric="cosine", random_state=0), KMEANS, empty_row=False),
     "KMeans, ridge": fitted(lambda: gf.KMeans(K, ridge=1.0, random_state=0), KMEANS),
-    "KMeans, many": fitted(lambda: gf.KMeans(20, random_state=0), ("transform", "score")),
+    "KMeans, many": fitted(
+        lambda: gf.KMeans(20, init="k-means++", random_state=0), ("transform", "score")
+    ),  # as with Dask "auto" is another start
     "MiniBatchKMeans": fitted(lambda: gf.MiniBatchKMeans(K, batch_size=30, random_state=0), KMEANS),
     "MiniBatchKMeans.partial_fit": fitted(
         lambda: gf.MiniBatchKMeans(K, random_state=0), ("predict", "transform"), learn="partial_fit"

@@ -76,6 +76,23 @@ def test_what_passes_over_columns_reads_them_by_the_workers(client, kind, monkey
     check_same(learned(model.fit(collection(parts))), expected)
 
 
+@pytest.mark.parametrize("scheduler", [None, "synchronous"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: gf.GaussianMixture(2, init_params="random", random_state=0, max_iter=3, tol=0),
+        lambda: gf.PoissonMixture(2, init_params="random", random_state=0, max_iter=3, tol=0),
+        lambda: gf.NMF(3, init="random", random_state=0, max_iter=3, tol=0),
+        lambda: gf.KMeans(3, init="k-means||", random_state=0, max_iter=3, tol=0),
+    ],
+)
+def test_random_numbers_of_rows_are_those_of_one_process(client, make, scheduler):
+    parts = parted(np.rint(rows()), 17)
+    with dask.config.set({} if scheduler is None else {"scheduler": scheduler}):
+        found = make().fit(collection(parts))
+    check_same(learned(found), learned(make().fit(gf.blocks(parts))))
+
+
 @pytest.mark.parametrize(("k", "start"), [(15, "k-means++"), (16, "k-means||")])
 def test_many_clusters_start_by_few_passes_where_dask_runs_them(client, k, start):
     parts, options = parted(rows(), 100), {"random_state": 0, "max_iter": 3}

@@ -20,7 +20,7 @@ from .given import Drawn, Given
 from .kept import TRIES, Kept, Lost
 from .steps import Step, mended, rooted
 from .sums import Pass, State, added
-from .tasks import Common, Group, returns, work
+from .tasks import Common, Group, of_kind, returns, work
 
 LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its share of a thread's memory
 TASKS, PAIR, MANY = 4, 2, 1024  # tasks for each thread, if that is not many; else for each worker
@@ -193,7 +193,7 @@ def _sums(
     cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, keeps: bool
 ) -> tuple[Any, list[dict[str, Any]], list[Any]]:
     """The sums; of each group the state that was changed; and what its task gave, if that is to be kept."""
-    sent = cluster.sent(common, f"{name}-shared")
+    sent = cluster.sent(common, of_kind(name, "shared"))
     done = [
         cluster.task(
             work, sent, group, group.tasks, cluster.rows_of(own, i, group.rows, keeps), key=f"{name}-{i}"
@@ -205,11 +205,14 @@ def _sums(
     if not keeps and not returned:
         found, _ = cluster.result([_tree(cluster, name, done)], [])
         return found[0], changed, []
-    sums = [cluster.task(getattr, one, "sums", key=f"{name}-sums-{i}") for i, one in enumerate(done)]
+    sums = [
+        cluster.task(getattr, one, "sums", key=f"{of_kind(name, 'sums')}-{i}") for i, one in enumerate(done)
+    ]
     wanted = [_tree(cluster, name, sums)]
     if returned:
         wanted += [
-            cluster.task(getattr, one, "changed", key=f"{name}-rows-{i}") for i, one in enumerate(done)
+            cluster.task(getattr, one, "changed", key=f"{of_kind(name, 'rows')}-{i}")
+            for i, one in enumerate(done)
         ]
     (total, *rows), futures = cluster.result(wanted, done if keeps else [])
     return total, rows or changed, futures
@@ -220,7 +223,8 @@ def _tree(cluster: "Cluster", name: str, sums: list[Any]) -> Any:
     while len(sums) > 1:
         parts = [sums[i : i + FAN] for i in range(0, len(sums), FAN)]
         sums = [
-            cluster.task(_added, some, key=f"{name}-added-{len(parts)}-{i}") for i, some in enumerate(parts)
+            cluster.task(_added, some, key=f"{of_kind(name, 'added')}-{len(parts)}-{i}")
+            for i, some in enumerate(parts)
         ]
     return sums[0]
 

@@ -72,9 +72,10 @@ class OfRows:
 
     def draws(self, rng: np.random.RandomState, draw: str, *shape: int) -> Any:
         """The same numbers, of which a pass draws some rows' at a time; see `given.Draw`."""
-        spans = self.spans if self.client is None else self._spans_of_tasks
+        by_tasks = cluster.goes_to(getattr(self, "parts", None))[0]
+        spans = self._spans_of_tasks if by_tasks else self.spans
         found = Drawn(rng, draw, (self.rows, *shape), spans, by_blocks=True)
-        return found if self.client is not None or len(spans) > 1 else found.of(0)
+        return found if by_tasks or len(spans) > 1 else found.of(0)
 
     @property
     def _spans_of_tasks(self) -> list[slice]:

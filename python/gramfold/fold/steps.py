@@ -13,7 +13,7 @@ from ..extras import require
 from .given import Drawn, Given, is_lost
 from .kept import Kept, Lost
 from .sums import State
-from .tasks import Common, work
+from .tasks import Common, of_kind, work
 
 DEPTH = 8  # passes that the scheduler remembers
 
@@ -50,7 +50,7 @@ def again(cluster: Any, groups: list[Any], i: int, step: Step, key: str) -> Any:
     for one in step.before():
         name, group = f"{key}-{one.number}", groups[i]
         rows = {part: _again(a, tasks, i, group.rows) for part, a in one.state.items()}
-        sent = cluster.sent(one.common, f"{name}-shared")
+        sent = cluster.sent(one.common, of_kind(name, "shared"))
         tasks[one.number] = cluster.task(work, sent, group, group.tasks, rows, key=name)
     return tasks[step.number]
 
@@ -87,7 +87,11 @@ def rooted(client: Any, parts: list[Any], step: Step, key: str) -> list[Any]:
     where = client.who_has(parts)
     new = [
         client.submit(
-            _root, part.key, workers=where[part.key], allow_other_workers=True, key=f"{key}-root-{i}"
+            _root,
+            part.key,
+            workers=where[part.key],
+            allow_other_workers=True,
+            key=f"{of_kind(key, 'root')}-{i}",
         )
         for i, part in enumerate(parts)
     ]

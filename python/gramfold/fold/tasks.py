@@ -102,6 +102,15 @@ class Done:
         return sum(a.nbytes for a in (*self.changed.values(), *self.kept.values()))
 
 
+def of_kind(name: str, kind: str) -> str:
+    """The name of a pass for those of its tasks that run no segment.
+
+    The scheduler reckons how long a task takes by what its name begins with.
+    """
+    whose, rest = name.split("-", 1)
+    return f"{whose}-{kind}-{rest}"
+
+
 def returns(a: Any) -> bool:
     """Whether state of rows goes to a task and back, as it may have been changed."""
     return isinstance(a, np.ndarray)
