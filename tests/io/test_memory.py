@@ -45,19 +45,18 @@ def write_zeros(path):
 
 def models(path):
     if path.endswith("tiny.h5"):
-        return [
-            gf.NMF(5, init="random", max_iter=2, tol=0),
-            gf.SparseCoder(np.eye(8, COLS, dtype=np.float32)),
-        ]
-    return [
+        return [gf.NMF(5, init="random", max_iter=2, tol=0)]
+    some = [
         gf.PCA(5),
         gf.Ridge(),
         gf.NMF(5, init="random", max_iter=2, tol=0),
         gf.KMeans(8, init="random", n_init=1, max_iter=2, random_state=0),
         gf.GaussianMixture(3, covariance_type="diag", init_params="random_from_data", max_iter=2),
-        gf.PoissonMixture(2, max_iter=2, random_state=0),
-        gf.NMF(5, init="random", beta_loss="kullback-leibler", max_iter=2, tol=0),
     ]
+    if not path.endswith(".npy"):  # their many passes decompress it, again and again
+        return some
+    counts = gf.NMF(5, init="random", beta_loss="kullback-leibler", max_iter=2, tol=0)
+    return [*some, gf.PoissonMixture(2, max_iter=2, random_state=0), counts]
 
 
 def peak():
@@ -74,8 +73,6 @@ def fit_all(path):
     before = peak()
     for model in models(path):
         model.fit(path, np.arange(ROWS, dtype=np.float32))
-        if hasattr(model, "dictionary"):
-            model.transform(path)
         print(type(model).__name__, round(peak() - before), flush=True)
 
 
