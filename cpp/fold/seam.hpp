@@ -146,7 +146,7 @@ class InFile {
     static Change change_of(const py::array& x) {
         Change found;
         for (const auto& step : x.attr("gramfold_change").cast<py::tuple>())
-            found.push_back(step.is_none() ? root : step.cast<int>());
+            found.push_back(step.is_none() ? square_root : step.cast<int>());
         return found;
     }
 
