@@ -81,6 +81,21 @@ class Case:
         wanted = STUB[self.kernel]
         self.spoilt = set(rng.permutation(list(wanted))[: rng.choice([0, 0, 1, 1, 2, 3]) * (not sound)])
         self.arguments = {name: self.argument(name, kind) for name, kind in wanted.items()}
+        if self.kernel == "assign" and not self.spoilt:
+            self.agree(**self.arguments)
+
+    def agree(self, *, lower, upper, moved, n_far, look, sums, **_):
+        """Let bounds of k-means be such as go together."""
+        if lower is None or sums is None:
+            upper = None
+        if lower is None or not (look or upper is not None):
+            moved = None
+        self.arguments |= {"upper": upper, "moved": moved if moved is None else np.abs(np.nan_to_num(moved))}
+        self.arguments["n_far"] = 0 if moved is None else n_far
+        if upper is not None:
+            self.arguments["distances"] = None
+        if moved is not None and self.side["g"] != 1:
+            self.arguments["look"] = True
 
     def argument(self, name, kind):
         value = self.sound(name, kind)
