@@ -95,6 +95,7 @@ def test_modules_are_hardened(path):
     imported = command("nm", "-D", "--undefined-only", str(path))
     if not path.name.startswith("_cpu"):  # it has no buffer to guard
         assert "__stack_chk_fail" in imported
+    if path.name.startswith("_core"):  # the others call nothing that has a guarded twin
         assert re.search(r"__mem\w+_chk|__\w+printf_chk|__str\w+_chk", imported)
 
 

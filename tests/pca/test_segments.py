@@ -187,7 +187,9 @@ def test_passes_and_changes_can_be_sent_elsewhere(form, monkeypatch):
 
     for module in (base, rows, sparse_rows):
         run = module.run
-        monkeypatch.setattr(module, "run", lambda pass_, *given, run=run: run(sent(pass_), *given))
+        monkeypatch.setattr(
+            module, "run", lambda pass_, *given, run=run, **more: run(sent(pass_), *given, **more)
+        )
     for kind in (Source, Segments):
         mapped = kind.mapped
         monkeypatch.setattr(
@@ -207,9 +209,9 @@ def test_passes_and_changes_can_be_sent_elsewhere(form, monkeypatch):
 def test_observed_codes_can_be_sent_elsewhere(monkeypatch):
     X, run, sent = data(60, 5), base.run, []
 
-    def run_sent(pass_, *given):
+    def run_sent(pass_, *given, **more):
         sent.append(pass_.__name__)
-        return run(pickle.loads(pickle.dumps(pass_)), *given)
+        return run(pickle.loads(pickle.dumps(pass_)), *given, **more)
 
     model = gf.PCA(2, missing="mask").fit(X)
     expected = model.transform(X)

@@ -174,10 +174,10 @@ def test_passes_may_travel(monkeypatch):
     data = rows()
     expected, travelled = list(of_every_kind(*data)), set()
 
-    def run(pass_, source, shared=None, state=None):
+    def run(pass_, source, shared=None, state=None, **more):
         travelled.add(getattr(pass_, "func", pass_).__name__)
         pass_, shared = pickle.loads(pickle.dumps((pass_, shared)))
-        return pickle.loads(pickle.dumps(engine.run(pass_, source, shared, state)))
+        return pickle.loads(pickle.dumps(engine.run(pass_, source, shared, state, **more)))
 
     for module in (centred_rows, estimator, forms, moments, units):
         monkeypatch.setattr(module, "run", run)

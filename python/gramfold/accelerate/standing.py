@@ -110,11 +110,12 @@ def _gone_back(self: Any, name: str, original: type, arguments: Any, given: Any,
     """Let scikit-learn do it, if it can, for good."""
     kind, before = type(self), dict(vars(self))
     try:
-        self._parameters_of(kind.__mro__[1], original)
+        taken = self._parameters_of(kind.__mro__[1], original)
     except ValueError:
         raise error from None
     for parameter in self.get_params(deep=False).keys() - inspect.signature(original).parameters.keys():
         delattr(self, parameter)
+    vars(self).update(taken)
     self.__class__ = original
     try:
         done = getattr(original, name)(self, *arguments, **given)
