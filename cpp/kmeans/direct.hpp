@@ -189,6 +189,11 @@ class DirectWorker {
         if (job_.upper) job_.upper[i] = std::sqrt(nearest * (1 + error_) + least_) * (1 + 4 * epsilon);
     }
 
+    // Copies of a centroid are infinitely far in a search.
+    double before(int r, const T* x, Index old) const {
+        return copies_ ? distance(x, job_.center(old), job_.d).sum() : double(square(r, old));
+    }
+
     void add(int r, Index i, const T* x, Index label, T nearest, AssignSums<T>& sums) {
         const Index old = job_.labels[i];
         const T weight = job_.weight(i);
@@ -197,7 +202,7 @@ class DirectWorker {
         if (label == old) return;
         ++sums.changed;
         job_.labels[i] = std::int32_t(label);
-        if (old >= 0) sums.gained += double(weight) * (double(nearest) - double(square(r, old)));
+        if (old >= 0) sums.gained += double(weight) * (double(nearest) - before(r, x, old));
         if (!job_.with_sums) return;
         const auto to = [&](Index j, T by) {
             add_difference(x, job_.center(j), job_.d, by, sums.s.get() + j * job_.d);

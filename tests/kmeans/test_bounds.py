@@ -70,6 +70,19 @@ def test_rows_that_stay_change_nothing(compiled, dtype, kind, cols, k, look, gro
     assert unread >= (1 if k > 4 else 2)
 
 
+def test_rows_of_a_centroid_that_becomes_a_copy_gain_nothing(compiled, dtype):
+    x, c, _, _ = clusters(500, 33, 3, dtype)
+    labels, _, _, _ = run_assign(compiled, x, c)
+    kept = {"lower": np.zeros((500, 1), dtype), "upper": np.full(500, 1e3, dtype)}
+    c[2] = c[1]
+    found = run_assign(compiled, x, c, labels=labels, moved=np.zeros(3), look=False, **kept)
+    assert np.any(labels == 2)
+    assert not np.any(found[0] == 2)
+    squares = exact_labels(x, c)[1]
+    gained = (squares.min(axis=1) - squares[np.arange(500), labels]).sum()
+    assert_allclose(found[3].gained, gained, rtol=1e-4, atol=64 * np.finfo(dtype).eps * squares.sum())
+
+
 def test_upper_goes_with_lower_and_sums(compiled):
     x, c, _ = points(60, 9, 5, np.float64)
     with pytest.raises(ValueError, match="upper goes with lower"):
