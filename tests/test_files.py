@@ -16,7 +16,7 @@ from test_dtypes import MODELS, numbers, of_floats, same
 
 import gramfold as gf
 from gramfold.fit.on_disk import OnDisk, loaded, of_map, on_disk
-from gramfold.fold.runs import drawn, permuted
+from gramfold.fold.runs import Draws, permuted
 from gramfold.fold.source import Source
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -267,5 +267,6 @@ def test_all_rows_are_in_the_runs(monkeypatch):
     order = permuted(source, rng)
     assert sorted(order) == list(range(103))
     assert np.count_nonzero(np.diff(order) != 1) <= 4
-    assert len(drawn(source, rng, 60, None, alike=True)) == 60
-    assert np.all(drawn(source, rng, 60, None, alike=True) < 103)
+    draws = Draws(source, np.full(103, 1 / 103), alike=True)
+    assert len(draws(rng, 60)) == 60
+    assert np.all(draws(rng, 60) < 103)

@@ -41,10 +41,10 @@ class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _encode(self, X: Any, dictionary: Array, mask: Any = None) -> Any:
         if mask is None:
-            X = read_rows(X, self, reset=False, segments=True)
+            X = read_rows(X, self, reset=False, segments=True, ensure_all_finite=False)
         codes = codes_of(
             X, dictionary, self._transform_coder(), max_error=self.transform_max_error, mask=mask,
-            output=self.output, n_threads=self.n_threads, names=NAMES,
+            output=self.output, n_threads=self.n_threads, names=NAMES, estimator=self,
         )  # fmt: skip
         if not flag(self.split_sign, "split_sign"):
             return codes

@@ -122,9 +122,9 @@ def sparse_encode(
 def codes_of(
     X: Any, dictionary: Any, coder: Coder, *, gram: Any = None, cov: Any = None, init: Any = None,
     max_error: Any = None, mask: Any = None, output: str = "dense", n_threads: int | None = None,
-    names: Mapping[str, str] = OWN,
+    names: Mapping[str, str] = OWN, estimator: Any = None,
 ) -> Any:  # fmt: skip
-    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`."""
+    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`, and by which class."""
     choice(output, "output", ("dense", "csr"))
     threads = effective_threads(n_threads)
     if mask is not None:
@@ -133,7 +133,7 @@ def codes_of(
         x: Source | Observed = observe(X, mask, n_threads=threads)
     else:
         x = source_of(read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False), threads)
-        x.check_finite()
+        x.check_finite(estimator)
     atoms = _dictionary(dictionary, x.dtype, x.cols)
     k, rows = len(atoms), x.rows
     gram = _given(gram, "gram", (k, k), np.float64)

@@ -57,6 +57,8 @@ def _usable_cpus(affinity: frozenset[int] | None, limit: str | None) -> int:
 
 def whole(value: Any, name: str, least: int = 1) -> int:
     """Return `value` as an int, at least `least`."""
+    if type(value) is int and value >= least:
+        return value
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InvalidParameterError(f"{name} must be at least {least} and whole, got {shown(value)}")
     return int(value)
@@ -78,6 +80,8 @@ def check_room(value: int, name: str, numbers: int) -> None:
 
 def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> float:
     """Return `value` as a finite float with low <= value <= high."""
+    if type(value) is float and low <= value <= high and value != np.inf:
+        return value
     try:
         found = float(value) if isinstance(value, Real) else np.nan
     except OverflowError:  # an int beyond all floats
@@ -89,6 +93,8 @@ def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> fl
 
 def choice(value: Any, name: str, options: Sequence[Any]) -> Any:
     """Return `value` if it is one of `options`."""
+    if type(value) is str and value in options:
+        return value
     if not any(value is o or (isinstance(value, str) and value == o) for o in options):
         names = ", ".join(repr(o) for o in options)
         raise InvalidParameterError(f"{name} must be one of {names}, got {shown(value)}")

@@ -24,8 +24,9 @@ def plain(x: Array) -> bool:
     """Whether x is of float32 or float64 that any code can read where it is."""
     if in_file(x) or x.dtype not in (np.float32, np.float64):
         return False
-    whole = x.flags.aligned and not any(stride % x.itemsize for stride in x.strides)
-    return whole and x.dtype.isnative
+    flags = x.flags
+    whole = flags.c_contiguous or not any(stride % x.itemsize for stride in x.strides)
+    return whole and flags.aligned and x.dtype.isnative
 
 
 def as_floats(x: Any) -> Any:

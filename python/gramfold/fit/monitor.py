@@ -102,7 +102,7 @@ class Monitor:
         seconds = now - self.begun
         self.rows.append((objective, kkt, seconds))
         iteration = len(self.rows)
-        if iteration % self.every == 0:
+        if self.verbose and iteration % self.every == 0:
             self.say(f"Iteration {iteration}, {self.objective} {objective:.9g}, KKT residual {kkt:.2e}")
         if self.callback is not None:
             info = IterationInfo(iteration, self.max_iter, objective, kkt, seconds)

@@ -38,6 +38,8 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: Any, X: Any, *rest: Any, out: Any = None, **named: Any) -> Any:
+        if out is None and type(X) is np.ndarray:
+            return method(self, X, *rest, **named)
         if out is None and is_collection(X):
             check_fitted(self)
             return lazily(method.__name__, self, X, rest, named)

@@ -48,7 +48,7 @@ def _is_as_asked(
     """Whether an array satisfies these checks but that of y, and there are no `more`."""
     if more or type(X) is not np.ndarray or X.ndim != 2 or not plain(X):
         return False
-    if not any(X.dtype == wanted for wanted in (dtype if isinstance(dtype, list) else [dtype])):
+    if X.dtype not in (dtype if isinstance(dtype, list) else [dtype]):
         return False
     if X.shape[0] < ensure_min_samples or X.shape[1] < max(1, ensure_min_features):
         return False

@@ -27,10 +27,21 @@ def permuted(x: Any, rng: np.random.RandomState) -> NDArray[np.intp]:
     return rows[rows < x.rows]
 
 
-def drawn(x: Any, rng: np.random.RandomState, count: int, p: Any, alike: bool) -> NDArray[np.intp]:
-    """So many rows drawn with replacement, each as likely as p says; in runs if all are alike."""
-    size = run_rows(x) if alike else 1
-    if size == 1:
-        return rng.choice(x.rows, count, p=p, replace=True)
-    runs = rng.randint(0, -(-x.rows // size), -(-count // size))
-    return (size * runs[:, None] + np.arange(size)).ravel()[:count] % x.rows
+class Draws:
+    """Rows drawn with replacement time after time, each as likely as p says; in runs if all are `alike`.
+
+    What `choice` of a generator makes of p it makes in every call, of as many numbers as X has rows.
+    """
+
+    def __init__(self, x: Any, p: NDArray[np.float64], *, alike: bool) -> None:
+        self.rows, self.size = x.rows, run_rows(x) if alike else 1
+        if self.size == 1:
+            self.up_to = p.cumsum()
+            self.up_to /= self.up_to[-1]
+
+    def __call__(self, rng: np.random.RandomState, count: int) -> NDArray[np.intp]:
+        """So many rows: without runs those of rng.choice(rows, count, p=p)."""
+        if self.size == 1:
+            return self.up_to.searchsorted(rng.random_sample(count), side="right")
+        runs = rng.randint(0, -(-self.rows // self.size), -(-count // self.size))
+        return (self.size * runs[:, None] + np.arange(self.size)).ravel()[:count] % self.rows

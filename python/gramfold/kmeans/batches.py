@@ -33,14 +33,15 @@ class Tally:
         Those with less than `ratio` of the largest count are moved to rows of the batch now and then.
         `weights` and `mass` are of `checked_weights`.
         """
-        since = self.since + x.rows
-        due = (self.counts == 0).any() or since >= 10 * len(centers)
+        since, empty = self.since + x.rows, self.counts == 0
+        due = since >= 10 * len(centers) or empty.any()
         found = Assigner(x, weights)(centers)
         assert found.sums is not None
         before = prior.ridge + beside(self.counts, mass)
-        old = np.where((self.counts == 0)[:, None] & (prior.ridge > 0), prior.mean, centers)
+        old = np.where(empty[:, None], prior.mean, centers) if prior.ridge > 0 else centers
         pulled, weight = old * before[:, None] + found.sums, before + found.counts
-        new = np.where(found.counts[:, None] > 0, pulled / np.where(weight > 0, weight, 1)[:, None], centers)
+        new, given = pulled / np.where(weight > 0, weight, 1)[:, None], found.counts > 0
+        new[~given] = centers[~given]
         counts = self.counts + np.ldexp(found.counts, mass)
         if due:
             since = 0

@@ -11,7 +11,7 @@ from ..fit.checkpoint import kept_by, resumable
 from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
-from ..fold.runs import drawn
+from ..fold.runs import Draws
 from ..fold.source import Array
 from .base import BaseKMeans, Given
 from .batches import Progress, Tally, some_rows
@@ -203,7 +203,7 @@ class MiniBatchKMeans(BaseKMeans):
         self._begin(x, given)
         prior = self._prior(given, 0)
         progress = Progress(n, self.max_no_improvement)
-        p = probabilities(n, weights)
+        draws = Draws(x.x, probabilities(n, weights), alike=weights is None)
         self.converged_, inertia = False, 0.0
         steps = done = len(monitor.rows)
         if monitor.state is not None:
@@ -213,7 +213,7 @@ class MiniBatchKMeans(BaseKMeans):
             rng.set_state(monitor.state["rng"].get_state())
         assert monitor.max_iter is not None
         for steps in range(done + 1, monitor.max_iter + 1):
-            part = x.x.some(drawn(x.x, rng, batch, p, alike=weights is None))
+            part = x.x.some(draws(rng, batch))
             self._tally, new, inertia = self._tally.step(
                 part, None, 0, centers, prior, self.reassignment_ratio, rng
             )

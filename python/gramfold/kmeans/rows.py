@@ -126,6 +126,8 @@ def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
 
 def beside(weight: Any, mass: int) -> Any:
     """Weight in the units of what was given, in those of `checked_weights`."""
+    if not mass:
+        return np.minimum(weight, HEAVIEST)
     with np.errstate(over="ignore"):
         return np.minimum(np.ldexp(weight, -mass), HEAVIEST)
 

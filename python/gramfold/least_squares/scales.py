@@ -12,6 +12,7 @@ from sklearn.utils import gen_batches
 
 from .._core import kernels
 from ..fit.floats import name_of, pieces
+from ..fit.remember import remembered
 from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
@@ -115,7 +116,7 @@ def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
 def scale_of(x: Source | Observed, atoms: Array, l2: float) -> Scale:
     """What brings x and atoms near 1, where they are far from it."""
     band = BAND[name_of(x.dtype)]
-    largest = max(_largest(np.asarray(atoms)), math.ldexp(math.sqrt(l2), -band))
+    largest = max(remembered(_largest, np.asarray(atoms)), math.ldexp(math.sqrt(l2), -band))
     weights = 0 if isinstance(x, Source) else _exponent(x.heaviest, band)
     return Scale(_exponent(_size(x), band), _exponent(largest, band), weights)
 
@@ -199,6 +200,8 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
 
 
 def _shifted_back(codes: Any, exponent: int) -> Any:
+    if not exponent:
+        return codes
     with np.errstate(over="ignore", under="ignore"):
         return times_power(codes, exponent)
 

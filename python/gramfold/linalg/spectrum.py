@@ -11,6 +11,7 @@ from sklearn.utils import gen_batches
 Array = NDArray[Any]
 
 # Measured at n = 200 to 1000: LAPACK's whole spectrum costs about as much as 3 filters of n / 5 columns.
+FEW = 64  # as large a matrix costs less than what SciPy does before LAPACK
 SMALL, DENSE_SHARE, DENSE_NORM = 128, 0.2, 600
 GUARD, DEGREE = 8, 6
 MOST_STEPS = 200
@@ -23,7 +24,9 @@ NEARLY = 0.5  # |gram - I|^2 of unit columns up to which one round is enough
 
 def eigenpairs(gram: Array, leading: int | None = None) -> tuple[Array, Array]:
     """Eigenvalues, all or the leading ones, the largest first and none below 0; their vectors as columns."""
-    if leading is None:
+    if leading is None and 1 < len(gram) <= FEW:
+        values, vectors = np.linalg.eigh(gram)
+    elif leading is None:
         driver = "evd" if len(gram) > 1 else "ev"  # SciPy 1.11 gives evd too little room for one row
         values, vectors = scipy.linalg.eigh(gram, driver=driver, check_finite=False)
     else:

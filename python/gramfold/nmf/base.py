@@ -1,5 +1,6 @@
 """What NMF and its mini-batch form share: checks, the start, transform."""
 
+from math import isinf
 from typing import Any
 
 import numpy as np
@@ -289,7 +290,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         l2, (alpha_W, alpha_H) = 1 - l1, self._strengths()
         W, H = n_features * alpha_W, n_samples * alpha_H
         for name, strength, count in (("alpha_W", W, n_features), ("alpha_H", H, n_samples)):
-            if np.isinf(strength):
+            if isinf(strength):
                 raise ValueError(f"{name} is too large: {count} times its value leaves the range of float64")
         signs = flag(self.W_nonneg, "W_nonneg"), flag(self.H_nonneg, "H_nonneg")
         return Penalty(W * l1, W * l2, signs[0]), Penalty(H * l1, H * l2, signs[1])

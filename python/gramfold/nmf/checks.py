@@ -1,5 +1,6 @@
 """What an X and given factors must be, so that NMF can be found in their type."""
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def check_factor(factor: Any, name: str, dtype: np.dtype[Any], nonneg: bool) -> 
 def check_scale(x: Source | Observed) -> None:
     """Refuse an X whose products leave the range of its type."""
     low, high = SCALES[name_of(x.dtype)]
-    size = np.sqrt(x.squared_norm / (x.rows * x.cols))
+    size = sqrt(x.squared_norm / (x.rows * x.cols))
     if low <= size <= high or x.largest == 0:
         return
     raise ValueError(
