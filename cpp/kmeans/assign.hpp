@@ -31,9 +31,10 @@ class AssignWorker {
     AssignWorker(const Rows<T>& x, const Assignment<T>& job, const Centroids<S>& centroids,
                  const CoarseCentroids<S>& coarse, const Groups<T>& groups)
         : job_(job), coarse_(coarse), groups_(groups), stay_(job, groups), settle_one_(job, centroids, groups),
-          most_pending_(coarse.on() && job.moved ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
+          most_waiting_(coarse.on() ? std::clamp<Index>((Index{1} << 20) / job.d, 64, 4096) : 0),
+          most_pending_(job.moved ? most_waiting_ : 0),
           search_(centroids, coarse, most_pending_), rows_(x, search_.most()), all_(search_.most()),
-          undecided_(2 * search_.most()), may_go_(std::size_t(search_.most())), pending_(groups.size() + 1) {}
+          may_go_(std::size_t(search_.most())), pending_(groups.size() + 1), undecided_(groups.size() + 1) {}
 
     void operator()(Index first, Index count, AssignSums<T>& sums) {
         const Index most = search_.most(), end = first + count;
@@ -58,8 +59,8 @@ class AssignWorker {
 
     void finish(AssignSums<T>& sums) {
         search_all(sums);
-        while (undecided_.size) search(undecided_, false, sums);
         search_groups(sums);
+        search_undecided(sums);
     }
 
     // 1. Who is searched.
@@ -103,7 +104,7 @@ class AssignWorker {
         if (all_.push(i, x)) search_all(sums);
     }
 
-    // Where a first look leaves too many rows undecided it is left out in what remains of a chunk.
+    // Where a first look leaves too much to be searched again it is left out in what remains of a chunk.
     bool look_pays() const { return coarse_.on() && left_ * 3 <= looked_; }
 
     // 2. Search.
@@ -111,21 +112,17 @@ class AssignWorker {
     void search_all(AssignSums<T>& sums) {
         if (!all_.size) return;
         sums.searched += all_.size * job_.k;
-        if (!look_pays()) return search(all_, false, sums);
-        if (undecided_.size >= search_.most()) search(undecided_, false, sums);
-        const Index before = undecided_.size;
-        looked_ += all_.size;
-        search(all_, true, sums);
-        left_ += undecided_.size - before;
+        const bool look = look_pays();
+        if (look) looked_ += all_.size * job_.k;
+        search_among_all(look, sums);
+        if (undecided_.size() >= most_waiting_) search_undecided(sums);
     }
 
-    // Searches the last rows of a queue, as many as go side by side, among all centroids; or has a first look at them,
-    // by which those that it leaves undecided come into the other queue.
-    void search(Queue<T>& queue, bool look, AssignSums<T>& sums) {
-        const Index total = std::min(queue.size, search_.most()), n_groups = groups_.size() + 1;
-        queue.size -= total;
-        const Index* at = queue.at.data() + queue.size;
-        const T* const* rows = queue.rows.data() + queue.size;
+    // Searches the rows of all_, or has a first look at them.
+    void search_among_all(bool look, AssignSums<T>& sums) {
+        const Index total = std::exchange(all_.size, 0), n_groups = groups_.size() + 1;
+        const Index* at = all_.at.data();
+        const T* const* rows = all_.rows.data();
         const auto row_of = [&](Index r) { return rows[r]; };
         if (look) search_.round(0, total, row_of), search_.pack_rounded(total, [](Index r) { return r; });
         else search_.pack(total, row_of);
@@ -137,35 +134,48 @@ class AssignWorker {
                               settle_one_.bounds().set(found, nearest[g], g, count,
                                                        [&](Index r) { return at[begin + r]; });
                           }
-                          settle(
-                              count,
-                              [&](Index r) {
-                                  return Row{at[begin + r], rows[begin + r], all_groups_, none_,
-                                             found.row(r, nearest[n_groups - 1].first[r])};
-                              },
-                              look, sums);
+                          const auto row = [&](Index r) {
+                              return Row{at[begin + r], rows[begin + r], all_groups_, none_,
+                                         found.row(r, nearest[n_groups - 1].first[r])};
+                          };
+                          const auto may_have = [&](const Row& of, Index r, Index g) {
+                              return !(nearest[g].first[r] > of.found.highest());
+                          };
+                          settle(count, row, look, may_have, sums);
                       });
     }
 
-    // Rows that a first look leaves undecided wait for the same groups again.
+    // Rows that a first look leaves undecided wait for those groups again that may have the nearest centroid.
     void search_groups(AssignSums<T>& sums) {
         for (Index g = 0; g <= groups_.size(); ++g)
             sums.searched += Index(pending_.lists[std::size_t(g)].size()) * groups_.length(g);
         if (look_at_groups_ && pending_.size() % lanes<S> != 0) round_pending();
-        for (bool look = look_at_groups_; pending_.size(); look = false) {
-            for (Index g = 0; g <= groups_.size(); ++g) search_group(g, look);
-            pending_.take(found_rows_);
-            settle(Index(found_rows_.size()), [&](Index r) { return found_rows_[std::size_t(r)]; }, look, sums);
-            if (look) looked_ += Index(found_rows_.size()), left_ += pending_.size();
-            found_rows_.clear();
-        }
+        if (look_at_groups_)
+            for (const Row& row : pending_.rows) looked_ += length(row.searched);
+        search_each(pending_, look_at_groups_, sums);
+        if (undecided_.size() >= most_waiting_) search_undecided(sums);
     }
 
-    void search_group(Index g, bool look) {
-        const auto& list = pending_.lists[std::size_t(g)];
+    void search_undecided(AssignSums<T>& sums) { search_each(undecided_, false, sums); }
+
+    // The rows of a queue, each in its groups.
+    void search_each(GroupQueue<T, S>& queue, bool look, AssignSums<T>& sums) {
+        if (!queue.size()) return;
+        for (Index g = 0; g <= groups_.size(); ++g) search_group(queue, g, look);
+        queue.take(found_rows_);
+        const auto row = [&](Index r) { return found_rows_[std::size_t(r)]; };
+        const auto may_have = [&](const Row& of, Index, Index g) {
+            return settle_one_.bounds().may_have_nearest(of, g);
+        };
+        settle(Index(found_rows_.size()), row, look, may_have, sums);
+        found_rows_.clear();
+    }
+
+    void search_group(GroupQueue<T, S>& queue, Index g, bool look) {
+        const auto& list = queue.lists[std::size_t(g)];
         for (Index from = 0; from < Index(list.size()); from += search_.most()) {
             const Index total = std::min(search_.most(), Index(list.size()) - from), *slots = list.data() + from;
-            const auto row_of = [&](Index r) -> Row& { return pending_.rows[std::size_t(slots[r])]; };
+            const auto row_of = [&](Index r) -> Row& { return queue.rows[std::size_t(slots[r])]; };
             if (look) search_.pack_rounded(total, [&](Index r) { return search_.most() + slots[r]; });
             else search_.pack(total, [&](Index r) { return row_of(r).x; });
             search_.among(
@@ -189,16 +199,23 @@ class AssignWorker {
 
     // 3. Settle and sum.
 
-    // But for rows that a first look leaves undecided: they wait again.
-    template <class RowOf>
-    void settle(Index count, const RowOf& row_of, bool look, AssignSums<T>& sums) {
+    // But for rows that a first look leaves undecided: these wait for the groups g for which may_have(row, r, g), and
+    // for what went far, of which other groups must know how near it is.
+    template <class RowOf, class MayHave>
+    void settle(Index count, const RowOf& row_of, bool look, const MayHave& may_have, AssignSums<T>& sums) {
         const Index together = std::max<Index>(1, 1024 / job_.d);  // rows whose squares are added up in T
         for (Index begin = 0; begin < count; begin += together) {
             Squares<T> squares;
             for (Index r = begin; r < std::min(count, begin + together); ++r) {
                 const Row row = row_of(r);
                 if (look && row.found.is_undecided()) {
-                    wait_again(row);
+                    Row again{row.at, row.x, 0, row.at_most};
+                    for (Index g = 0; g <= groups_.size(); ++g)
+                        if ((row.searched >> g & 1) && groups_.length(g) &&
+                            (g == groups_.size() || may_have(row, r, g)))
+                            again.searched |= std::uint64_t(1) << g;
+                    left_ += length(again.searched);
+                    undecided_.push(again);
                 } else {
                     settle_one_(row, squares, sums);
                     rows_.release(row.x);
@@ -208,9 +225,11 @@ class AssignWorker {
         }
     }
 
-    void wait_again(const Row& row) {
-        if (row.searched == all_groups_) undecided_.push(row.at, row.x);
-        else pending_.push({row.at, row.x, row.searched, row.at_most});
+    // How many centroids some groups have.
+    Index length(std::uint64_t groups) const {
+        Index total = 0;
+        for (; groups; groups &= groups - 1) total += groups_.length(__builtin_ctzll(groups));
+        return total;
     }
 
     static constexpr std::uint64_t all_groups_ = ~std::uint64_t(0);
@@ -221,21 +240,24 @@ class AssignWorker {
     const Groups<T>& groups_;
     const Stay<T> stay_;
     Settler<T, S> settle_one_;
-    Index most_pending_;
+    Index most_waiting_, most_pending_;
     Search<T, S> search_;
     RowsAtHand<T> rows_;
-    Queue<T> all_, undecided_;  // undecided_: by a first look
+    Queue<T> all_;
     std::vector<Index> may_go_;
-    GroupQueue<T, S> pending_;
-    std::vector<Row> found_rows_;  // of pending_, when its groups have been searched
+    GroupQueue<T, S> pending_, undecided_;  // undecided_: by a first look
+    std::vector<Row> found_rows_;           // of a queue, when its groups have been searched
     bool look_at_groups_ = false;  // whether the rows of pending_ have a first look
-    Index looked_ = 0, left_ = 0;  // in this chunk: rows that had a first look, and that it left undecided
+    Index looked_ = 0, left_ = 0;  // in this chunk: centroids that a first look was had at, and that it left
 };
 
 // `sums`, if not null, (k x d) is overwritten with what the weighted sums of the clusters gained since `labels`.
 template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
-    const Groups<T> groups(job.order, job.n_groups, job.moved, job.n_far, job.k);
+    // Where nothing is known of groups, small ones serve rows that a first look leaves undecided.
+    const bool cut = !job.lower && has_coarse<S> && coarse_pays(job.k, job.d);
+    const Groups<T> groups(job.order, cut ? std::clamp<Index>(job.k / 16, 1, 63) : job.n_groups, job.moved, job.n_far,
+                           job.k);
     const Centroids<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
     const CoarseCentroids<S> coarse(centroids);
     const double work = double(source.rows()) * double(job.d) * double(job.k);

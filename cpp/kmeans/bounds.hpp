@@ -38,6 +38,14 @@ class Bounds {
         set_all([&](Index r) { return T(double(low_[r]) * unit); });
     }
 
+    // Whether a group that was searched may have the nearest centroid of a row.
+    bool may_have_nearest(const Row& row, Index g) const {
+        const double most = double(row.found.norm) * (1 + 2 * score_error<S>(job_.d)) +
+                            2 * (double(row.found.first) + double(row.found.error));
+        const double low = double(job_.lower[row.at * groups_.size() + g]) * below * centroids_.scale();
+        return !(low * low > most);
+    }
+
     // Of a row whose centroid was found in its scores.
     void set_own(const Row& row) {
         if (job_.lower) set_own(row, row.found.group, nearness(row.found, row.found.within, row.found.group));

@@ -13,6 +13,9 @@ struct FoundRow {
     S norm = 0, error = 0, first = infinity, second = infinity, within = infinity, far = infinity;
     Index place = 0, group = 0;
 
+    // What the score of a centroid is not above that may be the nearest one.
+    S highest() const { return first + error * S(2); }
+
     // Whether another centroid may be the nearest one.
     bool is_undecided() const { return !(second - first > error * S(2)); }
 };
