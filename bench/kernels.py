@@ -19,6 +19,7 @@ NUMBERS: Arguments = {
     "scale": 1.0, "max_sweeps": 4, "max_rounds": 60, "polish": 0, "cross": False, "squares": True, "most": K,
     "cols": COLS, "one_by_one": False, "ols": False, "ball": True, "unused": 0.0, "sweeps": 4, "n_far": 0,
     "look": False,
+    "loose": False,
     "nonneg_codes": False, "nonneg_atoms": False, "penalty": 0.1, "hard": True, "floor": 0.0,
     "loss_at_start": True, "measure_at_end": True, "measure_start": True, "measure_end": True, "search": True,
     "wide": False, "by_row": False, "dual": False, "lam": 0.7, "mu_old": 1.1, "mu": 1.3, "mu_next": 1.9,

@@ -22,6 +22,7 @@ struct Assignment {
     const double* moved;        // k: how far each centroid went since `lower` was found; or null: search every row
     Index n_far;                // how many of those that went farthest are searched apart
     bool look;     // whether the distance of a row to its own centroid is looked at before others are searched
+    bool loose;    // whether bounds may be as loose as products of bytes leave them
     T* distances;  // rows, squared, or null
     bool search, with_sums;
 

@@ -36,7 +36,7 @@ template <class T>
 py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const Optional<T>& weights,
                       const Contiguous<std::int32_t>& labels, const Optional<T>& lower, const Optional<T>& upper,
                       const Optional<std::int64_t>& order, const Optional<double>& moved, Index n_far, bool look,
-                      const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide,
+                      bool loose, const Optional<T>& distances, const Optional<double>& sums, bool search, bool wide,
                       int n_threads) {
     require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
     const Index k = centers.shape(0), d = centers.shape(1);
@@ -60,6 +60,7 @@ py::tuple assign_rows(const py::object& x, const Contiguous<T>& centers, const O
                           moved ? moved->data() : nullptr,
                           n_far,
                           look,
+                          loose,
                           writable(distances, n, "distances must be writable, an entry for each row"),
                           search,
                           sums.has_value()};
@@ -194,8 +195,8 @@ void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("weights").noconvert(), py::arg("labels").noconvert(), py::arg("lower").noconvert(),
           py::arg("upper").noconvert(), py::arg("order").noconvert(), py::arg("moved").noconvert(), py::arg("n_far"),
-          py::arg("look"), py::arg("distances").noconvert(), py::arg("sums").noconvert(), py::arg("search"),
-          py::arg("wide"), py::arg("n_threads"));
+          py::arg("look"), py::arg("loose"), py::arg("distances").noconvert(), py::arg("sums").noconvert(),
+          py::arg("search"), py::arg("wide"), py::arg("n_threads"));
     m.def("distances", &distances_of<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("out").noconvert(), py::arg("n_threads"));
     m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(),

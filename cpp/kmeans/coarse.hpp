@@ -1,19 +1,17 @@
-// A first look for the nearest centroids, by products of 16-bit integers.
+// A first look for the nearest centroids, by products of whole numbers of 16 or 8 bits.
 //
-//     x = u (p + e),   c_j = v (q_j + f_j)       score_j = 1/2 |c_j|^2 - u v p'q_j        p, q_j: integers
+//     x = u (p + e),   c_j = v (q_j + f_j)       score_j = 1/2 |c_j|^2 - u v p'q_j        p, q_j: whole numbers
 //     |x'c_j - u v p'q_j| <= u |e| |c_j| + |u p| v |f_j|                                  by Cauchy and Schwarz
 //
-// A multiply-add of pairs makes 32 products where an FMA of floats makes 16. The scales are such that |p| |q_j| < 2^31,
-// so the sum fits whatever its partial sums do. All centroids share one scale, each row has its own. A row whose least
-// two scores are closer than their errors must be searched again in full precision.
-// Cost: k d / 2 multiply-adds per row, and some 10 d operations to round it.
+// A multiply-add of pairs makes 32 products where an FMA of floats makes 16, one of fours (VNNI) 64. The scales are
+// such that sums fit into 32 bits whatever their partial sums do. All centroids share one scale, each row has its own.
+// A row whose least two scores are closer than their errors must be searched again in full precision, among the
+// centroids that may be the nearest. Cost: k d / 2 or k d / 4 multiply-adds per row, and some 10 d operations to round
+// it.
 #pragma once
 
 #include "kmeans/argmin.hpp"
-
-#if defined(__AVX512BW__)
-#include <immintrin.h>
-#endif
+#include "kmeans/bytes.hpp"
 
 namespace gramfold {
 
@@ -30,6 +28,24 @@ inline constexpr bool has_coarse = false;
 // columns by centroids, and rows of double lose or gain up to a tenth there. Norms must be known to 1e-2.
 inline bool coarse_pays(Index k, Index d) { return k >= 24 && d >= 16 && k * d >= 3072 && d <= Index{1} << 16; }
 
+// How whole numbers lie in words of 32 bits, and how large they may be; `zero` stands for 0 in those of rows.
+struct Halves {
+    using Whole = std::int16_t;
+    static constexpr int in_word = 2, most = 32767, zero = 0;
+    static bool pays(Index k, Index d) { return coarse_pays(k, d); }
+};
+struct Bytes {
+    using Whole = std::uint8_t;
+    static constexpr int in_word = 4, most = 127, zero = 128;
+    static bool pays([[maybe_unused]] Index k, [[maybe_unused]] Index d) {
+#if defined(__AVX512BW__)
+        return coarse_pays(k, d) && has_vnni();
+#else
+        return false;
+#endif
+    }
+};
+
 // What is known of rounded rows: their squared norms, how far their scores may be off, and u v.
 template <class S>
 struct Rounding {
@@ -45,11 +61,10 @@ struct CoarseRows {
 
 namespace coarse_detail {
 
-using Words = Vec<std::int32_t>;
-
 struct Scores {
-    Index depth;                // in pairs of columns
+    Index depth;                // in words
     const std::int32_t *c, *x;  // c: depth x R, x: depth x panel_rows
+    const std::int32_t* start;  // of the products
     const float *bias, *unit;
     Index first;  // the centroid of c's first column
     Nearest<float>* nearest;
@@ -60,7 +75,11 @@ template <int R, class MultiplyAdd>
 __attribute__((always_inline)) inline void tile(const Scores& p, MultiplyAdd multiply_add) {
     using V = Vec<float>;
     constexpr int w = lanes<float>, nv = panel_vectors;
-    Words acc[R][nv] = {};
+    Words acc[R][nv];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; ++v) acc[r][v] = Words{} + p.start[r];
     over_columns<R>(acc, p.depth, p.x, p.c, p.ahead, multiply_add);
     V scores[R][nv];
 #pragma GCC unroll 4
@@ -80,8 +99,7 @@ struct PairsThenAdd {
         a += (Words)_mm512_madd_epi16((__m512i)x, (__m512i)(Words{} + c));
     }
 };
-#define GRAMFOLD_VNNI __attribute__((target("avx512vnni")))
-struct Vnni {
+struct VnniPairs {
     GRAMFOLD_VNNI void operator()(Words& a, Words x, std::int32_t c) const {
         a = (Words)_mm512_dpwssd_epi32((__m512i)a, (__m512i)x, (__m512i)(Words{} + c));
     }
@@ -90,20 +108,20 @@ template <int R>
 void plain_tile(const Scores& p) {
     tile<R>(p, PairsThenAdd());
 }
-template <int R>
+template <int R, class Multiply>
 GRAMFOLD_VNNI void vnni_tile(const Scores& p) {
-    tile<R>(p, Vnni());
+    tile<R>(p, Multiply());
 }
-#undef GRAMFOLD_VNNI
 
-template <int... R>
+template <class N, int... R>
 const Tile* tiles(std::integer_sequence<int, R...>) {
-    static constexpr Tile plain[] = {&plain_tile<R + 1>...}, vnni[] = {&vnni_tile<R + 1>...};
-    static const bool has_vnni = __builtin_cpu_supports("avx512vnni");
-    return has_vnni ? vnni : plain;
+    static constexpr Tile plain[] = {&plain_tile<R + 1>...}, pairs[] = {&vnni_tile<R + 1, VnniPairs>...},
+                          fours[] = {&vnni_tile<R + 1, MultiplyVnni>...};
+    if constexpr (std::is_same_v<N, Bytes>) return fours;
+    return has_vnni() ? pairs : plain;
 }
 #else
-template <int... R>
+template <class N, int... R>
 const Tile* tiles(std::integer_sequence<int, R...>) {
     return nullptr;
 }
@@ -111,48 +129,48 @@ const Tile* tiles(std::integer_sequence<int, R...>) {
 
 }  // namespace coarse_detail
 
-// The rounded centroids, tile by tile as those they are made of.
-template <class S>
+// The centroids rounded to numbers N, tile by tile as those they are made of.
+template <class S, class N>
 class CoarseCentroids {
   public:
     using V = Vec<S>;
 
     explicit CoarseCentroids(const Centroids<S>& centroids)
-        : centroids_(centroids), d_(centroids.columns()), on_(has_coarse<S> && coarse_pays(centroids.size(), d_)),
-          packed_(on_ ? centroids.size() * pairs() : 0) {
+        : centroids_(centroids), d_(centroids.columns()), on_(has_coarse<S> && N::pays(centroids.size(), d_)),
+          packed_(on_ ? centroids.size() * words() : 0), start_(on_ ? centroids.size() : 0) {
         if (!on_) return;
-        const double reach = 32767 + root_d() / 2, longest = centroids.longest();
         double largest = 0;
         for (Index i = 0; i < centroids.size() * d_; ++i)
             largest = std::max(largest, std::abs(double(centroids.packed()[i])));
-        const double finest = std::min((0x1p31 / reach - 1 - root_d() / 2) / longest, 32767 / largest);
-        const double inverse = longest > 0 ? finest : 1;
+        const double inverse = largest > 0 ? finest(largest) : 1;
         step_ = 1 / inverse;
         std::int32_t* to = packed_.get();
         for (const auto& t : centroids.tiles()) {
             const S* c = centroids.packed() + t.first * d_;
-            for (Index q = 0; q < d_; q += 2)
-                for (Index i = 0; i < t.size; ++i) {
-                    const std::int32_t low = rounded(c[q * t.size + i], inverse);
-                    const std::int32_t high = q + 1 < d_ ? rounded(c[(q + 1) * t.size + i], inverse) : 0;
-                    *to++ = std::int32_t(std::uint32_t(high) << 16 | (std::uint32_t(low) & 0xffff));
-                }
+            for (Index q = 0; q < d_; q += N::in_word)
+                for (Index i = 0; i < t.size; ++i) *to++ = word(c + i, q, t.size, inverse);
             for (Index i = 0; i < t.size; ++i) {
                 double square = 0;
+                std::int64_t sum = 0;
                 for (Index q = 0; q < d_; ++q) {
-                    const double off = c[q * t.size + i] - rounded(c[q * t.size + i], inverse) * step_;
-                    square += off * off;
+                    const std::int32_t whole = rounded(c[q * t.size + i], inverse);
+                    const double off = c[q * t.size + i] - whole * step_;
+                    square += off * off, sum += whole;
                 }
                 off_ = std::max(off_, std::sqrt(square));
+                start_.get()[t.first + i] = std::int32_t(-N::zero * sum);
             }
         }
     }
 
     bool on() const { return on_; }
-    Index pairs() const { return (d_ + 1) / 2; }
+    Index words() const { return (d_ + N::in_word - 1) / N::in_word; }
 
-    // 1 / u of rows whose squared norms were added up in S.
-    V inverse_unit(V square) const { return S(32767 * (1 - double(d_) * eps_)) / above(square); }
+    // 1 / u of rows whose squared norms were added up in S, and whose largest entries are given.
+    V inverse_unit(V square, V largest) const {
+        if constexpr (N::in_word == 2) return S(N::most * (1 - double(d_) * eps_)) / above(square);
+        else return S(N::most) / (largest > tiny_ ? largest : V{} + tiny_);
+    }
 
     // `lost`: |e|^2. Where x / u was rounded before it was made a whole number, e is 2^-10 off.
     void know(V square, V lost, V inverse, Index first, Rounding<S>& known) const {
@@ -167,37 +185,58 @@ class CoarseCentroids {
     void search(const std::int32_t* x, Index panel, const CoarseRows<S>* rows, Index panels, Index begin, Index end,
                 Nearest<S>* nearest, const char* fetch, Index bytes) const {
         if constexpr (has_coarse<S>) {
-            const auto* tile = coarse_detail::tiles(std::make_integer_sequence<int, tile_centroids>{});
+            const auto* tile = coarse_detail::tiles<N>(std::make_integer_sequence<int, tile_centroids>{});
             const Index groups = end - begin, step = 64 * fetch_lines;
             for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
-            centroids_.walk(begin, end, panels, pairs() * 4, [&](const auto& now, Index p) {
-                tile[now.size - 1]({pairs(),
-                                    packed_.get() + now.first * pairs(),
+            centroids_.walk(begin, end, panels, words() * 4, [&](const auto& now, Index p) {
+                tile[now.size - 1]({words(),
+                                    packed_.get() + now.first * words(),
                                     x + p * panel,
+                                    start_.get() + now.first,
                                     centroids_.bias() + now.first,
                                     rows[p].unit,
                                     now.first,
                                     nearest + p * groups + now.group - begin,
                                     {fetch, bytes > 0 ? step : 0}});
-                if (bytes > 0) fetch += step * pairs(), bytes -= step * pairs();
+                if (bytes > 0) fetch += step * words(), bytes -= step * words();
             });
         }
     }
 
   private:
     static constexpr double eps_ = std::numeric_limits<S>::epsilon();
+    static constexpr S tiny_ = S(0x1p-100);
     S share() const { return S(1 + double(d_ + 16) * eps_); }
 
     // Norms that are not too small, above 0.
     V above(V square) const { return root_above(square) * share(); }
     double root_d() const { return std::sqrt(double(d_)); }
+
+    // 1 / v: of halves such that |p| |q_j| < 2^31.
+    double finest(double largest) const {
+        if constexpr (N::in_word == 2)
+            return std::min((0x1p31 / (N::most + root_d() / 2) - 1 - root_d() / 2) / centroids_.longest(),
+                            N::most / largest);
+        else return N::most / largest;
+    }
     static std::int32_t rounded(S a, double inverse) { return std::int32_t(std::nearbyint(double(a) * inverse)); }
+
+    // The whole numbers of columns from q on of a centroid in a tile of `size`.
+    std::int32_t word(const S* c, Index q, Index size, double inverse) const {
+        constexpr int bits = 32 / N::in_word;
+        std::uint32_t all = 0;
+        for (int i = 0; i < N::in_word && q + i < d_; ++i) {
+            const auto whole = std::uint32_t(rounded(c[(q + i) * size], inverse));
+            all |= (whole & ((1u << bits) - 1)) << (bits * i);
+        }
+        return std::int32_t(all);
+    }
 
     const Centroids<S>& centroids_;
     Index d_;
     bool on_;
     double step_ = 1, off_ = 0;  // v, and the largest v |f_j|
-    Buffer<std::int32_t> packed_;
+    Buffer<std::int32_t> packed_, start_;
 };
 
 }  // namespace gramfold

@@ -1,6 +1,6 @@
-// Rows rounded to 16-bit integers for coarse.hpp, and panels of them.
+// Rows rounded to whole numbers for coarse.hpp, and panels of them.
 //
-//     (x - shift) scale = u (p + e),   |e_q| <= 1/2        u: such that |p| is at most 32767 and as good as that
+//     (x - shift) scale = u (p + e),   |e_q| <= 1/2        u: such that |p|, of bytes |p_q|, is as large as it may be
 //
 // Where many groups of centroids are searched a row is rounded once, and laid beside others once for each group.
 #pragma once
@@ -11,11 +11,11 @@
 namespace gramfold {
 
 // So many rows at most, which are overwritten at will.
-template <class T, class S>
+template <class T, class S, class N>
 class RoundedRows {
   public:
-    RoundedRows(const Centroids<S>& centroids, const CoarseCentroids<S>& coarse, Index most)
-        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.pairs(), w)),
+    RoundedRows(const Centroids<S>& centroids, const CoarseCentroids<S, N>& coarse, Index most)
+        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.words(), w)),
           scale_(Wide(centroids.scale())), shift_(centroids.shift().begin(), centroids.shift().end()),
           words_(coarse.on() ? most * stride_ : 0), rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
         std::fill_n(words_.get(), words_.size(), 0);
@@ -34,7 +34,7 @@ class RoundedRows {
         }
     }
 
-    // The rows of the slots slot_of(0) ... slot_of(panel_rows - 1) side by side: pairs of columns x panel_rows.
+    // The rows of the slots slot_of(0) ... slot_of(panel_rows - 1) side by side: words x panel_rows.
     template <class SlotOf>
     void pack(const SlotOf& slot_of, std::int32_t* out, CoarseRows<S>& rows) const {
         for (Index part = 0; part < panel_rows<S>; part += w) {
@@ -64,25 +64,25 @@ class RoundedRows {
     using V = Vec<S>;
     using Wide = typename ToLanes<T, S>::Wide;
     using Words = Vec<std::int32_t, w>;
-    using Halves = Vec<std::int16_t, w>;
+    using Whole = typename N::Whole;
 
     void round_together(Index first, Index count, const T* const* x) {
-        V sums[w], rest[w];
+        V sums[w], largest[w], rest[w];
         for (int i = 0; i < w; ++i) {
-            V even = {}, odd = {};
+            V even = {}, odd = {}, most = {};
             Index q = 0;
             for (; q + 2 * w <= d_; q += 2 * w) {
                 const V a = moved(x[i] + q, q), b = moved(x[i] + q + w, q + w);
-                even += a * a, odd += b * b;
+                even += a * a, odd += b * b, most = larger(larger(most, a), b);
             }
             for (; q + w <= d_; q += w) {
                 const V a = moved(x[i] + q, q);
-                even += a * a;
+                even += a * a, most = larger(most, a);
             }
-            if (q < d_) rest[i] = moved_rest(x[i] + q, q), odd += rest[i] * rest[i];
-            sums[i] = even + odd;
+            if (q < d_) rest[i] = moved_rest(x[i] + q, q), odd += rest[i] * rest[i], most = larger(most, rest[i]);
+            sums[i] = even + odd, largest[i] = most;
         }
-        const V square = added(sums), inverse = coarse_.inverse_unit(square);
+        const V square = added(sums), inverse = coarse_.inverse_unit(square, largest_of(largest));
         for (int i = 0; i < count; ++i)
             sums[i] = round_one(words_.get() + (first + i) * stride_, x[i], rest[i], inverse[i]);
         coarse_.know(square, added(sums), inverse, first, rounding_);
@@ -90,18 +90,32 @@ class RoundedRows {
 
     // `rest`: the columns of x that fill no vector, moved. Returns the squares of what is lost.
     V round_one(std::int32_t* to, const T* x, const V& rest, S inverse) const {
-        auto* out = reinterpret_cast<std::int16_t*>(to);
+        auto* out = reinterpret_cast<Whole*>(to);
         V lost = {};
         Index q = 0;
         for (; q + w <= d_; q += w) lost += round_lanes(out + q, moved(x + q, q), inverse);
         if (q < d_) lost += round_lanes(out + q, rest, inverse);
         return lost;
     }
-    static V round_lanes(std::int16_t* out, V a, S inverse) {
+    static V round_lanes(Whole* out, V a, S inverse) {
         constexpr S whole = 12582912;  // floats that are whole numbers, whose last bits are those of an integer
         const V t = a * inverse + whole, left = a * inverse - (t - whole);
-        store(out, __builtin_convertvector((Words)t, Halves));
+        store(out, __builtin_convertvector((Words)t + N::zero, Vec<Whole, w>));
         return left * left;
+    }
+
+    // Of halves it is not needed.
+    static V larger(V most, V a) {
+        if constexpr (N::in_word == 2) return most;
+        const V size = a < 0 ? -a : a;
+        return size > most ? size : most;
+    }
+    static V largest_of(V (&v)[w]) {
+        if constexpr (N::in_word == 2) return V{};
+        transpose_in_place<S, w>(v);
+        V most = v[0];
+        for (int i = 1; i < w; ++i) most = v[i] > most ? v[i] : most;
+        return most;
     }
 
     // The sums of the lanes of w vectors.
@@ -132,7 +146,7 @@ class RoundedRows {
         return moved(rest, q);
     }
 
-    const CoarseCentroids<S>& coarse_;
+    const CoarseCentroids<S, N>& coarse_;
     Index d_, stride_;
     Wide scale_;
     std::vector<Wide> shift_;

@@ -20,14 +20,16 @@ struct Queue {
     }
 };
 
-// For a search in some groups, each in a list for each of its groups.
+// For a search in some groups, each in a list for each of its groups. For a first look they are rounded in slots from
+// `slot` on.
 template <class T, class S>
 struct GroupQueue {
     using Row = SearchedRow<T, S>;
     std::vector<Row> rows;
     std::vector<std::vector<Index>> lists;  // of places among the rows
+    Index slot;
 
-    explicit GroupQueue(Index groups) : lists(std::size_t(groups)) {}
+    explicit GroupQueue(Index groups, Index first_slot = 0) : lists(std::size_t(groups)), slot(first_slot) {}
 
     Index size() const { return Index(rows.size()); }
 

@@ -183,6 +183,7 @@ def test_few_clusters_are_counted_whatever_share_of_the_rows_changes(compiled, d
             moved=None,
             n_far=0,
             look=False,
+            loose=False,
             distances=None,
             sums=sums,
             search=True,

@@ -266,6 +266,7 @@ def assign(
     moved: _Double | None,
     n_far: int,
     look: bool,
+    loose: bool,
     distances: _Array | None,
     sums: _Double | None,
     search: bool,

@@ -23,6 +23,8 @@ MOST_GROUPS, GROUP = 63, 16
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
 STATE = ("lower", "upper", "order", "centers")
+# The largest whole number of a byte. Looser bounds may ask for so much more of searches that cost half.
+BYTE, LOOSE = 127, 1.5
 
 
 class Bounds:
@@ -98,30 +100,41 @@ class Bounds:
         step = centers.astype(np.float64) - previous
         moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
         if not self._looks:
-            return {"order": self.order, "moved": moved, "n_far": 0, "look": False}
+            return UNBOUNDED | {"order": self.order, "moved": moved}
         own = labels[self._sample]
         apart = _distances(self._rows, centers, own)
         read = self._read(moved, own) if unread else 1.0
+        lower = self.lower[self._sample].astype(np.float64)
         costs = [
-            (self._searched(moved, n_far, own, apart), n_far)
+            (self._searched(lower, moved, n_far, own, apart), n_far)
             for n_far in FAR[: 1 if self._sparse else None]
             if n_far <= len(centers) // 4
         ]
         cost, n_far = min(costs)
         if cost / len(centers) + read * self.look(len(centers), self._entries) > 1:
             return UNBOUNDED | {"order": self.order}
-        return {"order": self.order, "moved": moved, "n_far": n_far, "look": True}
+        looser = lower if self._sparse else self._loosened(lower, centers)
+        loose = not self._sparse and self._searched(looser, moved, n_far, own, apart) <= LOOSE * cost
+        return {"order": self.order, "moved": moved, "n_far": n_far, "look": True, "loose": loose}
 
     def _read(self, moved: Any, own: Any) -> float:
         """The share of the sample that may not stay by its bounds alone."""
         lower = self.lower[self._sample] - np.maximum.reduceat(moved[self.order], self._starts)
         return float(np.mean(lower.min(axis=1) <= self.upper[self._sample] + moved[own]))
 
-    def _searched(self, moved: Any, n_far: int, own: Any, apart: Any) -> float:
+    def _loosened(self, lower: Any, centers: Array) -> Any:
+        """What bounds of the sample would be that products of bytes leave, see cpp/kmeans/coarse.hpp."""
+        shift = centers.mean(axis=0)
+        x, c = self._rows - shift, centers - shift
+        rounding = np.sqrt(x.shape[1] / 12) / BYTE
+        off = rounding * np.abs(x).max(axis=1) * np.sqrt(np.square(c).sum(axis=1).max())
+        off += np.sqrt(np.square(x).sum(axis=1)) * rounding * np.abs(c).max()
+        return np.sqrt(np.maximum(np.square(lower) - 2 * off[:, None], 0))
+
+    def _searched(self, lower: Any, moved: Any, n_far: int, own: Any, apart: Any) -> float:
         """Centroids that a row of the sample is compared with, on average, if `n_far` are searched apart."""
         far = np.zeros(len(moved), bool)
         far[np.argsort(-moved, kind="stable")[:n_far]] = True
-        lower = self.lower[self._sample].astype(np.float64)
 
         def searched_groups(moves: Any) -> Any:
             return lower - np.maximum.reduceat(moves[self.order], self._starts) <= apart[:, None]

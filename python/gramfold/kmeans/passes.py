@@ -15,7 +15,7 @@ from ..fold.engine import State
 from ..fold.source import Array, Source
 
 # What `kernels.assign` takes of a search without bounds.
-UNBOUNDED: dict[str, Any] = {"order": None, "moved": None, "n_far": 0, "look": False}
+UNBOUNDED: dict[str, Any] = {"order": None, "moved": None, "n_far": 0, "look": False, "loose": False}
 
 
 class Moved(NamedTuple):

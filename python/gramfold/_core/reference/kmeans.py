@@ -39,6 +39,7 @@ def assign(
     moved,
     n_far,
     look,
+    loose,
     distances,
     sums,
     search,
