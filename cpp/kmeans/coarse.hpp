@@ -37,9 +37,10 @@ struct Halves {
 struct Bytes {
     using Whole = std::uint8_t;
     static constexpr int in_word = 4, most = 127, zero = 128;
+    // To look again at what they leave, and to round rows twice, costs more than they save below that.
     static bool pays([[maybe_unused]] Index k, [[maybe_unused]] Index d) {
 #if defined(__AVX512BW__)
-        return coarse_pays(k, d) && has_vnni();
+        return d >= 256 && k * d >= Index{1} << 18 && coarse_pays(k, d) && has_vnni();
 #else
         return false;
 #endif
@@ -64,22 +65,23 @@ namespace coarse_detail {
 struct Scores {
     Index depth;                // in words
     const std::int32_t *c, *x;  // c: depth x R, x: depth x panel_rows
-    const std::int32_t* start;  // of the products
+    const std::int32_t* start;  // of the products; of halves 0
     const float *bias, *unit;
     Index first;  // the centroid of c's first column
     Nearest<float>* nearest;
     Ahead ahead;
 };
 
-template <int R, class MultiplyAdd>
+template <class N, int R, class MultiplyAdd>
 __attribute__((always_inline)) inline void tile(const Scores& p, MultiplyAdd multiply_add) {
     using V = Vec<float>;
     constexpr int w = lanes<float>, nv = panel_vectors;
-    Words acc[R][nv];
+    Words acc[R][nv] = {};
+    if constexpr (N::zero != 0)
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
+        for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; ++v) acc[r][v] = Words{} + p.start[r];
+            for (int v = 0; v < nv; ++v) acc[r][v] += p.start[r];
     over_columns<R>(acc, p.depth, p.x, p.c, p.ahead, multiply_add);
     V scores[R][nv];
 #pragma GCC unroll 4
@@ -106,19 +108,17 @@ struct VnniPairs {
 };
 template <int R>
 void plain_tile(const Scores& p) {
-    tile<R>(p, PairsThenAdd());
+    tile<Halves, R>(p, PairsThenAdd());
 }
-template <int R, class Multiply>
+template <class N, int R>
 GRAMFOLD_VNNI void vnni_tile(const Scores& p) {
-    tile<R>(p, Multiply());
+    tile<N, R>(p, std::conditional_t<std::is_same_v<N, Bytes>, MultiplyVnni, VnniPairs>());
 }
 
 template <class N, int... R>
 const Tile* tiles(std::integer_sequence<int, R...>) {
-    static constexpr Tile plain[] = {&plain_tile<R + 1>...}, pairs[] = {&vnni_tile<R + 1, VnniPairs>...},
-                          fours[] = {&vnni_tile<R + 1, MultiplyVnni>...};
-    if constexpr (std::is_same_v<N, Bytes>) return fours;
-    return has_vnni() ? pairs : plain;
+    static constexpr Tile plain[] = {&plain_tile<R + 1>...}, vnni[] = {&vnni_tile<N, R + 1>...};
+    return std::is_same_v<N, Bytes> || has_vnni() ? vnni : plain;
 }
 #else
 template <class N, int... R>

@@ -18,7 +18,6 @@ class RoundedRows {
         : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.words(), w)),
           scale_(Wide(centroids.scale())), shift_(centroids.shift().begin(), centroids.shift().end()),
           words_(coarse.on() ? most * stride_ : 0), rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
-        std::fill_n(words_.get(), words_.size(), 0);
         shift_.resize(std::size_t(round_up<Index>(d_, w)));
     }
 
@@ -94,7 +93,8 @@ class RoundedRows {
         V lost = {};
         Index q = 0;
         for (; q + w <= d_; q += w) lost += round_lanes(out + q, moved(x + q, q), inverse);
-        if (q < d_) lost += round_lanes(out + q, rest, inverse);
+        if (q < d_) lost += round_lanes(out + q, rest, inverse), q += w;
+        std::fill(to + q / N::in_word, to + stride_, 0);
         return lost;
     }
     static V round_lanes(Whole* out, V a, S inverse) {
