@@ -41,24 +41,27 @@ struct Scan {
     }
 };
 
-// Sum, sum of squares, least and greatest entry, in one read.
+// Sum, sum of squares, least and greatest entry, in one read. Short rows are taken together, a long one in pieces.
 template <class T>
 Scan scan(Rows<T> x, const Run& run) {
     if (x.by_cols()) x.transpose();
     const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
     const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
+    const Index together = flat || x.cols == 0 ? 1 : std::max<Index>(1, piece / x.cols);
+    const bool in_place = !x.convert && (together == 1 || (x.col_stride == 1 && x.row_stride == x.cols));
     const auto sums = fold(
         plan(rows, flat ? piece * Index(sizeof(T)) : x.cols * Index(sizeof(T))), run,
         [] { return std::make_unique<Scan>(); },
         [&] {
-            return [&, x, copy = Buffer<T>(x.convert ? piece : 0)](Index first, Index count, Scan& total) mutable {
-                for (Index r = first; r < first + count; ++r) {
+            return [&, x, copy = Buffer<T>(in_place ? 0 : piece)](Index first, Index count, Scan& total) mutable {
+                for (Index r = first; r < first + count; r += together) {
+                    const Index some = std::min(together, first + count - r), at = flat ? 0 : r;
                     const Index begin = flat ? r * piece : 0, end = flat ? std::min(x.cols, begin + piece) : x.cols;
                     for (Index c = begin; c < end; c += piece) {
-                        const Index at = flat ? 0 : r, n = std::min(piece, end - c);
-                        if (copy.size()) x.read(at, c, n, copy.get());
+                        const Index n = std::min(piece, end - c);
+                        for (Index i = 0; i < some && copy.size(); ++i) x.read(at + i, c, n, copy.get() + i * n);
                         total.add(copy.size() ? copy.get() : x.row(at) + c * x.col_stride,
-                                  copy.size() ? 1 : x.col_stride, n);
+                                  copy.size() ? 1 : x.col_stride, some * n);
                     }
                 }
             };
