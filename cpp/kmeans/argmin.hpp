@@ -123,18 +123,24 @@ class Centroids {
             for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
         double reach = 0;
         for (auto& m : shift_) m = double(T(m));
-        for (Index i = 0; i < k * d; ++i) reach = std::max(reach, std::abs(double(c[i]) - shift_[std::size_t(i % d)]));
+        for (Index j = 0; j < k; ++j)
+            for (Index q = 0; q < d; ++q)
+                reach = std::max(reach, std::abs(double(c[j * d + q]) - shift_[std::size_t(q)]));
         const int most = sizeof(T) == 4 ? 100 : 1000;
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
         S* to = packed_.get();
-        for (const Tile& t : tiles_)
+        for (const Tile& t : tiles_) {
+            const T* rows[tile_centroids];
+            double sums[tile_centroids] = {};
+            for (Index i = 0; i < t.size; ++i) rows[i] = c + order[std::size_t(t.first + i)] * d;
             for (Index q = 0; q < d; ++q)
-                for (Index i = t.first; i < t.first + t.size; ++i) {
-                    *to = S((double(c[order[std::size_t(i)] * d + q]) - shift_[std::size_t(q)]) * scale_);
-                    squares[std::size_t(i)] += double(*to) * double(*to);
-                    ++to;
+                for (Index i = 0; i < t.size; ++i, ++to) {
+                    *to = S((double(rows[i][q]) - shift_[std::size_t(q)]) * scale_);
+                    sums[i] += double(*to) * double(*to);
                 }
+            std::copy_n(sums, t.size, squares.begin() + t.first);
+        }
         for (Index j = 0; j < k; ++j) {
             bias_.get()[j] = S(squares[std::size_t(j)] / 2);
             longest_ = std::max(longest_, std::sqrt(squares[std::size_t(j)]));

@@ -147,18 +147,22 @@ class CoarseCentroids {
         std::int32_t* to = packed_.get();
         for (const auto& t : centroids.tiles()) {
             const S* c = centroids.packed() + t.first * d_;
+            double squares[tile_centroids] = {};
+            std::int64_t sums[tile_centroids] = {};
             for (Index q = 0; q < d_; q += N::in_word)
-                for (Index i = 0; i < t.size; ++i) *to++ = word(c + i, q, t.size, inverse);
-            for (Index i = 0; i < t.size; ++i) {
-                double square = 0;
-                std::int64_t sum = 0;
-                for (Index q = 0; q < d_; ++q) {
-                    const std::int32_t whole = rounded(c[q * t.size + i], inverse);
-                    const double off = c[q * t.size + i] - whole * step_;
-                    square += off * off, sum += whole;
+                for (Index i = 0; i < t.size; ++i) {
+                    std::uint32_t word = 0;
+                    for (int n = 0; n < N::in_word && q + n < d_; ++n) {
+                        const double a = double(c[(q + n) * t.size + i]), whole = rounded(a * inverse);
+                        const double off = a - whole * step_;
+                        squares[i] += off * off, sums[i] += std::int64_t(whole);
+                        word |= (std::uint32_t(std::int32_t(whole)) & mask_) << (bits_ * n);
+                    }
+                    *to++ = std::int32_t(word);
                 }
-                off_ = std::max(off_, std::sqrt(square));
-                start_.get()[t.first + i] = std::int32_t(-N::zero * sum);
+            for (Index i = 0; i < t.size; ++i) {
+                off_ = std::max(off_, std::sqrt(squares[i]));
+                start_.get()[t.first + i] = std::int32_t(-N::zero * sums[i]);
             }
         }
     }
@@ -219,18 +223,9 @@ class CoarseCentroids {
                             N::most / largest);
         else return N::most / largest;
     }
-    static std::int32_t rounded(S a, double inverse) { return std::int32_t(std::nearbyint(double(a) * inverse)); }
-
-    // The whole numbers of columns from q on of a centroid in a tile of `size`.
-    std::int32_t word(const S* c, Index q, Index size, double inverse) const {
-        constexpr int bits = 32 / N::in_word;
-        std::uint32_t all = 0;
-        for (int i = 0; i < N::in_word && q + i < d_; ++i) {
-            const auto whole = std::uint32_t(rounded(c[(q + i) * size], inverse));
-            all |= (whole & ((1u << bits) - 1)) << (bits * i);
-        }
-        return std::int32_t(all);
-    }
+    static constexpr int bits_ = 32 / N::in_word;
+    static constexpr std::uint32_t mask_ = (1u << bits_) - 1;
+    static double rounded(double a) { return a + 0x1.8p52 - 0x1.8p52; }  // to a whole number far below 2^51
 
     const Centroids<S>& centroids_;
     Index d_;
