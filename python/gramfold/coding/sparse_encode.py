@@ -124,7 +124,7 @@ def codes_of(
     max_error: Any = None, mask: Any = None, output: str = "dense", n_threads: int | None = None,
     names: Mapping[str, str] = OWN, estimator: Any = None,
 ) -> Any:  # fmt: skip
-    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`, and by which class."""
+    """Code rows as `sparse_encode`, by a coder that was checked; errors say `names`, and by which class."""
     choice(output, "output", ("dense", "csr"))
     threads = effective_threads(n_threads)
     if mask is not None:
