@@ -91,7 +91,8 @@ class Partitions(Reader):
         rows = partition_rows(given)
         found, wanted = _outline(rows), Outline(0, 0, self.shape[1], self.dtype, self.sparse)
         if found[2:] != wanted[2:]:
-            raise ValueError(f"a partition of {self.name} is {found}, but should be {wanted}")
+            why = "; Dask takes for dense what it cannot slice: use CSR" if found.sparse > self.sparse else ""
+            raise ValueError(f"a partition of {self.name} is {found}, but should be {wanted}{why}")
         return rows
 
     def _read(self, start: int, stop: int) -> Any:
