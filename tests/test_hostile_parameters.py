@@ -4,6 +4,8 @@ Never an error of another type or another library's words, never NaN in a result
 refused leaves the estimator as it was.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hostile_values import MAKERS, VALUES, call, fault, finite, outcome
@@ -37,6 +39,11 @@ LATER = (
     "object",
     "ones(2, 3)",
 )
+# Numbers that are none by default.
+MORE = {
+    "Ridge, sgd": {"step": 1e-3}, "Ridge, admm": {"rho": 2.0}, "OnlineRobustPCA": {"threshold": 3.0},
+    "NMF, KL": {"max_time": 1000.0}, "GaussianMixture": {"max_time": 1000.0},
+}  # fmt: skip
 # Known to be infinite: no gap without a penalty, no bound before the first iteration.
 INFINITE = {"alpha": "duality_gap_", "max_iter": "lower_bound_"}
 
@@ -120,3 +127,18 @@ def test_numbers_of_numpy_are_taken(name):
         elif isinstance(value, float):
             model.set_params(**{parameter: np.float32(value)})
     assert outcome(lambda: call(model, "fit"))[1] is None
+
+
+@pytest.mark.parametrize("kind", [Fraction, np.float16, np.longdouble])
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_number_of_another_type_is_that_number(name, kind):
+    model = MAKERS[name]()
+    numbers = model.get_params(deep=False) | MORE.get(name, {})
+    given = {key: kind(value) for key, value in numbers.items() if type(value) is float}
+    expected = MAKERS[name]().set_params(**{key: float(value) for key, value in given.items()})
+    for one in (model.set_params(**given), expected):
+        error = outcome(lambda one=one: call(one, "fit"))[1]
+        assert error is None, error
+    for attribute, value in vars(expected).items():
+        if attribute.endswith("_") and isinstance(value, np.ndarray | float):
+            np.testing.assert_array_equal(getattr(model, attribute), value, err_msg=attribute)

@@ -8,12 +8,14 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from cluster_cases import check_same, collection, learned, parted, rows
 
 import gramfold as gf
 from gramfold.fit.inputs import read_rows
 from gramfold.fold.engine import run
 from gramfold.fold.segments import source_of
+from gramfold.io.matrix import joins_arrays
 
 dask = pytest.importorskip("dask", reason="dask is of the extra dask")
 import dask.array as da  # noqa: E402
@@ -170,6 +172,13 @@ def test_partitions_that_do_not_fit_together_are_refused_by_number(client):
         gf.PCA(3).fit(told)
     with pytest.raises(ValueError, match="two dimensions"):
         gf.PCA(3).fit(da.ones((4, 4, 4)))
+
+
+@pytest.mark.skipif(not joins_arrays(), reason="with SciPy 1.11 partitions are looked at before")
+def test_sparse_partitions_that_dask_takes_for_dense_are_refused_with_what_to_do(client):
+    block = dask.delayed(sp.csr_array(rows()))
+    with pytest.raises(ValueError, match=r"is sparse float64 .* should be dense float64 .*: use CSR"):
+        gf.PCA(3).fit(da.from_delayed(block, (600, 20), np.float64))
 
 
 def test_columns_without_numbers_are_refused_by_name(client):

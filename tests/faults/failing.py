@@ -6,7 +6,10 @@ import sys
 from contextlib import contextmanager
 from functools import partial
 
-from numpy._core import _multiarray_umath
+try:
+    from numpy._core import _multiarray_umath
+except ImportError:  # of NumPy 1
+    from numpy.core import _multiarray_umath
 
 from gramfold import _core
 

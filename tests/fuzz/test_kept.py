@@ -73,6 +73,13 @@ DAMAGED = {
     "too many entries.mtx": (COORDINATES + "9 9 9000000000\n1 1 1\n").encode(),
     "too many rows.mtx": (COORDINATES + "1000000000000000 1 0\n").encode(),
     "beyond whole numbers.mtx": (COORDINATES + "99999999999999999999 1 1\n1 1 1\n").encode(),
+    "without sizes.mtx": ARRAY.encode(),
+    "too many values.mtx": (ARRAY + "1 1\n1\n2\n").encode(),
+    "other symmetry.mtx": ARRAY.replace("general", "diagonal").encode() + b"1 1\n1\n",
+    "other field.mtx": ARRAY.replace("real", "rational").encode() + b"1 1\n1\n",
+    "other form.mtx": ARRAY.replace("array", "list").encode() + b"1 1\n1\n",
+    "row that wraps around.mtx": (COORDINATES + "9 9 1\n4294967297 1 1\n").encode(),
+    "no value.mtx": (COORDINATES + "9 9 1\n1 1\n").encode(),
     "not square.mtx": ARRAY.replace("general", "symmetric").encode() + b"2 2147483648\n1\n",
     "cut.mtx.gz": gzip.compress(COORDINATES.encode() * 9)[:-12],
 }  # fmt: skip

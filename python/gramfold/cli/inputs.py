@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from ..fit.blocks import Blocks, blocks, gathered
 from ..fit.on_disk import loaded
+from ..io.matrix import csr_below
 from ..io.text import layout, parsed, readable
 from . import market
 from .flat import in_segments, lies_flat
@@ -36,7 +37,7 @@ class Input(NamedTuple):
         """All rows, in memory."""
         X = gathered(self.X)
         if isinstance(X, Blocks):
-            return sp.vstack(list(X.parts), format="csr")
+            return csr_below(X.parts)
         return X if sp.issparse(X) else np.asarray(loaded(X))
 
 

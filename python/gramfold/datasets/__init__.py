@@ -77,9 +77,9 @@ def make_nmf(
     (True, (50, 20))
     """
     _check_sizes(n_samples, n_features, n_components)
-    if real(density, "density", high=1.0) == 0:
+    density, noise = real(density, "density", high=1.0), real(noise, "noise")
+    if density == 0:
         raise ValueError("density must be above 0")
-    real(noise, "noise")
     if flag(separable, "separable") and n_components > min(n_samples, n_features):
         raise ValueError(
             f"separable needs n_components <= n_samples and n_features, got {n_components} "
@@ -150,7 +150,7 @@ def make_counts(
     ((1000, 300), 7000)
     """
     _check_sizes(n_samples, n_features, n_components)
-    real(exponent, "exponent")
+    exponent = real(exponent, "exponent")
     if whole(row_nnz, "row_nnz") > n_features:
         raise ValueError(f"row_nnz must be at most n_features, got {row_nnz} > {n_features}")
     rng = generator(random_state)

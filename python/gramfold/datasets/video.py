@@ -60,9 +60,9 @@ def make_video(
     whole(n_frames, "n_frames")
     height, width = pair(shape, "shape")
     whole(n_objects, "n_objects", 0)
-    if real(dead, "dead", high=1.0) == 1:
+    dead, noise = real(dead, "dead", high=1.0), real(noise, "noise")
+    if dead == 1:
         raise ValueError("dead must be below 1")
-    real(noise, "noise")
     kept, rng = floating(dtype), generator(random_state)
     check_room(n_frames, "n_frames", n_frames * height * width)
     y, x = (

@@ -80,7 +80,7 @@ def check_room(value: int, name: str, numbers: int) -> None:
 
 def real(value: Any, name: str, *, low: float = 0.0, high: float = np.inf) -> float:
     """Return `value` as a finite float with low <= value <= high."""
-    if type(value) is float and low <= value <= high and value != np.inf:
+    if type(value) is float and low <= value <= high and abs(value) != np.inf:
         return value
     try:
         found = float(value) if isinstance(value, Real) else np.nan

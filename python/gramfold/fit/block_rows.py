@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import validate_data
 
+from ..io.matrix import csr_below
 from ..io.parts import Passes
 from .blocks import Blocks
 from .missing import about_nan
@@ -47,7 +47,7 @@ def read_blocks(
         found = X.map(_Checked(options, name, about_nan(estimator), read), passes)
     if not segments:
         parts = list(found.parts)
-        found = sound_csr(sp.vstack(parts, format="csr")) if found.sparse else np.concatenate(parts)
+        found = sound_csr(csr_below(parts)) if found.sparse else np.concatenate(parts)
     if y is None:
         return found
     nothing = np.zeros((X.shape[0], 1))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._core import kernels
 from .._core.floats import float_of as float_of
 from .._core.floats import name_of as name_of
+from ..io.matrix import csr_below
 from .on_disk import changed, in_file, loaded
 
 Array = NDArray[Any]
@@ -242,7 +243,7 @@ def _chosen_rows(x: Any, key: Any) -> Any:
     rows = np.arange(x.shape[0])[key]
     runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if rows.size else []
     parts = [_some_rows(x, slice(int(run[0]), int(run[-1]) + 1)) for run in runs]
-    return parts[0] if len(parts) == 1 else sp.vstack([_some_rows(x, slice(0, 0)), *parts], format="csr")
+    return parts[0] if len(parts) == 1 else csr_below([_some_rows(x, slice(0, 0)), *parts])
 
 
 def csr_on_disk(data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:

@@ -67,7 +67,7 @@ class Monitor:
         self.max_iter = max_iter
         self.verbose = verbose
         self.callback = callback
-        self.max_time = max_time
+        self.max_time = None if max_time is None else float(max_time)
         self.every, self.objective = every, objective
         self.called, self.unit = time.perf_counter() if begun is None else begun, 1.0
         self.rows: list[tuple[float, float, float]] = []

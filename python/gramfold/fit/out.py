@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import _check_n_features
 
+from ..io.matrix import csr_below
 from ..io.npy import write_npy
 from ..io.partitions import current_client
 from ..io.parts import Ahead, Parts
@@ -110,7 +111,7 @@ def joined(found: Iterable[Any], rows: int) -> Any:
     parts = iter(found)
     first = next(parts)
     if sp.issparse(first):
-        return sp.vstack([first, *parts], format=first.format)
+        return csr_below([first, *parts])
     whole, done = np.empty((rows, *first.shape[1:]), first.dtype), 0
     for part in chain([first], parts):
         whole[done : done + len(part)] = part

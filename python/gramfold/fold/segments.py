@@ -14,6 +14,7 @@ from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..fit.cached import cached_property
+from ..io.matrix import csr_below, none_of
 from ..io.parts import Beside, Parts
 from . import cluster
 from .columns import Columns, gathered_columns
@@ -173,7 +174,7 @@ class Segments(Source):
 
     def _stacked(self, parts: Any) -> Any:
         parts = list(parts)
-        return sp.vstack(parts, format="csr") if parts else sp.csr_array((0, self.cols), dtype=self.dtype)
+        return csr_below(parts) if parts else none_of(self.cols, self.dtype, sparse=True)
 
     def changed(self, change: Callable[[Any, Any], Any]) -> Any:
         """What change(segment, at) makes of each segment; of those in files, when they are read."""

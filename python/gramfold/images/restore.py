@@ -69,7 +69,8 @@ def denoise(
         raise ValueError("image has pixels that are not finite: inpaint fills those that are not known")
     _check_size(dictionary, rows, patch_shape)
     means = rows.mean(axis=1, keepdims=True, dtype=rows.dtype)
-    error = real(sigma, "sigma") * real(gain, "gain") * np.sqrt(rows.shape[1])
+    sigma, gain = real(sigma, "sigma"), real(gain, "gain")
+    error = sigma * gain * np.sqrt(rows.shape[1])
     if not np.isfinite(error):
         raise ValueError(f"sigma={sigma:g} and gain={gain:g} are too large together")
     codes = sparse_encode(

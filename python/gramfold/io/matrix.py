@@ -1,5 +1,6 @@
 """Rows as readers give them: an array, or CSR."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -20,4 +21,25 @@ def stacked(parts: list[Any]) -> Any:
     """Rows one below the other; of one matrix, itself."""
     if len(parts) == 1:
         return parts[0]
-    return sp.vstack(parts, format="csr") if sp.issparse(parts[0]) else np.concatenate(parts)
+    return csr_below(parts) if sp.issparse(parts[0]) else np.concatenate(parts)
+
+
+def csr_below(parts: Iterable[Any]) -> Any:
+    """Sparse matrices one below the other, as CSR."""
+    return _joined(sp.vstack, parts)
+
+
+def csr_beside(parts: Iterable[Any]) -> Any:
+    """Sparse matrices side by side, as CSR."""
+    return _joined(sp.hstack, parts)
+
+
+def joins_arrays() -> bool:
+    """Whether SciPy joins sparse arrays to an array: before 1.12 it makes a matrix of them, by way of COO."""
+    return isinstance(sp.vstack([sp.csr_array((1, 1))]), sp.sparray)
+
+
+def _joined(join: Callable[..., Any], parts: Iterable[Any]) -> Any:
+    parts = list(parts)
+    found = join(parts, format="csr")
+    return sp.csr_array(found) if any(isinstance(part, sp.sparray) for part in parts) else found

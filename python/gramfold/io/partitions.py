@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..extras import require
 from ..fit.cached import cached_property
 from ..fit.warn import warn
-from .matrix import as_rows, stacked
+from .matrix import as_rows, csr_beside, joins_arrays, stacked
 from .reader import Reader
 
 OURS = (None, "distributed", "dask.distributed")  # what "scheduler" of Dask's configuration is with a client
@@ -91,7 +91,8 @@ class Partitions(Reader):
         rows = partition_rows(given)
         found, wanted = _outline(rows), Outline(0, 0, self.shape[1], self.dtype, self.sparse)
         if found[2:] != wanted[2:]:
-            raise ValueError(f"a partition of {self.name} is {found}, but should be {wanted}")
+            why = "; Dask takes for dense what it cannot slice: use CSR" if found.sparse > self.sparse else ""
+            raise ValueError(f"a partition of {self.name} is {found}, but should be {wanted}{why}")
         return rows
 
     def _read(self, start: int, stop: int) -> Any:
@@ -151,13 +152,18 @@ def from_array(given: Any) -> Partitions:
         raise ValueError(f"the Dask array must have two dimensions, got shape {given.shape}")
     beside = dask.delayed(_beside, pure=True)
     tasks = [row[0] if len(row) == 1 else beside(list(row)) for row in given.to_delayed()]
-    if isinstance(given._meta, np.ndarray) and not np.isnan(given.chunks[0]).any():
+    if _is_dense(given, tasks[0]) and not np.isnan(given.chunks[0]).any():
         cols, dtype = given.shape[1], given.dtype
         outlines = [
             Outline(rows, rows * cols * dtype.itemsize, cols, dtype, False) for rows in given.chunks[0]
         ]
         return Partitions("the Dask array", tasks, outlines)
     return _looked_at("the Dask array", tasks)
+
+
+def _is_dense(given: Any, first: Any) -> bool:
+    """Whether chunks of a dask.array are arrays; SciPy 1.11 makes sparse ones that were joined look so."""
+    return isinstance(given._meta, np.ndarray) and (joins_arrays() or not _looked_at("", [first]).sparse)
 
 
 def from_frame(given: Any) -> Partitions:
@@ -210,7 +216,7 @@ def _some(given: Any, index: NDArray[np.intp]) -> Any:
 
 def _beside(given: list[Any]) -> Any:
     parts = [partition_rows(part) for part in given]
-    return sp.hstack(parts, format="csr") if sp.issparse(parts[0]) else np.hstack(parts)
+    return csr_beside(parts) if sp.issparse(parts[0]) else np.hstack(parts)
 
 
 def _is_number(kind: Any) -> bool:

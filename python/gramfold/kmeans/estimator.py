@@ -251,7 +251,7 @@ class KMeans(BaseKMeans):
             )
         if not best.converged and self.tol > 0 and best.n_iter == self.max_iter:
             warn(
-                f"Maximum number of iterations {self.max_iter} reached before tol={self.tol:g}; "
+                f"Maximum number of iterations {self.max_iter} reached before tol={float(self.tol):g}; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
             )

@@ -16,6 +16,7 @@ from ..fit.remember import remembered
 from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
+from ..io.matrix import stacked
 from ..linalg.powers import times_power
 from .rows import Penalty
 
@@ -92,9 +93,7 @@ def _solved(
 ) -> Any:  # fmt: skip
     """Codes of some rows, of which no more than `PIECE` entries are in memory at a time."""
     found = [solve(own, which[some]) for some in gen_batches(len(which), _together(x))]
-    if len(found) == 1:
-        return found[0]
-    return sp.vstack(found, format="csr") if sp.issparse(found[0]) else np.concatenate(found)
+    return stacked(found)
 
 
 def _together(x: Source | Observed) -> int:

@@ -186,7 +186,7 @@ class BaseMixture(DensityMixin, Estimator):
             warn(
                 "Best performing initialization did not converge. Try different init parameters, or increase "
                 f"max_iter, tol, or check for degenerate data: n_init={self.n_init}, "
-                f"max_iter={self.max_iter}, tol={self.tol:g}",
+                f"max_iter={self.max_iter}, tol={float(self.tol):g}",
                 ConvergenceWarning,
             )
         return best

@@ -120,7 +120,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _warn_of_the_limit(self) -> None:
         """Warn that the fit ended at max_iter."""
         W, H = self._strengths()
-        advice = f"Increase it to improve convergence, or raise tol={self.tol:g}"
+        advice = f"Increase it to improve convergence, or raise tol={float(self.tol):g}"
         if (W > 0) != (H > 0):
             advice = (
                 f"alpha_W={W:g} and alpha_H={H:g} penalise one factor alone, which shrinks without end while "

@@ -63,7 +63,7 @@ class BetaDivergence:
         if self.beta == 2:
             return solve_to_convergence(self.x, H, self.penalty_W).factor
         exact = self.x.dtype == np.float64
-        until = None if self.max_time is None else time.perf_counter() + self.max_time
+        until = None if self.max_time is None else time.perf_counter() + float(self.max_time)
         if self.beta == 1:
             tol = 1e-9 if exact else 1e-5
             W, unconverged = kl_rows(
@@ -80,7 +80,7 @@ class BetaDivergence:
         if unconverged:
             warn(
                 f"{unconverged:.0f} of {self.x.rows} rows did not converge in {MOST_SWEEPS} sweeps"
-                + (f" or max_time={self.max_time:g} seconds" if self.max_time is not None else ""),
+                + (f" or max_time={float(self.max_time):g} seconds" if self.max_time is not None else ""),
                 ConvergenceWarning,
             )
         return W

@@ -46,7 +46,7 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
             return np.ldexp(filled, exponent), n_iter
     warn(
         f"Filling in did not converge in {ROUNDS} rounds: a relative change of {change / size:.1e} "
-        f"against tol={tol:g}",
+        f"against tol={float(tol):g}",
         ConvergenceWarning,
     )
     return np.ldexp(filled, exponent), ROUNDS

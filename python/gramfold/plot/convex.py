@@ -59,7 +59,8 @@ def penalty_contours(
     >>> left.get_title()
     'L1: sparse'
     """
-    if not 0 < real(shrink, "shrink") < 1:
+    shrink = real(shrink, "shrink")
+    if not 0 < shrink < 1:
         raise ValueError(f"shrink must be above 0 and below 1, got {shrink}")
     X, y = _two_columns(X, y)
     axes = _grid(axes, 1, 2, (9, 4.6)).ravel()

@@ -91,14 +91,15 @@ def _warn_unconverged(
     """Warn of a fit that did not converge, unless it was stopped."""
     if by_rounding:
         warn(
-            f"solver {name!r} ended at a relative gradient of {solution.kkt:.1e}, above tol={model.tol:g}: "
-            f"sums over {data.x.dtype} are no more exact; raise tol, or use a direct solver",
+            f"solver {name!r} ended at a relative gradient of {solution.kkt:.1e}, above "
+            f"tol={float(model.tol):g}: sums over {data.x.dtype} are no more exact; raise tol, or use a "
+            "direct solver",
             ConvergenceWarning,
         )
     elif solution.n_iter == most and model.tol > 0:
         warn(
             f"solver {name!r} reached max_iter={most} at a relative gradient of {solution.kkt:.1e}, above "
-            f"tol={model.tol:g}; raise max_iter or tol, or use a direct solver",
+            f"tol={float(model.tol):g}; raise max_iter or tol, or use a direct solver",
             ConvergenceWarning,
         )
 

@@ -160,7 +160,7 @@ def _cg(problem: RidgeProblem) -> tuple[Form, Iterates]:
 
 def _gd(problem: RidgeProblem) -> tuple[Form, Iterates]:
     step = problem.model.step
-    step = None if step is None else float(np.ldexp(step, problem.data.units.curvature))
+    step = None if step is None else float(np.ldexp(float(step), problem.data.units.curvature))
     return problem.form, gradient_descent(problem.form, problem.alpha, step, held=problem.held)
 
 
@@ -172,7 +172,7 @@ def _admm(problem: RidgeProblem) -> tuple[Form, Iterates]:
         else problem.gram_form
     )
     problem.form = form
-    rho = None if rho is None else float(np.ldexp(rho, -data.units.curvature))
+    rho = None if rho is None else float(np.ldexp(float(rho), -data.units.curvature))
     return form, admm(form, problem.alpha, rho, bool(problem.model.positive), problem.held)
 
 
@@ -182,7 +182,7 @@ def _sgd(problem: RidgeProblem) -> tuple[Form, Iterates]:
     if step is None:
         steps: Any = decaying(form, rows, alpha, BATCH)
     else:
-        steps = constant(form, rows, alpha, float(np.ldexp(step, 2 * problem.data.units.x)))
+        steps = constant(form, rows, alpha, float(np.ldexp(float(step), 2 * problem.data.units.x)))
     rng = generator(problem.model.random_state)
     return form, stochastic_gradients(form, rows, alpha, steps, rng, BATCH, problem.held)
 

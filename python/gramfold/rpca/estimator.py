@@ -186,7 +186,7 @@ class RobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         if not self.converged_ and self.tol > 0 and self.n_iter_ == self.max_iter:
             warn(
                 f"Maximum number of iterations {self.max_iter} reached with a duality gap of "
-                f"{self.dual_gap_:.1e}; raise max_iter or tol={self.tol:g}",
+                f"{self.dual_gap_:.1e}; raise max_iter or tol={float(self.tol):g}",
                 ConvergenceWarning,
             )
         return self

@@ -210,7 +210,7 @@ class OnlineRobustPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimat
         return low, sparse
 
     def _follow(self, track: Track, row: Array, n_threads: int, *, learn: bool) -> tuple[Array, Array]:
-        return track.split(row, self._threshold(), self.forgetting, n_threads, learn=learn)
+        return track.split(row, self._threshold(), float(self.forgetting), n_threads, learn=learn)
 
     def _copy_for(self, x: Source) -> Track:
         """A copy of the subspace, in the wider of the two dtypes."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+
+from ..io.matrix import stacked
 
 PIECE = 1 << 17
 
@@ -38,8 +39,4 @@ class Stacked:
 
     def whole(self) -> Any:
         """All rows in one."""
-        if len(self.parts) == 1:
-            return self.parts[0]
-        if sp.issparse(self.parts[0]):
-            return sp.vstack(self.parts, format="csr")
-        return np.concatenate(self.parts)
+        return stacked(self.parts)

@@ -144,5 +144,5 @@ class Pursuit:
             longer = max(self.x.rows, self.x.cols)
             weight = float(np.sqrt(self.observed / longer / 2))  # sqrt(p min(n, m) / 2)
             return SquareRoot(weight, 10 * weight / size, size)
-        level = float(np.ldexp(self.noise, -self.unit)) * float(np.sqrt(self.observed))
+        level = float(np.ldexp(float(self.noise), -self.unit)) * float(np.sqrt(self.observed))
         return Level(level, 1 / level)

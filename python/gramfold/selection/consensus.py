@@ -143,7 +143,8 @@ def consensus(
     fits, k, _ = given.shape
     rows = _placed(given) if centroids else _unit(given)
     distances, density = _distances(rows, max(1, int(NEIGHBOURS * fits)))
-    kept = density <= real(density_threshold, "density_threshold")
+    density_threshold = real(density_threshold, "density_threshold")
+    kept = density <= density_threshold
     if np.count_nonzero(kept) <= k:
         raise ValueError(
             f"density_threshold={density_threshold:g} leaves {np.count_nonzero(kept)} of {len(rows)} "

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import blocks
@@ -12,6 +11,7 @@ from ..fit.inputs import read_rows
 from ..fold.runs import permuted
 from ..fold.segments import source_of
 from ..fold.source import Source
+from ..io.matrix import stacked
 from ..io.sizes import SEGMENT, SHARE
 
 Index = NDArray[np.intp]
@@ -32,7 +32,7 @@ class Quarter:
         """All of it in memory."""
         step = max(1, int(SEGMENT * self.x.rows / max(1, self.x.entries * self.dtype.itemsize)))
         parts = [self[slice(a, a + step)] for a in range(0, len(self.rows), step)]
-        return sp.vstack(parts, format="csr") if self.x.sparse else np.concatenate(parts)
+        return stacked(parts)
 
 
 class Quarters:
