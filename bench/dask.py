@@ -103,24 +103,21 @@ def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
     import gramfold as gf
 
     rows, make = ROWS[size], partial(MODELS[name], gf)
+    here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
+    ours, work, peers, alone = [], [], [], []
     with _cluster(threads):
         X = _array(rows).persist()
         wait(X)
         make().fit(X[: 2 * CHUNK])
-        ours, work = [], []
         for _ in range(repeat):
             start, used = time.perf_counter(), _processor()
             found = make().fit(X)
             ours.append(time.perf_counter() - start)
             work.append(np.subtract(_processor(), used))
-        del X
-    here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
-    peers, alone = [], []
-    for _ in range(repeat):
-        start, used = time.perf_counter(), time.process_time()
-        expected = make().set_params(n_threads=threads).fit(here)
-        peers.append(time.perf_counter() - start)
-        alone.append(time.process_time() - used)
+            start, used_alone = time.perf_counter(), time.process_time()
+            expected = make().set_params(n_threads=threads).fit(here)
+            peers.append(time.perf_counter() - start)
+            alone.append(time.process_time() - used_alone)
     learned = "components_" if hasattr(found, "components_") else "means_"
     learned = "cluster_centers_" if hasattr(found, "cluster_centers_") else learned
     same = np.array_equal(getattr(found, learned), getattr(expected, learned))

@@ -1,6 +1,6 @@
 """The table of docs/clusters.md, extrapolated from what was measured: `python -m bench.dask_table`."""
 
-from gramfold.fold.cluster import LARGE, MANY, PAIR, TASKS
+from gramfold.fold.groups import LARGE, MANY, PAIR, TASKS
 
 TASK = 1.7e-3  # seconds of client and scheduler for each task: measured, 2 workers and 128 tasks
 PASS = 0.08  # seconds of a pass of two empty tasks: measured
