@@ -114,7 +114,7 @@ def _markdown(lines: Iterable[Iterable[str]]) -> str:
 
 def stored() -> list[Row]:
     """The stored runs; ValueError if they are of different machines."""
-    paths = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != "instructions"]
+    paths = [path for path in sorted(RESULTS.glob("*.json")) if path.stem not in ("instructions", "dask")]
     runs = [json.loads(path.read_text()) for path in paths]
     if len({run["environment"]["cpu"] for run in runs}) > 1:
         raise ValueError(f"{RESULTS} has runs of different machines: keep those of one")

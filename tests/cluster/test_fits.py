@@ -176,6 +176,17 @@ def test_rows_of_other_arguments_go_to_their_partitions(client):
     np.testing.assert_allclose(found.compute(), model.transform(x, mask=mask), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["KMeans", "PCA", "GaussianMixture", "Ridge"])
+def test_arguments_that_were_changed_in_place_are_sent_anew(client, name):
+    parts, rng = parted(rows(), 100), np.random.default_rng(1)
+    X, weights, y = collection(parts).persist(), rng.random(600) + 0.5, rng.random(600)
+    model, target = MODELS[name](), (y,) if name == "Ridge" else ()
+    for _ in range(2):
+        found = learned(model.fit(X, *target, sample_weight=weights))
+        check_same(found, learned(model.fit(gf.blocks(parts), *target, sample_weight=weights)))
+        weights[:], y[:] = rng.random(600) + 0.5, rng.random(600)
+
+
 def test_fit_transform_is_the_fit_and_lazy_rows(client):
     x = rows()
     for name in ("NMF", "PCA", "TruncatedSVD"):
