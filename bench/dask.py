@@ -120,7 +120,7 @@ def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
     # Without what it takes each second: w threads' time, in which it is at rest too.
     net = by_workers + by_client - rest * median(ours)
     used["quiet ratio"] = median(alone) * (1 - rest / threads) / net
-    return row_of(ours, peers, bool(same)) | used
+    return row_of(ours, peers, bool(same)) | used | {"iterations": int(getattr(found, "n_iter_", 1))}
 
 
 def _processor() -> tuple[float, float]:
