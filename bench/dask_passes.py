@@ -1,5 +1,6 @@
 """What passes cost on a cluster that do nothing, for `bench/dask.py`; many simulated workers."""
 
+import gc
 import logging
 import sys
 import time
@@ -122,6 +123,7 @@ def simulated(workers: int, threads: int, repeat: int) -> Row:
         print(f"{workers} workers begun in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
         for one in Client.current().cluster.workers.values():
             one.periodic_callbacks["find-missing"].stop()
+        gc.disable()  # which would look through what all workers have, again and again
         found = _passes(tasks, SLEEP, min(repeat, 3))
     ideal = SLEEP * -(-tasks // workers)
     row = row_of(found["seconds"], [ideal], True) | {"tasks": tasks, "client cpu s": found["cpu"]}
