@@ -28,7 +28,7 @@ class Measured(NamedTuple):
 
 
 def measured() -> Measured:
-    """From the stored runs."""
+    """From the stored runs; KeyError if they lack a case."""
     run: dict[str, Any] = json.loads((RESULTS / "dask.json").read_text())
     moved = json.loads((RESULTS / "dask_network.json").read_text())
     cases = {(row["group"], row["case"]): row for row in run["rows"]}
