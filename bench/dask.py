@@ -1,25 +1,24 @@
 """Fits on a cluster beside the same in one process; what passes and tasks cost; many simulated workers."""
 
 import json
-import logging
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from bench.dask_passes import SLEEP, cluster, overhead, row_of, simulated
 from bench.frame import Case, Row, Settings
 from bench.machine import Limits
 
 COLS, CHUNK = 500, 62_500
 ROWS = {"small": 125_000, "middle": 1_000_000}  # .25 and 2 GB
-WORKERS = {"small": 20, "middle": 100, "large": 1000}
-SLEEP, GROUPS = 5.0, 2.5  # seconds of a simulated task, and tasks a worker: 10 TB in groups of 4 GB on 1,000
+WORKERS = {20: "small", 100: "middle", 300: "middle", 1000: "large"}
+REST = 5.0  # seconds in which a cluster does nothing
 MODELS: dict[str, Callable[[Any], Any]] = {
     "NMF(32)": lambda gf: gf.NMF(32, init="random", random_state=0, max_iter=10, tol=0),
     "KMeans(64)": lambda gf: gf.KMeans(64, init="random", n_init=1, random_state=0, max_iter=10, tol=0),
@@ -31,17 +30,21 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 
 LEGEND = f"""\
 throughput: 2 workers of one thread, X persisted there; ratio: the time of the same fit in one process with
-  two threads by that on the workers. Start and end of the cluster do not count. cpu: processor time, which
-  other things that run disturb less; of the client with the scheduler.
+  two threads by that on the workers, in turn. Start and end of the cluster do not count. cpu: processor time,
+  which other things that run disturb less; of the client with the scheduler. A cluster at rest takes some
+  too, each second: "quiet ratio" is that of processor times if the fit had taken no longer than these.
 dask-ml: the same data, where it can be imported; starts and solvers differ, and quality is not compared.
-overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass.
+overhead: passes that do nothing, over so many tasks; "ours s" is that of a pass. The peer is Dask alone: as
+  many empty tasks, whose results are added up by the same tree.
 simulated: a real scheduler with so many workers, all in this process, whose tasks sleep {SLEEP:g} s each;
   ratio: the time without any overhead by that of a pass. Nothing is computed and nothing moves but names.
+  Client cpu: of a pass, with the scheduler and all workers. Workers say that they are there every five
+  minutes, as on machines of their own that would not take this process's time.
 Quality: the bits of the fit in one process on the same segments (throughput)."""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
     "case": None, "dtype": None, "tasks": None, "ours s": None, "peer s": None, "ratio": None,
-    "workers cpu s": None, "client cpu s": None, "peer cpu s": None, "cpu ratio": None,
+    "workers cpu s": None, "client cpu s": None, "peer cpu s": None, "cpu ratio": None, "quiet ratio": None,
     "ms a task": lambda value: f"{value:.2f}",
 }  # fmt: skip
 
@@ -58,7 +61,7 @@ def cases() -> Iterator[Case]:
     for tasks in (2, 16, 128):
         run = partial(_child, {"what": "overhead", "tasks": tasks})
         yield Case("overhead", f"{tasks} tasks", "-", "overhead", 0.0, run, "small")
-    for size, workers in WORKERS.items():
+    for workers, size in WORKERS.items():
         run = partial(_child, {"what": "simulated", "workers": workers})
         yield Case("simulated", f"{workers} workers", "-", "simulated workers", 0.5, run, size)
 
@@ -86,47 +89,38 @@ def _array(rows: int) -> Any:
     return da.concatenate([da.from_delayed(one, (CHUNK, COLS), np.float32) for one in made])
 
 
-@contextmanager
-def _cluster(workers: int, **options: Any) -> Iterator[None]:
-    """Workers of one thread each, whose client is the current one."""
-    from distributed import Client, LocalCluster
-
-    options |= {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with LocalCluster(**options, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
-        client.wait_for_workers(workers)
-        yield
-
-
 def _throughput(name: str, size: str, threads: int, repeat: int) -> Row:
     from distributed import wait
 
     import gramfold as gf
 
     rows, make = ROWS[size], partial(MODELS[name], gf)
-    with _cluster(threads):
+    here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
+    ours, work, peers, alone = [], [], [], []
+    with cluster(threads):
         X = _array(rows).persist()
         wait(X)
         make().fit(X[: 2 * CHUNK])
-        ours, work = [], []
+        rest = _at_rest()
         for _ in range(repeat):
-            start, used = time.perf_counter(), _processor()
+            used, start = _processor(), time.perf_counter()
             found = make().fit(X)
             ours.append(time.perf_counter() - start)
             work.append(np.subtract(_processor(), used))
-        del X
-    here = gf.blocks([_chunk(i, CHUNK) for i in range(rows // CHUNK)])
-    peers, alone = [], []
-    for _ in range(repeat):
-        start, used = time.perf_counter(), time.process_time()
-        expected = make().set_params(n_threads=threads).fit(here)
-        peers.append(time.perf_counter() - start)
-        alone.append(time.process_time() - used)
+            start, used_alone = time.perf_counter(), time.process_time()
+            expected = make().set_params(n_threads=threads).fit(here)
+            peers.append(time.perf_counter() - start)
+            alone.append(time.process_time() - used_alone)
     learned = "components_" if hasattr(found, "components_") else "means_"
     learned = "cluster_centers_" if hasattr(found, "cluster_centers_") else learned
     same = np.array_equal(getattr(found, learned), getattr(expected, learned))
     by_workers, by_client = np.median(work, axis=0)
     used = {"workers cpu s": by_workers, "client cpu s": by_client, "peer cpu s": median(alone)}
-    return _row(ours, peers, bool(same)) | used | {"cpu ratio": median(alone) / (by_workers + by_client)}
+    used |= {"cpu ratio": median(alone) / (by_workers + by_client), "rest cpu": rest}
+    # Without what it takes each second: w threads' time, in which it is at rest too.
+    net = by_workers + by_client - rest * median(ours)
+    used["quiet ratio"] = median(alone) * (1 - rest / threads) / net
+    return row_of(ours, peers, bool(same)) | used | {"iterations": int(getattr(found, "n_iter_", 1))}
 
 
 def _processor() -> tuple[float, float]:
@@ -136,9 +130,11 @@ def _processor() -> tuple[float, float]:
     return sum(Client.current().run(time.process_time).values()), time.process_time()
 
 
-def _row(ours: list[float], peers: list[float], same: bool) -> Row:
-    row = {"ours s": median(ours), "peer s": median(peers), "ratio": median(peers) / median(ours)}
-    return row | {"equal_quality": same, "ours_seconds": ours, "peer_seconds": peers}
+def _at_rest() -> float:
+    """Seconds of processor time that the cluster takes each second while it does nothing."""
+    used, start = sum(_processor()), time.perf_counter()
+    time.sleep(REST)
+    return (sum(_processor()) - used) / (time.perf_counter() - start)
 
 
 def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
@@ -147,7 +143,7 @@ def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
 
     import gramfold as gf
 
-    with _cluster(threads):
+    with cluster(threads):
         X = _array(ROWS[size]).persist()
         wait(X)
         ours, peers = [], []
@@ -170,72 +166,10 @@ def _peer(name: str, size: str, threads: int, repeat: int) -> Row:
             start = time.perf_counter()
             MODELS[name](gf).fit(X)
             ours.append(time.perf_counter() - start)
-    return _row(ours, peers, True)
-
-
-def _rows(seconds: float, block_info: Any = None) -> np.ndarray:
-    time.sleep(seconds)
-    return np.zeros((1, 2))
-
-
-def _nothing(rows: Any, shared: float, state: Any) -> float:
-    time.sleep(shared)
-    return 0.0
-
-
-def _passes(tasks: int, seconds: float, repeat: int) -> float:
-    """Seconds of a pass over so many tasks that each take some."""
-    import dask.array as da
-
-    import gramfold as gf
-    from gramfold.fold.engine import run
-    from gramfold.fold.segments import source_of
-
-    # Rows take their time too, or the first workers would have them all.
-    chunks = ((1,) * tasks, (2,))
-    rows = da.map_blocks(_rows, min(1.0, seconds), chunks=chunks, dtype=float, meta=np.empty((0, 2)))
-    source = source_of(gf.blocks(rows), 1)
-    source.parts.passes.together, found = 1, []
-    run(_nothing, source, 0.0)
-    print(f"{tasks} tasks have run", file=sys.stderr, flush=True)
-    run(_nothing, source, seconds)  # from which the scheduler learns how long tasks take
-    print("and once more, with sleep", file=sys.stderr, flush=True)
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run(_nothing, source, seconds)
-        found.append(time.perf_counter() - start)
-    return median(found)
-
-
-def _overhead(tasks: int, threads: int, repeat: int) -> Row:
-    with _cluster(threads):
-        seconds = _passes(tasks, 0.0, 2 * repeat)
-    return _row([seconds], [0.0], True) | {"tasks": tasks, "ms a task": 1000 * seconds / tasks}
-
-
-def _simulated(workers: int, threads: int, repeat: int) -> Row:
-    import dask
-
-    tasks = int(GROUPS * workers)
-    # What workers do about themselves, on machines of their own, would take this process all of its time.
-    dask.config.set(
-        {
-            "distributed.comm.timeouts.connect": "600s", "distributed.scheduler.worker-ttl": None,
-            "distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "60s",
-            "distributed.admin.system-monitor.interval": "60s",
-        }
-    )  # fmt: skip
-    sys.setswitchinterval(0.1)  # as a thread of each waits for the interpreter, and looks that often
-    begun = time.perf_counter()
-    with _cluster(workers, processes=False, memory_limit=0):
-        print(f"{workers} workers begun in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
-        seconds = _passes(tasks, SLEEP, min(repeat, 3))
-    ideal = SLEEP * -(-tasks // workers)
-    more = 1000 * (seconds - ideal) / tasks
-    return _row([seconds], [ideal], True) | {"tasks": tasks, "ms a task": more}
+    return row_of(ours, peers, True)
 
 
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
-    kinds = {"throughput": _throughput, "peer": _peer, "overhead": _overhead, "simulated": _simulated}
+    kinds = {"throughput": _throughput, "peer": _peer, "overhead": overhead, "simulated": simulated}
     print(json.dumps(kinds[job.pop("what")](**job)))

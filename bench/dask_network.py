@@ -1,7 +1,8 @@
 """Bytes that a pass sends between four workers in network namespaces: `python -m bench.dask_network`.
 
 Needs Linux, root and iproute2. Where the kernel has netem the links are of 10 Gbit/s and 1 ms. Prints, for
-several sizes of the shared factor, the bytes of a pass to and from the workers, beside 8 (k n + k^2) a task.
+several sizes of the shared factor, the bytes of a pass to and from the workers, beside 8 (k n + k^2) a task;
+and writes them to the file that is named, if one is.
 """
 
 import json
@@ -78,6 +79,7 @@ def passes(client: Any, cols: int, k: int) -> dict[str, float]:
     from distributed import wait
 
     import gramfold as gf
+    from gramfold.fold.groups import LARGE, together
 
     X = da.random.default_rng(0).random((CHUNKS * ROWS, cols), chunks=(ROWS, cols)).persist()
     wait(X)
@@ -88,7 +90,8 @@ def passes(client: Any, cols: int, k: int) -> dict[str, float]:
     time.sleep(3)
     idle_rate = (sent() - idle) / (time.perf_counter() - start)
     (first, began), (last, ended) = seen[9], seen[29]
-    seconds, tasks = (ended - began) / 20, CHUNKS
+    each = together(CHUNKS, X.nbytes, [1] * WORKERS, LARGE)
+    seconds, tasks = (ended - began) / 20, CHUNKS // each
     return {
         "columns": cols, "k": k, "tasks": tasks, "seconds a pass": round(seconds, 3),
         "bytes a pass": round((last - first) / 20 - idle_rate * seconds),
@@ -96,10 +99,11 @@ def passes(client: Any, cols: int, k: int) -> dict[str, float]:
     }  # fmt: skip
 
 
-def main() -> None:
-    """Print a line for each size."""
+def main(path: Path | None) -> None:
+    """Print a line for each size, and write them."""
     from distributed import Client, LocalCluster
 
+    rows = []
     with links() as slowed:
         options = {"host": f"{NET}.1", "n_workers": 0, "dashboard_address": ":0"}
         with (
@@ -110,8 +114,11 @@ def main() -> None:
             client.wait_for_workers(WORKERS, timeout=60)
             print(json.dumps({"10 Gbit/s and 1 ms": slowed}))
             for cols, k in ((100, 8), (400, 8), (400, 32), (1600, 32)):
-                print(json.dumps(passes(client, cols, k)), flush=True)
+                rows.append(passes(client, cols, k))
+                print(json.dumps(rows[-1]), flush=True)
+    if path is not None:
+        path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else None)

@@ -7,6 +7,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS, README = ROOT / "bench" / "results", ROOT / "README.md"
+OTHER = ("instructions", "dask")  # begin the names of results that are not in it
 BEGIN, END = "<!-- speed -->\n", "<!-- /speed -->\n"
 DTYPES = ("float32", "float64")
 WHOLE_CALLS = """\
@@ -114,7 +115,7 @@ def _markdown(lines: Iterable[Iterable[str]]) -> str:
 
 def stored() -> list[Row]:
     """The stored runs; ValueError if they are of different machines."""
-    paths = [path for path in sorted(RESULTS.glob("*.json")) if path.stem != "instructions"]
+    paths = [path for path in sorted(RESULTS.glob("*.json")) if not path.stem.startswith(OTHER)]
     runs = [json.loads(path.read_text()) for path in paths]
     if len({run["environment"]["cpu"] for run in runs}) > 1:
         raise ValueError(f"{RESULTS} has runs of different machines: keep those of one")

@@ -225,16 +225,15 @@ def sizes(monkeypatch):
     """The sizes of all tasks of passes, pickled, by pass."""
     from distributed.protocol import pickle
 
-    from gramfold.fold.cluster import Cluster
+    from gramfold.fold.graph import Graph
 
-    found, original = [], Cluster.result
+    found, original = [], Graph.result
 
-    def looked_at(self, tasks, kept):
-        nodes = {key: node for task in tasks for key, node in dict(task.dask).items() if "-pass-" in str(key)}
-        found.append([len(pickle.dumps(node)) for node in nodes.values()])
-        return original(self, tasks, kept)
+    def looked_at(self, wanted, kept):
+        found.append([len(pickle.dumps(task)) for task in self.tasks.values()])
+        return original(self, wanted, kept)
 
-    monkeypatch.setattr(Cluster, "result", looked_at)
+    monkeypatch.setattr(Graph, "result", looked_at)
     return found
 
 

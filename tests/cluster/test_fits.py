@@ -176,6 +176,35 @@ def test_rows_of_other_arguments_go_to_their_partitions(client):
     np.testing.assert_allclose(found.compute(), model.transform(x, mask=mask), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("most", [0, 1 << 20])
+def test_what_tasks_share_lies_in_each_or_is_a_task_of_its_own(client, monkeypatch, most):
+    from gramfold.fold.graph import Graph
+
+    found, result = [], Graph.result
+
+    def looked_at(self, wanted, kept):
+        found.append(sum("-shared-" in key for key in self.tasks))
+        return result(self, wanted, kept)
+
+    monkeypatch.setattr("gramfold.fold.graph.SHARED", most)
+    monkeypatch.setattr(Graph, "result", looked_at)
+    parts = parted(np.rint(rows()), 100)
+    for name in ("NMF", "KMeans"):
+        check_same(learned(fitted(name, collection(parts))), learned(fitted(name, gf.blocks(parts))))
+    assert set(found) == ({1} if most == 0 else {0})
+
+
+@pytest.mark.parametrize("name", ["KMeans", "PCA", "GaussianMixture", "Ridge"])
+def test_arguments_that_were_changed_in_place_are_sent_anew(client, name):
+    parts, rng = parted(rows(), 100), np.random.default_rng(1)
+    X, weights, y = collection(parts).persist(), rng.random(600) + 0.5, rng.random(600)
+    model, target = MODELS[name](), (y,) if name == "Ridge" else ()
+    for _ in range(2):
+        found = learned(model.fit(X, *target, sample_weight=weights))
+        check_same(found, learned(model.fit(gf.blocks(parts), *target, sample_weight=weights)))
+        weights[:], y[:] = rng.random(600) + 0.5, rng.random(600)
+
+
 def test_fit_transform_is_the_fit_and_lazy_rows(client):
     x = rows()
     for name in ("NMF", "PCA", "TruncatedSVD"):

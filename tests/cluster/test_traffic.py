@@ -46,14 +46,13 @@ def moved(monkeypatch):
     from distributed import Client
     from distributed.protocol import pickle
 
-    from gramfold.fold.cluster import Cluster
+    from gramfold.fold.graph import Graph
 
-    found, result, scatter, gather = [], Cluster.result, Client.scatter, Client.gather
+    found, result, scatter, gather = [], Graph.result, Client.scatter, Client.gather
 
-    def of_graph(self, tasks, kept):
-        nodes = {key: node for task in tasks for key, node in dict(task.dask).items() if "-pass-" in str(key)}
-        found.append(sum(len(pickle.dumps(node)) for node in nodes.values()))
-        return result(self, tasks, kept)
+    def of_graph(self, wanted, kept):
+        found.append(sum(len(pickle.dumps(task)) for task in self.tasks.values()))
+        return result(self, wanted, kept)
 
     def sent(self, data, **options):
         found.append(len(pickle.dumps(data)))
@@ -64,7 +63,7 @@ def moved(monkeypatch):
         found.append(len(pickle.dumps(got)))
         return got
 
-    monkeypatch.setattr(Cluster, "result", of_graph)
+    monkeypatch.setattr(Graph, "result", of_graph)
     monkeypatch.setattr(Client, "scatter", sent)
     monkeypatch.setattr(Client, "gather", received)
     return found

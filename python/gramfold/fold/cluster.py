@@ -5,7 +5,6 @@ which `added` adds; further tasks add up the rest of that tree. So sums are the 
 whatever the groups and whoever computes them. A task keeps nothing: it may run twice, and anywhere.
 """
 
-import pickle
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -14,16 +13,16 @@ import numpy as np
 from joblib import cpu_count
 
 from ..extras import require
-from ..io.partitions import Partitions, current_client, memory_of
+from ..io.partitions import Partitions, current_client
 from ..io.parts import Parts, bare
 from .given import Drawn, Given
+from .graph import Graph, check
+from .groups import grouped, places
 from .kept import TRIES, Kept, Lost
 from .steps import Step, mended, rooted
 from .sums import Pass, State, added
-from .tasks import Common, Group, of_kind, returns, work
+from .tasks import Common, Group, of_kind, returns
 
-LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its share of a thread's memory
-TASKS, PAIR, MANY = 4, 2, 1024  # tasks for each thread, if that is not many; else for each worker
 FAN = 8  # sums that one task adds up
 MOST_GIVEN = 32  # arguments whose rows stay with the workers
 SCATTERED = 1 << 20  # bytes from which on arrays travel beside the graph, not in it
@@ -44,34 +43,17 @@ class Cluster:
     """Where tasks run: the workers of a client, or Dask's default scheduler in this process."""
 
     def __init__(self, client: Any) -> None:
-        self.client, self.dask = client, require("dask", extra="dask")
+        self.client = client
         self.lost: tuple[type[BaseException], ...] = ()
+        self.places: list[str] | None = None
         if client is None:
             self.threads = [cpu_count()]
             return
         distributed = require("distributed", extra="dask")
         self.lost = (distributed.CancelledError, Lost)
-        self.check()
+        check(client)
         client.wait_for_workers(1)
         self.threads = list(client.nthreads().values())
-
-    def check(self) -> None:
-        """Refuse a client that was closed."""
-        if self.client is not None and self.client.status != "running":
-            raise RuntimeError(
-                f"the Dask client was closed during the fit (its status is {self.client.status!r}): "
-                "keep it open until the fit has ended"
-            )
-
-    def task(self, function: Any, *arguments: Any, key: str) -> Any:
-        """A task that is run with what others give."""
-        return self.dask.delayed(function, pure=False, traverse=False)(*arguments, dask_key_name=key)
-
-    def sent(self, value: Any, key: str) -> Any:
-        """What all tasks share: of moderate size a task of its own, which is run again if its worker dies."""
-        if self.client is None:
-            return self.dask.delayed(value, name=key, traverse=False)
-        return self.task(_itself, self.dask.delayed(value, name=f"{key}-given", traverse=False), key=key)
 
     def rows_of(self, state: State, i: int, at: slice, keeps: bool) -> dict[str, Any]:
         """The state of the rows of a group, where it is large as data that workers fetch.
@@ -92,30 +74,6 @@ class Cluster:
                     some[key] = self.client.scatter(some[key], hash=False)
         return some
 
-    def result(self, tasks: list[Any], kept: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Compute tasks, and wait for them; where that ends early, those that are left are not begun.
-
-        What `kept` give stays with the workers: their futures come second.
-        """
-        if self.client is None:
-            return list(self.dask.compute(*tasks)), []
-        self.check()
-        with self.dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
-            futures = self.client.compute([*tasks, *kept])
-        try:
-            found = self.client.gather(futures[: len(tasks)])
-        except BaseException:
-            for future in futures:
-                future.release()
-            self.check()
-            raise
-        # Copies are aligned, as kernels ask.
-        return [pickle.loads(pickle.dumps(one)) for one in found], futures[len(tasks) :]
-
-
-def _itself(value: Any) -> Any:
-    return value
-
 
 def run(
     pass_: Pass, parts: Parts, shared: Any, state: State, client: Any, *, fixed: State | None = None,
@@ -123,8 +81,10 @@ def run(
 ) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
     cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
-    groups = grouped(parts, cluster, reads)
+    groups = grouped(parts, client, cluster.threads, reads)
     spans = [group.rows for group in groups]
+    if reads and client is not None and not parts.passes.placed:
+        cluster.places, parts.passes.placed = places(groups, client), True
     change, beside = bare(parts.change) if reads else (None, {})
     own = {key: _near(a, spans) for key, a in state.items()}
     for key, (a, base) in ({key: (a, 0) for key, a in (fixed or {}).items()} | beside).items():
@@ -144,7 +104,7 @@ def run(
             name += "-again"
             for key, a in own.items():
                 if isinstance(a, Kept) and a.parts:
-                    mended(cluster, groups, f"{name}-{key}", a)
+                    mended(client, groups, f"{name}-{key}", a)
     for at, new in zip(spans, changed, strict=True):
         for key, value in new.items():
             state[key][at] = value
@@ -152,7 +112,7 @@ def run(
         step = Step(common, own)
         done = rooted(client, done, step, name)
         for key, a in kept.items():
-            a.is_written(done, spans, key, step, partial(mended, cluster, groups, f"{name}-{key}"))
+            a.is_written(done, spans, key, step, partial(mended, client, groups, f"{name}-{key}"))
     if looked:
         sums, seen = sums
         for key, rows in seen.items():
@@ -193,59 +153,37 @@ def _sums(
     cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, keeps: bool
 ) -> tuple[Any, list[dict[str, Any]], list[Any]]:
     """The sums; of each group the state that was changed; and what its task gave, if that is to be kept."""
-    sent = cluster.sent(common, of_kind(name, "shared"))
+    graph = Graph(cluster.client)
+    shared = graph.shared(common, len(groups), of_kind(name, "shared"))
+    if cluster.places is not None:
+        graph.prefer({f"{name}-{i}": at for i, at in enumerate(cluster.places)})
     done = [
-        cluster.task(
-            work, sent, group, group.tasks, cluster.rows_of(own, i, group.rows, keeps), key=f"{name}-{i}"
-        )
+        graph.work(f"{name}-{i}", shared, group, cluster.rows_of(own, i, group.rows, keeps))
         for i, group in enumerate(groups)
     ]
     changed: list[dict[str, Any]] = [{} for _ in groups]
     returned = any(map(returns, own.values()))
     if not keeps and not returned:
-        found, _ = cluster.result([_tree(cluster, name, done)], [])
+        found, _ = graph.result([_tree(graph, name, done)], [])
         return found[0], changed, []
-    sums = [
-        cluster.task(getattr, one, "sums", key=f"{of_kind(name, 'sums')}-{i}") for i, one in enumerate(done)
-    ]
-    wanted = [_tree(cluster, name, sums)]
-    if returned:
-        wanted += [
-            cluster.task(getattr, one, "changed", key=f"{of_kind(name, 'rows')}-{i}")
-            for i, one in enumerate(done)
-        ]
-    (total, *rows), futures = cluster.result(wanted, done if keeps else [])
+
+    def parts(kind: str, attribute: str) -> list[Any]:
+        named = of_kind(name, kind)
+        return [graph.add(f"{named}-{i}", getattr, one, attribute) for i, one in enumerate(done)]
+
+    wanted = [_tree(graph, name, parts("sums", "sums")), *(parts("rows", "changed") if returned else [])]
+    (total, *rows), futures = graph.result(wanted, done if keeps else [])
     return total, rows or changed, futures
 
 
-def _tree(cluster: "Cluster", name: str, sums: list[Any]) -> Any:
+def _tree(graph: Graph, name: str, sums: list[Any]) -> Any:
     """Add up sums, some at a time."""
     while len(sums) > 1:
         parts = [sums[i : i + FAN] for i in range(0, len(sums), FAN)]
-        sums = [
-            cluster.task(_added, some, key=f"{of_kind(name, 'added')}-{len(parts)}-{i}")
-            for i, some in enumerate(parts)
-        ]
+        named = f"{of_kind(name, 'added')}-{len(parts)}"
+        sums = [graph.add(f"{named}-{i}", _added, *some) for i, some in enumerate(parts)]
     return sums[0]
 
 
-def _added(sums: list[Any]) -> Any:
+def _added(*sums: Any) -> Any:
     return added(iter(sums), len(sums))
-
-
-def grouped(parts: Parts, cluster: Cluster, reads: bool = True) -> list[Group]:
-    """Groups of 2^i segments, of about as many bytes as a task should have."""
-    workers, count = cluster.threads, len(parts)
-    if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
-        size = sum((last - first) * reader.row_bytes for reader, first, last in parts.pieces)
-        most = min(LARGE, size / min(TASKS * sum(workers), max(MANY, PAIR * len(workers))))
-        reader = parts.pieces[0].reader
-        if isinstance(reader, Partitions) and reader.tasks is reader.given:
-            most = min(most, memory_of(cluster.client) / (ROOM * sum(workers)))
-        parts.passes.together = 1
-        while 2 * parts.passes.together * size / count <= most:
-            parts.passes.together *= 2
-    together = parts.passes.together
-    starts = range(0, count, together)
-    busy = min(max(workers), -(-len(starts) // len(workers)))
-    return [Group(parts, first, min(first + together, count), busy, reads=reads) for first in starts]

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import cluster
 from .given import Drawn, Given
+from .groups import grouped
 from .kept import Kept
 
 
@@ -79,5 +80,6 @@ class OfRows:
 
     @property
     def _spans_of_tasks(self) -> list[slice]:
-        groups = cluster.grouped(self.parts, cluster.Cluster(self.client))  # type: ignore[attr-defined]
+        threads = cluster.Cluster(self.client).threads
+        groups = grouped(self.parts, self.client, threads)  # type: ignore[attr-defined]
         return [group.rows for group in groups]

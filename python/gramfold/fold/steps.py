@@ -11,9 +11,10 @@ from uuid import uuid4
 
 from ..extras import require
 from .given import Drawn, Given, is_lost
+from .graph import Graph, check
 from .kept import Kept, Lost
 from .sums import State
-from .tasks import Common, of_kind, work
+from .tasks import Common, of_kind
 
 DEPTH = 8  # passes that the scheduler remembers
 
@@ -44,14 +45,14 @@ def _known(a: Any) -> Any:
     return (a.step, a.name, a.column) if a.parts else Kept(a.client, a.shape, a.dtype, a.start)
 
 
-def again(cluster: Any, groups: list[Any], i: int, step: Step, key: str) -> Any:
+def again(graph: Graph, groups: list[Any], i: int, step: Step, key: str) -> Any:
     """The task that gives a group of what a step wrote, after those of all steps before."""
     tasks: dict[int, Any] = {}
     for one in step.before():
         name, group = f"{key}-{one.number}", groups[i]
         rows = {part: _again(a, tasks, i, group.rows) for part, a in one.state.items()}
-        sent = cluster.sent(one.common, of_kind(name, "shared"))
-        tasks[one.number] = cluster.task(work, sent, group, group.tasks, rows, key=name)
+        shared = graph.shared(one.common, 1, of_kind(name, "shared"))
+        tasks[one.number] = graph.work(name, shared, group, rows)
     return tasks[step.number]
 
 
@@ -71,12 +72,12 @@ def _again(a: Any, tasks: dict[int, Any], i: int, rows: slice) -> Any:
     return None if a is None else a[rows]
 
 
-def mended(cluster: Any, groups: list[Any], key: str, a: Kept) -> None:
+def mended(client: Any, groups: list[Any], key: str, a: Kept) -> None:
     """Compute again what of a kept array was lost."""
-    cluster.check()
-    lost = [i for i, part in enumerate(a.parts) if is_lost(part)]
-    tasks = [again(cluster, groups, i, a.step, f"{key}-{uuid4().hex}-{i}") for i in lost]
-    for i, future in zip(lost, cluster.client.compute(tasks), strict=True):
+    check(client)
+    graph, lost = Graph(client), [i for i, part in enumerate(a.parts) if is_lost(part)]
+    tasks = [again(graph, groups, i, a.step, f"{key}-{uuid4().hex}-{i}") for i in lost]
+    for i, future in zip(lost, graph.futures(tasks), strict=True):
         a.parts[i] = future
 
 
@@ -84,17 +85,11 @@ def rooted(client: Any, parts: list[Any], step: Step, key: str) -> list[Any]:
     """The same results, of tasks that rest on nothing, if the passes before are too many to be remembered."""
     if step.depth < DEPTH:
         return parts
+    graph, name = Graph(client), of_kind(key, "root")
+    tasks = [graph.add(f"{name}-{i}", _root, part.key) for i, part in enumerate(parts)]
     where = client.who_has(parts)
-    new = [
-        client.submit(
-            _root,
-            part.key,
-            workers=where[part.key],
-            allow_other_workers=True,
-            key=f"{of_kind(key, 'root')}-{i}",
-        )
-        for i, part in enumerate(parts)
-    ]
+    graph.prefer({task.key: where[part.key] for task, part in zip(tasks, parts, strict=True)})
+    new = graph.futures(tasks)
     require("distributed", extra="dask").wait(new)
     if any(one.status != "finished" for one in new):
         return parts

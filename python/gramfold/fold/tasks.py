@@ -1,16 +1,18 @@
 """What runs on the workers of a cluster: a pass over some segments, as one task."""
 
 import copy
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import cpu_count
 
 from ..extras import require
 from ..fit.block_rows import named_rows
-from ..io.partitions import Partitions, sealed
+from ..fit.cached import cached_property
+from ..io.partitions import Partitions
 from ..io.parts import BESIDE, Parts, Piece, given_rows, later
 from ..io.reader import Held
 from .given import Blank, Draw, Packed
@@ -18,8 +20,56 @@ from .kept import part_of
 from .sums import Pass, added, state_at
 
 
+class Sealed:
+    """What Dask does not look into: pickled once, its arrays inside, and opened by the task that needs it."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+    @cached_property
+    def pickled(self) -> bytes:
+        """As it is sent."""
+        made: bytes = require("cloudpickle", extra="dask").dumps(self.what)
+        return made
+
+    def opened(self) -> Any:
+        """What is inside."""
+        return self.what
+
+    def __reduce__(self) -> Any:
+        return Pickled, (self.pickled,)
+
+
+class Pickled:
+    """`Sealed`, where it was sent."""
+
+    def __init__(self, pickled: bytes) -> None:
+        self.pickled = pickled
+
+    def opened(self) -> Any:
+        """What is inside: a copy."""
+        return pickle.loads(self.pickled)
+
+    def __sizeof__(self) -> int:
+        """So that Dask knows what it would have to move."""
+        return len(self.pickled)
+
+
+class Of(NamedTuple):
+    """State of rows that a task is given by others, in the place of it."""
+
+    number: int  # among what the task is given
+    name: str | None = None  # of what is kept
+    column: int | None = None
+
+    def among(self, given: tuple[Any, ...]) -> Any:
+        """What it stands for."""
+        found = given[self.number]
+        return found if self.name is None else (found, self.name, self.column)
+
+
 class Common:
-    """What all tasks of a pass are given, as one thing that Dask does not look into.
+    """What all tasks of a pass are given.
 
     Parameters
     ----------
@@ -38,8 +88,6 @@ class Common:
     ) -> None:  # fmt: skip
         self.pass_, self.shared, self.change = pass_, shared, change
         self.writes, self.looked, self.errors = writes, looked, np.geterr()
-
-    __reduce__ = sealed
 
 
 class Group:
@@ -72,8 +120,8 @@ class Group:
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"tasks": []}
 
-    def parts(self, given: list[Any], change: Any) -> Parts:
-        """The segments where the task runs; `given` is what the tasks of the partitions gave."""
+    def parts(self, given: tuple[Any, ...], change: Any) -> Parts:
+        """The segments where the task runs; `given` begins with what the tasks of the partitions gave."""
         left, pieces = iter(given), []
         for reader, at in self.pieces:
             if isinstance(reader, Partitions):
@@ -116,8 +164,20 @@ def returns(a: Any) -> bool:
     return isinstance(a, np.ndarray)
 
 
-def work(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Any:
-    """Run a pass over a group of segments: a task."""
+def work(shared: Any, of_group: Any, *given: Any) -> Any:
+    """Run a pass over a group of segments: a task.
+
+    Parameters
+    ----------
+    shared : Sealed
+        A `Common`.
+    of_group : Sealed
+        A `Group`, and the state of its rows.
+    *given : object
+        What the tasks of its partitions gave, and those that the state is of.
+    """
+    common, (group, state) = shared.opened(), of_group.opened()
+    state = {key: a.among(given) if isinstance(a, Of) else a for key, a in state.items()}
     own = {key: _of_its_own(a, key in common.writes) for key, a in state.items()}
     with np.errstate(**common.errors):
         total = added(_each(common, group, given, own), len(group.spans))
@@ -145,7 +205,7 @@ def _looked(rows: Any, at: slice, index: Any) -> Any:
     return rows[index[first:last] - at.start]
 
 
-def _each(common: Common, group: Group, given: list[Any], state: dict[str, Any]) -> Iterator[Any]:
+def _each(common: Common, group: Group, given: tuple[Any, ...], state: dict[str, Any]) -> Iterator[Any]:
     """What a pass gives for each segment."""
     if not group.pieces:  # a pass over the state alone
         start = group.rows.start

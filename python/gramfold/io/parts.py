@@ -26,10 +26,10 @@ class Piece(NamedTuple):
 
 
 class Passes:
-    """How many passes went over segments, for whom, and how many segments a task takes together."""
+    """How many passes went over segments, for whom; on a cluster how many a task takes, if any ran."""
 
     def __init__(self, whose: str) -> None:
-        self.whose, self.count, self.together = whose, 0, 0
+        self.whose, self.count, self.together, self.placed = whose, 0, 0, False
         self.given: dict[Any, Any] = {}  # what workers have of the rows of arguments; see fold/cluster.py
 
     def next(self) -> str:
