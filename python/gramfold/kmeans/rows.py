@@ -9,8 +9,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, each_part
-from ..fit.floats import largest
+from ..fit.floats import largest, pieces, stored
+from ..fit.on_disk import in_file
 from ..fit.row_weights import read_weights
+from ..fit.scratch import rows_in_scratch
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
@@ -134,6 +136,8 @@ def unit_rows(x: Any) -> Any:
     """A copy of x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
     if isinstance(x, Blocks):
         return x.map(lambda part, at: unit_rows(part))
+    if in_file(stored(x)):
+        return rows_in_scratch((unit_rows(some) for _, some in pieces(x)), f"a copy of X of shape {x.shape}")
     if not sp.issparse(x):
         out = np.empty(x.shape, x.dtype)
         rows = max(1, BLOCK // x.shape[1])
