@@ -1,12 +1,15 @@
 """X a piece at a time, and what adds up over pieces and segments in other ways than by a sum."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 PIECE = 1 << 17
+TOGETHER = 32  # pieces that are kept as one: of so large an array the memory is counted, see fit/room.py
 
 
 def pieces(rows: int, columns: int = 1) -> list[slice]:
@@ -36,6 +39,11 @@ class Stacked:
         """Give the rows of both."""
         return Stacked(self.parts + other.parts)
 
+    @classmethod
+    def of(cls, parts: Iterable[Any]) -> "Stacked":
+        """Pieces that are made one after the other, some of them in one."""
+        return cls([cls(some).whole() for some in batched(parts, TOGETHER)])
+
     def whole(self) -> Any:
         """All rows in one."""
         if len(self.parts) == 1:
@@ -43,3 +51,10 @@ class Stacked:
         if sp.issparse(self.parts[0]):
             return sp.vstack(self.parts, format="csr")
         return np.concatenate(self.parts)
+
+
+def batched(of: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yield so many at a time, as that of itertools does from Python 3.12 on."""
+    left = iter(of)
+    while some := list(islice(left, size)):
+        yield some
