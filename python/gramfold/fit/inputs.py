@@ -19,6 +19,7 @@ from .blocks import Blocks, opened
 from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
 from .missing import about_nan, nan_from_mask
 from .on_disk import in_file, loaded, of_map
+from .room import check_room
 from .sound import sound_csr
 
 FLOATS = [np.float64, np.float32]
@@ -67,8 +68,10 @@ def read_rows(
     if quick.passes(X, estimator, ordinary):
         return (X, checks["y"]) if "y" in checks else X
     if is_file(X):
+        found = opened(X)
+        check_room(found)
         return read_rows(
-            opened(X), estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, n_threads=n_threads,
+            found, estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, n_threads=n_threads,
             **checks,
         )  # fmt: skip
     X = of_map(X) if isinstance(X, np.memmap) else X
