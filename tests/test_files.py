@@ -64,34 +64,6 @@ def test_files_of_many_blocks_give_the_bits_of_memory(name, form, shape, tmp_pat
     same(*({k: v for k, v in of.items() if isinstance(v, np.ndarray)} for of in (found, expected)))
 
 
-OF_SPARSE = {
-    "PCA": lambda: gf.PCA(4), "Krylov": lambda: gf.PCA(1, svd_solver="arpack", random_state=0),
-    "SVD": lambda: gf.TruncatedSVD(3), "cosine": lambda: gf.KMeans(4, metric="cosine", random_state=0),
-    "Ridge": lambda: gf.Ridge(), "conjugate gradients": lambda: gf.Ridge(solver="sparse_cg"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-@pytest.mark.parametrize("name", OF_SPARSE)
-def test_sparse_files_with_weights_and_full_columns_give_the_bits_of_memory(
-    name, dtype, weighted, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("gramfold.fit.floats.PIECE", 5000)
-    rng = np.random.default_rng(0)
-    x = rng.random((1500, 40)) * 50 * (rng.random((1500, 40)) < 0.3)
-    x[:, 5] = 200 + rng.random(1500)  # whose mean is taken off the entries
-    x = sp.csr_array(x.astype(dtype))
-    there, weights = in_file(x, tmp_path), rng.random(1500) * (rng.random(1500) < 0.9)
-    y = (rng.random(1500),) if isinstance(OF_SPARSE[name](), gf.Ridge) else ()
-    given = {"sample_weight": weights} if weighted else {}
-    found, expected = (OF_SPARSE[name]().fit(of, *y, **given) for of in (there, of_floats(x)))
-    same(*({k: v for k, v in vars(of).items() if isinstance(v, np.ndarray)} for of in (found, expected)))
-    if hasattr(found, "transform"):
-        np.testing.assert_array_equal(found.transform(there), expected.transform(of_floats(x)))
-    assert len(list(tmp_path.iterdir())) == 2
-
-
 @pytest.mark.parametrize("kernel", [name for name, arguments in STUB.items() if "x" in arguments])
 def test_kernels_read_files_as_memory(compiled, kernel, tmp_path):
     first, returned = list(STUB).index(kernel), 0

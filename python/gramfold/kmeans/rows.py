@@ -104,9 +104,18 @@ class Rows:
 def exponent_for(given: Any, *others: Array | None, n_threads: int) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
     most = max(source_of(given, n_threads).largest, *(largest(a) for a in others if a is not None), 0.0)
-    exponent = math.frexp(most)[1]
-    low, high = RANGE[given.dtype]
-    return 0 if most == 0 or low <= exponent <= high else -exponent
+    return 0 if most == 0 or _in_range(most, given.dtype) else -math.frexp(most)[1]
+
+
+def are_in_range(least: float, most: float, dtype: Any, *others: Array | None) -> bool:
+    """Whether that exponent is 0 of rows whose largest magnitude is above `least` and below `most`."""
+    size = max((0.0, *(largest(a) for a in others if a is not None)))
+    return 0 < most < np.inf and all(_in_range(max(size, bound), dtype) for bound in (least, most))
+
+
+def _in_range(size: float, dtype: Any) -> bool:
+    low, high = RANGE[dtype]
+    return low <= math.frexp(size)[1] <= high
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
