@@ -198,13 +198,14 @@ def lars(rows: Source, shared: Array, state: State, *, n_nonzero: int) -> None:
 
     Its thresholds are absolute: rows and atoms are counted in powers of two in which they are about 1.
     """
-    x = (rows.x.toarray() if rows.sparse else rows.x).astype(rows.dtype, copy=False)
-    units = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
     unit = int(np.frexp(np.abs(shared).max(initial=0))[1])
-    found = sklearn_sparse_encode(
-        np.ldexp(x, -units), np.ldexp(shared, -unit), algorithm="lars", n_nonzero_coefs=n_nonzero
-    )
-    state["codes"][:] = np.ldexp(found, units - unit)
+    for at in gen_batches(rows.rows, max(1, TOGETHER // rows.cols)):
+        x = rows.take(at).astype(rows.dtype, copy=False)
+        units = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
+        found = sklearn_sparse_encode(
+            np.ldexp(x, -units), np.ldexp(shared, -unit), algorithm="lars", n_nonzero_coefs=n_nonzero
+        )
+        state["codes"][at] = np.ldexp(found, units - unit)
 
 
 def mend_codes(

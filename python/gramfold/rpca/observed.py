@@ -14,7 +14,7 @@ from ..fold.observe import observe
 from ..fold.segments import source_of
 from ..fold.source import Source
 from ..io.parts import Beside
-from .pieces import Largest, pieces
+from .pieces import Largest, pieces, squares_of
 
 Array = NDArray[Any]
 
@@ -48,7 +48,7 @@ def look(rows: Source, shared: None, state: Any) -> Seen:
     if rows.sparse:
         counts = np.bincount(rows.x.indices, minlength=rows.cols)
         empty = int(np.count_nonzero(np.diff(rows.x.indptr) == 0))
-        return Seen(counts, empty, Largest(rows.largest), rows.squared_norm)
+        return Seen(counts, empty, Largest(rows.largest), squares_of(rows.x.data))
     counts, empty, most, squares = np.zeros(rows.cols, np.int64), 0, 0.0, 0.0
     for some in pieces(rows.rows, rows.cols):
         x = np.asarray(rows.x[some])

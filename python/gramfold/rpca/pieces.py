@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 PIECE = 1 << 17
 TOGETHER = 32  # pieces that are kept as one: of so large an array the memory is counted, see fit/room.py
@@ -16,6 +19,11 @@ def pieces(rows: int, columns: int = 1) -> list[slice]:
     """Rows, some thousands of entries at a time."""
     step = max(1, PIECE // max(1, columns))
     return [slice(first, min(rows, first + step)) for first in range(0, rows, step)]
+
+
+def squares_of(values: Array) -> float:
+    """The sum of the squares of stored entries."""
+    return sum(float(np.sum(np.square(values[some], dtype=np.float64))) for some in pieces(len(values)))
 
 
 @dataclass(frozen=True, slots=True)

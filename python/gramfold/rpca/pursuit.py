@@ -117,7 +117,8 @@ class Pursuit:
 
     def _measured(self, state: DenseState | SparseState) -> dense_passes.Measured:
         if self.unit == 0 and self.weights is None and not self.by_row:
-            return dense_passes.Measured(self._seen.squares, Largest(self._seen.largest.value / self.lam))
+            largest = np.array([self._seen.largest.value], self.x.dtype)
+            return dense_passes.Measured(self._seen.squares, Largest(float(np.max(largest / self.lam))))
         pass_: Any = sparse_passes.measure if self.x.sparse else dense_passes.measure
         own: Any = {"entries": state.entries} if isinstance(state, SparseState) else {"weights": self.weights}
         measured: dense_passes.Measured = run(
