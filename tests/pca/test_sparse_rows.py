@@ -20,10 +20,12 @@ def case(weighted, n=700, m=30):
     return X.astype(np.float32), w
 
 
+@pytest.mark.parametrize("most", [4, 2048])
 @pytest.mark.parametrize("where", ["memory", "segments", "file"])
 @pytest.mark.parametrize("centre", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_sums_over_sparse_rows_are_those_of_dense_ones(weighted, centre, where, tmp_path, monkeypatch):
+def test_sums_over_sparse_rows_are_those_of_dense_ones(weighted, centre, where, most, tmp_path, monkeypatch):
+    monkeypatch.setattr("gramfold.pca.passes.MOST_COLS", most)
     monkeypatch.setattr("gramfold.fit.floats.PIECE", 1000)
     X, w = case(weighted)
     given = sp.csr_array(X)

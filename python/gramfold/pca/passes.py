@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 PIECE = 1 << 22  # entries that are worked on at a time where a copy of all would be too large
 
+MOST_COLS = 2048  # of CSR whose sums each thread, and each level of their tree, may have one of
+
 
 class Centre(NamedTuple):
     """How rows of A are made: root scale (x - shift), or with `by_row` root scale (x - the mean of x).
@@ -96,10 +98,26 @@ def _centred(
 
 def moments(rows: Source, shift: Array | None, state: State) -> Array:
     """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w; of CSR in double."""
+    if rows.sparse and rows.cols > MOST_COLS:
+        return _moments_by_scipy(rows, state)
     nothing = np.empty((rows.rows, 0), np.float64 if rows.sparse else rows.dtype)
     return kernels.moments(
         x=rows.kernel, y=nothing, shift=shift, weights=state["weights"], n_threads=rows.n_threads
     ).products
+
+
+def _moments_by_scipy(rows: Source, state: State) -> Array:
+    """The same of CSR with one matrix of the square of the columns, and another of some rows."""
+    sums, some = np.zeros((rows.cols + 1,) * 2), np.empty((rows.cols,) * 2)
+    for part, x in pieces(rows.x):
+        wide, weights = x.astype(np.float64), np.ones(x.shape[0])
+        if state["weights"] is not None:
+            weights = state["weights"][part]
+        weighted = with_entries(wide, np.repeat(weights, np.diff(x.indptr)) * wide.data)
+        sums[:-1, :-1] += (wide.T @ weighted).toarray(out=some)
+        sums[-1, :-1] += wide.T @ weights
+    sums[:-1, -1] = sums[-1, :-1]
+    return sums
 
 
 def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], state: State) -> None:
