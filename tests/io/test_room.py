@@ -22,28 +22,22 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 ROWS, COLS, MEMORY = 1_500_000, 12, 192  # and MB
 
 
-def models():
-    return [
-        gf.NMF(16, init="random", max_iter=2, tol=0, random_state=0),
-        gf.KMeans(32, max_iter=2, tol=0, random_state=0),
-        gf.RobustPCA(max_iter=2),
-        gf.DictionaryLearning(40, alpha=0.01, max_iter=1, random_state=0),
-    ]
+MODELS = {
+    "NMF": lambda: gf.NMF(16, init="random", max_iter=2, tol=0, random_state=0),
+    "KMeans": lambda: gf.KMeans(32, max_iter=2, tol=0, random_state=0),
+    "RobustPCA": lambda: gf.RobustPCA(max_iter=2),
+    "DictionaryLearning": lambda: gf.DictionaryLearning(40, alpha=0.01, max_iter=1, random_state=0),
+}
 
 
-def fit_all(path):
-    """Print by how many MB the peak rises, and what the bits are of with and without."""
-    for model in models():  # what is loaded when it is first needed
-        model.fit(np.random.default_rng(0).random((300, COLS), np.float32))
-    for i, model in enumerate(models()):
-        with open("/proc/self/clear_refs", "w") as clear:
-            clear.write("5")  # forget the peak so far
-        before = high()
-        bounded = learned(model.fit(gf.blocks(path, memory=f"{MEMORY}M")))
-        rise = high() - before
-        same = np.array_equal(bounded, learned(models()[i].fit(path)))
-        print(type(model).__name__, round(rise), same, flush=True)
-        del model
+def fit_one(path, make):
+    """Print by how many MB the peak rises, and whether the bits are those without a bound."""
+    make().fit(np.random.default_rng(0).random((300, COLS), np.float32))  # what is loaded when it is needed
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")  # forget the peak so far
+    before = high()
+    bounded = learned(make().fit(gf.blocks(path, memory=f"{MEMORY}M")))
+    print(round(high() - before), np.array_equal(bounded, learned(make().fit(path))))
 
 
 def learned(model):
@@ -59,19 +53,18 @@ def high():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
-def test_memory_bounds_what_a_fit_takes_in_all(run_python, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (ROWS, COLS))
     rng = np.random.default_rng(0)
     X[:] = rng.random((ROWS, 3), np.float32) @ rng.random((3, COLS), np.float32)
     X[rng.random(X.shape, np.float32) < 0.1] = 3
     X.flush()
     code = "import warnings, sys; warnings.simplefilter('ignore'); sys.path.insert(0, 'io'); "
-    code += f"import test_room as t; t.fit_all({str(tmp_path / 'x.npy')!r})"
-    took = [line.split() for line in run_python(code, 300).splitlines()]
-    assert len(took) == len(models())
-    for _, rise, same in took:
-        assert int(rise) < MEMORY, took
-        assert same == "True"
+    code += f"import test_room as t; t.fit_one({str(tmp_path / 'x.npy')!r}, t.MODELS[{name!r}])"
+    rise, same = run_python(code, 300).split()
+    assert int(rise) < MEMORY
+    assert same == "True"
 
 
 @pytest.fixture
