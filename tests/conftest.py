@@ -32,7 +32,7 @@ THOROUGH = (
     "fold/test_side_by_side.py", "fold/test_threads.py", "io/test_memory.py", "io/test_save_damage.py",
     "published/", "selection/", "sklearn_suite/test_sklearn_suite.py",
     "test_checkpoints", "test_corrupt_sparse.py", "test_docs_pages.py",
-    "test_files.py", "test_gallery.py", "test_hostile", "test_kernel_safety.py", "test_levels.py",
+    "test_files", "test_gallery.py", "test_hostile", "test_kernel_safety.py", "test_levels.py",
     "test_memory.py", "test_messages.py", "test_public.py", "test_segments.py", "test_sparse_forms.py",
     "test_speed_judged.py", "test_stress.py", "test_wheel.py", "::test_a_fit_takes_little_beside_integers",
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """What a fit keeps of rows lies in memory within `memory=`, beyond it in scratch files that leave nothing."""
 
+import errno
 import gc
 import os
 import shutil
@@ -8,6 +9,8 @@ import tempfile
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from file_cases import in_file
 
 import gramfold as gf
 from gramfold.fit.room import IN_ROOM, room_for
@@ -19,27 +22,28 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 ROWS, COLS, MEMORY = 1_500_000, 12, 192  # and MB
 
 
-def models():
-    return [
-        gf.NMF(16, init="random", max_iter=2, tol=0, random_state=0),
-        gf.KMeans(32, max_iter=2, tol=0, random_state=0),
-    ]
+MODELS = {
+    "NMF": lambda: gf.NMF(16, init="random", max_iter=2, tol=0, random_state=0),
+    "KMeans": lambda: gf.KMeans(32, max_iter=2, tol=0, random_state=0),
+    "RobustPCA": lambda: gf.RobustPCA(max_iter=2),
+    "DictionaryLearning": lambda: gf.DictionaryLearning(40, alpha=0.01, max_iter=1, random_state=0),
+}
 
 
-def fit_all(path):
-    """Print by how many MB the peak rises, and what the bits are of with and without."""
-    for model in models():  # what is loaded when it is first needed
-        model.fit(np.random.default_rng(0).random((300, COLS), np.float32))
-    for i, model in enumerate(models()):
-        with open("/proc/self/clear_refs", "w") as clear:
-            clear.write("5")  # forget the peak so far
-        before = high()
-        model.fit(gf.blocks(path, memory=f"{MEMORY}M"))
-        rise = high() - before
-        bounded = model.cluster_centers_ if i else model.components_
-        again = models()[i].fit(path)
-        same = np.array_equal(bounded, again.cluster_centers_ if i else again.components_)
-        print(type(model).__name__, round(rise), same, flush=True)
+def fit_one(path, make):
+    """Print by how many MB the peak rises, and whether the bits are those without a bound."""
+    make().fit(np.random.default_rng(0).random((300, COLS), np.float32))  # what is loaded when it is needed
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")  # forget the peak so far
+    before = high()
+    bounded = learned(make().fit(gf.blocks(path, memory=f"{MEMORY}M")))
+    print(round(high() - before), np.array_equal(bounded, learned(make().fit(path))))
+
+
+def learned(model):
+    if isinstance(model, gf.RobustPCA):
+        return model.low_rank_.V
+    return model.cluster_centers_ if isinstance(model, gf.KMeans) else model.components_
 
 
 def high():
@@ -49,17 +53,18 @@ def high():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
-def test_memory_bounds_what_a_fit_takes_in_all(run_python, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (ROWS, COLS))
-    X[-5000:] = np.random.default_rng(0).random((5000, COLS))
+    rng = np.random.default_rng(0)
+    X[:] = rng.random((ROWS, 3), np.float32) @ rng.random((3, COLS), np.float32)
+    X[rng.random(X.shape, np.float32) < 0.1] = 3
     X.flush()
     code = "import warnings, sys; warnings.simplefilter('ignore'); sys.path.insert(0, 'io'); "
-    code += f"import test_room as t; t.fit_all({str(tmp_path / 'x.npy')!r})"
-    took = [line.split() for line in run_python(code, 300).splitlines()]
-    assert len(took) == 2
-    for _, rise, same in took:
-        assert int(rise) < MEMORY, took
-        assert same == "True"
+    code += f"import test_room as t; t.fit_one({str(tmp_path / 'x.npy')!r}, t.MODELS[{name!r}])"
+    rise, same = run_python(code, 300).split()
+    assert int(rise) < MEMORY
+    assert same == "True"
 
 
 @pytest.fixture
@@ -168,3 +173,44 @@ def test_columns_whose_square_is_beyond_the_memory_are_warned_of(monkeypatch):
     X = gf.blocks([np.random.default_rng(0).random((200, 50), np.float32)], memory="10K")
     with pytest.warns(UserWarning, match=r"PCA takes about 60,000 bytes for matrices of 50 x 50, .*=10,240"):
         gf.PCA(2).fit(X)
+
+
+@pytest.mark.parametrize("given", [str, np.load])
+def test_what_a_bare_file_has_no_room_for_is_told_before_the_fit(given, folder, monkeypatch):
+    np.save(folder / "x.npy", np.ones((500_000, 4), np.float32))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1000))
+    monkeypatch.setattr("gramfold.fit.room.physical_memory", lambda: 2 << 20)
+    X = str(folder / "x.npy") if given is str else np.load(folder / "x.npy", mmap_mode="r")
+    monkeypatch.setattr(
+        gf.NMF, "_factorise", lambda *given: pytest.fail("it began")
+    ) if given is np.load else None
+    with pytest.raises(
+        OSError, match=r"NMF keeps about [\d,]+ bytes of the 500,000 rows .* 1,048,576 are in"
+    ):
+        gf.NMF(8).fit(X)
+
+
+def test_a_bound_that_is_not_kept_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gramfold._core._room", None)
+    X = np.ones((20, 4))
+    with pytest.warns(UserWarning, match="memory= bounds segments alone, and not what the fit keeps of rows"):
+        gf.PCA(2).fit(gf.blocks([X], memory="1M"))
+    gf.PCA(2).fit(gf.blocks([X]))  # nothing was asked for
+
+
+def test_a_copy_for_which_the_disk_has_no_room_is_an_error_and_leaves_nothing(folder, tmp_path, monkeypatch):
+    x = sp.random_array((400, 30), density=0.3, rng=np.random.default_rng(0), format="csr")
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, "full")
+
+    model, there = gf.KMeans(2, metric="cosine"), in_file(x, tmp_path)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(
+        OSError, match=r"a copy of X of shape \(400, 30\) takes a scratch file of [\d,]+ bytes"
+    ):
+        model.fit(there)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir(folder)) == 2  # those of X

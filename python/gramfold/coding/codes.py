@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.decomposition import sparse_encode as sklearn_sparse_encode
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
 
 from .._core import kernels
 from ..fit.warn import warn
-from ..fold.engine import State, run
+from ..fold.engine import State, added, run, state_at
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..least_squares.from_data import Rows
@@ -24,6 +25,9 @@ from .coder import Coder
 # Up to so many atoms rows are solved side by side; beyond, one by one, on their support.
 SIDE_BY_SIDE = 32
 POLISH = 8
+# Entries of rows, or of their codes, that are solved together where these become CSR: until then a kernel has
+# them in memory that nobody counts, see fit/room.py.
+TOGETHER = 1 << 22
 
 
 class Dictionary(NamedTuple):
@@ -137,6 +141,17 @@ def code(rows: Source, shared: Dictionary, state: State, *, coder: Coder, sums: 
     Into `codes`, or CSR where that is None; which are doubtful into `doubtful`. What is None of `products`,
     `start` and `enough` is not known or wanted; see `code_rows`.
     """
+    if state["codes"] is not None:
+        return _coded(rows, shared, state, coder, sums)
+    some = max(1, TOGETHER // max(shared.atoms.shape[1], rows.entries // max(1, rows.rows)))
+    parts = list(gen_batches(rows.rows, some)) or [slice(0, 0)]
+    if len(parts) == 1:
+        return _coded(rows, shared, state, coder, sums)
+    found = (_coded(rows.some(at, once=True), shared, state_at(state, at), coder, sums) for at in parts)
+    return cast(CodeSums, added(found, len(parts)))
+
+
+def _coded(rows: Source, shared: Dictionary, state: State, coder: Coder, sums: bool) -> CodeSums:
     k = shared.atoms.shape[1]
     products = np.empty_like(shared.atoms) if sums else None
     if _is_swept(coder, k):
@@ -183,13 +198,14 @@ def lars(rows: Source, shared: Array, state: State, *, n_nonzero: int) -> None:
 
     Its thresholds are absolute: rows and atoms are counted in powers of two in which they are about 1.
     """
-    x = (rows.x.toarray() if rows.sparse else rows.x).astype(rows.dtype, copy=False)
-    units = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
     unit = int(np.frexp(np.abs(shared).max(initial=0))[1])
-    found = sklearn_sparse_encode(
-        np.ldexp(x, -units), np.ldexp(shared, -unit), algorithm="lars", n_nonzero_coefs=n_nonzero
-    )
-    state["codes"][:] = np.ldexp(found, units - unit)
+    for at in gen_batches(rows.rows, max(1, TOGETHER // rows.cols)):
+        x = rows.take(at).astype(rows.dtype, copy=False)
+        units = np.frexp(np.abs(x).max(axis=1, keepdims=True, initial=0))[1]
+        found = sklearn_sparse_encode(
+            np.ldexp(x, -units), np.ldexp(shared, -unit), algorithm="lars", n_nonzero_coefs=n_nonzero
+        )
+        state["codes"][at] = np.ldexp(found, units - unit)
 
 
 def mend_codes(

@@ -164,7 +164,10 @@ class Piecewise:
         return _Transposed(self)
 
     def __matmul__(self, b: Array) -> Array:
-        return np.concatenate([some @ b for _, some in pieces(self.x)])
+        out = np.empty((self.shape[0], *b.shape[1:]), np.result_type(self.dtype, b))
+        for rows, some in pieces(self.x):
+            out[rows] = some @ b
+        return out
 
 
 def piecewise(x: Any) -> Any:
@@ -240,6 +243,9 @@ class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):
 
 def _chosen_rows(x: Any, key: Any) -> Any:
     """Some rows of a CSR matrix in a file, read run by run."""
+    if isinstance(key, slice) and key.step in (None, 1):
+        start, stop, _ = key.indices(x.shape[0])
+        return _some_rows(x, slice(start, max(start, stop)))
     rows = np.arange(x.shape[0])[key]
     runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if rows.size else []
     parts = [_some_rows(x, slice(int(run[0]), int(run[-1]) + 1)) for run in runs]

@@ -19,6 +19,7 @@ from .blocks import Blocks, opened
 from .floats import Floats, as_floats, finite, float_of, pieces, plain, scanned, stored
 from .missing import about_nan, nan_from_mask
 from .on_disk import in_file, loaded, of_map
+from .room import check_room
 from .sound import sound_csr
 
 FLOATS = [np.float64, np.float32]
@@ -27,7 +28,7 @@ UNLIKE = "setting an array element with a sequence"  # what NumPy says of lists 
 
 def read_rows(
     X: Any, estimator: Any = None, *, name: str = "X", sparse: bool = True, gaps: bool = False,
-    segments: bool = False, n_threads: int | None = None, **checks: Any,
+    segments: bool = False, unread: bool = False, n_threads: int | None = None, **checks: Any,
 ) -> Any:  # fmt: skip
     """Check a matrix of rows, and give it as an ndarray or as sound CSR.
 
@@ -46,6 +47,8 @@ def read_rows(
         Whether NaN is an entry that is not observed; the masked entries of a masked array become NaN.
     segments : bool
         Whether Blocks stay so, of checked arrays or sound CSR; else they come back as one matrix, a copy.
+    unread : bool
+        Whether what lies flat in a file is not read: NaN and infinities are left to be found by whoever does.
     n_threads : int, optional
         Default: that of the estimator, if it has one.
     **checks
@@ -59,7 +62,7 @@ def read_rows(
         If X is not as described; a masked array hides entries although `gaps` is False.
     """
     if isinstance(X, Blocks):
-        options = {"sparse": sparse, "gaps": gaps, "n_threads": n_threads, **checks}
+        options = {"sparse": sparse, "gaps": gaps, "unread": unread, "n_threads": n_threads, **checks}
         return read_blocks(X, estimator, name, options, segments, read_rows)
     ordinary = {"dtype": FLOATS, **checks}
     if gaps:
@@ -67,14 +70,16 @@ def read_rows(
     if quick.passes(X, estimator, ordinary):
         return (X, checks["y"]) if "y" in checks else X
     if is_file(X):
+        found = opened(X)
+        check_room(found)
         return read_rows(
-            opened(X), estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, n_threads=n_threads,
-            **checks,
+            found, estimator, name=name, sparse=sparse, gaps=gaps, segments=segments, unread=unread,
+            n_threads=n_threads, **checks,
         )  # fmt: skip
     X = of_map(X) if isinstance(X, np.memmap) else X
     if (sparse or not sp.issparse(X)) and _stays_in_file(X, ordinary):
         with _advice(estimator, name):
-            return _read_file(X, estimator, name, gaps, n_threads, checks)
+            return _read_file(X, estimator, name, gaps or unread, n_threads, checks)
     X = loaded(X)
     _refuse_no_numbers(X, name)
     X = _without_mask(X.stored if isinstance(X, Floats) else X, name, estimator, gaps)
@@ -119,10 +124,10 @@ def _stays_in_file(X: Any, checks: dict[str, Any]) -> bool:
 
 
 def _read_file(
-    X: Any, estimator: Any, name: str, gaps: bool, n_threads: int | None, checks: dict[str, Any]
+    X: Any, estimator: Any, name: str, unread: bool, n_threads: int | None, checks: dict[str, Any]
 ) -> Any:  # fmt: skip
     """Check X that lies in a file, of which no more is read than one scan."""
-    look = checks.pop("ensure_all_finite", True) and not gaps
+    look = checks.pop("ensure_all_finite", True) and not unread
     checks |= {"dtype": None, "ensure_all_finite": False}
     outline: Any = np.broadcast_to(np.zeros((), float_of(X.dtype)), X.shape)
     if estimator is None:

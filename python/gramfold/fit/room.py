@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,9 +23,20 @@ from .blocks import Blocks
 from .floats import Floats, float_of, stored
 from .needs import check_needs
 from .on_disk import in_file
+from .warn import warn
 
 SHARE = 2  # of the memory; the rest is for segments, and what kernels have at hand
-IN_ROOM: ContextVar[bool] = ContextVar("IN_ROOM", default=False)
+
+
+class Room(NamedTuple):
+    """What a fit that is under way may take: bytes of memory, and the folder of its scratch files."""
+
+    model: Any
+    memory: float
+    folder: str
+
+
+IN_ROOM: ContextVar[Room | None] = ContextVar("IN_ROOM", default=None)
 
 
 def room_for(X: Any, model: Any) -> Any:
@@ -43,13 +54,20 @@ def room_for(X: Any, model: Any) -> Any:
         return nullcontext()
     try:
         rooms = import_module(".._core._room", __package__)
-    except ImportError:  # NumPy alone
+    except ImportError as error:  # NumPy alone
+        if isinstance(X, Blocks) and X.memory is not None:
+            warn(f"memory= bounds segments alone, and not what the fit keeps of rows: {error}", UserWarning)
         return nullcontext()
-    folder = tempfile.gettempdir()
-    if isinstance(X, Blocks):
+    return _within(rooms, X, Room(model, memory, tempfile.gettempdir()))
+
+
+def check_room(X: Any) -> None:
+    """Refuse rows of which the fit that is under way keeps more than there is room for; see `check_needs`."""
+    room = IN_ROOM.get()
+    if room is not None:
         item = (float_of(X.dtype) or X.dtype).itemsize
-        check_needs(model, X.shape, item, memory, shutil.disk_usage(folder).free, folder)
-    return _within(rooms, memory, folder)
+        free = shutil.disk_usage(room.folder).free
+        check_needs(room.model, X.shape, item, room.memory, free, room.folder)
 
 
 def _memory(X: Any) -> float | None:
@@ -71,23 +89,25 @@ def _lies_in_file(X: Any) -> bool:
 
 
 @contextmanager
-def _within(rooms: Any, memory: float, folder: str) -> Iterator[None]:
-    room = rooms.make(int(min(memory / SHARE, 2**62)), folder)
-    token, before = IN_ROOM.set(True), rooms.use(room)
+def _within(rooms: Any, X: Any, room: Room) -> Iterator[None]:
+    handler = rooms.make(int(min(room.memory / SHARE, 2**62)), room.folder)
+    token, before = IN_ROOM.set(room), rooms.use(handler)
     try:
+        if not is_file(X):  # which `read_rows` opens
+            check_room(X)
         yield
     except MemoryError as error:
-        refused = rooms.state(room)[3]
+        refused = rooms.state(handler)[3]
         if not refused:
             raise
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(room.folder).free
         raise OSError(
             errno.ENOSPC,
-            f"of {memory:,.0f} bytes of memory no more are left: an array of {refused:,} takes a scratch "
-            f"file, but {free:,} are free there. Give more memory, or set TMPDIR",
-            folder,
+            f"of {room.memory:,.0f} bytes of memory no more are left: an array of {refused:,} takes a "
+            f"scratch file, but {free:,} are free there. Give more memory, or set TMPDIR",
+            room.folder,
         ) from error
     finally:
         rooms.use(before)
-        rooms.rest(room)
+        rooms.rest(handler)
         IN_ROOM.reset(token)

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .floats import csr_on_disk
 from .on_disk import OnDisk, OpenFile
 
 Array = NDArray[Any]
@@ -76,10 +78,84 @@ def across(blocks: Iterable[tuple[slice, Array]], rows: int, cols: int, dtype: A
     for at, some in blocks:
         for column, values in enumerate(np.ascontiguousarray(some.T)):
             _write(descriptor, values.view(np.uint8), (column * rows + at.start) * item)
-    file = ScratchFile(descriptor)
-    found: Any = np.ndarray.__new__(OnDisk, (cols, rows), dtype, file.map, 0)
-    found.gramfold_file = file
+    return _array_of(descriptor, dtype, (cols, rows))
+
+
+def rows_in_scratch(parts: Iterable[Any], what: str) -> Any:
+    """Rows in a scratch file, of arrays or CSR matrices that have some of them each, one after the other.
+
+    Raises
+    ------
+    OSError
+        If there is no room for them, with the numbers.
+    """
+    data, columns, pointers, rows = Growing(what), Growing(what), [np.zeros(1, np.int64)], 0
+    for part in parts:
+        rows, cols, dtype, sparse = rows + part.shape[0], part.shape[1], part.dtype, sp.issparse(part)
+        data.append(part.data if sparse else part)
+        if sparse:
+            narrow = np.int32 if cols <= np.iinfo(np.int32).max else np.int64
+            columns.append(part.indices.astype(narrow, copy=False))
+            pointers.append(pointers[-1][-1] + part.indptr[1:].astype(np.int64))
+    if not sparse:
+        return data.array(dtype, (rows, cols))
+    starts = np.concatenate(pointers)
+    if not starts[-1]:
+        return sp.csr_array((rows, cols), dtype=dtype)
+    size = (int(starts[-1]),)
+    found = csr_on_disk(data.array(dtype, size), columns.array(narrow, size), starts, (rows, cols))
+    found.gramfold_sound = True  # as the parts are
     return found
+
+
+class Growing:
+    """A scratch file to which arrays are written one behind the other.
+
+    Attributes
+    ----------
+    size : int
+        Its bytes.
+    """
+
+    descriptor = -1
+
+    def __init__(self, what: str) -> None:
+        self.what, self.size = what, 0
+        self.descriptor = scratch(0, what)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    def append(self, values: Array) -> None:
+        """Write an array behind the others."""
+        some = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        try:
+            if some.size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self.descriptor, self.size, some.size)
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            if error.errno == errno.ENOSPC:
+                free = shutil.disk_usage(folder).free
+                raise _full(self.what, self.size + some.size, free, folder) from error
+            raise
+        _write(self.descriptor, some, self.size)
+        self.size += some.size
+
+    def array(self, dtype: Any, shape: tuple[int, ...]) -> Array:
+        """What was written as an array."""
+        if not self.size:
+            return np.empty(shape, dtype)
+        descriptor, self.descriptor = self.descriptor, -1
+        return _array_of(descriptor, dtype, shape)
+
+
+def _array_of(descriptor: int, dtype: Any, shape: tuple[int, ...]) -> Array:
+    """What was written to a scratch file as an array, which closes it."""
+    file = ScratchFile(descriptor)
+    found: Any = np.ndarray.__new__(OnDisk, shape, dtype, file.map, 0)
+    found.gramfold_file = file
+    return np.asanyarray(found)
 
 
 def _write(descriptor: int, values: Array, at: int) -> None:

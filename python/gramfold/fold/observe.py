@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, gathered, mapped, opened
-from ..fit.floats import Floats, finite
+from ..fit.floats import Floats
 from ..fit.inputs import dimensions
 from ..fit.missing import nan_from_mask
 from ..io.parts import Beside
@@ -75,9 +75,9 @@ def observe(X: Any, mask: Any = None, *, n_threads: int = 1, some: bool = True) 
     if hidden is not None:
         seen = ~hidden if seen is None else seen & ~hidden
     observed = Observed(nan_from_mask(x, seen), weights, n_threads)
-    if not finite(x) and np.any(np.isinf(x) & observed.seen):
+    if observed.something_seen and np.isinf([observed.least, observed.look.most]).any():
         raise ValueError("X contains infinity in an observed entry")
-    if some and not observed.seen.any():
+    if some and not observed.something_seen:
         raise ValueError(NOTHING)
     return observed
 
@@ -88,7 +88,7 @@ def _observe_blocks(X: Blocks, mask: Any, n_threads: int, some: bool) -> Observe
         _check_shape(mask, X.shape)
     parts: Any = mapped(X.parts, X.spans, Beside(partial(_seen, n_threads=n_threads), {"mask": mask}))
     found = ObservedSegments(parts)
-    seen = found.something_seen if goes_to(parts)[0] else (part.seen.any() for part in parts)
+    seen = found.something_seen if goes_to(parts)[0] else (part.something_seen for part in parts)
     if some and not any(seen):
         raise ValueError(NOTHING)
     return found

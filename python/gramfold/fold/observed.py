@@ -1,14 +1,14 @@
 """A dense X of which some entries are not observed, or weigh more than others."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
 from ..fit.cached import cached_property
-from ..fit.floats import as_floats, finite, stored
+from ..fit.floats import as_floats, finite, pieces, stored
 from ..linalg.powers import times_power
 from .of_rows import OfRows
 from .source import Array, Source, aligned
@@ -33,6 +33,19 @@ class Counted:
     x: Source
     weights: Source
     constant: float = 0.0
+
+
+class Look(NamedTuple):
+    """What one look at all of X tells of its observed entries.
+
+    Of each column the sum of their weights, and that of weights times entries; the least and the largest
+    entry, infinite the wrong way where there is none.
+    """
+
+    weights: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    least: float
+    most: float
 
 
 class Observed(OfRows):
@@ -86,7 +99,7 @@ class Observed(OfRows):
     @property
     def something_seen(self) -> Any:
         """Whether something is observed."""
-        return bool(self.seen.any())
+        return self.least <= self.look.most
 
     def columns(self, at: slice) -> "Observed":
         """Some columns as rows; views."""
@@ -105,27 +118,40 @@ class Observed(OfRows):
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
         """Which entries are observed."""
-        given = stored(self.x)
-        seen = np.ones_like(given, bool) if finite(given) else ~np.isnan(given)
-        return seen if self.weights is None else seen & (self.weights > 0)
+        return self._seen_among(stored(self.x), slice(None))
+
+    def _seen_among(self, x: Array, rows: slice) -> NDArray[np.bool_]:
+        seen = np.ones_like(x, bool) if finite(x) else ~np.isnan(x)
+        return seen if self.weights is None else seen & (self.weights[rows] > 0)
 
     @cached_property
+    @np.errstate(over="ignore", invalid="ignore")  # infinities are told by whoever asks
+    def look(self) -> Look:
+        """What all of X tells, of which some rows are in memory at a time."""
+        weights, sums, least, most = np.zeros(self.cols), np.zeros(self.cols), np.inf, -np.inf
+        for rows, x in pieces(self.x):
+            seen = self._seen_among(x, rows)
+            of = seen if self.weights is None else np.where(seen, self.weights[rows], 0)
+            weights += of.sum(axis=0, dtype=np.float64)
+            sums += np.sum(np.where(seen, x, 0) * of, axis=0, dtype=np.float64)
+            least = min(least, float(np.min(x, where=seen, initial=np.inf)))
+            most = max(most, float(np.max(x, where=seen, initial=-np.inf)))
+        return Look(weights, sums, least, most)
+
+    @property
     def mean(self) -> float:
         """Weighted mean over the observed entries."""
-        return float(np.average(self.x[self.seen], weights=self._seen_weights))
+        return float(self.look.sums.sum() / self.look.weights.sum())
 
     @property
     def largest(self) -> float:
         """The largest magnitude of an observed entry."""
-        return max(float(np.max(stored(self.x), where=self.seen, initial=0)), -self.least)
+        return max(0.0, self.look.most, -self.least)
 
-    @cached_property
+    @property
     def least(self) -> float:
         """The least observed entry."""
-        values: Any = stored(self.x)
-        if finite(values):
-            return float(values[self.seen].min()) if self.seen.any() else np.inf
-        return float(np.min(values, where=self.seen, initial=np.inf))
+        return self.look.least
 
     @cached_property
     def squared_norm(self) -> float:
@@ -183,13 +209,7 @@ class Observed(OfRows):
     @property
     def _column_sums(self) -> tuple[Any, Any]:
         """Of each column sum w x and sum w."""
-        weights = self.seen if self.weights is None else np.where(self.seen, self.weights, 0)
-        sums = np.sum(np.where(self.seen, self.x, 0) * weights, axis=0, dtype=np.float64)
-        return sums, weights.sum(axis=0, dtype=np.float64)
-
-    @property
-    def _seen_weights(self) -> Array | None:
-        return None if self.weights is None else self.weights[self.seen]
+        return self.look.sums, self.look.weights
 
     def times_powers(self, exponent: int, of_weights: int) -> "Observed":
         """The same rows times 2^exponent, with weights times 2^of_weights: copies, but for 0 and 0 this."""

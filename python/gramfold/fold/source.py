@@ -12,12 +12,14 @@ from sklearn.utils import assert_all_finite
 from .._core import kernels
 from .._core.results import Scan
 from ..fit.cached import cached_property
-from ..fit.floats import Floats, as_floats, finite, largest, places, scanned, stored
+from ..fit.floats import Floats, as_floats, finite, largest, pieces, places, scanned, stored
 from ..fit.missing import about_nan
 from ..fit.on_disk import in_file
+from ..fit.scratch import rows_in_scratch
 from ..fit.sound import sound_csr
 from ..linalg.powers import times_power
 from .of_rows import OfRows
+from .sums import state_at
 
 Array = NDArray[Any]
 
@@ -201,10 +203,7 @@ class Source(OfRows):
 
     def scaled_rows(self, scale: Array) -> "Source":
         """Each row times its number of `scale` (rows,); a copy."""
-        if not self.sparse:
-            return type(self)(self.x * scale[:, None], self.n_threads)
-        data = self.x.data * np.repeat(scale, np.diff(self.x.indptr))
-        return type(self)(sp.csr_array((data, self.x.indices, self.x.indptr), self.x.shape), self.n_threads)
+        return type(self)(self._mapped(_scaled, {"scale": scale}), self.n_threads)
 
     def mapped(
         self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any] | None = None
@@ -217,7 +216,14 @@ class Source(OfRows):
             Given an array or a CSR matrix and the state of its rows, as a pass is; gives such a one.
         state : mapping of str to ndarray with self.rows rows, or None
         """
-        return Source(change(self.x, state or {}), self.n_threads)
+        return Source(self._mapped(change, state or {}), self.n_threads)
+
+    def _mapped(self, change: Callable[[Any, Mapping[str, Any]], Any], state: Mapping[str, Any]) -> Any:
+        """What a function makes of all rows: in memory, or of what lies in a file in one."""
+        if not self.flat:
+            return change(self.x, state)
+        some = (change(part, state_at(state, at)) for at, part in pieces(self.x))
+        return rows_in_scratch(some, f"a copy of X of shape {self.shape}")
 
     def filled_with(self, means: Any) -> Any:
         """X without gaps: it has none."""
@@ -227,3 +233,11 @@ class Source(OfRows):
     def column_means(self) -> Any:
         """What gaps are filled with: there are none."""
         return None
+
+
+def _scaled(x: Any, state: Mapping[str, Any]) -> Any:
+    """Rows times their 'scale'."""
+    scale = state["scale"]
+    if not sp.issparse(x):
+        return x * scale[:, None]
+    return sp.csr_array((x.data * np.repeat(scale, np.diff(x.indptr)), x.indices, x.indptr), x.shape)

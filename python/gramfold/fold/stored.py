@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from ..fit.blocks import Blocks
 from ..fit.cached import cached_property
+from ..fit.floats import pieces
 from ..io.parts import Beside
 from .engine import State, added, each
 from .observed import Counted
@@ -66,9 +67,11 @@ class Stored(Source):
     @property
     def _column_sums(self) -> tuple[Any, Any]:
         """Of each column the sum and the number of its entries."""
-        indices = self.x.indices
-        sums = np.bincount(indices, self.x.data, minlength=self.cols)
-        return sums, np.bincount(indices, minlength=self.cols)
+        sums, counts = np.zeros(self.cols), np.zeros(self.cols, np.intp)
+        for _, some in pieces(self.x):
+            sums += np.bincount(some.indices, some.data, self.cols)
+            counts += np.bincount(some.indices, minlength=self.cols)
+        return sums, counts
 
 
 class StoredSegments(Segments, Stored):

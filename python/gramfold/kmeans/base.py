@@ -139,9 +139,10 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             )
         return centers
 
-    def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS) -> Any:
-        X = read_rows(X, self, reset=reset, dtype=dtype, segments=True)
-        return unit_rows(X) if choice(self.metric, "metric", METRICS) == "cosine" else X
+    def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS, unread: bool = False) -> Any:
+        cosine = choice(self.metric, "metric", METRICS) == "cosine"
+        X = read_rows(X, self, reset=reset, dtype=dtype, segments=True, unread=unread and not cosine)
+        return unit_rows(X) if cosine else X
 
     def _check_parameters(self) -> None:
         whole(self.n_clusters, "n_clusters")

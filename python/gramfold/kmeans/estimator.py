@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..fit.arguments import Seed, choice, flag, seeded
+from ..fit.arguments import Seed, choice, effective_threads, flag, seeded
 from ..fit.callbacks import fit_task, told
 from ..fit.checkpoint import Runs, kept_by, resumable
 from ..fit.monitor import Callback, History, Monitor
@@ -19,9 +19,10 @@ from ..fold.in_step import in_files
 from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
 from .base import BaseKMeans, Given
-from .lloyd import Clustering, Prior, lloyd, mean_variance
-from .rows import Rows, checked_weights
+from .lloyd import Clustering, Prior, lloyd
+from .rows import Rows, are_in_range, checked_weights
 from .seeding import draw_past
+from .spread import mean_variance, spread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +205,31 @@ class KMeans(BaseKMeans):
         """Check everything."""
         begun = time.perf_counter()
         self._check_parameters()
-        X = self._read(X, reset=True)
-        weights, mass = checked_weights(sample_weight, X)
-        x, given = self._ready(X)
+        x, given, variance = (
+            self._spread_out(X) if self.tol else (*self._ready(self._read(X, reset=True)), 0.0)
+        )
+        weights, mass = checked_weights(sample_weight, x.given)
         prior = self._prior(given, mass)
         rng = seeded(self.random_state)
-        tol = self.tol * mean_variance(x.x) if self.tol else 0.0
+        tol = self.tol * variance
         watch = partial(
             Monitor, self.max_iter, max_time=self.max_time, begun=begun,
             objective="inertia and penalty" if prior.ridge else "inertia",
         )  # fmt: skip
         return Problem(x, weights, mass, given, prior, rng, self.max_iter, tol, watch)
+
+    def _spread_out(self, X: Any) -> tuple[Rows, Given, float]:
+        """Rows and points of the parameters in one space, and the rows' variance there.
+
+        The read that tells this tells as a rule too that X is finite, and that its squares are in range.
+        """
+        rows = self._read(X, reset=True, unread=True)
+        given, x = self._given(rows), Rows(rows, effective_threads(self.n_threads))
+        spread, points = spread_of(x.x), (given.frozen, given.init, given.mean)
+        if spread is not None and are_in_range(spread.least, spread.most, x.dtype, *points):
+            return x, given.inside(x), spread.variance
+        x, given = self._ready(self._read(X, reset=True))
+        return x, given, mean_variance(x.x)
 
     def _drawn(self, problem: Problem) -> Array:
         """Draw the centroids that a run starts from."""

@@ -265,24 +265,3 @@ def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, fr
         counts[old] -= weight
         counts[cluster] = weight
     return True
-
-
-def mean_variance(x: Source) -> float:
-    """Variance of the columns, averaged: the scatter around one centroid, which is a row of X at first.
-
-    Raises
-    ------
-    ValueError
-        If squares of X overflow.
-    """
-    pivot = x.take([0])
-    variance = 0.0
-    for _ in range(2):
-        found = Assigner(x, None)(pivot)
-        assert found.sums is not None
-        mean, scatter = found.sums / x.rows, found.inertia / x.rows
-        variance = max(0.0, scatter - float(np.sum(np.square(mean - pivot))))
-        if variance > 0.01 * scatter:
-            break
-        pivot = mean.astype(x.dtype)
-    return variance / x.cols

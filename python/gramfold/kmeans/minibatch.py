@@ -15,9 +15,10 @@ from ..fold.runs import Draws
 from ..fold.source import Array
 from .base import BaseKMeans, Given
 from .batches import Progress, Tally, some_rows
-from .lloyd import Assigner, mean_variance
+from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
 from .seeding import probabilities
+from .spread import mean_variance
 
 
 class MiniBatchKMeans(BaseKMeans):

@@ -9,8 +9,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ..fit.blocks import Blocks, each_part
-from ..fit.floats import largest
+from ..fit.floats import largest, pieces, stored
+from ..fit.on_disk import in_file
 from ..fit.row_weights import read_weights
+from ..fit.scratch import rows_in_scratch
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from ..linalg.powers import times_power
@@ -102,9 +104,18 @@ class Rows:
 def exponent_for(given: Any, *others: Array | None, n_threads: int) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
     most = max(source_of(given, n_threads).largest, *(largest(a) for a in others if a is not None), 0.0)
-    exponent = math.frexp(most)[1]
-    low, high = RANGE[given.dtype]
-    return 0 if most == 0 or low <= exponent <= high else -exponent
+    return 0 if most == 0 or _in_range(most, given.dtype) else -math.frexp(most)[1]
+
+
+def are_in_range(least: float, most: float, dtype: Any, *others: Array | None) -> bool:
+    """Whether that exponent is 0 of rows whose largest magnitude is above `least` and below `most`."""
+    size = max((0.0, *(largest(a) for a in others if a is not None)))
+    return 0 < most < np.inf and all(_in_range(max(size, bound), dtype) for bound in (least, most))
+
+
+def _in_range(size: float, dtype: Any) -> bool:
+    low, high = RANGE[dtype]
+    return low <= math.frexp(size)[1] <= high
 
 
 def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
@@ -136,6 +147,8 @@ def unit_rows(x: Any) -> Any:
     """A copy of x with rows of norm 1, whatever their magnitude; rows of zeros stay."""
     if isinstance(x, Blocks):
         return x.map(lambda part, at: unit_rows(part))
+    if in_file(stored(x)):
+        return rows_in_scratch((unit_rows(some) for _, some in pieces(x)), f"a copy of X of shape {x.shape}")
     if not sp.issparse(x):
         out = np.empty(x.shape, x.dtype)
         rows = max(1, BLOCK // x.shape[1])

@@ -1,5 +1,6 @@
 """What PCA does with rows of X: passes, whose sums add up over segments, and changes for `Source.mapped`."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,12 +9,15 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from .._core import kernels
+from ..fit.floats import pieces
 from ..fold.engine import State, added, state_at
 from ..fold.source import Source
 
 Array = NDArray[Any]
 
 PIECE = 1 << 22  # entries that are worked on at a time where a copy of all would be too large
+
+MOST_COLS = 2048  # of CSR whose sums each thread, and each level of their tree, may have one of
 
 
 class Centre(NamedTuple):
@@ -57,15 +61,15 @@ def centred(
     """
     if not exact or rows.dtype == np.float64:
         return _centred(rows.kernel, rows.dtype, *shared, state, wanted, rows.n_threads)
-    pieces = list(gen_batches(rows.rows, max(1, PIECE // rows.cols)))
+    parts = list(gen_batches(rows.rows, max(1, PIECE // rows.cols)))
     sums = (
         _centred(
             rows.take(part).astype(np.float64), np.float64, *shared, state_at(state, part), wanted,
             rows.n_threads,
         )
-        for part in pieces
+        for part in parts
     )  # fmt: skip
-    return added(sums, len(pieces))
+    return added(sums, len(parts))
 
 
 def _centred(
@@ -93,11 +97,27 @@ def _centred(
 
 
 def moments(rows: Source, shift: Array | None, state: State) -> Array:
-    """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w."""
-    nothing = np.empty((rows.rows, 0), rows.dtype)
+    """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w; of CSR in double."""
+    if rows.sparse and rows.cols > MOST_COLS:
+        return _moments_by_scipy(rows, state)
+    nothing = np.empty((rows.rows, 0), np.float64 if rows.sparse else rows.dtype)
     return kernels.moments(
         x=rows.kernel, y=nothing, shift=shift, weights=state["weights"], n_threads=rows.n_threads
     ).products
+
+
+def _moments_by_scipy(rows: Source, state: State) -> Array:
+    """The same of CSR with one matrix of the square of the columns, and another of some rows."""
+    sums, some = np.zeros((rows.cols + 1,) * 2), np.empty((rows.cols,) * 2)
+    for part, x in pieces(rows.x):
+        wide, weights = x.astype(np.float64), np.ones(x.shape[0])
+        if state["weights"] is not None:
+            weights = state["weights"][part]
+        weighted = with_entries(wide, np.repeat(weights, np.diff(x.indptr)) * wide.data)
+        sums[:-1, :-1] += (wide.T @ weighted).toarray(out=some)
+        sums[-1, :-1] += wide.T @ weights
+    sums[:-1, -1] = sums[-1, :-1]
+    return sums
 
 
 def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], state: State) -> None:
@@ -115,28 +135,47 @@ def squared_distances(rows: Source, shared: tuple[Array, Array, Array, float], s
         state["distances"][part] = squares
 
 
-def stored_weight(rows: Source, shared: None, state: State) -> Array:
-    """Of each column of a CSR matrix, the sum of the 'weights' of the rows that store an entry of it."""
-    if state["weights"] is None:
-        return np.bincount(rows.x.indices, minlength=rows.cols)
-    weights = np.repeat(state["weights"], np.diff(rows.x.indptr))
-    return np.bincount(rows.x.indices, weights, minlength=rows.cols)
+def stored_sums(rows: Source, shared: None, state: State) -> Array:
+    """Of each column of a CSR matrix, how many entries it stores, their sum, and that of their squares.
+
+    An entry counts as the 'weights' of its row say; of shape (3, n_columns).
+    """
+    sums = np.zeros((3, rows.cols))
+    for part, x in pieces(rows.x):
+        values, weights = x.data.astype(np.float64, copy=False), None
+        if state["weights"] is not None:
+            weights = np.repeat(state["weights"][part], np.diff(x.indptr))
+        weighted = values if weights is None else weights * values
+        for to, of in zip(sums, (weights, weighted, weighted * values), strict=True):
+            to += np.bincount(x.indices, of, minlength=rows.cols)
+    return sums
 
 
-def column_sums(rows: Source, shared: None, state: State) -> Array:
-    """Of each column of a CSR matrix, the sum of its entries times the 'weights' of their rows."""
-    weights = np.ones(rows.rows) if state["weights"] is None else state["weights"]
-    return np.asarray(rows.x.T @ weights, np.float64).ravel()
+def doubles(rows: Source, state: State) -> Iterator[tuple[slice, Source]]:
+    """Yield CSR rows times their 'root' in double, some at a time, and which they are."""
+    for part, x in pieces(rows.x):
+        some = rooted(x, state_at(state, part), dtype=np.float64)
+        some.gramfold_sound = True  # as all rows are
+        yield part, Source(some, rows.n_threads, once=True)
 
 
-def stored_squares(rows: Source, shared: None, state: State) -> float:
-    """The sum of the squares of a CSR matrix."""
-    return float(np.sum(np.square(rows.x.data, dtype=np.float64)))
+def exact_image(rows: Source, q: Array, state: State) -> Array:
+    """M'M q in double, for CSR M whose rows are those of x times their 'root'."""
+    image = np.zeros(q.shape)
+    for _, some in doubles(rows, state):
+        image += some.gram_product(q)
+    return image
 
 
-def stored_gram(rows: Source, shared: None, state: State) -> Array:
-    """M'M of a CSR matrix M, dense."""
-    return np.asarray((rows.x.T @ rows.x).todense())
+def exact_gram(rows: Source, shared: tuple[Array, Array], state: State) -> Array:
+    """Q'A'A q in double, for A = M - r b' with the 'root' r; `shared`: q and b'q."""
+    q, off = shared
+    gram = np.zeros((q.shape[1],) * 2)
+    for part, some in doubles(rows, state):
+        products = some.product(q)
+        products -= off if state["root"] is None else np.outer(state["root"][part], off)
+        gram += kernels.gram(f=products, n_threads=rows.n_threads)
+    return gram
 
 
 def kept(x: Any, state: State) -> Any:
@@ -146,10 +185,10 @@ def kept(x: Any, state: State) -> Any:
 
 def rooted(x: Any, state: State, *, dtype: Any) -> Any:
     """A CSR matrix in this type, its rows times their 'root'."""
-    values = x.data
+    values = x.data.astype(dtype, copy=False)
     if state["root"] is not None:
-        values = (np.repeat(state["root"], np.diff(x.indptr)) * values).astype(x.dtype)
-    return with_entries(x, values.astype(dtype, copy=False))
+        values = (np.repeat(state["root"], np.diff(x.indptr)) * values).astype(dtype, copy=False)
+    return with_entries(x, values)
 
 
 def taken_off(x: Any, state: State, *, shift: Array) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from .._core.results import Misfit, Moments
-from ..fit.floats import piecewise
+from ..fit.floats import pieces, piecewise
 from ..fold.engine import State
 from ..fold.source import Array, Source
 
@@ -128,13 +128,17 @@ def sparse_misfit(rows: Source, B: Double, state: State, about: Centring) -> Mis
 
 def far_columns(rows: Source, shared: None, state: State, *, about: Centring) -> None:
     """Write what Z has in far columns to 'beside'."""
-    state["beside"][:] = rows.x[:, about.far].toarray() * about.scale - about.mean[about.far]
+    for some, x in pieces(rows.x):
+        state["beside"][some] = x[:, about.far].toarray() * about.scale - about.mean[about.far]
 
 
 def column_squares(rows: Source, shared: None, state: State) -> Double:
     """Weighted sums of the squared entries of each column of a CSR matrix."""
     weights = np.ones(rows.rows) if state["weights"] is None else state["weights"]
-    return np.asarray(_squares(rows.x).T @ weights)
+    sums = np.zeros(rows.cols)
+    for some, x in pieces(rows.x):
+        sums += _squares(x).T @ weights[some]
+    return sums
 
 
 def row_squares(rows: Source, shared: None, state: State, *, about: Centring) -> None:
@@ -146,7 +150,8 @@ def row_squares(rows: Source, shared: None, state: State, *, about: Centring) ->
         return
     kept = np.ones(rows.cols)
     kept[about.far] = 0
-    out[:] = (_squares(rows.x) @ kept) * about.scale**2
+    for some, x in pieces(rows.x):
+        out[some] = (_squares(x) @ kept) * about.scale**2
     out += mean @ mean - 2 * about.scale * (piecewise(rows.x) @ mean)
     if beside is not None:
         out += np.square(beside).sum(axis=1)

@@ -14,7 +14,7 @@ from ..fold.observe import observe
 from ..fold.segments import source_of
 from ..fold.source import Source
 from ..io.parts import Beside
-from .pieces import Largest, pieces
+from .pieces import Largest, pieces, squares_of
 
 Array = NDArray[Any]
 
@@ -23,12 +23,13 @@ class Seen(NamedTuple):
     """What one look at X tells of its observed entries.
 
     counts: how many there are in each column; empty_rows: rows without any; largest: the largest magnitude,
-    NaN if a sparse X stores one.
+    NaN if a sparse X stores one; squares: the sum of theirs.
     """
 
     counts: Array
     empty_rows: int
     largest: Largest
+    squares: float
 
     @property
     def observed(self) -> int:
@@ -41,19 +42,22 @@ class Seen(NamedTuple):
         return exponent if abs(exponent) > np.finfo(dtype).maxexp // 4 else 0
 
 
+@np.errstate(over="ignore")
 def look(rows: Source, shared: None, state: Any) -> Seen:
     """A pass that gives `Seen`."""
     if rows.sparse:
         counts = np.bincount(rows.x.indices, minlength=rows.cols)
-        return Seen(counts, int(np.count_nonzero(np.diff(rows.x.indptr) == 0)), Largest(rows.largest))
-    counts, empty, most = np.zeros(rows.cols, np.int64), 0, 0.0
+        empty = int(np.count_nonzero(np.diff(rows.x.indptr) == 0))
+        return Seen(counts, empty, Largest(rows.largest), squares_of(rows.x.data))
+    counts, empty, most, squares = np.zeros(rows.cols, np.int64), 0, 0.0, 0.0
     for some in pieces(rows.rows, rows.cols):
         x = np.asarray(rows.x[some])
         seen = ~np.isnan(x)
         counts += np.count_nonzero(seen, axis=0)
         empty += int(np.count_nonzero(~seen.any(axis=1)))
         most = max(most, float(np.fmax.reduce(np.abs(x), axis=None, initial=0)))
-    return Seen(counts, empty, Largest(most))
+        squares += float(np.nansum(np.square(x, dtype=np.float64)))
+    return Seen(counts, empty, Largest(most), squares)
 
 
 def validated(model: Any, X: Any, *, reset: bool, sparse: bool = True) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..fold.engine import run
+from ..fold.engine import run, state_at
 from ..fold.source import Source
 from .dense import DenseState
 from .low_rank import LowRank
@@ -37,22 +37,24 @@ class Unpacking(NamedTuple):
 
 def dense_parts(rows: Source, shared: Unpacking, state: Any, *, few: bool) -> Stacked:
     """Give S, as CSR if it has few entries; Y overwrites z."""
-    packing, found = shared.packing, []
-    for some in pieces(rows.rows, rows.cols):
-        x, z = np.asarray(rows.x[some]), state["z"][some]
-        seen = ~np.isnan(x)
-        squares = None
-        if packing.by_row:
-            squares = np.sum(np.square(z, where=seen, out=np.zeros_like(z)), axis=1, keepdims=True)
-        weights = None if state["weights"] is None else state["weights"][some]
-        y = np.where(seen, packing.multipliers(z, weights, squares), 0)
-        s = np.where(seen, packing.outliers(z, y), 0).astype(z.dtype)
-        support = s.any(axis=1, keepdims=True) if packing.by_row else s != 0
-        rest = x - s - state["left"][some] @ shared.right.T
-        s += np.where(seen, shared.taken_up(rest, support), 0)
-        found.append(sp.csr_array(s) if few else s)
-        z[:] = y * shared.scale
-    return Stacked(found)
+    made = (_dense_part(rows, shared, state_at(state, some), some) for some in pieces(rows.rows, rows.cols))
+    return Stacked.of(sp.csr_array(s) if few else s for s in made)
+
+
+def _dense_part(rows: Source, shared: Unpacking, state: Any, some: slice) -> Array:
+    """S of some rows."""
+    packing, x, z, weights = shared.packing, np.asarray(rows.x[some]), state["z"], state["weights"]
+    seen = ~np.isnan(x)
+    squares = None
+    if packing.by_row:
+        squares = np.sum(np.square(z, where=seen, out=np.zeros_like(z)), axis=1, keepdims=True)
+    y = np.where(seen, packing.multipliers(z, weights, squares), 0)
+    s: Array = np.where(seen, packing.outliers(z, y), 0).astype(z.dtype)
+    support = s.any(axis=1, keepdims=True) if packing.by_row else s != 0
+    rest = x - s - state["left"] @ shared.right.T
+    s += np.where(seen, shared.taken_up(rest, support), 0)
+    z[:] = y * shared.scale
+    return s
 
 
 def sparse_parts(rows: Source, shared: Unpacking, state: Any) -> tuple[Stacked, Stacked]:

@@ -16,6 +16,7 @@ from .noise import Level, Noise, NoNoise, SquareRoot
 from .numbers import Numbers
 from .observed import Seen
 from .packing import Packing
+from .pieces import Largest
 from .solve import Driver
 from .sparse import SparseState
 from .steps import BALANCE, GROWTH, HOLD, Steps
@@ -58,6 +59,7 @@ class Pursuit:
         noise: float | str | None, most: int,
     ) -> None:  # fmt: skip
         self.unit, self.observed, self.zero = seen.unit(x.dtype), seen.observed, seen.largest.value == 0
+        self._seen = seen
         self.x = x.times_power(-self.unit)
         self.weights, self.lam, self.by_row, self.noise, self.most = weights, lam, by_row, noise, most
 
@@ -114,6 +116,9 @@ class Pursuit:
         return self.observed / (self.x.rows * self.x.cols) if self.x.sparse and self.bounded else 1.0
 
     def _measured(self, state: DenseState | SparseState) -> dense_passes.Measured:
+        if self.unit == 0 and self.weights is None and not self.by_row:
+            largest = np.array([self._seen.largest.value], self.x.dtype)
+            return dense_passes.Measured(self._seen.squares, Largest(float(np.max(largest / self.lam))))
         pass_: Any = sparse_passes.measure if self.x.sparse else dense_passes.measure
         own: Any = {"entries": state.entries} if isinstance(state, SparseState) else {"weights": self.weights}
         measured: dense_passes.Measured = run(

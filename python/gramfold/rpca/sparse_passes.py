@@ -15,7 +15,7 @@ from ..fold.source import Source
 from .dense_passes import Measured
 from .numbers import Numbers
 from .packing import Packing
-from .pieces import Largest, Stacked, pieces
+from .pieces import Largest, Stacked, pieces, squares_of
 
 Array = NDArray[Any]
 
@@ -123,18 +123,15 @@ def differing(rows: Source, shared: None, state: Any) -> int:
 
 def measure(rows: Source, lam: float, state: Any, *, by_row: bool) -> Measured:
     """Give `Measured`."""
-    entries, values, total, most = state["entries"].only, rows.x.data, 0.0, 0.0
-    for some in pieces(len(values)):
-        x = values[some]
-        total += float(np.sum(np.square(x, dtype=np.float64)))
-        if not by_row:
-            bound = lam if entries.weights is None else entries.weights[some]
-            most = max(most, float(np.max(np.abs(x) / bound)))
+    entries, values, most = state["entries"].only, rows.x.data, 0.0
+    for some in [] if by_row else pieces(len(values)):
+        bound = lam if entries.weights is None else entries.weights[some]
+        most = max(most, float(np.max(np.abs(values[some]) / bound)))
     if by_row:
         most = float(
             np.sqrt(np.bincount(entries.row, np.square(values, dtype=np.float64)).max(initial=0)) / lam
         )
-    return Measured(total, Largest(most))
+    return Measured(squares_of(values), Largest(most))
 
 
 def start(rows: Source, scale: float, state: Any) -> None:
