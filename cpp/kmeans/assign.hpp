@@ -273,17 +273,20 @@ std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T
     const bool cut = !job.lower && has_coarse<S> && coarse_pays(job.k, job.d);
     const Groups<T> groups(job.order, cut ? std::clamp<Index>(job.k / 16, 1, 63) : job.n_groups, job.moved, job.n_far,
                            job.k);
-    const Searched<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     const auto fold_with = [&](auto make_worker) {
         return fold(
             assign_plan(source.rows(), work), run,
             [&] { return std::make_unique<AssignSums<T>>(job.with_sums ? job.k * job.d : 0, job.k); }, make_worker);
     };
-    auto total = sizeof(S) <= sizeof(T) && few(source, job) ? with_few_worker(source, job, fold_with)
-                 : sizeof(S) <= sizeof(T) && direct(job)
-                     ? fold_with([&] { return DirectWorker<T>(source.matrix(), job, groups); })
-                     : fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
+    const auto search = [&] {
+        const Searched<S> centroids(job.centers, job.k, job.d, groups.order, groups.starts);
+        return fold_with([&] { return AssignWorker<T, S>(source.matrix(), job, centroids, groups); });
+    };
+    const bool narrow = sizeof(S) <= sizeof(T);
+    auto total = narrow && few(source, job) ? with_few_worker(source, job, fold_with)
+                 : narrow && direct(job)    ? fold_with([&] { return DirectWorker<T>(source.matrix(), job, groups); })
+                                            : search();
     for (Index j = 0; sums && j < job.k; ++j)
         for (Index q = 0; q < job.d; ++q)
             sums[j * job.d + q] =
