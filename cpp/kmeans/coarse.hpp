@@ -38,13 +38,7 @@ struct Bytes {
     using Whole = std::uint8_t;
     static constexpr int in_word = 4, most = 127, zero = 128;
     // To look again at what they leave, and to round rows twice, costs more than they save below that.
-    static bool pays([[maybe_unused]] Index k, [[maybe_unused]] Index d) {
-#if defined(__AVX512BW__)
-        return d >= 256 && k * d >= Index{1} << 18 && coarse_pays(k, d) && has_vnni();
-#else
-        return false;
-#endif
-    }
+    static bool pays(Index k, Index d) { return d >= 256 && k * d >= Index{1} << 18 && coarse_pays(k, d); }
 };
 
 // What is known of rounded rows: their squared norms, how far their scores may be off, and u v.
@@ -106,9 +100,18 @@ struct VnniPairs {
         a = (Words)_mm512_dpwssd_epi32((__m512i)a, (__m512i)x, (__m512i)(Words{} + c));
     }
 };
-template <int R>
+// The same sums as VNNI's, so that who has it and who has not come to the same bits.
+struct FoursThenAdd {
+    void operator()(Words& a, Words x, std::int32_t c) const {
+        const Words low = Words{} + 0x00ff00ff;
+        const auto bytes = (__m512i)(Words{} + c), even = _mm512_srai_epi16(_mm512_slli_epi16(bytes, 8), 8);
+        a += (Words)_mm512_madd_epi16((__m512i)(x & low), even) +
+             (Words)_mm512_madd_epi16((__m512i)((x >> 8) & low), _mm512_srai_epi16(bytes, 8));
+    }
+};
+template <class N, int R>
 void plain_tile(const Scores& p) {
-    tile<Halves, R>(p, PairsThenAdd());
+    tile<N, R>(p, std::conditional_t<std::is_same_v<N, Bytes>, FoursThenAdd, PairsThenAdd>());
 }
 template <class N, int R>
 GRAMFOLD_VNNI void vnni_tile(const Scores& p) {
@@ -117,8 +120,8 @@ GRAMFOLD_VNNI void vnni_tile(const Scores& p) {
 
 template <class N, int... R>
 const Tile* tiles(std::integer_sequence<int, R...>) {
-    static constexpr Tile plain[] = {&plain_tile<R + 1>...}, vnni[] = {&vnni_tile<N, R + 1>...};
-    return std::is_same_v<N, Bytes> || has_vnni() ? vnni : plain;
+    static constexpr Tile plain[] = {&plain_tile<N, R + 1>...}, vnni[] = {&vnni_tile<N, R + 1>...};
+    return has_vnni() ? vnni : plain;
 }
 #else
 template <class N, int... R>

@@ -7,10 +7,12 @@ from numpy.testing import assert_array_equal
 
 from gramfold import _core
 
-# rows, columns, centroids for which there is a first look at some levels; one past a tile or a vector
+# rows, columns, centroids: of which bytes come before
+LONG = [(1, 513, 513), (700, 257, 1030), (300, 1030, 257)]
+# for which there is a first look at some levels; one past a tile or a vector
 SHAPES = [
     (1, 32, 97), (47, 33, 98), (500, 63, 49), (400, 17, 190), (300, 200, 24), (1000, 128, 65), (300, 47, 200),
-    (50, 784, 97), (20, 3000, 40),
+    (50, 784, 97), (20, 3000, 40), *LONG,
 ]  # fmt: skip
 
 
@@ -154,3 +156,24 @@ def test_bounds_after_a_first_look_hold(compiled, dtype, groups, n_far, loose):
         spared += len(x) - result.searched
         c = new
     assert spared > len(x) / 2 or groups == 1
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 4.0])
+@pytest.mark.parametrize("groups", [1, 40])
+def test_bounds_of_bytes_hold(compiled, dtype, groups, spread):
+    rng = np.random.default_rng(2)
+    c = rng.standard_normal((1024, 256)).astype(dtype)
+    x = (c[rng.integers(1024, size=1500)] + spread * rng.standard_normal((1500, 256))).astype(dtype)
+    kept = {"lower": np.empty((len(x), groups), dtype), "order": rng.permutation(1024), "loose": True}
+    labels = run_assign(compiled, x, c, **kept)[0]
+    starts = 1024 * np.arange(groups) // groups
+    for step in (0.0, 1e-3, 0.02):
+        new = (c + step * rng.standard_normal(c.shape)).astype(dtype)
+        moved = np.linalg.norm(new.astype(float) - c, axis=1) * (1 + 1e-12)
+        labels = run_assign(compiled, x, new, labels=labels, moved=moved, **kept)[0]
+        found, squares = exact_labels(x, new)
+        assert_array_equal(labels, found)
+        others = np.sqrt(squares)
+        others[np.arange(len(x)), labels] = np.inf
+        assert np.all(kept["lower"] <= np.minimum.reduceat(others[:, kept["order"]], starts, axis=1))
+        c = new

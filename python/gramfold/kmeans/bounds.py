@@ -23,9 +23,9 @@ MOST_GROUPS, GROUP = 63, 16
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
 STATE = ("lower", "upper", "order", "centers")
-# The largest whole number of a byte; the least centroids for which there are products of bytes, see
+# The largest whole number of a byte; the least centroids, and columns, for which there are products of bytes, see
 # cpp/kmeans/coarse.hpp. Looser bounds may ask for so much more of searches that cost half.
-BYTE, BYTES, LOOSE = 127, 1 << 18, 1.5
+BYTE, BYTES, LONG, LOOSE = 127, 1 << 18, 256, 1.5
 
 
 class Bounds:
@@ -115,7 +115,7 @@ class Bounds:
         if cost / len(centers) + read * self.look(len(centers), self._entries) > 1:
             return UNBOUNDED | {"order": self.order}
         loose = False
-        if centers.size >= BYTES and not self._sparse:
+        if centers.size >= BYTES and centers.shape[1] >= LONG and not self._sparse:
             loosened = self._loosened(lower, centers)
             loose = self._searched(loosened, moved, n_far, own, apart) <= LOOSE * cost
         return {"order": self.order, "moved": moved, "n_far": n_far, "look": True, "loose": loose}
