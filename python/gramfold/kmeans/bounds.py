@@ -23,7 +23,7 @@ MOST_GROUPS, GROUP = 63, 16
 SAMPLE = 256
 FAR = (0, 8, 16, 32, 64, 128)
 STATE = ("lower", "upper", "order", "centers")
-# The largest whole number of a byte; how many numbers of centroids, and columns, it takes for products of bytes,
+# The largest whole number of a byte. Products of bytes take so many numbers of centroids, and columns,
 # see cpp/kmeans/coarse.hpp. Looser bounds may ask for so much more of searches that cost half.
 BYTE, BYTES, LONG, LOOSE = 127, 1 << 18, 256, 1.5
 
