@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kmeans/panel.hpp"
+#include "kmeans/tiles.hpp"
 
 namespace gramfold {
 
@@ -33,30 +34,47 @@ struct Nearest {
 
 namespace argmin_detail {
 
-// Of R centroids from `place` on. The least score goes on by a minimum of its own: the comparison that moves the index
-// is not waited for.
+// The least two of scores that come one after the other, lane by lane, and which is the least. It goes on by a minimum
+// of its own: the comparison that moves the index is not waited for.
+template <class S>
+struct Least {
+    using V = Vec<S>;
+    using I = Vec<typename Nearest<S>::Id>;
+    V first, second;
+    I index;
+
+    Least(const Nearest<S>& from, Index at)
+        : first(load<V>(from.first + at)), second(load<V>(from.second + at)), index(load<I>(from.index + at)) {}
+
+    __attribute__((always_inline)) void meet(V a, I id) {
+        const V nearer = a < second ? a : second;
+        second = nearer > first ? nearer : first;
+        index = a < first ? id : index;
+        first = first < a ? first : a;
+    }
+
+    void keep(Nearest<S>& to, Index at) const {
+        store(to.first + at, first);
+        store(to.second + at, second);
+        store(to.index + at, index);
+    }
+};
+
+// Of R centroids from `place` on.
 template <class S, int R>
 __attribute__((always_inline)) inline void keep_least(const Vec<S> (&scores)[R][panel_vectors], Index place,
                                                       Nearest<S>* nearest) {
-    using V = Vec<S>;
-    using I = Vec<typename Nearest<S>::Id>;
     constexpr int w = lanes<S>;
 #pragma GCC unroll 4
     for (int v = 0; v < panel_vectors; ++v) {
-        I id = I{} + typename Nearest<S>::Id(place);
-        V first = load<V>(nearest->first + v * w), second = load<V>(nearest->second + v * w);
-        I index = load<I>(nearest->index + v * w);
+        Least<S> least(*nearest, v * w);
+        typename Least<S>::I id = typename Least<S>::I{} + typename Nearest<S>::Id(place);
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
-            const V a = scores[r][v], nearer = a < second ? a : second;
-            second = nearer > first ? nearer : first;
-            index = a < first ? id : index;
-            first = first < a ? first : a;
+            least.meet(scores[r][v], id);
             id += 1;
         }
-        store(nearest->first + v * w, first);
-        store(nearest->second + v * w, second);
-        store(nearest->index + v * w, index);
+        least.keep(*nearest, v * w);
     }
 }
 
@@ -110,15 +128,14 @@ inline V root_above(V x) {
     return y * (1 + 2 * std::numeric_limits<S>::epsilon());
 }
 
-// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first. A group
-// is a stretch of the order, from starts[g] to starts[g + 1], and has tiles of its own.
+// k centroids, shifted, scaled, and packed tile by tile in the order in which they are read: order[0] first.
 template <class S>
 class Centroids {
   public:
     template <class T>
     Centroids(const T* c, Index k, Index d, const std::vector<Index>& order, const std::vector<Index>& starts)
-        : k_(k), d_(d), order_(order), shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
-        cut_into_tiles(starts);
+        : k_(k), d_(d), order_(order), starts_(starts), tiles_(starts, tile_centroids),
+          shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
         for (Index j = 0; j < k; ++j)
             for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
         double reach = 0;
@@ -130,7 +147,7 @@ class Centroids {
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
         S* to = packed_.get();
-        for (const Tile& t : tiles_) {
+        for (const auto& t : tiles_.all()) {
             const T* rows[tile_centroids];
             double sums[tile_centroids] = {};
             for (Index i = 0; i < t.size; ++i) rows[i] = c + order[std::size_t(t.first + i)] * d;
@@ -160,14 +177,14 @@ class Centroids {
     double longest() const { return longest_; }
 
     // The nearest centroids of each of the groups from `begin` to `end`, by their places in the order, for `panels`
-    // panels of rows, each depth x panel_rows: nearest[p (end - begin) + g - begin]. Centroids go by in stretches that
-    // stay in the second-level cache while the panels pass. `bytes` behind `fetch` are read ahead.
+    // panels of rows, each depth x panel_rows: nearest[p (end - begin) + g - begin]. `bytes` behind `fetch` are read
+    // ahead.
     void search(const S* x, Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch,
                 Index bytes) const {
         static constexpr auto tile = argmin_detail::tiles_of<S>(std::make_integer_sequence<int, tile_centroids>{});
         const Index groups = end - begin, step = 64 * fetch_lines;
         for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
-        walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tile& now, Index p) {
+        tiles_.walk(begin, end, panels, d_ * Index(sizeof(S)), [&](const Tiles::Tile& now, Index p) {
             tile[std::size_t(now.size - 1)]({d_,
                                              packed_.get() + now.first * d_,
                                              bias_.get() + now.first,
@@ -179,41 +196,15 @@ class Centroids {
         });
     }
 
-    struct Tile {
-        Index first, size, group;
-    };
-
-    // Visits each tile of some groups with each panel, if a centroid takes so many bytes.
-    template <class Visit>
-    void walk(Index begin, Index end, Index panels, Index bytes, const Visit& visit) const {
-        const Index stretch = std::max<Index>(1, block_bytes / (tile_centroids * bytes)),
-                    last = group_tiles_[std::size_t(end)];
-        for (Index t = group_tiles_[std::size_t(begin)]; t < last; t += stretch)
-            for (Index p = 0; p < panels; ++p)
-                for (Index u = t; u < std::min(last, t + stretch); ++u) visit(tiles_[std::size_t(u)], p);
-    }
-
     Index size() const { return k_; }
     Index columns() const { return d_; }
-    Index groups() const { return Index(group_tiles_.size()) - 1; }
-    const std::vector<Tile>& tiles() const { return tiles_; }
+    Index groups() const { return tiles_.groups(); }
+    const Tiles& tiles() const { return tiles_; }
+    const std::vector<Index>& starts() const { return starts_; }
     const S* packed() const { return packed_.get(); }
     const S* bias() const { return bias_.get(); }
 
   private:
-    // The tiles of a group are as good as equally large.
-    void cut_into_tiles(const std::vector<Index>& starts) {
-        group_tiles_.push_back(0);
-        for (std::size_t g = 0; g + 1 < starts.size(); ++g) {
-            const Index size = starts[g + 1] - starts[g], count = (size + tile_centroids - 1) / tile_centroids;
-            for (Index t = 0; t < count; ++t) {
-                const Index from = size * t / count;
-                tiles_.push_back({starts[g] + from, size * (t + 1) / count - from, Index(g)});
-            }
-            group_tiles_.push_back(Index(tiles_.size()));
-        }
-    }
-
     // Of equal centroids the first one takes the rows: the others need no second look at every tie.
     template <class T>
     void drop_copies(const T* c) {
@@ -233,16 +224,16 @@ class Centroids {
                     break;
                 }
         }
-        copies_.assign(group_tiles_.size() - 1, false);
-        for (const Tile& t : tiles_)
+        copies_.assign(std::size_t(groups()), false);
+        for (const auto& t : tiles_.all())
             for (Index i : copies)
                 if (i >= t.first && i < t.first + t.size) copies_[std::size_t(t.group)] = true;
         for (Index i : copies) bias_.get()[i] = std::numeric_limits<S>::infinity();
     }
 
     Index k_, d_;
-    std::vector<Index> order_, group_tiles_;  // the first tile of each group, and the end
-    std::vector<Tile> tiles_;
+    std::vector<Index> order_, starts_;
+    Tiles tiles_;
     std::vector<bool> copies_;
     std::vector<double> shift_;
     double scale_ = 1, longest_ = 0;

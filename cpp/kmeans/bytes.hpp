@@ -2,6 +2,9 @@
 // what the machine has. Sums are whole numbers, the same at every level, and fit up to 65,536 columns.
 #pragma once
 
+#include <cstdlib>
+#include <cstring>
+
 #include "kmeans/panel.hpp"
 
 #if defined(__x86_64__)
@@ -11,6 +14,12 @@
 namespace gramfold {
 
 using Words = Vec<std::int32_t>;
+
+// Whether instructions of that name are not among those that GRAMFOLD_WITHOUT names.
+inline bool may_use(const char* name) {
+    const char* without = std::getenv("GRAMFOLD_WITHOUT");
+    return !without || !std::strstr(without, name);
+}
 
 // How four bytes of a point lie for a product, `Code`, and the step of over_columns().
 #if defined(__x86_64__)
@@ -71,8 +80,13 @@ struct MultiplyVnni {
         sum = (Words)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)(Words{} + c));
     }
 };
+// GCC 12 takes lanes apart where it is to convert them itself.
+inline Vec<std::uint8_t, 16> low_bytes(Words a) {
+    return (Vec<std::uint8_t, 16>)_mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)a);
+}
+
 inline bool has_vnni() {
-    static const bool has = __builtin_cpu_supports("avx512vnni");
+    static const bool has = __builtin_cpu_supports("avx512vnni") && may_use("vnni");
     return has;
 }
 #endif

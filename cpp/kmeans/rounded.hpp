@@ -15,9 +15,9 @@ template <class T, class S, class N>
 class RoundedRows {
   public:
     RoundedRows(const Centroids<S>& centroids, const CoarseCentroids<S, N>& coarse, Index most)
-        : coarse_(coarse), d_(centroids.columns()), stride_(round_up<Index>(coarse.words(), w)),
-          scale_(Wide(centroids.scale())), shift_(centroids.shift().begin(), centroids.shift().end()),
-          words_(coarse.on() ? most * stride_ : 0), rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
+        : coarse_(coarse), d_(centroids.columns()), stride_(coarse.row_words()), scale_(Wide(centroids.scale())),
+          shift_(centroids.shift().begin(), centroids.shift().end()), words_(coarse.on() ? most * stride_ : 0),
+          rounding_(coarse.on() ? round_up<Index>(most, w) + w : 0) {
         shift_.resize(std::size_t(round_up<Index>(d_, w)));
     }
 
@@ -33,7 +33,8 @@ class RoundedRows {
         }
     }
 
-    // The rows of the slots slot_of(0) ... slot_of(panel_rows - 1) side by side: words x panel_rows.
+    // The rows of the slots slot_of(0) ... slot_of(panel_rows - 1) side by side, words x panel_rows; for AMX one behind
+    // the other.
     template <class SlotOf>
     void pack(const SlotOf& slot_of, std::int32_t* out, CoarseRows<S>& rows) const {
         for (Index part = 0; part < panel_rows<S>; part += w) {
@@ -43,6 +44,10 @@ class RoundedRows {
                 from[r] = words_.get() + slot * stride_;
                 rows.norm[part + r] = rounding_.norm.get()[slot], rows.error[part + r] = rounding_.error.get()[slot];
                 rows.unit[part + r] = rounding_.unit.get()[slot];
+            }
+            if (coarse_.by_amx()) {
+                for (Index r = 0; r < w; ++r) std::copy_n(from[r], stride_, out + (part + r) * stride_);
+                continue;
             }
             for (Index q = 0; q < stride_; q += w) {
                 Words v[w];
@@ -89,19 +94,37 @@ class RoundedRows {
 
     // `rest`: the columns of x that fill no vector, moved. Returns the squares of what is lost.
     V round_one(std::int32_t* to, const T* x, const V& rest, S inverse) const {
-        auto* out = reinterpret_cast<Whole*>(to);
         V lost = {};
-        Index q = 0;
-        for (; q + w <= d_; q += w) lost += round_lanes(out + q, moved(x + q, q), inverse);
-        if (q < d_) lost += round_lanes(out + q, rest, inverse), q += w;
-        std::fill(to + q / N::in_word, to + stride_, 0);
+        if (N::in_word == 2 && coarse_.by_amx()) {
+            auto *low = reinterpret_cast<std::uint8_t*>(to), *high = low + stride_ * 2;
+            each_lanes(x, rest, [&](Index q, V a) {
+                const Words whole = round_lanes(a, inverse, lost);
+                store(low + q, low_bytes(whole));
+                store(high + q, low_bytes(whole >> 8));
+            });
+            return lost;
+        }
+        auto* out = reinterpret_cast<Whole*>(to);
+        const Index end = each_lanes(x, rest, [&](Index q, V a) {
+            store(out + q, __builtin_convertvector(round_lanes(a, inverse, lost) + N::zero, Vec<Whole, w>));
+        });
+        std::fill(to + end / N::in_word, to + stride_, 0);
         return lost;
     }
-    static V round_lanes(Whole* out, V a, S inverse) {
+    // f(first column, moved entries); returns the end.
+    template <class F>
+    Index each_lanes(const T* x, const V& rest, const F& f) const {
+        Index q = 0;
+        for (; q + w <= d_; q += w) f(q, moved(x + q, q));
+        if (q < d_) f(q, rest), q += w;
+        return q;
+    }
+    // Whole numbers in their last 16 bits.
+    static Words round_lanes(V a, S inverse, V& lost) {
         constexpr S whole = 12582912;  // floats that are whole numbers, whose last bits are those of an integer
         const V t = a * inverse + whole, left = a * inverse - (t - whole);
-        store(out, __builtin_convertvector((Words)t + N::zero, Vec<Whole, w>));
-        return left * left;
+        lost += left * left;
+        return (Words)t;
     }
 
     // Of halves it is not needed.

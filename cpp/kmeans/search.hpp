@@ -34,8 +34,8 @@ class FirstLook {
     void pack(Index panel, const SlotOf& slot_of) {
         rounded_.pack(slot_of, panels_.get() + panel * rounded_.panel_words(), rows_[std::size_t(panel)]);
     }
-    void search(Index panels, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
-        coarse_.search(panels_.get(), rounded_.panel_words(), rows_.data(), panels, begin, end, nearest, fetch, bytes);
+    void search(Index count, Index begin, Index end, Nearest<S>* nearest, const char* fetch, Index bytes) const {
+        coarse_.search(panels_.get(), rounded_.panel_words(), rows_.data(), count, begin, end, nearest, fetch, bytes);
     }
     const CoarseRows<S>& rows(Index panel) const { return rows_[std::size_t(panel)]; }
     bool on() const { return coarse_.on(); }
@@ -113,7 +113,7 @@ class Search {
         const Index panels = (count_ + width - 1) / width, bytes = entries * Index(sizeof(T));
         const char* fetch = reinterpret_cast<const char*>(ahead);
         if (look_ == Look::none) centroids_.search(packed_.get(), panels, begin, end, nearest_.data(), fetch, bytes);
-        else with(look_, [&](auto& first) { first.search(panels, begin, end, nearest_.data(), fetch, bytes); });
+        else with(look_, [&](auto& first) { first.search(count_, begin, end, nearest_.data(), fetch, bytes); });
         for (Index p = 0; p < panels; ++p) {
             if (look_ == Look::none) found_.begin(packed_.get() + p * width * d_, d_, centroids_);
             else with(look_, [&](auto& first) { found_.begin(first.rows(p).norm, first.rows(p).error); });

@@ -44,7 +44,7 @@ class Bounds:
 
     def __init__(self, x: Source, centers: Array, labels: Any, state: dict[str, Any] | None = None) -> None:
         self._looks = self.looks(len(centers), x)
-        groups = 1 if x.sparse or not self._looks else min(MOST_GROUPS, max(1, len(centers) // GROUP))
+        groups = 1 if x.sparse or not self._looks else min(MOST_GROUPS, max(1, -(-len(centers) // GROUP)))
         start = dict.fromkeys(STATE) if state is None else state
         self.lower = x.kept(groups, start=start["lower"])
         self.upper = x.kept(start=start["upper"])
