@@ -271,8 +271,8 @@ template <class S, class T>
 std::unique_ptr<AssignSums<T>> assign(const Dense<T>& source, const Assignment<T>& job, double* sums, const Run& run) {
     // Where nothing is known of groups, small ones serve rows that a first look leaves undecided.
     const bool cut = !job.lower && has_coarse<S> && coarse_pays(job.k, job.d);
-    const Groups<T> groups(job.order, cut ? std::clamp<Index>((job.k + 15) / 16, 1, 63) : job.n_groups, job.moved, job.n_far,
-                           job.k);
+    const Groups<T> groups(job.order, cut ? std::clamp<Index>((job.k + 15) / 16, 1, 63) : job.n_groups, job.moved,
+                           job.n_far, job.k);
     const double work = double(source.rows()) * double(job.d) * double(job.k);
     const auto fold_with = [&](auto make_worker) {
         return fold(

@@ -1,5 +1,9 @@
 """The first look of k-means, by products of whole numbers, changes no label: it may only leave rows open."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from kmeans.cases import exact_labels, run_assign
@@ -177,3 +181,34 @@ def test_bounds_of_bytes_hold(compiled, dtype, groups, spread):
         others[np.arange(len(x)), labels] = np.inf
         assert np.all(kept["lower"] <= np.minimum.reduceat(others[:, kept["order"]], starts, axis=1))
         c = new
+
+
+PRODUCTS = """
+import hashlib
+import numpy as np
+import gramfold as gf
+
+for rows, cols, k in ((2500, 300, 900), (1500, 70, 130), (100, 513, 520)):
+    for dtype in (np.float32, np.float64):
+        x = np.random.default_rng(0).standard_normal((rows, cols)) + np.arange(rows)[:, None] % 40
+        x = x.astype(dtype)
+        model = gf.KMeans(k, init=x[:: rows // k][:k], max_iter=6, tol=0).fit(x)
+        made = (model.cluster_centers_, model.labels_, model.predict(x[::-1]), np.float64(model.inertia_))
+        print(hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in made)).hexdigest())
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bits_do_not_depend_on_the_instructions_that_multiply():
+    def made(without):
+        environment = os.environ | {"GRAMFOLD_WITHOUT": without}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PRODUCTS],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    best = made("")
+    assert len(best) == 6
+    assert made("amx") == best
+    assert made("amx,vnni") == best
