@@ -1,6 +1,7 @@
 // The Gram matrix: G += W'W for a block of rows, the upper triangle, in bands of rows of G.
 //
-// W is read where it lies: as the broadcast side along its rows, as the vector side across them.
+// W is read where it lies: as the broadcast side along its rows, as the vector side across them. A wide one, of which
+// each number that is read lies on another page, is first copied in panels, and the broadcast side band by band.
 // Cost: rows * n * (n + band) / 2 FMA.
 #pragma once
 
@@ -17,19 +18,22 @@ class Symmetric {
 
     // Rows of g lie g_row apart, and have room for `width` columns, which w has too: whole vectors of them are faster.
     Symmetric(Index n, Index width, Index g_row)
-        : n_(n), width_(width), g_row_(g_row), part_(std::is_same_v<T, double> ? 0 : band * width) {}
+        : n_(n), width_(width), g_row_(g_row), part_(std::is_same_v<T, double> ? 0 : band * width),
+          panels_(n >= wide ? depth * width : 0), band_(n >= wide ? depth * band : 0) {}
 
-    // w: count rows, w_row apart; g: n x n, to whose upper triangle they are added; what is below it means nothing.
+    // w: up to `depth` rows, w_row apart; g: n x n, to whose upper triangle they are added; what is below it means
+    // nothing.
     void add(const T* w, Index w_row, Index count, double* g) {
+        if (panels_.size()) pack(count, width_, w, w_row, 1, width_, panels_.get());
         for (Index i = 0; i < n_; i += band) {
-            const Index rows = std::min(band, n_ - i), cols = width_ - i;
-            double* to = g + i * g_row_ + i;
-            if constexpr (std::is_same_v<T, double>) {
-                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, to, g_row_, true);
+            const Index rows = std::min(band, n_ - i);
+            if (panels_.size()) {
+                const Index first = i / panel * panel;
+                for (Index r = 0; r < count; ++r) std::copy_n(w + r * w_row + i, rows, band_.get() + r * band);
+                add_band(rows, width_ - first, count, band_.get(), band, panels_.get() + first * count, packed,
+                         g + i * g_row_ + first);
             } else {
-                product(rows, cols, count, w + i, 1, w_row, w + i, w_row, part_.get(), cols, false);
-                for (Index r = 0; r < rows; ++r)
-                    for (Index c = 0; c < cols; ++c) to[r * g_row_ + c] += double(part_.get()[r * cols + c]);
+                add_band(rows, width_ - i, count, w + i, w_row, w + i, w_row, g + i * g_row_ + i);
             }
         }
     }
@@ -44,10 +48,20 @@ class Symmetric {
     }
 
   private:
-    static constexpr Index band = 24;
+    static constexpr Index band = 24, panel = 2 * lanes<T>, wide = 256;
+
+    void add_band(Index rows, Index cols, Index count, const T* a, Index a_row, const T* b, Index b_row, double* to) {
+        if constexpr (std::is_same_v<T, double>) {
+            product(rows, cols, count, a, 1, a_row, b, b_row, to, g_row_, true);
+        } else {
+            product(rows, cols, count, a, 1, a_row, b, b_row, part_.get(), cols, false);
+            for (Index r = 0; r < rows; ++r)
+                for (Index c = 0; c < cols; ++c) to[r * g_row_ + c] += double(part_.get()[r * cols + c]);
+        }
+    }
 
     Index n_, width_, g_row_;
-    Buffer<T> part_;
+    Buffer<T> part_, panels_, band_;
 };
 
 }  // namespace gramfold

@@ -183,9 +183,13 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
     for (Index q = 0; q < depth; q += depth_piece) {
         const Index piece = std::min(depth_piece, depth - q);
         each_panel<T>(cols, [&](auto w, auto nv, Index c) {
-            for (Index r = 0; r < piece; ++r)
-                for (Index l = 0; l < w * nv; ++l)
-                    *out++ = c + l < b_cols ? b[(q + r) * b_depth + (c + l) * b_col] : T(0);
+            const bool whole = b_col == 1 && c + w * nv <= b_cols;
+            for (Index r = 0; r < piece; ++r, out += w * nv) {
+                const T* row = b + (q + r) * b_depth;
+                if (whole) std::copy_n(row + c, w * nv, out);
+                else
+                    for (Index l = 0; l < w * nv; ++l) out[l] = c + l < b_cols ? row[(c + l) * b_col] : T(0);
+            }
         });
     }
 }

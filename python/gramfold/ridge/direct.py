@@ -1,6 +1,7 @@
 """Ridge regression in one step: Cholesky or eigenvalues of X'X or XX'."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,14 @@ EPS = float(np.finfo(np.float64).eps)
 TINY, SMALL, SMALL_FACTOR = 32, 1024, 2048
 
 Solve = Callable[[Double], Double]
+
+
+def small(size: int) -> AbstractContextManager[Any]:
+    """A block of products and solutions with so many rows, in one thread where that is fast enough.
+
+    The threads of a BLAS that is done with a product go on to look for more, beside those of the next kernel.
+    """
+    return one_thread(TINY < size <= SMALL_FACTOR)
 
 
 class Singular(ValueError):
@@ -47,7 +56,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
     ridge *= unit[:, None]
     size = la.norm(ridge, 1)
     try:
-        with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
+        with small(len(matrix)):
             factor = la.cho_factor(ridge, lower=True, overwrite_a=True, check_finite=False)
     except la.LinAlgError:
         raise Singular from None
@@ -57,7 +66,7 @@ def positive_definite(matrix: Double, alpha: Double) -> tuple[Solve, float]:
 
     def solve(rhs: Double) -> Double:
         scale = unit if rhs.ndim == 1 else unit[:, None]
-        with one_thread(TINY < len(matrix) <= SMALL_FACTOR):
+        with small(len(matrix)):
             return np.asarray(scale * la.cho_solve(factor, scale * rhs, check_finite=False))
 
     return solve, 1 / reciprocal

@@ -36,6 +36,7 @@ from ..fit.monitor import Monitor
 from ..fit.warn import warn
 from . import ways
 from .data import SAME, Data, Double, penalties
+from .direct import small
 from .seen import Seen
 from .solution import RidgeSolution
 from .solvers import descend, optimality
@@ -65,7 +66,8 @@ def solve(model: Any, data: Data, seen: Seen | None = None) -> RidgeSolution:
             )  # fmt: skip
         else:
             found, name = DIRECT[name](problem)
-        solution = problem.judge.solution(found, positive)
+        with small(data.x.cols):
+            solution = problem.judge.solution(found, positive)
         gap = float(np.sum(solution.gap))
         if iterative:
             problem.gaps[-1] = gap

@@ -80,8 +80,9 @@ def _cholesky(problem: RidgeProblem) -> tuple[Found, str]:
     form, alpha, seen = problem.gram_form, problem.alpha, problem.seen
     condition = np.inf
     try:
-        inverse, condition = direct.positive_definite(form.gram, alpha)
-        settled, B = _solved(problem, inverse, condition)
+        with direct.small(len(form.gram)):
+            inverse, condition = direct.positive_definite(form.gram, alpha)
+            settled, B = _solved(problem, inverse, condition)
         if settled:
             return Found(B, converged=seen is None or _told(seen, alpha, condition)), "cholesky"
     except direct.Singular:
