@@ -99,29 +99,29 @@ class CoarseCentroids {
     // As Centroids::search, of so many rounded rows in panels, each behind the other by `panel` words.
     void search(const std::int32_t* x, Index panel, const CoarseRows<S>* rows, Index count, Index begin, Index end,
                 Nearest<S>* nearest, const char* fetch, Index bytes) const {
-        const Index groups = end - begin, panels = (count + panel_rows<S> - 1) / panel_rows<S>;
-        for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
-        // meet(tile, what it meets, v) for each panel, or each v-th of its `parts`
-        const auto walk = [&](int parts, const auto& meet) {
-            tiles_.walk(begin, end, panels * parts, words() * 4, [&](const Tiles::Tile& now, Index i) {
-                const Index p = i / parts, step = 64 * fetch_lines;
-                const int v = int(i % parts);
-                if (p * panel_rows<S> + v * panel_rows<S> / parts >= count) return;
-                meet(now,
-                     coarse_detail::Scores{words(),
-                                           tile_of(now),
-                                           x + p * panel,
-                                           start_.get() + now.first,
-                                           centroids_.bias() + now.first,
-                                           rows[p].unit,
-                                           now.first,
-                                           nearest + p * groups + now.group - begin,
-                                           {fetch, bytes > 0 ? step : 0}},
-                     v);
-                if (bytes > 0) fetch += step * words(), bytes -= step * words();
-            });
-        };
         if constexpr (has_coarse<S>) {
+            const Index groups = end - begin, panels = (count + panel_rows<S> - 1) / panel_rows<S>;
+            for (Index n = 0; n < panels * groups; ++n) nearest[n].clear();
+            // meet(tile, what it meets, v) for each panel, or each v-th of its `parts`
+            const auto walk = [&](int parts, const auto& meet) {
+                tiles_.walk(begin, end, panels * parts, words() * 4, [&](const Tiles::Tile& now, Index i) {
+                    const Index p = i / parts, step = 64 * fetch_lines;
+                    const int v = int(i % parts);
+                    if (p * panel_rows<S> + v * panel_rows<S> / parts >= count) return;
+                    meet(now,
+                         coarse_detail::Scores{words(),
+                                               tile_of(now),
+                                               x + p * panel,
+                                               start_.get() + now.first,
+                                               centroids_.bias() + now.first,
+                                               rows[p].unit,
+                                               now.first,
+                                               nearest + p * groups + now.group - begin,
+                                               {fetch, bytes > 0 ? step : 0}},
+                         v);
+                    if (bytes > 0) fetch += step * words(), bytes -= step * words();
+                });
+            };
 #if defined(GRAMFOLD_AMX)
             if (by_amx()) {
                 const AmxTiles session;
