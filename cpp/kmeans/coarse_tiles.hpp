@@ -67,24 +67,24 @@ __attribute__((always_inline)) inline void tile(const Scores& p, MultiplyAdd mul
     argmin_detail::keep_least<float, R>(scores, p.first, p.nearest);
 }
 
+#if defined(GRAMFOLD_AMX)
 // Of the v-th 16 rows, from sums as AMX makes them, with so many centroids.
 inline void keep_least(const AmxSums& sums, int v, Index centroids, const Scores& p) {
     using V = Vec<float>;
     using Id = argmin_detail::Least<float>::I;
-    if constexpr (lanes<float> == 16) {
-        Words acc[16];
+    Words acc[16];
 #pragma GCC unroll 16
-        for (int r = 0; r < 16; ++r) acc[r] = load<Words>(sums[r]);
-        transpose_in_place<std::int32_t, 16>(acc);
-        const V unit = load<V>(p.unit + v * 16);
-        argmin_detail::Least<float> least(*p.nearest, v * 16);
-        for (Index r = 0; r < centroids; ++r) {
-            const V scores = p.bias[r] - __builtin_convertvector(acc[r] + p.start[r], V) * unit;
-            least.meet(scores, Id{} + std::int32_t(p.first + r));
-        }
-        least.keep(*p.nearest, v * 16);
+    for (int r = 0; r < 16; ++r) acc[r] = load<Words>(sums[r]);
+    transpose_in_place<std::int32_t, 16>(acc);
+    const V unit = load<V>(p.unit + v * 16);
+    argmin_detail::Least<float> least(*p.nearest, v * 16);
+    for (Index r = 0; r < centroids; ++r) {
+        const V scores = p.bias[r] - __builtin_convertvector(acc[r] + p.start[r], V) * unit;
+        least.meet(scores, Id{} + std::int32_t(p.first + r));
     }
+    least.keep(*p.nearest, v * 16);
 }
+#endif
 
 using Tile = void (*)(const Scores&);
 
