@@ -1,13 +1,23 @@
 """How many segments a task takes, and which worker it is offered to first."""
 
 import itertools
+from collections import Counter
 from math import ceil
 
 import numpy as np
 import pytest
 
 from gramfold.fit.inputs import read_rows
-from gramfold.fold.groups import PAIR, SMALL, TASKS, grouped, places, together
+from gramfold.fold.groups import (
+    PAIR,
+    SMALL,
+    TASKS,
+    grouped,
+    lying_together,
+    places,
+    together,
+    where_they_lie,
+)
 from gramfold.fold.segments import source_of
 
 dask = pytest.importorskip("dask", reason="dask is of the extra dask")
@@ -73,7 +83,7 @@ def test_groups_are_offered_to_the_workers_that_have_them_in_equal_shares(client
     source, where = chunks(client, at)
     source.parts.passes.together = 2
     groups = grouped(source.parts, client, [1, 1])
-    found = places(groups, client)
+    found = places(where_they_lie(groups, client), client.nthreads())
     assert sorted(found) == sorted(where * 2)
     if expected is not None:
         for place, wanted in zip(found, expected, strict=True):
@@ -82,4 +92,29 @@ def test_groups_are_offered_to_the_workers_that_have_them_in_equal_shares(client
 
 def test_rows_that_no_worker_has_are_not_placed():
     source = source_of(read_rows(da.ones((40, 2), chunks=(10, 2)), segments=True), 1)
-    assert places(grouped(source.parts, None, [2]), None) is None
+    assert where_they_lie(grouped(source.parts, None, [2]), None) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "size", "expected"),
+    [
+        ("AAAABBBBAAAABBBB", 2e9, 4),  # nothing moves
+        ("BBAABBABBAAABBAA", 2e9, 2),  # two move in half the tasks that moving none takes
+        ("ABABABABABABABAB", 2e9, 1),
+        ("ABABABABABABABAB", 2e8, 4),  # so little is soon moved
+        ("ABABABABABABABAA", 2e8, 4),
+        ("................", 2e9, 4),  # they are not computed yet
+    ],
+)
+def test_tasks_are_smaller_where_partitions_would_have_to_move(at, size, expected):
+    held = [Counter() if one == "." else Counter(one) for one in at]
+    assert lying_together(held, 4, size, {"A": 1, "B": 1}) == expected
+
+
+def test_shares_are_found_soon_for_many_workers():
+    threads = {f"w{i}": 1 + i % 2 for i in range(1000)}
+    held = [Counter() if i % 3 else Counter({f"w{i % 7}": 2, f"w{i % 1000}": 1}) for i in range(9000)]
+    found = Counter(places(held, threads))
+    assert all(found[at] <= 6 * n for at, n in threads.items())
+    assert found.total() == 9000
+    assert all(found[f"w{i}"] == 6 * threads[f"w{i}"] for i in range(7))

@@ -17,7 +17,7 @@ from ..io.partitions import Partitions, current_client
 from ..io.parts import Parts, bare
 from .given import Drawn, Given
 from .graph import Graph, check
-from .groups import grouped, places
+from .groups import grouped, places, where_they_lie
 from .kept import TRIES, Kept, Lost
 from .steps import Step, mended, rooted
 from .sums import Pass, State, added
@@ -84,7 +84,8 @@ def run(
     groups = grouped(parts, client, cluster.threads, reads)
     spans = [group.rows for group in groups]
     if reads and client is not None and not parts.passes.placed:
-        cluster.places, parts.passes.placed = places(groups, client), True
+        held, parts.passes.placed = where_they_lie(groups, client), True
+        cluster.places = None if held is None else places(held, client.nthreads())
     change, beside = bare(parts.change) if reads else (None, {})
     own = {key: _near(a, spans) for key, a in state.items()}
     for key, (a, base) in ({key: (a, 0) for key, a in (fixed or {}).items()} | beside).items():
@@ -96,7 +97,9 @@ def run(
     for left in reversed(range(TRIES)):
         try:
             _send(own, spans)
-            sums, changed, done = _sums(cluster, name, common, groups, own, bool(kept))
+            sums, changed, done = _sums(
+                cluster, name, common, groups, own, keeps=bool(kept), before=parts.passes.before
+            )
             break
         except cluster.lost:
             if not left:
@@ -150,8 +153,9 @@ def _send(own: State, spans: list[slice]) -> None:
 
 
 def _sums(
-    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, keeps: bool
-) -> tuple[Any, list[dict[str, Any]], list[Any]]:
+    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, *, keeps: bool,
+    before: list[Any],
+) -> tuple[Any, list[dict[str, Any]], list[Any]]:  # fmt: skip
     """The sums; of each group the state that was changed; and what its task gave, if that is to be kept."""
     graph = Graph(cluster.client)
     shared = graph.shared(common, len(groups), of_kind(name, "shared"))
@@ -164,7 +168,7 @@ def _sums(
     changed: list[dict[str, Any]] = [{} for _ in groups]
     returned = any(map(returns, own.values()))
     if not keeps and not returned:
-        found, _ = graph.result([_tree(graph, name, done)], [])
+        found, _ = graph.result([_tree(graph, name, done)], [], before)
         return found[0], changed, []
 
     def parts(kind: str, attribute: str) -> list[Any]:
@@ -172,7 +176,7 @@ def _sums(
         return [graph.add(f"{named}-{i}", getattr, one, attribute) for i, one in enumerate(done)]
 
     wanted = [_tree(graph, name, parts("sums", "sums")), *(parts("rows", "changed") if returned else [])]
-    (total, *rows), futures = graph.result(wanted, done if keeps else [])
+    (total, *rows), futures = graph.result(wanted, done if keeps else [], before)
     return total, rows or changed, futures
 
 
