@@ -12,13 +12,12 @@ from uuid import uuid4
 import numpy as np
 from joblib import cpu_count
 
-from ..extras import require
 from ..io.partitions import Partitions, current_client
 from ..io.parts import Parts, bare
 from .given import Drawn, Given
 from .graph import Graph, check
 from .groups import grouped, places, where_they_lie
-from .kept import TRIES, Kept, Lost
+from .kept import TRIES, Kept, lost_with_workers
 from .steps import Step, mended, rooted
 from .sums import Pass, State, added
 from .tasks import Common, Group, of_kind, returns
@@ -44,13 +43,11 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.lost: tuple[type[BaseException], ...] = ()
+        self.lost = lost_with_workers() if client is not None else ()
         self.places: list[str] | None = None
         if client is None:
             self.threads = [cpu_count()]
             return
-        distributed = require("distributed", extra="dask")
-        self.lost = (distributed.CancelledError, Lost)
         check(client)
         client.wait_for_workers(1)
         self.threads = list(client.nthreads().values())
@@ -81,7 +78,7 @@ def run(
 ) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
     cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
-    groups = grouped(parts, client, cluster.threads, reads)
+    groups = grouped(parts, client, cluster.threads)
     spans = [group.rows for group in groups]
     if reads and client is not None and not parts.passes.placed:
         held, parts.passes.placed = where_they_lie(groups, client), True
@@ -93,21 +90,23 @@ def run(
         own[key] = _near(a, spans) if plain else _given(parts, client, a, base, spans)
     kept = {key: a for key, a in own.items() if isinstance(a, Kept) and (not a.parts or key in writes)}
     looked = {key: a.looked for key, a in kept.items() if a.looked is not None}
-    common = Common(pass_, shared, change, tuple(kept), looked)
+    common = Common(pass_, shared, change, tuple(kept), looked, reads=reads)
     for left in reversed(range(TRIES)):
         try:
+            if left < TRIES - 1:
+                name += "-again"
+                for key, a in own.items():
+                    if isinstance(a, Kept) and a.parts:
+                        mended(client, groups, f"{name}-{key}", a)
             _send(own, spans)
             sums, changed, done = _sums(
                 cluster, name, common, groups, own, keeps=bool(kept), before=parts.passes.before
             )
             break
         except cluster.lost:
+            check(client)
             if not left:
                 raise
-            name += "-again"
-            for key, a in own.items():
-                if isinstance(a, Kept) and a.parts:
-                    mended(client, groups, f"{name}-{key}", a)
     for at, new in zip(spans, changed, strict=True):
         for key, value in new.items():
             state[key][at] = value
@@ -162,7 +161,7 @@ def _sums(
     if cluster.places is not None:
         graph.prefer({f"{name}-{i}": at for i, at in enumerate(cluster.places)})
     done = [
-        graph.work(f"{name}-{i}", shared, group, cluster.rows_of(own, i, group.rows, keeps))
+        graph.work(f"{name}-{i}", shared, common.of(group), cluster.rows_of(own, i, group.rows, keeps))
         for i, group in enumerate(groups)
     ]
     changed: list[dict[str, Any]] = [{} for _ in groups]

@@ -18,7 +18,7 @@ PAIR = 2  # tasks for each worker if they are many, for each thread if they are 
 LINK, TASK, PASSES = 1e9, 1.2e-3, 20  # bytes a second to a worker, seconds of a task, passes of a fit: about
 
 
-def grouped(parts: Parts, client: Any, workers: list[int], reads: bool = True) -> list[Group]:
+def grouped(parts: Parts, client: Any, workers: list[int]) -> list[Group]:
     """Groups of 2^i segments, each as many bytes as a task should have, for workers of so many threads."""
     count = len(parts)
     if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
@@ -27,17 +27,17 @@ def grouped(parts: Parts, client: Any, workers: list[int], reads: bool = True) -
         if isinstance(reader, Partitions) and reader.tasks is reader.given:
             most = min(most, memory_of(client) / (ROOM * sum(workers)))
         parts.passes.together = together(count, size, workers, most)
-        if client is not None and reads and parts.passes.together > 1:
+        if client is not None and parts.passes.together > 1:
             held = where_they_lie(_groups(parts, 1, workers), client)
             if held is not None:
                 parts.passes.together = lying_together(held, parts.passes.together, size, client.nthreads())
-    return _groups(parts, parts.passes.together, workers, reads)
+    return _groups(parts, parts.passes.together, workers)
 
 
-def _groups(parts: Parts, size: int, workers: list[int], reads: bool = True) -> list[Group]:
+def _groups(parts: Parts, size: int, workers: list[int]) -> list[Group]:
     starts = range(0, len(parts), size)
     busy = min(max(workers), -(-len(starts) // len(workers)))
-    return [Group(parts, first, min(first + size, len(parts)), busy, reads=reads) for first in starts]
+    return [Group(parts, first, min(first + size, len(parts)), busy) for first in starts]
 
 
 def together(count: int, size: float, workers: list[int], most: float) -> int:

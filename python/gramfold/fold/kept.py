@@ -18,6 +18,12 @@ class Lost(Exception):
     """Of what was kept."""
 
 
+def lost_with_workers() -> tuple[type[BaseException], ...]:
+    """What is raised where workers have ended, with what they kept or while they were sent something."""
+    distributed = require("distributed", extra="dask")
+    return distributed.CancelledError, distributed.comm.CommClosedError, Lost
+
+
 class Kept:
     """An array with a row for each row of X, of which each group of segments lies with the worker it is from.
 
@@ -130,18 +136,18 @@ class Kept:
 
     def _asked(self, of: dict[int, tuple[Any, ...]]) -> list[Any]:
         """What some groups give; what was lost is computed again first."""
-        lost = (require("distributed", extra="dask").CancelledError, Lost)
         for left in reversed(range(TRIES)):
             try:
+                if left < TRIES - 1 and self._mend is not None:
+                    self._mend(self)
                 tasks = [
                     self.client.submit(part_of, self.parts[i], self.name, self.column, *more, pure=False)
                     for i, more in of.items()
                 ]
                 return list(self.client.gather(tasks))
-            except lost:
+            except lost_with_workers():
                 if not left or self._mend is None:
                     raise
-                self._mend(self)
         return []
 
 
