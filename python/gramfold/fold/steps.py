@@ -16,7 +16,7 @@ from .kept import Kept, Lost
 from .sums import State
 from .tasks import Common, of_kind
 
-DEPTH = 8  # passes that the scheduler remembers
+DEPTH = 16  # passes that the scheduler remembers
 
 
 class Step:
