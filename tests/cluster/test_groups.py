@@ -96,19 +96,34 @@ def test_rows_that_no_worker_has_are_not_placed():
 
 
 @pytest.mark.parametrize(
-    ("at", "size", "expected"),
+    ("at", "size", "passes", "expected"),
     [
-        ("AAAABBBBAAAABBBB", 2e9, 4),  # nothing moves
-        ("BBAABBABBAAABBAA", 2e9, 2),  # two move in half the tasks that moving none takes
-        ("ABABABABABABABAB", 2e9, 1),
-        ("ABABABABABABABAB", 2e8, 4),  # so little is soon moved
-        ("ABABABABABABABAA", 2e8, 4),
-        ("................", 2e9, 4),  # they are not computed yet
+        ("AAAABBBBAAAABBBB", 2e9, 1, 4),  # nothing moves
+        ("BBAABBABBAAABBAA", 2e9, 1, 1),  # all but one stay
+        ("BBAABBABBAAABBAA", 2e9, 10, 2),  # two move in half the tasks that moving one takes
+        ("BBAABBABBAAABBAA", 2e9, 50, 4),
+        ("ABABABABABABABAB", 2e9, 1, 1),
+        ("ABABABABABABABAB", 2e7, 1, 4),  # so little is soon moved
+        ("................", 2e9, 1, 4),  # they are not computed yet
     ],
 )
-def test_tasks_are_smaller_where_partitions_would_have_to_move(at, size, expected):
+def test_tasks_are_smaller_where_partitions_would_have_to_move(at, size, passes, expected):
     held = [Counter() if one == "." else Counter(one) for one in at]
-    assert lying_together(held, 4, size, {"A": 1, "B": 1}) == expected
+    assert lying_together(held, 4, size, {"A": 1, "B": 1}, passes) == expected
+
+
+def test_what_runs_once_leaves_partitions_where_they_lie(client, monkeypatch):
+    monkeypatch.setattr("gramfold.fold.groups.LINK", 1e4)
+    monkeypatch.setattr("gramfold.fold.groups.PASSES", 10**4)
+    where, rng = list(client.nthreads()), np.random.default_rng(0)
+    made = [client.submit(rng.random, (200, 50), workers=where[i % 2], pure=False) for i in range(16)]
+    distributed.wait(made)
+    x, lay = source_of(read_rows([dask.delayed(one) for one in made], segments=True), 1), client.who_has(made)
+    assert x.squared_norm > 0  # a pass that has no state
+    assert client.who_has(made) == lay
+    assert not x.parts.passes.together
+    x.product(np.ones((50, 1)))
+    assert x.parts.passes.together == 4
 
 
 def test_shares_are_found_soon_for_many_workers():

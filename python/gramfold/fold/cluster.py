@@ -78,12 +78,14 @@ def run(
 ) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
     cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
-    groups = grouped(parts, client, cluster.threads)
+    change, beside = bare(parts.change) if reads else (None, {})
+    has_state = any(a is not None for a in (*state.values(), *(fixed or {}).values(), *beside))
+    once = reads and parts.passes.count == 1 and not has_state
+    groups = grouped(parts, client, cluster.threads, once=once)
     spans = [group.rows for group in groups]
     if reads and client is not None and not parts.passes.placed:
-        held, parts.passes.placed = where_they_lie(groups, client), True
+        held, parts.passes.placed = where_they_lie(groups, client), not once
         cluster.places = None if held is None else places(held, client.nthreads())
-    change, beside = bare(parts.change) if reads else (None, {})
     own = {key: _near(a, spans) for key, a in state.items()}
     for key, (a, base) in ({key: (a, 0) for key, a in (fixed or {}).items()} | beside).items():
         plain = a is None or isinstance(a, Kept)

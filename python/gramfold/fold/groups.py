@@ -15,23 +15,30 @@ LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its shar
 SMALL = 1 << 29  # bytes of a group that are worth the time that Dask takes for a task
 TASKS, MANY = 4, 1024  # tasks for each thread, if that is not many
 PAIR = 2  # tasks for each worker if they are many, for each thread if they are small
-LINK, TASK, PASSES = 1e9, 1.2e-3, 20  # bytes a second to a worker, seconds of a task, passes of a fit: about
+# About: bytes a second to a worker; seconds a task takes of the scheduler, and of a thread; passes of a fit.
+LINK, TASK, PAUSE, PASSES = 1e9, 1e-3, 5e-3, 50
 
 
-def grouped(parts: Parts, client: Any, workers: list[int]) -> list[Group]:
-    """Groups of 2^i segments, each as many bytes as a task should have, for workers of so many threads."""
-    count = len(parts)
-    if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
+def grouped(parts: Parts, client: Any, workers: list[int], *, once: bool = False) -> list[Group]:
+    """Groups of 2^i segments, each as many bytes as a task should have, for workers of so many threads.
+
+    They are the same for all passes of a fit, whose state is kept by groups; but not for one without such
+    state that runs `once`, as far as is known.
+    """
+    count, found = len(parts), parts.passes.together
+    if not found:
         size = sum((last - first) * reader.row_bytes for reader, first, last in parts.pieces)
         reader, most = parts.pieces[0].reader, float(LARGE)
         if isinstance(reader, Partitions) and reader.tasks is reader.given:
             most = min(most, memory_of(client) / (ROOM * sum(workers)))
-        parts.passes.together = together(count, size, workers, most)
-        if client is not None and parts.passes.together > 1:
+        found = together(count, size, workers, most)
+        if client is not None and found > 1:
             held = where_they_lie(_groups(parts, 1, workers), client)
             if held is not None:
-                parts.passes.together = lying_together(held, parts.passes.together, size, client.nthreads())
-    return _groups(parts, parts.passes.together, workers)
+                found = lying_together(held, found, size, client.nthreads(), 1 if once else PASSES)
+        if not once:
+            parts.passes.together = found
+    return _groups(parts, found, workers)
 
 
 def _groups(parts: Parts, size: int, workers: list[int]) -> list[Group]:
@@ -93,11 +100,13 @@ def places(held: list[Counter[str]], threads: dict[str, int]) -> list[str]:
     return found
 
 
-def lying_together(held: list[Counter[str]], most: int, size: float, threads: dict[str, int]) -> int:
+def lying_together(
+    held: list[Counter[str]], most: int, size: float, threads: dict[str, int], passes: int
+) -> int:  # fmt: skip
     """How many of these partitions, at most `most`, a task had best take.
 
     Those of a task that lie with several workers move, once. Smaller tasks need not wait for that, but take
-    the scheduler's time in every pass.
+    time in every pass.
 
     Parameters
     ----------
@@ -109,12 +118,15 @@ def lying_together(held: list[Counter[str]], most: int, size: float, threads: di
         Bytes of all.
     threads : dict of int
         By worker.
+    passes : int
+        How many there may be.
     """
+    each_task = TASK + PAUSE / sum(threads.values())
 
     def seconds(each: int) -> float:
         groups = [sum(held[i : i + each], Counter()) for i in range(0, len(held), each)]
         lie = places(groups, threads)
         moved = sum(not held[i][lie[i // each]] for i in range(len(held)))
-        return moved * size / len(held) / (LINK * len(threads)) + PASSES * TASK * len(groups)
+        return moved * size / len(held) / (LINK * len(threads)) + passes * each_task * len(groups)
 
     return min((most >> i for i in range(most.bit_length())), key=seconds)
