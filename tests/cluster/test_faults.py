@@ -229,9 +229,9 @@ def sizes(monkeypatch):
 
     found, original = [], Graph.result
 
-    def looked_at(self, wanted, kept):
+    def looked_at(self, *given):
         found.append([len(pickle.dumps(task)) for task in self.tasks.values()])
-        return original(self, wanted, kept)
+        return original(self, *given)
 
     monkeypatch.setattr(Graph, "result", looked_at)
     return found

@@ -76,6 +76,46 @@ def test_what_passes_over_columns_reads_them_by_the_workers(client, kind, monkey
     check_same(learned(model.fit(collection(parts))), expected)
 
 
+@pytest.mark.parametrize("algorithm", ["cd", "omp"])
+def test_codes_that_are_not_kept_are_found_again_where_the_fit_cancels(client, algorithm):
+    rng = np.random.default_rng(0)
+    x = (rng.random((600, 6)) * (rng.random((600, 6)) < 0.3)) @ rng.random((6, 20))
+    model = gf.DictionaryLearning(
+        6, alpha=1e-9, fit_algorithm=algorithm, transform_n_nonzero_coefs=6, max_iter=4, random_state=0
+    )
+    expected = model.fit(gf.blocks(uneven(x))).error_
+    assert expected[-1] < 1e-4 * 0.5 * np.sum(x**2)
+    found = model.fit(collection(uneven(x))).error_
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_rows_of_a_batch_are_asked_for_at_once(client, sparse, monkeypatch):
+    asked, ask = [], Partitions.rows
+
+    def rows_of(self, index):
+        asked.append(len(index))
+        return ask(self, index)
+
+    x = np.where(rows() > 1, rows(), 0)
+    parts = parted(sp.csr_array(x) if sparse else x, 60)
+    options = {"batch_size": 200, "max_iter": 1, "random_state": 0, "dict_init": x[:4]}
+    expected = gf.MiniBatchDictionaryLearning(4, **options).fit(gf.blocks(parts))
+    monkeypatch.setattr(Partitions, "rows", rows_of)
+    found = gf.MiniBatchDictionaryLearning(4, **options).fit(collection(parts))
+    assert asked == [200, 200, 200]
+    check_same(learned(found), learned(expected))
+
+
+@pytest.mark.parametrize("init", ["random", "nndsvd", "nndsvda", "nndsvdar"])
+@pytest.mark.parametrize("make", [gf.NMF, gf.MiniBatchNMF])
+def test_every_start_of_an_nmf_is_that_of_one_process(client, make, init):
+    parts = uneven(rows())
+    model = make(3, init=init, random_state=0, max_iter=2, tol=0)
+    expected = learned(model.fit(gf.blocks(parts)))
+    check_same(learned(model.fit(collection(parts))), expected)
+
+
 @pytest.mark.parametrize("scheduler", [None, "synchronous"])
 @pytest.mark.parametrize(
     "make",
@@ -182,9 +222,9 @@ def test_what_tasks_share_lies_in_each_or_is_a_task_of_its_own(client, monkeypat
 
     found, result = [], Graph.result
 
-    def looked_at(self, wanted, kept):
+    def looked_at(self, *given):
         found.append(sum("-shared-" in key for key in self.tasks))
-        return result(self, wanted, kept)
+        return result(self, *given)
 
     monkeypatch.setattr("gramfold.fold.graph.SHARED", most)
     monkeypatch.setattr(Graph, "result", looked_at)

@@ -1,13 +1,23 @@
 """How many segments a task takes, and which worker it is offered to first."""
 
 import itertools
+from collections import Counter
 from math import ceil
 
 import numpy as np
 import pytest
 
 from gramfold.fit.inputs import read_rows
-from gramfold.fold.groups import PAIR, SMALL, TASKS, grouped, places, together
+from gramfold.fold.groups import (
+    PAIR,
+    SMALL,
+    TASKS,
+    grouped,
+    lying_together,
+    places,
+    together,
+    where_they_lie,
+)
 from gramfold.fold.segments import source_of
 
 dask = pytest.importorskip("dask", reason="dask is of the extra dask")
@@ -73,7 +83,7 @@ def test_groups_are_offered_to_the_workers_that_have_them_in_equal_shares(client
     source, where = chunks(client, at)
     source.parts.passes.together = 2
     groups = grouped(source.parts, client, [1, 1])
-    found = places(groups, client)
+    found = places(where_they_lie(groups, client), client.nthreads())
     assert sorted(found) == sorted(where * 2)
     if expected is not None:
         for place, wanted in zip(found, expected, strict=True):
@@ -82,4 +92,44 @@ def test_groups_are_offered_to_the_workers_that_have_them_in_equal_shares(client
 
 def test_rows_that_no_worker_has_are_not_placed():
     source = source_of(read_rows(da.ones((40, 2), chunks=(10, 2)), segments=True), 1)
-    assert places(grouped(source.parts, None, [2]), None) is None
+    assert where_they_lie(grouped(source.parts, None, [2]), None) is None
+
+
+@pytest.mark.parametrize(
+    ("at", "size", "passes", "expected"),
+    [
+        ("AAAABBBBAAAABBBB", 2e9, 1, 4),  # nothing moves
+        ("BBAABBABBAAABBAA", 2e9, 1, 1),  # all but one stay
+        ("BBAABBABBAAABBAA", 2e9, 10, 2),  # two move in half the tasks that moving one takes
+        ("BBAABBABBAAABBAA", 2e9, 50, 4),
+        ("ABABABABABABABAB", 2e9, 1, 1),
+        ("ABABABABABABABAB", 2e7, 1, 4),  # so little is soon moved
+        ("................", 2e9, 1, 4),  # they are not computed yet
+    ],
+)
+def test_tasks_are_smaller_where_partitions_would_have_to_move(at, size, passes, expected):
+    held = [Counter() if one == "." else Counter(one) for one in at]
+    assert lying_together(held, 4, size, {"A": 1, "B": 1}, passes) == expected
+
+
+def test_what_runs_once_leaves_partitions_where_they_lie(client, monkeypatch):
+    monkeypatch.setattr("gramfold.fold.groups.LINK", 1e4)
+    monkeypatch.setattr("gramfold.fold.groups.PASSES", 10**4)
+    where, rng = list(client.nthreads()), np.random.default_rng(0)
+    made = [client.submit(rng.random, (200, 50), workers=where[i % 2], pure=False) for i in range(16)]
+    distributed.wait(made)
+    x, lay = source_of(read_rows([dask.delayed(one) for one in made], segments=True), 1), client.who_has(made)
+    assert x.squared_norm > 0  # a pass that has no state
+    assert client.who_has(made) == lay
+    assert not x.parts.passes.together
+    x.product(np.ones((50, 1)))
+    assert x.parts.passes.together == 4
+
+
+def test_shares_are_found_soon_for_many_workers():
+    threads = {f"w{i}": 1 + i % 2 for i in range(1000)}
+    held = [Counter() if i % 3 else Counter({f"w{i % 7}": 2, f"w{i % 1000}": 1}) for i in range(9000)]
+    found = Counter(places(held, threads))
+    assert all(found[at] <= 6 * n for at, n in threads.items())
+    assert found.total() == 9000
+    assert all(found[f"w{i}"] == 6 * threads[f"w{i}"] for i in range(7))

@@ -36,6 +36,16 @@ FITS = {
     "NMF, mu": (6, lambda: gf.NMF(2, solver="mu", max_iter=12, **FIRST), {}),
     "NMF, mu, KL": (4, lambda: gf.NMF(2, solver="mu", beta_loss=1, max_iter=12, alpha_W=1e-3, **FIRST), {}),
     "NMF, weights": (9, lambda: gf.NMF(2, max_iter=12, **FIRST), WEIGHTED),
+    "NMF, nndsvd": (5, lambda: gf.NMF(6, max_iter=4, **RANDOM), {}),
+    "NMF, nndsvd, weights": (4, lambda: gf.NMF(2, max_iter=4, **RANDOM), WEIGHTED),
+    "DictionaryLearning": (2, lambda: gf.DictionaryLearning(12, alpha=2.0, max_iter=4, random_state=0), {}),
+    "DictionaryLearning, omp": (
+        2, lambda: gf.DictionaryLearning(40, fit_algorithm="omp", max_iter=4, random_state=0), {},
+    ),
+    "DictionaryLearning, close": (
+        2, lambda: gf.DictionaryLearning(20, alpha=1e-6, max_iter=3, random_state=0), {},
+    ),
+    "IncrementalPCA": (1, lambda: gf.IncrementalPCA(3), {}),
     "RobustPCA": (50, lambda: gf.RobustPCA(max_iter=12), {}),
 }  # fmt: skip
 
@@ -50,9 +60,9 @@ def moved(monkeypatch):
 
     found, result, scatter, gather = [], Graph.result, Client.scatter, Client.gather
 
-    def of_graph(self, wanted, kept):
+    def of_graph(self, *given):
         found.append(sum(len(pickle.dumps(task)) for task in self.tasks.values()))
-        return result(self, wanted, kept)
+        return result(self, *given)
 
     def sent(self, data, **options):
         found.append(len(pickle.dumps(data)))

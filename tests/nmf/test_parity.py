@@ -9,8 +9,8 @@ from sklearn.decomposition import _nmf
 from sklearn.utils.extmath import randomized_svd, svd_flip
 
 import gramfold as gf
+from gramfold.fold.leading import leading
 from gramfold.fold.source import Source
-from gramfold.linalg.randomized import leading
 from gramfold.nmf.start import initialize
 
 

@@ -56,8 +56,8 @@ class Stack:
 class CodeSums(NamedTuple):
     """What a pass of coding gives.
 
-    The codes, if they are CSR; X'Z and Z'Z, if asked for; the sum of the row objectives without 1/2 |x|^2;
-    how many rows did not end.
+    The codes, if they are CSR and wanted; X'Z and Z'Z, if asked for; the sum of the row objectives without
+    1/2 |x|^2; how many rows did not end; with X'Z the penalty on CSR codes.
     """
 
     codes: Stack | None
@@ -65,11 +65,12 @@ class CodeSums(NamedTuple):
     gram: NDArray[np.float64] | None
     objective: float
     unconverged: float
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Codes of all rows, dense or CSR, with the sums of `CodeSums`.
+    """Codes of all rows, dense or CSR or None, with the sums of `CodeSums`.
 
     `doubtful` tells which rows rounding may have harmed, those among them that did not end; it is None if the
     kernel does not tell.
@@ -81,12 +82,13 @@ class Coded:
     objective: float
     unconverged: float
     doubtful: NDArray[np.bool_] | None
+    penalty: float
 
 
 def code_rows(
     x: Source, atoms: Array, coder: Coder, *, gram: NDArray[np.float64] | None = None,
     products: Array | None = None, start: Array | None = None, enough: NDArray[np.float64] | None = None,
-    sums: bool = False, sparse: bool = False,
+    sums: bool = False, sparse: bool = False, keep: bool = True,
 ) -> Coded:  # fmt: skip
     """Code every row in one pass.
 
@@ -108,23 +110,24 @@ def code_rows(
         Whether X'Z and Z'Z are wanted.
     sparse : bool
         Whether the codes are wanted as a CSR matrix.
+    keep : bool
+        Whether they, and which rows are doubtful, are wanted at all, if they are sparse.
     """
     k = atoms.shape[1]
-    if coder.algorithm == "threshold":
-        gram = np.eye(k)
-    elif gram is None:
+    if gram is None:
         gram = kernels.gram(f=atoms.astype(np.float64), n_threads=x.n_threads)
     state: dict[str, Any] = {
         "codes": None if sparse else np.empty((x.rows, k), atoms.dtype),
         "products": products,
-        "start": start,
-        "enough": enough,
-        "doubtful": None if _is_swept(coder, k) else np.empty(x.rows, bool),
+        "start": x.given(start),
+        "doubtful": None if _is_swept(coder, k) else x.kept(dtype=bool),
     }
-    done = run(partial(code, coder=coder, sums=sums), x, Dictionary(atoms, gram), state)
+    pass_ = partial(code, coder=coder, sums=sums, keep=keep)
+    done = run(pass_, x, Dictionary(atoms, gram), state, fixed={"enough": enough})
     codes = state["codes"] if done.codes is None else done.codes.matrix
+    doubtful = np.asarray(state["doubtful"]) if keep and state["doubtful"] is not None else None
     return Coded(
-        codes, done.products, done.gram, done.objective, done.unconverged, state["doubtful"]
+        codes, done.products, done.gram, done.objective, done.unconverged, doubtful, done.penalty
     )  # fmt: skip
 
 
@@ -135,19 +138,30 @@ def _is_swept(coder: Coder, k: int) -> bool:
     return k <= SIDE_BY_SIDE or (coder.l1 == 0 and not coder.nonneg)
 
 
-def code(rows: Source, shared: Dictionary, state: State, *, coder: Coder, sums: bool = False) -> CodeSums:
+def code(
+    rows: Source, shared: Dictionary, state: State, *, coder: Coder, sums: bool = False, keep: bool = True
+) -> CodeSums:
     """A pass: codes of rows, as `Coded`.
 
-    Into `codes`, or CSR where that is None; which are doubtful into `doubtful`. What is None of `products`,
-    `start` and `enough` is not known or wanted; see `code_rows`.
+    Into `codes`, or CSR where that is None, if `keep`; which are doubtful into `doubtful`. What is None of
+    `products`, `start` and `enough` is not known or wanted; see `code_rows`.
     """
+    if coder.algorithm == "threshold":
+        shared = shared._replace(gram=np.eye(shared.atoms.shape[1]))
     if state["codes"] is not None:
         return _coded(rows, shared, state, coder, sums)
+
+    def coded(rows: Source, state: State) -> CodeSums:
+        found = _coded(rows, shared, state, coder, sums)
+        assert found.codes is not None
+        penalty = penalty_of(coder, found.codes.matrix) if sums else 0.0
+        return found._replace(codes=found.codes if keep else None, penalty=penalty)
+
     some = max(1, TOGETHER // max(shared.atoms.shape[1], rows.entries // max(1, rows.rows)))
     parts = list(gen_batches(rows.rows, some)) or [slice(0, 0)]
     if len(parts) == 1:
-        return _coded(rows, shared, state, coder, sums)
-    found = (_coded(rows.some(at, once=True), shared, state_at(state, at), coder, sums) for at in parts)
+        return coded(rows, state)
+    found = (coded(rows.some(at, once=True), state_at(state, at)) for at in parts)
     return cast(CodeSums, added(found, len(parts)))
 
 
@@ -229,6 +243,12 @@ def mend_codes(
         doubtful=doubtful,
     )  # fmt: skip
     return codes, unconverged
+
+
+def penalty_of(coder: Coder, codes: Any) -> float:
+    """l1 |Z|_1 + l2/2 |Z|^2 of sparse codes."""
+    value = coder.l1 * float(np.abs(codes.data).sum(dtype=np.float64))
+    return value + 0.5 * coder.l2 * float(np.square(codes.data, dtype=np.float64).sum())
 
 
 def warn_of_unconverged(unconverged: float, rows: int, max_iter: int) -> None:

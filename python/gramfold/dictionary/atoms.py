@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from .._core import kernels
 from ..fit.inputs import dimensions, read_array
 from ..fold.filled import filled, rows_of
+from ..fold.leading import leading
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
-from ..linalg.randomized import leading
 from .units import unit_of
 
 UNUSED = 1e-6  # share of the objective that an atom must be worth to count as used

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ..coding.coder import Coder
 from ..fold.source import Array
 
 Flags = NDArray[np.bool_]
@@ -31,9 +30,3 @@ def without(codes: Any, atoms: Flags) -> Any:
 def squares_of(codes: Any) -> NDArray[np.float64]:
     """Give the sum of each atom's squared codes."""
     return np.asarray(codes.astype(np.float64).power(2).sum(axis=0)).ravel()
-
-
-def penalty_of(coder: Coder, codes: Any) -> float:
-    """l1 |Z|_1 + l2/2 |Z|^2 of sparse codes."""
-    value = coder.l1 * float(np.abs(codes.data).sum(dtype=np.float64))
-    return value + 0.5 * coder.l2 * float(np.square(codes.data, dtype=np.float64).sum())

@@ -1,20 +1,21 @@
 """Codes of all rows in one pass, and atoms updated by the sums that it gives."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from .._core import kernels
-from ..coding.codes import Coded
-from ..fit.floats import name_of, stored
-from ..fold.engine import State, run
+from ..coding.codes import Coded, Dictionary
+from ..fit.floats import name_of
+from ..fold.engine import run
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use
-from .codes import Flags, parts, penalty_of
+from .codes import Flags
 from .iterate import Steps
-from .units import code_in_unit
+from .units import code_in_unit, error_again, squared_error
 
 # Where the fit is less than this share of |X|^2, a difference of sums over X is not exact enough for it.
 CANCELLED = {"float32": 0.02, "float64": 1e-4}
@@ -32,13 +33,14 @@ class GramSteps(Steps):
 
     def __call__(self, atoms: Array) -> float:
         """Iterate once."""
-        x, rule, shared = self.x, self.rule, np.ascontiguousarray(atoms.T)
+        x, rule = self.x, self.rule
         gram = gram_of(atoms, x.n_threads) if self.gram is None else self.gram
-        done = code_in_unit(x, shared, self.coder, gram=gram, start=self.start, enough=self.errors, sums=True)
+        shared = Dictionary(np.array(atoms.T, order="C"), gram)
+        given = {"start": self.start, "enough": self.errors}
+        done = code_in_unit(x, shared.atoms, self.coder, gram=gram, sums=True, keep=x.held, **given)
         assert done.gram is not None
         assert done.products is not None
-        self.start = None
-        penalty = penalty_of(self.coder, done.codes)
+        self.start, penalty = None, done.penalty
         squares = np.diag(done.gram)
         least = least_use(rough_fit(x, done, atoms, gram) + penalty, squares, rule, x.dtype)
         update(atoms, done.gram, done.products, rule, least)
@@ -47,7 +49,8 @@ class GramSteps(Steps):
             atoms[unused] = 0
         self.gram = gram_of(atoms, x.n_threads)
         self.faulty = faulty(self.gram, unused, rule, self.coder.nonneg)
-        return fit_of(x, done, atoms, self.gram) + penalty + rule(atoms)
+        again = partial(error_again, x, shared, self.coder, atoms, **given)
+        return fit_of(x, done, atoms, self.gram, again) + penalty + rule(atoms)
 
 
 def update(
@@ -76,23 +79,16 @@ def rough_fit(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -
     return float(0.5 * x.squared_norm - product + 0.5 * np.vdot(done.gram, gram))
 
 
-def fit_of(x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64]) -> float:
-    """Half of |X - ZD|^2, from the rows themselves where the difference cancels."""
+def fit_of(
+    x: Source, done: Coded, atoms: Array, gram: NDArray[np.float64], again: Callable[[], float] | None = None
+) -> float:
+    """Half of |X - ZD|^2, from the rows themselves where the difference cancels.
+
+    `again` gives |X - ZD|^2 where codes were not kept.
+    """
     fit = rough_fit(x, done, atoms, gram)
     if fit > CANCELLED[name_of(x.dtype)] * x.squared_norm:
         return fit
+    if done.codes is None and again is not None:
+        return 0.5 * again()
     return 0.5 * float(run(squared_error, x, atoms, {"codes": done.codes}))
-
-
-def squared_error(rows: Source, shared: Array, state: State) -> float:
-    """A pass: |X - ZD|^2 of CSR `codes` Z and atoms D."""
-    total, most = 0.0, max(1, 2**18 // max(1, rows.cols))
-    for some in gen_batches(rows.rows, most):
-        x, codes = rows.x[some], parts(state["codes"][some])
-        x = x.toarray() if rows.sparse else stored(x)
-        errors = kernels.residual(
-            x=x, weights=None, codes=codes, atoms=shared, out=np.empty(x.shape, rows.dtype),
-            n_threads=rows.n_threads,
-        )  # fmt: skip
-        total += float(errors.sum())
-    return total

@@ -7,11 +7,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..coding.codes import penalty_of
 from ..fold.engine import State, run
 from ..fold.observed import Observed
 from ..fold.source import Array
 from .atoms import UNUSED, faulty, gram_of, least_use
-from .codes import parts, penalty_of, squares_of
+from .codes import parts, squares_of
 from .iterate import Steps
 from .units import code_observed
 

@@ -1,15 +1,16 @@
 """One step of online dictionary learning: code a batch, let its sums join, update the atoms."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..coding.coder import Coder, row_errors
-from ..coding.codes import row_budgets
+from ..coding.codes import Dictionary, row_budgets
 from ..fold.source import Array, Source
 from .atoms import AtomRule, faulty, gram_of, least_use, some_rows
-from .codes import penalty_of
 from .gram import fit_of, update
-from .units import code_in_unit
+from .units import code_in_unit, error_again
 
 # A batch of 512 patches costs more than four sweeps over 256 atoms, which end 0.1% lower than one.
 SWEEPS = 4
@@ -60,14 +61,15 @@ class Online:
         atoms, rows = self.atoms, x.rows
         if self._between is None:
             self._between = gram_of(atoms, x.n_threads)
-        shared = np.ascontiguousarray(atoms.T)
+        shared = Dictionary(np.array(atoms.T, order="C"), self._between)
+        enough = row_budgets(x, row_errors(self.max_error, rows, "transform_max_error"))
         done = code_in_unit(
-            x, shared, self.coder, gram=self._between, sums=True,
-            enough=row_budgets(x, row_errors(self.max_error, rows, "transform_max_error")),
-        )  # fmt: skip
+            x, shared.atoms, self.coder, gram=self._between, sums=True, enough=enough, keep=x.held
+        )
         assert done.gram is not None
         assert done.products is not None
-        cost = (fit_of(x, done, atoms, self._between) + penalty_of(self.coder, done.codes)) / rows
+        again = partial(error_again, x, shared, self.coder, atoms, enough=enough)
+        cost = (fit_of(x, done, atoms, self._between, again) + done.penalty) / rows
         penalty = self.rule(atoms)
         self.seen += rows
         weight = FORGETTING * rows / (self.seen + (FORGETTING - 1) * rows)

@@ -12,13 +12,12 @@ from uuid import uuid4
 import numpy as np
 from joblib import cpu_count
 
-from ..extras import require
 from ..io.partitions import Partitions, current_client
 from ..io.parts import Parts, bare
 from .given import Drawn, Given
 from .graph import Graph, check
-from .groups import grouped, places
-from .kept import TRIES, Kept, Lost
+from .groups import grouped, places, where_they_lie
+from .kept import TRIES, Kept, lost_with_workers
 from .steps import Step, mended, rooted
 from .sums import Pass, State, added
 from .tasks import Common, Group, of_kind, returns
@@ -44,13 +43,11 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.lost: tuple[type[BaseException], ...] = ()
+        self.lost = lost_with_workers() if client is not None else ()
         self.places: list[str] | None = None
         if client is None:
             self.threads = [cpu_count()]
             return
-        distributed = require("distributed", extra="dask")
-        self.lost = (distributed.CancelledError, Lost)
         check(client)
         client.wait_for_workers(1)
         self.threads = list(client.nthreads().values())
@@ -81,30 +78,37 @@ def run(
 ) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
     cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
-    groups = grouped(parts, client, cluster.threads, reads)
+    change, beside = bare(parts.change) if reads else (None, {})
+    has_state = any(a is not None for a in (*state.values(), *(fixed or {}).values(), *beside))
+    once = reads and parts.passes.count == 1 and not has_state
+    groups = grouped(parts, client, cluster.threads, once=once)
     spans = [group.rows for group in groups]
     if reads and client is not None and not parts.passes.placed:
-        cluster.places, parts.passes.placed = places(groups, client), True
-    change, beside = bare(parts.change) if reads else (None, {})
+        held, parts.passes.placed = where_they_lie(groups, client), not once
+        cluster.places = None if held is None else places(held, client.nthreads())
     own = {key: _near(a, spans) for key, a in state.items()}
     for key, (a, base) in ({key: (a, 0) for key, a in (fixed or {}).items()} | beside).items():
         plain = a is None or isinstance(a, Kept)
         own[key] = _near(a, spans) if plain else _given(parts, client, a, base, spans)
     kept = {key: a for key, a in own.items() if isinstance(a, Kept) and (not a.parts or key in writes)}
     looked = {key: a.looked for key, a in kept.items() if a.looked is not None}
-    common = Common(pass_, shared, change, tuple(kept), looked)
+    common = Common(pass_, shared, change, tuple(kept), looked, reads=reads)
     for left in reversed(range(TRIES)):
         try:
+            if left < TRIES - 1:
+                name += "-again"
+                for key, a in own.items():
+                    if isinstance(a, Kept) and a.parts:
+                        mended(client, groups, f"{name}-{key}", a)
             _send(own, spans)
-            sums, changed, done = _sums(cluster, name, common, groups, own, bool(kept))
+            sums, changed, done = _sums(
+                cluster, name, common, groups, own, keeps=bool(kept), before=parts.passes.before
+            )
             break
         except cluster.lost:
+            check(client)
             if not left:
                 raise
-            name += "-again"
-            for key, a in own.items():
-                if isinstance(a, Kept) and a.parts:
-                    mended(client, groups, f"{name}-{key}", a)
     for at, new in zip(spans, changed, strict=True):
         for key, value in new.items():
             state[key][at] = value
@@ -150,21 +154,22 @@ def _send(own: State, spans: list[slice]) -> None:
 
 
 def _sums(
-    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, keeps: bool
-) -> tuple[Any, list[dict[str, Any]], list[Any]]:
+    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, *, keeps: bool,
+    before: list[Any],
+) -> tuple[Any, list[dict[str, Any]], list[Any]]:  # fmt: skip
     """The sums; of each group the state that was changed; and what its task gave, if that is to be kept."""
     graph = Graph(cluster.client)
     shared = graph.shared(common, len(groups), of_kind(name, "shared"))
     if cluster.places is not None:
         graph.prefer({f"{name}-{i}": at for i, at in enumerate(cluster.places)})
     done = [
-        graph.work(f"{name}-{i}", shared, group, cluster.rows_of(own, i, group.rows, keeps))
+        graph.work(f"{name}-{i}", shared, common.of(group), cluster.rows_of(own, i, group.rows, keeps))
         for i, group in enumerate(groups)
     ]
     changed: list[dict[str, Any]] = [{} for _ in groups]
     returned = any(map(returns, own.values()))
     if not keeps and not returned:
-        found, _ = graph.result([_tree(graph, name, done)], [])
+        found, _ = graph.result([_tree(graph, name, done)], [], before)
         return found[0], changed, []
 
     def parts(kind: str, attribute: str) -> list[Any]:
@@ -172,7 +177,7 @@ def _sums(
         return [graph.add(f"{named}-{i}", getattr, one, attribute) for i, one in enumerate(done)]
 
     wanted = [_tree(graph, name, parts("sums", "sums")), *(parts("rows", "changed") if returned else [])]
-    (total, *rows), futures = graph.result(wanted, done if keeps else [])
+    (total, *rows), futures = graph.result(wanted, done if keeps else [], before)
     return total, rows or changed, futures
 
 

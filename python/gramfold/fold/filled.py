@@ -7,6 +7,7 @@ import numpy as np
 from ..fit.floats import piecewise
 from .engine import State, run
 from .observed import Observed
+from .of_rows import OfRows
 from .source import Array, Source, dense_rows
 from .stored import Stored
 
@@ -16,7 +17,7 @@ def filled(x: Source | Observed) -> Any:
     return Filled(x) if isinstance(x, Observed | Stored) else x
 
 
-class Filled:
+class Filled(OfRows):
     """X without gaps for products by passes, as those of a `Source`.
 
     Parameters
@@ -30,15 +31,30 @@ class Filled:
         self.squared_norm = x.squared_norm  # of what is observed: its size is that of all
 
     @property
+    def segments(self) -> Any:
+        """Those of X."""
+        return self.x.segments
+
+    @property
+    def spans(self) -> list[slice]:
+        """Which rows each segment has."""
+        return self.x.spans
+
+    @property
+    def client(self) -> Any:
+        """That of X."""
+        return self.x.client
+
+    @property
     def transposed(self) -> "Flipped":
         """The transpose."""
         return Flipped(self)
 
-    def product(self, factor: Array) -> Array:
-        """X F."""
-        out = self.x.room(factor.shape[1], [])
-        run(image, self.x, (self.means, factor.astype(self.dtype)), {"out": out})
-        return np.asarray(out)
+    def product(self, factor: Array, out: Array | None = None) -> Array:
+        """X F; `out` is overwritten with it, a new array by default."""
+        to = self.room(factor.shape[1], []) if out is None else out
+        run(image, self.x, (self.means, factor.astype(self.dtype)), {"out": to})
+        return np.asarray(to) if out is None else to
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F."""
@@ -51,14 +67,19 @@ class Filled:
         )
 
 
-class Flipped:
+class Flipped(OfRows):
     """Products of the transpose of a `Filled`."""
 
     def __init__(self, x: Filled) -> None:
-        self.x, self.cols = x, x.rows
+        self.x, self.rows, self.cols, self.dtype, self.n_threads = x, x.cols, x.rows, x.dtype, x.n_threads
 
-    def product(self, factor: Array) -> Array:
-        """X'G."""
+    @property
+    def segments(self) -> "list[Flipped]":
+        """One: all columns of X."""
+        return [self]
+
+    def product(self, factor: Array, out: None = None) -> Array:
+        """X'G: a new array."""
         return self.x.back(factor)
 
     def gram_product(self, factor: Array) -> Array:

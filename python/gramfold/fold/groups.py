@@ -1,6 +1,8 @@
 """Which segments a task takes, and which worker is asked to be the first to take them."""
 
 from collections import Counter
+from collections.abc import Sequence
+from heapq import heapify, heapreplace
 from math import ceil
 from typing import Any
 
@@ -13,21 +15,36 @@ LARGE, ROOM = 4 << 30, 8  # bytes of a group; of an X that is not kept, its shar
 SMALL = 1 << 29  # bytes of a group that are worth the time that Dask takes for a task
 TASKS, MANY = 4, 1024  # tasks for each thread, if that is not many
 PAIR = 2  # tasks for each worker if they are many, for each thread if they are small
+# About: bytes a second to a worker; seconds a task takes of the scheduler, and of a thread; passes of a fit.
+LINK, TASK, PAUSE, PASSES = 1e9, 1e-3, 5e-3, 50
 
 
-def grouped(parts: Parts, client: Any, workers: list[int], reads: bool = True) -> list[Group]:
-    """Groups of 2^i segments, each as many bytes as a task should have, for workers of so many threads."""
-    count = len(parts)
-    if not parts.passes.together:  # the same for all passes of a fit, whose state is kept by groups
+def grouped(parts: Parts, client: Any, workers: list[int], *, once: bool = False) -> list[Group]:
+    """Groups of 2^i segments, each as many bytes as a task should have, for workers of so many threads.
+
+    They are the same for all passes of a fit, whose state is kept by groups; but not for one without such
+    state that runs `once`, as far as is known.
+    """
+    count, found = len(parts), parts.passes.together
+    if not found:
         size = sum((last - first) * reader.row_bytes for reader, first, last in parts.pieces)
         reader, most = parts.pieces[0].reader, float(LARGE)
         if isinstance(reader, Partitions) and reader.tasks is reader.given:
             most = min(most, memory_of(client) / (ROOM * sum(workers)))
-        parts.passes.together = together(count, size, workers, most)
-    size = parts.passes.together
-    starts = range(0, count, size)
+        found = together(count, size, workers, most)
+        if client is not None and found > 1:
+            held = where_they_lie(_groups(parts, 1, workers), client)
+            if held is not None:
+                found = lying_together(held, found, size, client.nthreads(), 1 if once else PASSES)
+        if not once:
+            parts.passes.together = found
+    return _groups(parts, found, workers)
+
+
+def _groups(parts: Parts, size: int, workers: list[int]) -> list[Group]:
+    starts = range(0, len(parts), size)
     busy = min(max(workers), -(-len(starts) // len(workers)))
-    return [Group(parts, first, min(first + size, count), busy, reads=reads) for first in starts]
+    return [Group(parts, first, min(first + size, len(parts)), busy) for first in starts]
 
 
 def together(count: int, size: float, workers: list[int], most: float) -> int:
@@ -51,21 +68,65 @@ def together(count: int, size: float, workers: list[int], most: float) -> int:
     return found
 
 
-def places(groups: list[Group], client: Any) -> list[str] | None:
-    """A worker for each group, so that all have their share of them, and as much of these rows as may be.
-
-    None if partitions do not lie with workers.
-    """
+def where_they_lie(groups: Sequence[Group], client: Any) -> list[Counter[str]] | None:
+    """Of each group how many of its partitions each worker has; None if some lie nowhere."""
     futures = [[future_of(task) for task in group.tasks] for group in groups]
     if not all(some and None not in some for some in futures):
         return None
     where = client.who_has([future for some in futures for future in some])
-    threads = client.nthreads()
-    room = {at: -(-len(groups) * n // sum(threads.values())) for at, n in threads.items()}
-    held = [Counter(at for future in some for at in where.get(future.key, ())) for some in futures]
-    found = [""] * len(groups)
-    for i in sorted(range(len(groups)), key=lambda i: -max(held[i].values(), default=0)):
-        free = [at for at in room if room[at]]
-        found[i] = max(free, key=lambda at: (held[i][at], room[at] / threads[at]))
+    return [Counter(at for future in some for at in where.get(future.key, ())) for some in futures]
+
+
+def places(held: list[Counter[str]], threads: dict[str, int]) -> list[str]:
+    """A worker for each group, so that all have their share of them, and as much of these rows as may be."""
+    room = {at: -(-len(held) * n // sum(threads.values())) for at, n in threads.items()}
+    found = [""] * len(held)
+
+    def free(at: str) -> float:
+        return room[at] / threads[at]
+
+    heap = [(-free(at), at) for at in room]  # the share of it that a worker had free once
+    heapify(heap)
+    for i in sorted(range(len(held)), key=lambda i: -max(held[i].values(), default=0)):
+        near = [at for at in held[i] if room.get(at)]
+        while not near:
+            share, at = heap[0]
+            if free(at) == -share:
+                near = [at]
+            else:
+                heapreplace(heap, (-free(at), at))
+        found[i] = max(near, key=lambda at: (held[i][at], free(at)))
         room[found[i]] -= 1
     return found
+
+
+def lying_together(
+    held: list[Counter[str]], most: int, size: float, threads: dict[str, int], passes: int
+) -> int:  # fmt: skip
+    """How many of these partitions, at most `most`, a task had best take.
+
+    Those of a task that lie with several workers move, once. Smaller tasks need not wait for that, but take
+    time in every pass.
+
+    Parameters
+    ----------
+    held : list of Counter
+        With whom each partition lies.
+    most : int
+        A power of two.
+    size : float
+        Bytes of all.
+    threads : dict of int
+        By worker.
+    passes : int
+        How many there may be.
+    """
+    each_task = TASK + PAUSE / sum(threads.values())
+
+    def seconds(each: int) -> float:
+        groups = [sum(held[i : i + each], Counter()) for i in range(0, len(held), each)]
+        lie = places(groups, threads)
+        moved = sum(not held[i][lie[i // each]] for i in range(len(held)))
+        return moved * size / len(held) / (LINK * len(threads)) + passes * each_task * len(groups)
+
+    return min((most >> i for i in range(most.bit_length())), key=seconds)

@@ -18,6 +18,12 @@ class Lost(Exception):
     """Of what was kept."""
 
 
+def lost_with_workers() -> tuple[type[BaseException], ...]:
+    """What is raised where workers have ended, with what they kept or while they were sent something."""
+    distributed = require("distributed", extra="dask")
+    return distributed.CancelledError, distributed.comm.CommClosedError, Lost
+
+
 class Kept:
     """An array with a row for each row of X, of which each group of segments lies with the worker it is from.
 
@@ -112,7 +118,7 @@ class Kept:
         if not self.parts:
             return Blank(self.shape, self.dtype, getattr(self.start, "rows", self.start)).made()
         found = np.empty(self.shape, self.dtype)
-        parts = self._asked(dict.fromkeys(range(len(self.parts)), (None,)))
+        parts = self._asked(dict.fromkeys(range(len(self.parts))))
         for at, rows in zip(self.spans, parts, strict=True):
             found[at] = rows
         return found
@@ -122,26 +128,25 @@ class Kept:
         flat = index.ravel()
         which = np.searchsorted([at.stop for at in self.spans], flat, side="right")
         groups = [int(i) for i in np.unique(which)]
-        parts = self._asked({i: (flat[which == i] - self.spans[i].start,) for i in groups})
+        parts = self._asked({i: flat[which == i] - self.spans[i].start for i in groups})
         found = np.empty((len(flat), *self.shape[1:]), self.dtype)
         for i, rows in zip(groups, parts, strict=True):
             found[which == i] = rows
         return found.reshape((*index.shape, *self.shape[1:]))
 
-    def _asked(self, of: dict[int, tuple[Any, ...]]) -> list[Any]:
-        """What some groups give; what was lost is computed again first."""
-        lost = (require("distributed", extra="dask").CancelledError, Lost)
+    def _asked(self, of: dict[int, Any]) -> list[Any]:
+        """Some rows of some groups, None for all; what was lost is computed again first."""
         for left in reversed(range(TRIES)):
             try:
-                tasks = [
-                    self.client.submit(part_of, self.parts[i], self.name, self.column, *more, pure=False)
-                    for i, more in of.items()
-                ]
+                if left < TRIES - 1 and self._mend is not None:
+                    self._mend(self)
+                parts, count = [self.parts[i] for i in of], len(of)
+                names, columns = [self.name] * count, [self.column] * count
+                tasks = self.client.map(part_of, parts, names, columns, list(of.values()), pure=False)
                 return list(self.client.gather(tasks))
-            except lost:
+            except lost_with_workers():
                 if not left or self._mend is None:
                     raise
-                self._mend(self)
         return []
 
 

@@ -1,11 +1,13 @@
 """What is made of the state of rows, without X: where that stays with workers, by these."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import kernels
+from ..linalg.blas import one_thread
 from ..linalg.powers import shifted
 from .engine import State, run_state
 from .given import Given
@@ -47,6 +49,31 @@ def summed(x: Any, of: Any, factor: Any) -> float:
     return float(run_state(partial(_sum_of, of=of), x, None, {"factor": _read(x, factor)}))
 
 
+def gram_of_rows(x: Any, factor: Any) -> NDArray[np.float64]:
+    """F'F of a factor."""
+    threads = x.n_threads if x.client is None else 1
+    gram: NDArray[np.float64] = run_state(_gram, x, threads, {"factor": _read(x, factor)})
+    return gram
+
+
+def turned_rows(x: Any, factor: Any, turn: Array) -> Any:
+    """The rows of a factor times a matrix: a new one."""
+    out = x.kept(turn.shape[1], dtype=np.result_type(factor.dtype, turn.dtype))
+    run_state(_turn, x, turn, {"factor": _read(x, factor), "out": out})
+    return out
+
+
+def largest_of_columns(x: Any, factor: Any) -> Array:
+    """The entry of the largest magnitude of each column of a factor; of equally large ones the first."""
+    return np.asarray(run_state(_largest, x, None, {"factor": _read(x, factor)}).entries)
+
+
+def scaled_columns(x: Any, factor: Any, scale: Array) -> Any:
+    """Each column of a factor times its number of `scale`: the factor itself, overwritten."""
+    run_state(_scale_columns, x, scale, {"factor": factor}, writes=("factor",))
+    return factor
+
+
 def _read(x: Any, factor: Any) -> Any:
     return factor if isinstance(factor, Kept | Given) else x.given(factor)
 
@@ -59,6 +86,38 @@ def _shift(rows: None, shared: int, state: State) -> None:
 def _scale(rows: None, shared: None, state: State) -> None:
     """A pass: rows of a factor times their numbers, into `out`."""
     np.multiply(state["factor"], state["scale"][:, None], out=state["out"])
+
+
+def _gram(rows: None, shared: int, state: State) -> NDArray[np.float64]:
+    """A pass: F'F, by so many threads."""
+    return kernels.gram(f=state["factor"], n_threads=shared)
+
+
+def _turn(rows: None, shared: Array, state: State) -> None:
+    """A pass: rows of a factor times a matrix, into `out`."""
+    with one_thread():
+        np.matmul(state["factor"], shared, out=state["out"])
+
+
+class Largest(NamedTuple):
+    """Entries of columns, of which the larger ones are taken."""
+
+    entries: Array
+
+    def plus(self, below: "Largest") -> "Largest":
+        """Those of all rows."""
+        return Largest(np.where(np.abs(below.entries) > np.abs(self.entries), below.entries, self.entries))
+
+
+def _largest(rows: None, shared: None, state: State) -> Largest:
+    """A pass: the largest entry of each column."""
+    factor = state["factor"]
+    return Largest(factor[np.abs(factor).argmax(axis=0), np.arange(factor.shape[1])])
+
+
+def _scale_columns(rows: None, shared: Array, state: State) -> None:
+    """A pass: columns of a factor times their numbers, in place."""
+    np.multiply(state["factor"], shared, out=state["factor"])
 
 
 def _sum(rows: None, shared: None, state: State) -> NDArray[np.float64]:

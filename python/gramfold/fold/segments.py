@@ -107,7 +107,7 @@ class Segments(Source):
         """X F for F (cols, k); `out` is overwritten with it, a new array by default."""
         to = self.room(factor.shape[1], []) if out is None else out
         run(product, self, factor, {"out": to})
-        return np.asarray(to)
+        return np.asarray(to) if out is None else to
 
     def gram_product(self, factor: Array) -> Array:
         """X'X F for F (cols, k)."""

@@ -16,7 +16,7 @@ from .kept import Kept, Lost
 from .sums import State
 from .tasks import Common, of_kind
 
-DEPTH = 8  # passes that the scheduler remembers
+DEPTH = 16  # passes that the scheduler remembers
 
 
 class Step:
@@ -49,7 +49,7 @@ def again(graph: Graph, groups: list[Any], i: int, step: Step, key: str) -> Any:
     """The task that gives a group of what a step wrote, after those of all steps before."""
     tasks: dict[int, Any] = {}
     for one in step.before():
-        name, group = f"{key}-{one.number}", groups[i]
+        name, group = f"{key}-{one.number}", one.common.of(groups[i])
         rows = {part: _again(a, tasks, i, group.rows) for part, a in one.state.items()}
         shared = graph.shared(one.common, 1, of_kind(name, "shared"))
         tasks[one.number] = graph.work(name, shared, group, rows)

@@ -81,13 +81,20 @@ class Common:
         Which of the state of rows the pass writes to stay with the workers.
     looked : dict of ndarray
         Of these the rows that go to the client.
+    reads : bool
+        Whether the pass is given rows of X, and not the state of rows alone.
     """
 
     def __init__(
-        self, pass_: Pass, shared: Any, change: Any, writes: tuple[str, ...], looked: dict[str, Any]
+        self, pass_: Pass, shared: Any, change: Any, writes: tuple[str, ...], looked: dict[str, Any],
+        *, reads: bool,
     ) -> None:  # fmt: skip
-        self.pass_, self.shared, self.change = pass_, shared, change
+        self.pass_, self.shared, self.change, self.reads = pass_, shared, change, reads
         self.writes, self.looked, self.errors = writes, looked, np.geterr()
+
+    def of(self, group: "Group") -> "Group":
+        """A group as the pass needs it."""
+        return group if self.reads else group.without_rows
 
 
 class Group:
@@ -100,16 +107,14 @@ class Group:
         Which of its segments.
     busy : int
         How many tasks a worker may have at a time.
-    reads : bool
-        Whether the segments are read.
     """
 
-    def __init__(self, parts: Parts, first: int, last: int, busy: int, *, reads: bool = True) -> None:
+    def __init__(self, parts: Parts, first: int, last: int, busy: int) -> None:
         self.spans, self.busy = parts.spans[first:last], busy
         self.rows = slice(self.spans[0].start, self.spans[-1].stop)
         self.tasks: list[Any] = []
         self.pieces: list[tuple[Any, Any]] = []
-        for reader, start, stop in parts.pieces[first:last] if reads else ():
+        for reader, start, stop in parts.pieces[first:last]:
             if isinstance(reader, Partitions):
                 task, at = reader.task(start, stop)
                 self.tasks.append(task)
@@ -119,6 +124,13 @@ class Group:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"tasks": []}
+
+    @property
+    def without_rows(self) -> "Group":
+        """The same for a pass over the state of rows alone."""
+        found = copy.copy(self)
+        found.tasks, found.pieces = [], []
+        return found
 
     def parts(self, given: tuple[Any, ...], change: Any) -> Parts:
         """The segments where the task runs; `given` begins with what the tasks of the partitions gave."""

@@ -48,6 +48,8 @@ class Partitions(Reader):
     header : object, optional
     """
 
+    at_once = True
+
     def __init__(self, name: str, tasks: list[Any], outlines: list[Outline], header: Any = None) -> None:
         first = outlines[0]
         for i, found in enumerate(outlines):

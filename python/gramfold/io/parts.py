@@ -14,6 +14,7 @@ from .reader import Reader
 
 Change = Callable[[Any, Any], Any]
 BESIDE = "beside "  # begins the names of arrays that a change takes rows of
+AT_ONCE = 1 << 28  # bytes of rows that a reader is asked for in one go
 PATIENCE = 1.0  # seconds until it is asked whether a thread is still there
 
 
@@ -31,6 +32,7 @@ class Passes:
     def __init__(self, whose: str) -> None:
         self.whose, self.count, self.together, self.placed = whose, 0, 0, False
         self.given: dict[Any, Any] = {}  # what workers have of the rows of arguments; see fold/cluster.py
+        self.before: list[Any] = []  # what the last pass holds on to, see fold/graph.py
 
     def next(self) -> str:
         """What to call the next one."""
@@ -86,11 +88,29 @@ class Parts:
         """Yield for each segment that has some of these rows where in `index`, and a segment of them."""
         self.check()
         which = np.searchsorted(self.starts, index, side="right") - 1
-        for i in np.unique(which):
-            at = np.flatnonzero(which == i)
-            piece = self.pieces[i]
-            rows = piece.reader.rows(piece.start + index[at] - self.starts[i])
-            yield at, self._changed(rows, index[at])
+        for segments in self._asked_for(which):
+            places = [np.flatnonzero(which == i) for i in segments]
+            inside = [
+                self.pieces[i].start + index[at] - self.starts[i]
+                for i, at in zip(segments, places, strict=True)
+            ]
+            rows, first = self.pieces[segments[0]].reader.rows(np.concatenate(inside)), 0
+            for at in places:
+                yield at, self._changed(rows[first : first + len(at)], index[at])
+                first += len(at)
+
+    def _asked_for(self, which: NDArray[np.intp]) -> Iterator[list[int]]:
+        """The segments among `which`; together those that a reader had best be asked for at once."""
+        some, last, size = list[int](), None, 0.0
+        for i, rows in zip(*np.unique(which, return_counts=True), strict=True):
+            reader = self.pieces[i].reader
+            size += rows * reader.row_bytes
+            if some and not (reader.at_once and reader is last and size <= AT_ONCE):
+                yield some
+                some, size = [], rows * reader.row_bytes
+            some, last = [*some, int(i)], reader
+        if some:
+            yield some
 
     def looked_at(self) -> None:
         """Say that every segment was read once: what is checked but once need not be again."""

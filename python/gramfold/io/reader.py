@@ -38,6 +38,7 @@ class Reader:
     """
 
     forward = False
+    at_once = False  # whether rows of several segments take hardly longer than those of one
     last = 0  # the row behind the last one that was read
 
     def __init__(

@@ -21,7 +21,7 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: bo
     """Solve every row of x for the fixed `shared` (cols, k), from 0; the products are formed once.
 
     A row ends when its step is at most 1e-10 (float32: 1e-5) of its own size, and does not depend on the
-    other rows. With `sums`, X'Z and Z'Z are given too.
+    other rows. With `sums`, X'Z and Z'Z are given too, and Z is `Kept` if that is where it is.
     """
     solver = _Converging(x, shared, penalty, sums)
     codes = solve_in_range(x, shared.T, penalty.l2, solver)
@@ -36,7 +36,8 @@ def solve_to_convergence(x: Source, shared: Array, penalty: Penalty, *, sums: bo
         return Solved(codes, None, np.empty((0, 0)), None, 0.0, 0.0, 0.0, 0.0, solver.unconverged)
     if done is None:
         gram = kernels.gram(f=shared, n_threads=x.n_threads)
-        done = solve_all(x, shared, gram, penalty, Sweeps(0), start=codes, sums=True)
+        room = x.room(len(gram), [])
+        done = solve_all(x, shared, gram, penalty, Sweeps(0), start=codes, out=room, sums=True)
     return done._replace(factor=codes, unconverged=solver.unconverged)
 
 
@@ -62,7 +63,8 @@ class _Converging:
         own = scale.penalty(self.penalty, dtype)
         gram = gram_of(factor, x.n_threads)
         sweeps = Sweeps(MOST_SWEEPS, tol=1e-10 if dtype == np.float64 else 1e-5, polish=POLISH)
-        result = solve_all(some, factor, gram, own, sweeps, sums=self.sums, squares=self.sums)
+        room = some.room(len(gram), []) if self.sums else None  # of a fit, which does without the rows
+        result = solve_all(some, factor, gram, own, sweeps, out=room, sums=self.sums, squares=self.sums)
         rows = Rows(some, factor.T.astype(np.float64), own)
         ridged = gram + own.l2 * np.eye(len(gram)) if own.l2 else gram
         codes, unconverged, changed = mend(
@@ -71,4 +73,4 @@ class _Converging:
         self.unconverged, self.times = self.unconverged + unconverged, self.times + 1
         same = some is x and not (changed.size or scale.atoms or self.times > 1)
         self.done = result if same else None
-        return np.asarray(codes)
+        return codes

@@ -14,6 +14,7 @@ from .._core import kernels
 from ..fit.floats import name_of, pieces
 from ..fit.remember import remembered
 from ..fold.engine import State, run
+from ..fold.kept import Kept
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from ..io.matrix import stacked
@@ -105,6 +106,7 @@ def _together(x: Source | Observed) -> int:
 def put_rows(codes: Any, which: NDArray[np.intp], rows: Any) -> Any:
     """Codes with some rows replaced; a dense array is overwritten."""
     if not sp.issparse(codes):
+        codes = np.asarray(codes)
         codes[which] = rows
         return codes
     order = np.arange(codes.shape[0])
@@ -201,6 +203,7 @@ def _small_rows(x: Source | Observed, scale: Scale) -> Iterator[tuple[NDArray[np
 def _shifted_back(codes: Any, exponent: int) -> Any:
     if not exponent:
         return codes
+    codes = np.asarray(codes) if isinstance(codes, Kept) else codes
     with np.errstate(over="ignore", under="ignore"):
         return times_power(codes, exponent)
 

@@ -15,6 +15,7 @@ from scipy.linalg.lapack import dpocon, dpotrf
 
 from ..fit.floats import name_of
 from ..fit.remember import remembered
+from ..fold.kept import Kept
 from ..fold.source import Array
 from .from_data import Double, Rows, from_data, squares
 from .scales import put_rows, row_squares
@@ -70,6 +71,7 @@ def mend(
             rest = 0
     if not rest:
         return codes, 0.0, NOTHING
+    codes = np.asarray(codes) if isinstance(codes, Kept) else codes
     if doubtful is None:
         which = np.arange(codes.shape[0])
     changed, better, late = [which[:0]], [], 0

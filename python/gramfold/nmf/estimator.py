@@ -200,11 +200,12 @@ class NMF(BaseNMF):
             loss, weighted, best = self._factorise(X, W, H, mask, sample_weight)
             W, error, self.kkt_residual_ = (weighted.loss if weighted else loss).finish(best.H, best.W)
             self.reconstruction_err_ = float(np.ldexp(error, weighted.exponent)) if weighted else error
-            W = loss.encode(best.H) if weighted else W
             self.components_ = np.ascontiguousarray(best.H.T)
             self.n_components_ = len(self.components_)
             self.n_iter_, self.converged_, self.history_ = best.n_iter, best.converged, best.history
-        return self.transform(X, mask) if is_collection(X) else W
+            if weighted and not is_collection(X):
+                W = loss.encode(best.H)
+        return self.transform(X, mask) if is_collection(X) else np.asarray(W)
 
     def _factorise(
         self, X: Any, W: Any, H: Any, mask: Any, sample_weight: Any

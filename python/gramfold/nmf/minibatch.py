@@ -157,7 +157,7 @@ class MiniBatchNMF(BaseNMF):
         """
         with fit_task(self, X, y):
             W = self._fit(X, W, H)
-        return self.transform(X) if is_collection(X) else W
+        return self.transform(X) if is_collection(X) else np.asarray(W)
 
     def _fit(self, X: Any, W: Any, H: Any) -> Array:
         self._check_parameters()
@@ -249,7 +249,7 @@ class MiniBatchNMF(BaseNMF):
         self, loss: BatchLoss, batches: list[slice], W: Array, H: Array, monitor: Monitor, sums: FadingSums
     ) -> tuple[Array, bool]:
         """Go round through the batches until converged or stopped; H is (m, k)."""
-        x, W = loss.x, W.copy()
+        x, W = loss.x, np.array(W)
         parts: list[Any] = [x.some(batch, once=self.max_iter == 1) for batch in batches]
         before, smooth, best, idle = H, None, np.inf, 0
         if monitor.state is not None:

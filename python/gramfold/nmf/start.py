@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, seeded
 from ..fit.monitor import History
+from ..fold.engine import State, run_state
 from ..fold.filled import columns_of, filled, rows_of
+from ..fold.leading import leading
 from ..fold.observed import Observed
 from ..fold.row_state import random_rows
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
-from ..linalg.randomized import leading
 
 INITS = ("random", "nndsvd", "nndsvda", "nndsvdar", "custom")
 NEGLIGIBLE = 1e-6
@@ -149,29 +150,46 @@ def _of_size(rows: Array, noise: Array, scale: float) -> Array:
 
 
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
-    U, s, V = leading(filled(x), k, seeded(random_state))
-    W, H = np.zeros_like(U), np.zeros_like(V)
-    W[:, 0] = np.sqrt(s[0]) * np.abs(U[:, 0])
-    H[0] = np.sqrt(s[0]) * np.abs(V[0])
-    for j in range(1, k):
-        u, v = _larger_part(U[:, j], V[j])
-        norm_u, norm_v = np.linalg.norm(u), np.linalg.norm(v)
-        if norm_u * norm_v == 0:
-            continue
-        scale = np.sqrt(s[j] * norm_u * norm_v)
-        W[:, j], H[j] = scale * u / norm_u, scale * v / norm_v
+    W, s, V = leading(filled(x), k, seeded(random_state))
+    H = np.ascontiguousarray(V.T)
+    of_W = run_state(_squares_of_parts, x, None, {"factor": W})
+    signs, sizes = _larger_parts(np.sqrt(of_W), np.sqrt(_squares_of_parts(None, None, {"factor": H})))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = signs * np.where(sizes.all(axis=0), np.sqrt(s * sizes.prod(axis=0)) / sizes, 0)
+    times[:, 0] = np.sqrt(s[0])
     half = half_exponent(x.mean)
     fill = np.ldexp(x.mean, -half)
-    for factor in (W, H):
-        factor[factor < np.ldexp(NEGLIGIBLE, half)] = 0
-    if init == "nndsvda":
-        W[W == 0], H[H == 0] = fill, fill
-    elif init == "nndsvdar":
-        rng = seeded(random_state)
+    pass_ = partial(_of_parts, least=np.ldexp(NEGLIGIBLE, half), fill=fill if init == "nndsvda" else 0.0)
+    run_state(pass_, x, times[0].astype(x.dtype), {"factor": W}, writes=("factor",))
+    pass_(None, times[1].astype(x.dtype), {"factor": H})
+    H = np.ascontiguousarray(H.T)
+    if init == "nndsvdar":
+        rng, W = seeded(random_state), np.asarray(W)
         for factor in (W, H):
             zeros = factor == 0
             factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
     return W, H
+
+
+def _squares_of_parts(rows: None, shared: None, state: State) -> NDArray[np.float64]:
+    """A pass: the sums of the squares of positive and of negative entries of columns."""
+    factor = state["factor"]
+    parts = np.maximum(factor, 0), np.minimum(factor, 0)
+    return np.array([np.square(part, dtype=np.float64).sum(axis=0) for part in parts])
+
+
+def _larger_parts(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[Array, Array]:
+    """1 where the positive parts have the larger product of norms, else -1; and those norms, (2, k)."""
+    positive = left[0] * right[0] > left[1] * right[1]
+    return np.where(positive, 1, -1), np.where(positive, [left[0], right[0]], [left[1], right[1]])
+
+
+def _of_parts(rows: None, shared: Array, state: State, *, least: float, fill: float) -> None:
+    """A pass: singular vectors times `shared` to factors of a start; of the first both parts are taken."""
+    factor = state["factor"]
+    factor *= shared
+    np.abs(factor[:, 0], out=factor[:, 0])
+    factor[factor < least] = fill
 
 
 def half_exponent(mean: float) -> int:
@@ -180,15 +198,3 @@ def half_exponent(mean: float) -> int:
     A factor then counts in 2^j, so that starts of X and of 4^i X are the same but for 2^i.
     """
     return (int(np.frexp(mean / ORDINARY)[1]) - 1) // 2 if mean > 0 else 0
-
-
-def _larger_part(u: NDArray[np.floating], v: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Give the positive parts of u and v, or of -u and -v if their product of norms is larger."""
-    positive, negative = (
-        (np.maximum(sign * u, 0), np.maximum(sign * v, 0)) for sign in (u.dtype.type(1), u.dtype.type(-1))
-    )
-
-    def size(pair: tuple[Array, Array]) -> float:
-        return float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
-
-    return positive if size(positive) > size(negative) else negative

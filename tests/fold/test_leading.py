@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import gramfold as gf
+from gramfold.fold.leading import leading
 from gramfold.fold.segments import source_of
-from gramfold.linalg.randomized import leading
 
 
 @pytest.mark.parametrize("shape", [(60, 9), (9, 60), (300, 200), (200, 300)], ids=str)
