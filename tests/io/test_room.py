@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -52,9 +53,18 @@ def high():
         return int(status.read().split("VmHWM:")[1].split()[0]) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
-@pytest.mark.parametrize("name", MODELS)
-def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
+@pytest.fixture
+def busy():
+    """Four processes that want a CPU each."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+def bounded(name, run_python, tmp_path):
+    """Fit one of the models in a process of its own; it is to keep its bound and its bits."""
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (ROWS, COLS))
     rng = np.random.default_rng(0)
     X[:] = rng.random((ROWS, 3), np.float32) @ rng.random((3, COLS), np.float32)
@@ -65,6 +75,18 @@ def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
     rise, same = run_python(code, 300).split()
     assert int(rise) < MEMORY
     assert same == "True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.parametrize("name", MODELS)
+def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
+    bounded(name, run_python, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.parametrize("name", ["NMF", "RobustPCA"])
+def test_memory_bounds_what_a_fit_takes_beside_busy_processes(name, run_python, tmp_path, busy):
+    bounded(name, run_python, tmp_path)
 
 
 @pytest.fixture
@@ -112,6 +134,26 @@ def test_what_is_let_go_of_is_there_again(folder):
     assert rooms.state(room)[0] == 0
     del many, one
     assert rooms.state(room)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_room_goes_on_in_a_child_of_a_fork(folder):
+    room = rooms.make(0, str(folder))
+    before = rooms.use(room)
+    try:
+        many = [np.full(2_000_000, 1.0)]
+        child = os.fork()
+        if not child:
+            many += [np.full(2_000_000, float(i)) for i in range(12)]
+            rooms.rest(room)
+            os._exit(7 if all((one == i).all() for i, one in enumerate(many[1:])) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        many.append(np.full(2_000_000, 2.0))
+    finally:
+        rooms.use(before)
+        rooms.rest(room)
+    assert [one[-1] for one in many] == [1, 2]
 
 
 def test_results_are_the_same_whatever_the_memory(folder, tmp_path):

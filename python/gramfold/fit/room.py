@@ -1,8 +1,8 @@
 """What a fit keeps of rows: in memory within a budget, beyond it in scratch files that are unlinked at once.
 
 All arrays of NumPy that are made during a fit of X in files are counted, whatever makes them, by a handler of
-NumPy's memory (NEP 49; cpp/room.cpp). What lies in a scratch file is an array like any other; its pages are
-let go of while it is not worked on, so that they do not count as the process's memory.
+NumPy's memory (NEP 49; cpp/room.cpp). What lies in a scratch file is an array like any other; its pages,
+which count as the process's memory, are let go of by who makes too many of them: kernels look between blocks.
 """
 
 import errno
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from .._core import kernels
 from ..io.recognise import is_collection, is_file
 from ..io.sizes import physical_memory
 from .blocks import Blocks
@@ -91,6 +92,9 @@ def _lies_in_file(X: Any) -> bool:
 @contextmanager
 def _within(rooms: Any, X: Any, room: Room) -> Iterator[None]:
     handler = rooms.make(int(min(room.memory / SHARE, 2**62)), room.folder)
+    place = kernels.between_blocks()
+    if place is not None:
+        rooms.look_between(place)
     token, before = IN_ROOM.set(room), rooms.use(handler)
     try:
         if not is_file(X):  # which `read_rows` opens
