@@ -36,6 +36,8 @@ struct Handler {
 inline constexpr std::size_t large = std::size_t{1} << 20;      // what is counted
 inline constexpr std::size_t resident = std::size_t{48} << 20;  // at most so many bytes of pages of files are left
 
+inline constexpr std::size_t huge = std::size_t{4} << 20;  // what is worth large pages, as NumPy has it
+
 inline Allocator* usual = nullptr;  // NumPy's own
 
 class Room final : public Pages {
@@ -79,18 +81,18 @@ class Room final : public Pages {
   private:
     struct Part {
         std::size_t size;
-        bool in_file;
+        bool in_file, mapped;  // what is mapped goes back to the system at once, which malloc may put off
     };
 
     static void* take(void* ctx, std::size_t size) {
         if (size < large) return usual->malloc(usual->ctx, size);
-        return static_cast<Room*>(ctx)->allocate(size, false);
+        return static_cast<Room*>(ctx)->allocate(size);
     }
     static void* take_zeros(void* ctx, std::size_t count, std::size_t size) {
         std::size_t all;
         if (__builtin_mul_overflow(count, size, &all)) return nullptr;
         if (all < large) return usual->calloc(usual->ctx, count, size);
-        return static_cast<Room*>(ctx)->allocate(all, true);
+        return static_cast<Room*>(ctx)->allocate(all);
     }
     static void* retake(void* ctx, void* at, std::size_t size) {
         auto& room = *static_cast<Room*>(ctx);
@@ -102,10 +104,10 @@ class Room final : public Pages {
         if (!old.size && size < large) return usual->realloc(usual->ctx, at, size);
         if (!old.size) {  // it grows large: how large it was is not known, so that it stays where it is
             void* moved = usual->realloc(usual->ctx, at, size);
-            if (moved) room.note(moved, {size, false});
+            if (moved) room.note(moved, {size, false, false});
             return moved;
         }
-        void* moved = room.allocate(size, false);
+        void* moved = room.allocate(size);
         if (!moved) return nullptr;
         std::memcpy(moved, at, std::min(old.size, size));
         room.release(at, old.size);
@@ -123,14 +125,23 @@ class Room final : public Pages {
         if (part.size < large) shrunk_ = true;
     }
 
-    void* allocate(std::size_t size, bool zeros) {
+    void* allocate(std::size_t size) {
         bool fits;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             fits = used_ + size <= budget_;
         }
-        void* at = !fits ? map(size) : zeros ? usual->calloc(usual->ctx, size, 1) : usual->malloc(usual->ctx, size);
-        if (at) note(at, {size, !fits});
+        void* at = fits ? memory(size) : map(size);
+        if (at) note(at, {size, !fits, true});
+        return at;
+    }
+
+    static void* memory(std::size_t size) {
+        void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at == MAP_FAILED) return nullptr;
+#ifdef MADV_HUGEPAGE
+        if (size >= huge) madvise(at, size, MADV_HUGEPAGE);
+#endif
         return at;
     }
 
@@ -174,10 +185,10 @@ class Room final : public Pages {
                 part = found->second;
                 parts_.erase(found);
                 (part.in_file ? in_files_ : used_) -= part.size;
-                if (part.in_file) munmap(at, part.size);
+                if (part.mapped) munmap(at, part.size);
             }
         }
-        if (!part.in_file) usual->free(usual->ctx, at, part.size ? part.size : size);
+        if (!part.mapped) usual->free(usual->ctx, at, part.size ? part.size : size);
     }
 
     // From the first map on; those that are there may have pages to let go of before there is another one.

@@ -14,6 +14,9 @@ import scipy.sparse as sp
 from file_cases import in_file
 
 import gramfold as gf
+from gramfold.fit.floats import csr_on_disk
+from gramfold.fit.on_disk import in_file as lies_in_file
+from gramfold.fit.on_disk import loaded
 from gramfold.fit.room import IN_ROOM, room_for
 
 rooms = pytest.importorskip("gramfold._core._room", reason="compiled")
@@ -232,6 +235,67 @@ def test_what_a_bare_file_has_no_room_for_is_told_before_the_fit(given, folder, 
         gf.NMF(8).fit(X)
 
 
+def wide(folder, form="csr"):
+    x = sp.random_array(
+        (300, 1100), density=0.1, rng=np.random.default_rng(0), format="csr", dtype=np.float32
+    )
+    there = in_file(x, folder)
+    return x, gf.blocks([there], memory="2M") if form == "blocks" else there
+
+
+WIDE = {
+    "NMF": lambda: gf.NMF(3, max_iter=4, random_state=0),
+    "PCA": lambda: gf.PCA(3, random_state=0),
+    "SVD": lambda: gf.TruncatedSVD(3, random_state=0),
+}
+
+
+@pytest.mark.parametrize("form", ["csr", "blocks"])
+@pytest.mark.parametrize("name", WIDE)
+def test_a_wide_sparse_file_is_turned_on_the_disk_to_the_same_bits(name, form, folder, monkeypatch):
+    monkeypatch.setattr("gramfold.fold.source.fits", lambda size: False)
+    monkeypatch.setattr("gramfold.fit.scratch_csr.TOGETHER", 2000)
+    monkeypatch.setattr("gramfold.fit.floats.PIECE", 3000)
+    made = []
+    monkeypatch.setattr(
+        "gramfold.fit.scratch_csr.csr_on_disk", lambda *of: made.append(csr_on_disk(*of)) or made[-1]
+    )
+    x, there = wide(folder, form)
+    found, expected = WIDE[name]().fit(there), WIDE[name]().fit(gf.blocks([x]) if form == "blocks" else x)
+    for of, value in vars(expected).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(vars(found)[of], value)
+    own = x.T.tocsr()
+    assert made or (form == "blocks" and name != "NMF")  # which copies blocks together
+    for turned in made[:1]:
+        assert lies_in_file(turned.stored)
+        np.testing.assert_array_equal(loaded(turned.stored), own.data)
+        np.testing.assert_array_equal(loaded(turned.places), own.indices)
+        np.testing.assert_array_equal(turned.indptr, own.indptr)
+    assert len(os.listdir(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            gf.PCA(2),
+            r"PCA takes X of shape \(300, 1100\) transposed too, .* 396,000 bytes, but 1,000 are",
+        ),
+        (
+            gf.RobustPCA(),
+            r"RobustPCA keeps about 2,112,000 bytes of the 33,000 stored .* take 1,048,576 bytes",
+        ),
+    ],
+)
+def test_what_a_sparse_file_has_no_room_for_is_told_before_the_fit(model, said, folder, monkeypatch):
+    _, there = wide(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1000))
+    with pytest.raises(OSError, match=said):
+        model.fit(gf.blocks([there], memory="1M"))
+    assert there.stored.gramfold_file.passes == 0
+
+
 def test_a_bound_that_is_not_kept_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "gramfold._core._room", None)
     X = np.ones((20, 4))
@@ -247,6 +311,7 @@ def test_a_copy_for_which_the_disk_has_no_room_is_an_error_and_leaves_nothing(fo
         raise OSError(errno.ENOSPC, "full")
 
     model, there = gf.KMeans(2, metric="cosine"), in_file(x, tmp_path)
+    gc.collect()
     descriptors = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(

@@ -22,7 +22,7 @@ from ..io.recognise import is_collection, is_file
 from ..io.sizes import physical_memory
 from .blocks import Blocks
 from .floats import Floats, float_of, stored
-from .needs import check_needs
+from .needs import FEW, NEAR, check_needs
 from .on_disk import in_file
 from .warn import warn
 
@@ -68,7 +68,21 @@ def check_room(X: Any) -> None:
     if room is not None:
         item = (float_of(X.dtype) or X.dtype).itemsize
         free = shutil.disk_usage(room.folder).free
-        check_needs(room.model, X.shape, item, room.memory, free, room.folder)
+        check_needs(room.model, X.shape, item, room.memory, free, room.folder, _entries(X))
+
+
+def _entries(X: Any) -> int | None:
+    """How many entries a sparse X stores: 0 where only a read tells that; None of a dense one."""
+    if isinstance(X, Blocks):
+        parts: Any = X.parts if isinstance(X.parts, tuple) else ()
+        return sum(int(part.nnz) for part in parts) if X.sparse else None
+    return int(X.nnz) if sp.issparse(X) else None
+
+
+def fits(size: int) -> bool:
+    """Whether so many bytes of a copy are few beside the memory of the fit that is under way."""
+    room = IN_ROOM.get()
+    return size <= (FEW if room is None else room.memory / NEAR)
 
 
 def _memory(X: Any) -> float | None:
