@@ -42,7 +42,7 @@ peak GB: the most memory that the process had, beside what it had before the fit
 Quality: the bits of the fit in memory (warm)."""
 
 COLUMNS: dict[str, Callable[[Any], str] | None] = {
-    "case": None, "dtype": None, "passes": None, "ours s": None, "peer s": None,
+    "case": None, "dtype": None, "passes": lambda value: f"{value:.1f}", "ours s": None, "peer s": None,
     "ratio": None, "peak GB": lambda value: f"{value:.2f}", "GB/s": lambda value: f"{value:.2f}",
 }  # fmt: skip
 
@@ -174,6 +174,11 @@ def _high() -> float:
     return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
+def _read() -> int:
+    """The bytes that this process has read so far."""
+    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
+
+
 def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     import gramfold as gf
     from gramfold.io.flat import npy
@@ -190,7 +195,7 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     fit(np.random.default_rng(0).random((2000, 100), np.float32)) if name != "Ridge" else None
     Path("/proc/self/clear_refs").write_text("5")
     before = _high()
-    ours, peers, passes = [], [], 1
+    ours, peers, passes = [], [], 1.0
     for turn in range(repeat if way != "cold" else min(repeat, 3)):
         if way == "cold":
             _forget(path)
@@ -200,13 +205,13 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
             _disk(path)
         else:
             peers.append(_library(way, path))
-        begun, read = X.gramfold_file.passes if flat else 0, [0]
+        begun, read = _read(), [0]
         if not flat:
             _count(X.parts.pieces[0].reader, read)
         start = time.perf_counter()
         model = fit(X)
         ours.append(time.perf_counter() - start)
-        passes = X.gramfold_file.passes - begun if flat else read.pop() / X.shape[0]
+        passes = (_read() - begun) / size if flat else read.pop() / X.shape[0]
         if turn == 0:
             peak = _high() - before
     equal = True

@@ -112,6 +112,7 @@ PYBIND11_MODULE(GRAMFOLD_MODULE, m, py::mod_gil_not_used()) {
             return square(inverse, k);
         },
         py::kw_only(), py::arg("gram").noconvert(), py::arg("eps"));
+    m.def("between_blocks", [] { return py::capsule(&fold_detail::between_blocks, "gramfold.between_blocks"); });
     m.def("compiler", [] { return std::string(GRAMFOLD_COMPILER); });
     m.def("threading", [] { return std::string(GRAMFOLD_THREADING); });
     m.def(

@@ -1,218 +1,13 @@
-// Memory for NumPy's arrays up to a budget; beyond it they lie in files that no folder names, whose pages are let go of
-// while they are not worked on. A fit allocates under such a handler (NumPy's NEP 49), and arrays outlive it.
+// The module of the memory room: what Python asks of it, and NumPy's functions.
 #include <Python.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <mutex>
-#include <string>
-#include <thread>
-#include <unordered_map>
+#include "room/room.hpp"
+
+using namespace gramfold;
 
 namespace {
 
-// As in numpy/ndarraytypes.h.
-struct Allocator {
-    void* ctx;
-    void* (*malloc)(void* ctx, std::size_t size);
-    void* (*calloc)(void* ctx, std::size_t count, std::size_t size);
-    void* (*realloc)(void* ctx, void* at, std::size_t size);
-    void (*free)(void* ctx, void* at, std::size_t size);
-};
-struct Handler {
-    char name[127];
-    std::uint8_t version;
-    Allocator allocator;
-};
-
-constexpr std::size_t large = std::size_t{1} << 20;      // what is counted
-constexpr std::size_t resident = std::size_t{48} << 20;  // bytes of pages of files that are left until the next look
-constexpr auto look = std::chrono::milliseconds(4);
-
-Allocator* usual = nullptr;
 PyObject* (*set_handler)(PyObject*) = nullptr;
-
-// What of the process's memory is pages of files.
-std::size_t pages_of_files() {
-    const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return SIZE_MAX;  // let go at every look
-    char text[128];
-    const auto got = read(file, text, sizeof(text) - 1);
-    close(file);
-    if (got <= 0) return SIZE_MAX;
-    text[got] = 0;
-    char* at = text;
-    std::strtoull(at, &at, 10), std::strtoull(at, &at, 10);
-    return std::strtoull(at, &at, 10) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
-class Room {
-  public:
-    Room(std::size_t budget, std::string folder) : budget_(budget), folder_(std::move(folder)) {
-        std::strcpy(handler.name, "gramfold_room");
-        handler.version = 1;
-        handler.allocator = {this, take, take_zeros, retake, give};
-    }
-    ~Room() { rest(); }
-
-    Handler handler{};
-
-    // Ends the thread; pages stay from then on.
-    void rest() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            ended_ = true;
-        }
-        wake_.notify_all();
-        if (thread_.joinable()) {
-            if (owner_ == getpid()) thread_.join();
-            else thread_.detach();  // after a fork it is not there
-        }
-    }
-
-    struct State {
-        std::size_t used, in_files, most_in_files, refused;
-    };
-    State state() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        return {used_, in_files_, most_, refused_};
-    }
-
-  private:
-    struct Part {
-        std::size_t size;
-        bool in_file;
-    };
-
-    static void* take(void* ctx, std::size_t size) {
-        if (size < large) return usual->malloc(usual->ctx, size);
-        return static_cast<Room*>(ctx)->allocate(size, false);
-    }
-    static void* take_zeros(void* ctx, std::size_t count, std::size_t size) {
-        std::size_t all;
-        if (__builtin_mul_overflow(count, size, &all)) return nullptr;
-        if (all < large) return usual->calloc(usual->ctx, count, size);
-        return static_cast<Room*>(ctx)->allocate(all, true);
-    }
-    static void* retake(void* ctx, void* at, std::size_t size) {
-        auto& room = *static_cast<Room*>(ctx);
-        Part old{};
-        {
-            const std::lock_guard<std::mutex> lock(room.mutex_);
-            if (const auto found = room.parts_.find(at); found != room.parts_.end()) old = found->second;
-        }
-        if (!old.size && size < large) return usual->realloc(usual->ctx, at, size);
-        if (!old.size) {  // it grows large: how large it was is not known, so that it stays where it is
-            void* moved = usual->realloc(usual->ctx, at, size);
-            if (moved) room.note(moved, {size, false});
-            return moved;
-        }
-        void* moved = room.allocate(size, false);
-        if (!moved) return nullptr;
-        std::memcpy(moved, at, std::min(old.size, size));
-        room.release(at, old.size);
-        return moved;
-    }
-    static void give(void* ctx, void* at, std::size_t size) {
-        if (at) static_cast<Room*>(ctx)->release(at, size);
-    }
-
-    void note(void* at, Part part) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        parts_[at] = part;
-        (part.in_file ? in_files_ : used_) += part.size;
-        most_ = std::max(most_, in_files_);
-        if (part.size < large) shrunk_ = true;
-    }
-
-    void* allocate(std::size_t size, bool zeros) {
-        bool fits;
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            fits = used_ + size <= budget_;
-        }
-        void* at = !fits ? map(size) : zeros ? usual->calloc(usual->ctx, size, 1) : usual->malloc(usual->ctx, size);
-        if (at) note(at, {size, !fits});
-        return at;
-    }
-
-    void* map(std::size_t size) {
-        int file = -1;
-#ifdef O_TMPFILE
-        file = open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-#endif
-        if (file < 0) {
-            std::string path = folder_ + "/gramfold-XXXXXX";
-            file = mkstemp(path.data());
-            if (file >= 0) unlink(path.c_str());
-        }
-        void* at = MAP_FAILED;
-        if (file >= 0 && reserve(file, size) == 0)
-            at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        if (file >= 0) close(file);
-        const std::lock_guard<std::mutex> lock(mutex_);
-        if (at == MAP_FAILED) {
-            refused_ = size;
-            return nullptr;
-        }
-        if (!thread_.joinable() && !ended_) owner_ = getpid(), thread_ = std::thread([this] { watch(); });
-        return at;
-    }
-
-    // So that a full disk is told now, and not by a signal when a page is written.
-    static int reserve(int file, std::size_t size) {
-#ifdef __linux__
-        return posix_fallocate(file, 0, static_cast<off_t>(size));
-#else
-        return ftruncate(file, static_cast<off_t>(size));
-#endif
-    }
-
-    void release(void* at, std::size_t size) {
-        Part part{};
-        if (size >= large || shrunk_.load(std::memory_order_relaxed)) {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            if (const auto found = parts_.find(at); found != parts_.end()) {
-                part = found->second;
-                parts_.erase(found);
-                (part.in_file ? in_files_ : used_) -= part.size;
-                if (part.in_file) munmap(at, part.size);
-            }
-        }
-        if (!part.in_file) usual->free(usual->ctx, at, part.size ? part.size : size);
-    }
-
-    void watch() {
-        const std::size_t before = pages_of_files();
-        std::unique_lock<std::mutex> lock(mutex_);
-        while (!ended_) {
-            wake_.wait_for(lock, look);
-            const std::size_t now = pages_of_files();
-            if (now != SIZE_MAX && now < before + resident) continue;
-            for (const auto& [at, part] : parts_)
-                if (part.in_file) madvise(at, part.size, MADV_DONTNEED);  // of a shared map: they stay in the file
-        }
-    }
-
-    std::size_t budget_;
-    std::string folder_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::unordered_map<void*, Part> parts_;
-    std::size_t used_ = 0, in_files_ = 0, most_ = 0, refused_ = 0;
-    std::atomic<bool> shrunk_{false};  // whether there are counted parts that have become small
-    std::thread thread_;
-    pid_t owner_ = 0;
-    bool ended_ = false;
-};
 
 constexpr const char* kind = "mem_handler";
 
@@ -235,7 +30,7 @@ PyObject* make(PyObject*, PyObject* arguments) {
 Room* room_of(PyObject* capsule) {
     auto* handler = static_cast<Handler*>(PyCapsule_GetPointer(capsule, kind));
     if (!handler) return nullptr;
-    if (std::strcmp(handler->name, "gramfold_room") != 0) {
+    if (std::strcmp(handler->name, Room::name) != 0) {
         PyErr_SetString(PyExc_TypeError, "a room is asked for");
         return nullptr;
     }
@@ -258,6 +53,14 @@ PyObject* rest(PyObject*, PyObject* capsule) {
     if (!room) return nullptr;
     Py_BEGIN_ALLOW_THREADS room->rest();
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+// Has kernels look between blocks, at the place that they give for it.
+PyObject* look_between(PyObject*, PyObject* capsule) {
+    void* place = PyCapsule_GetPointer(capsule, "gramfold.between_blocks");
+    if (!place) return nullptr;
+    *static_cast<std::atomic<void (*)()>*>(place) = Watch::between_blocks;
+    Py_RETURN_NONE;
 }
 
 // NumPy's functions, from the table that its headers use.
@@ -290,6 +93,7 @@ PyMethodDef functions[] = {{"make", make, METH_VARARGS, nullptr},
                            {"use", use, METH_O, nullptr},
                            {"state", state, METH_O, nullptr},
                            {"rest", rest, METH_O, nullptr},
+                           {"look_between", look_between, METH_O, nullptr},
                            {}};
 PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void*>(prepare)},
 #ifdef Py_mod_gil

@@ -35,6 +35,7 @@ THOROUGH = (
     "test_files", "test_gallery.py", "test_hostile", "test_kernel_safety.py", "test_levels.py",
     "test_memory.py", "test_messages.py", "test_public.py", "test_segments.py", "test_sparse_forms.py",
     "test_speed_judged.py", "test_stress.py", "test_wheel.py", "::test_a_fit_takes_little_beside_integers",
+    "::test_memory_bounds_what_a_fit_takes_beside_busy_processes",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from kernel_fuzz import STUB, Case
 from test_dtypes import MODELS, numbers, of_floats, same
 
 import gramfold as gf
-from gramfold.fit.on_disk import OnDisk, loaded, of_map, on_disk
+from gramfold.fit.on_disk import OnDisk, OpenFile, loaded, of_map, on_disk
 from gramfold.fold.runs import Draws, permuted
 from gramfold.fold.source import Source
 
@@ -134,6 +134,28 @@ def test_views_are_in_the_file_and_what_is_computed_is_not(tmp_path):
     with pytest.raises(ValueError, match="read-only"):
         there[0, 0] = 1
     assert mapped(tmp_path) == 0
+
+
+@pytest.mark.parametrize("form", ["C", "F", "csr"])
+def test_rows_that_lie_near_each_other_are_one_read(form, tmp_path, monkeypatch):
+    monkeypatch.setattr("gramfold.fit.on_disk.NEAR", 300)
+    monkeypatch.setattr("gramfold.fit.floats.NEAR", 300)
+    monkeypatch.setattr("gramfold.fit.on_disk.TOGETHER", 3000)
+    monkeypatch.setattr("gramfold.fit.floats.TOGETHER", 3000)
+    x = numbers("float32", 900, 7)
+    there = in_file(sp.csr_array(x) if form == "csr" else np.asarray(x, order=form), tmp_path)
+    reads, original = [], OpenFile.read
+    monkeypatch.setattr(
+        OpenFile, "read", lambda self, at, found: reads.append(found.size) or original(self, at, found)
+    )
+    rng = np.random.default_rng(0)
+    for rows in (np.flatnonzero(rng.random(900) < 0.5), rng.integers(0, 900, 400), np.arange(0, 900, 200)):
+        reads.clear()
+        found = there[rows]
+        np.testing.assert_array_equal(found.toarray() if form == "csr" else loaded(found), x[rows])
+        assert sum(reads) <= (2 if form == "csr" else 1) * x.nbytes or not np.all(np.diff(rows) > 0)
+        if np.all(np.diff(rows) > 0) and form != "F":
+            assert len(reads) <= 2 * min(len(rows), 12)
 
 
 def test_a_pickle_names_the_file(tmp_path):

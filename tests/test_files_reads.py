@@ -1,7 +1,10 @@
 """How X in a flat file is read: some rows at a time, and no time more than a model needs."""
 
+import re
+import sys
 import tracemalloc
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +75,45 @@ def test_kmeans_says_of_nan_in_a_file_what_it_says_of_it_in_memory(form, bad, ro
             gf.KMeans(4, random_state=0).fit(of)
         said.append(str(error.value))
     assert said[0] == said[1]
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "files.md").read_text(encoding="utf-8")
+READS = dict(re.findall(r"^\| `(\w+\(.*\))` \| ([\dik+ ]+) \|$", PAGE, re.MULTILINE))
+
+
+def bytes_read():
+    """How many this process has read so far."""
+    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says what was read")
+@pytest.mark.parametrize("fit", READS)
+@pytest.mark.parametrize("i", [2, 5])
+def test_a_fit_reads_a_file_as_often_as_its_page_says(fit, i, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.random((20_000, 3), np.float32) @ rng.random((3, 20), np.float32)
+    x += 0.1 * rng.random(x.shape, np.float32)
+    model = eval(f"gf.{fit}")
+    wanted = {"max_iter": i, "tol": 1e-9 if "KMeans" in fit else 0, "random_state": 0, "n_threads": 2}
+    known = model.get_params()
+    if "Ridge" not in fit:
+        model.set_params(**{name: value for name, value in wanted.items() if name in known})
+    y = (rng.random(len(x)),) if "Ridge" in fit else ()
+    model.fit(in_file(x[:2000], tmp_path), *(part[:2000] for part in y))  # what is loaded when it is needed
+    there, before = in_file(x, tmp_path), bytes_read()
+    model.fit(there, *y)
+    counted = (bytes_read() - before) / x.nbytes
+    if "i" in READS[fit]:
+        assert model.n_iter_ == i
+    said = eval(READS[fit].replace("2 i", "2 * i"), {"i": i, "k": known.get("n_clusters")})
+    assert abs(counted - said) < 0.25
+
+
+def test_the_page_says_how_often_all_models_read():
+    named = {fit.split("(")[0] for fit in READS}
+    assert named == {
+        "PCA", "TruncatedSVD", "Ridge", "NMF", "KMeans", "GaussianMixture", "RobustPCA", "DictionaryLearning",
+    }  # fmt: skip
 
 
 def test_robust_pca_takes_what_it_measures_from_its_first_look(monkeypatch, tmp_path):

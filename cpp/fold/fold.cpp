@@ -1,6 +1,5 @@
 #include "fold/fold.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <utility>
@@ -80,6 +79,8 @@ thread_local bool next_backwards = false;
 
 }  // namespace
 
+std::atomic<void (*)()> fold_detail::between_blocks{nullptr};
+
 Index fold_detail::rows_to_come(Index row) { return row >= chunk_begin ? std::max<Index>(0, chunk_end - row) : 0; }
 
 void fold_detail::go_backwards(bool backwards) { next_backwards = backwards; }
@@ -104,6 +105,7 @@ void* fold_detail::fold(const Plan& plan, const Run& run, const Job& job) {
                 chunk_begin = begin, chunk_end = end;
                 for (Index first = begin; first < end && !stop; first += plan.block) {
                     job.block(worker.get(), first, std::min(plan.block, end - first), sums.get());
+                    if (const auto call = between_blocks.load(std::memory_order_relaxed)) call();
                     if (caller && run.poll && Clock::now() - polled > std::chrono::milliseconds(50)) {
                         if (run.poll()) throw Cancelled();
                         polled = Clock::now();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -81,6 +82,9 @@ void* fold(const Plan& plan, const Run& run, const Job& job);
 // Whether the next fold of this thread takes its chunks from the last to the first: every second one over a file does,
 // so that what the system has kept of it is read first. The sums are the same bits.
 void go_backwards(bool backwards);
+
+// What every thread calls when it has done a block, if it is set: by the memory room, cpp/room/pages.hpp.
+extern std::atomic<void (*)()> between_blocks;
 
 // How many rows from this one on the calling thread is about to have in its chunk.
 Index rows_to_come(Index row);

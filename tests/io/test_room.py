@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -13,6 +14,9 @@ import scipy.sparse as sp
 from file_cases import in_file
 
 import gramfold as gf
+from gramfold.fit.floats import csr_on_disk
+from gramfold.fit.on_disk import in_file as lies_in_file
+from gramfold.fit.on_disk import loaded
 from gramfold.fit.room import IN_ROOM, room_for
 
 rooms = pytest.importorskip("gramfold._core._room", reason="compiled")
@@ -52,9 +56,18 @@ def high():
         return int(status.read().split("VmHWM:")[1].split()[0]) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
-@pytest.mark.parametrize("name", MODELS)
-def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
+@pytest.fixture
+def busy():
+    """Four processes that want a CPU each."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+def bounded(name, run_python, tmp_path):
+    """Fit one of the models in a process of its own; it is to keep its bound and its bits."""
     X = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (ROWS, COLS))
     rng = np.random.default_rng(0)
     X[:] = rng.random((ROWS, 3), np.float32) @ rng.random((3, COLS), np.float32)
@@ -65,6 +78,18 @@ def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
     rise, same = run_python(code, 300).split()
     assert int(rise) < MEMORY
     assert same == "True"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.parametrize("name", MODELS)
+def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
+    bounded(name, run_python, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.parametrize("name", ["NMF", "RobustPCA"])
+def test_memory_bounds_what_a_fit_takes_beside_busy_processes(name, run_python, tmp_path, busy):
+    bounded(name, run_python, tmp_path)
 
 
 @pytest.fixture
@@ -112,6 +137,26 @@ def test_what_is_let_go_of_is_there_again(folder):
     assert rooms.state(room)[0] == 0
     del many, one
     assert rooms.state(room)[1] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_room_goes_on_in_a_child_of_a_fork(folder):
+    room = rooms.make(0, str(folder))
+    before = rooms.use(room)
+    try:
+        many = [np.full(2_000_000, 1.0)]
+        child = os.fork()
+        if not child:
+            many += [np.full(2_000_000, float(i)) for i in range(12)]
+            rooms.rest(room)
+            os._exit(7 if all((one == i).all() for i, one in enumerate(many[1:])) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        many.append(np.full(2_000_000, 2.0))
+    finally:
+        rooms.use(before)
+        rooms.rest(room)
+    assert [one[-1] for one in many] == [1, 2]
 
 
 def test_results_are_the_same_whatever_the_memory(folder, tmp_path):
@@ -190,6 +235,67 @@ def test_what_a_bare_file_has_no_room_for_is_told_before_the_fit(given, folder, 
         gf.NMF(8).fit(X)
 
 
+def wide(folder, form="csr"):
+    x = sp.random_array(
+        (300, 1100), density=0.1, rng=np.random.default_rng(0), format="csr", dtype=np.float32
+    )
+    there = in_file(x, folder)
+    return x, gf.blocks([there], memory="2M") if form == "blocks" else there
+
+
+WIDE = {
+    "NMF": lambda: gf.NMF(3, max_iter=4, random_state=0),
+    "PCA": lambda: gf.PCA(3, random_state=0),
+    "SVD": lambda: gf.TruncatedSVD(3, random_state=0),
+}
+
+
+@pytest.mark.parametrize("form", ["csr", "blocks"])
+@pytest.mark.parametrize("name", WIDE)
+def test_a_wide_sparse_file_is_turned_on_the_disk_to_the_same_bits(name, form, folder, monkeypatch):
+    monkeypatch.setattr("gramfold.fold.source.fits", lambda size: False)
+    monkeypatch.setattr("gramfold.fit.scratch_csr.TOGETHER", 2000)
+    monkeypatch.setattr("gramfold.fit.floats.PIECE", 3000)
+    made = []
+    monkeypatch.setattr(
+        "gramfold.fit.scratch_csr.csr_on_disk", lambda *of: made.append(csr_on_disk(*of)) or made[-1]
+    )
+    x, there = wide(folder, form)
+    found, expected = WIDE[name]().fit(there), WIDE[name]().fit(gf.blocks([x]) if form == "blocks" else x)
+    for of, value in vars(expected).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(vars(found)[of], value)
+    own = x.T.tocsr()
+    assert made or (form == "blocks" and name != "NMF")  # which copies blocks together
+    for turned in made[:1]:
+        assert lies_in_file(turned.stored)
+        np.testing.assert_array_equal(loaded(turned.stored), own.data)
+        np.testing.assert_array_equal(loaded(turned.places), own.indices)
+        np.testing.assert_array_equal(turned.indptr, own.indptr)
+    assert len(os.listdir(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            gf.PCA(2),
+            r"PCA takes X of shape \(300, 1100\) transposed too, .* 396,000 bytes, but 1,000 are",
+        ),
+        (
+            gf.RobustPCA(),
+            r"RobustPCA keeps about 2,112,000 bytes of the 33,000 stored .* take 1,048,576 bytes",
+        ),
+    ],
+)
+def test_what_a_sparse_file_has_no_room_for_is_told_before_the_fit(model, said, folder, monkeypatch):
+    _, there = wide(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1000))
+    with pytest.raises(OSError, match=said):
+        model.fit(gf.blocks([there], memory="1M"))
+    assert there.stored.gramfold_file.passes == 0
+
+
 def test_a_bound_that_is_not_kept_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "gramfold._core._room", None)
     X = np.ones((20, 4))
@@ -205,6 +311,7 @@ def test_a_copy_for_which_the_disk_has_no_room_is_an_error_and_leaves_nothing(fo
         raise OSError(errno.ENOSPC, "full")
 
     model, there = gf.KMeans(2, metric="cosine"), in_file(x, tmp_path)
+    gc.collect()
     descriptors = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(

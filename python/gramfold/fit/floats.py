@@ -14,7 +14,7 @@ from .._core import kernels
 from .._core.floats import float_of as float_of
 from .._core.floats import name_of as name_of
 from ..io.matrix import csr_below
-from .on_disk import changed, in_file, loaded
+from .on_disk import NEAR, TOGETHER, changed, in_file, loaded
 
 Array = NDArray[Any]
 
@@ -242,14 +242,21 @@ class _FloatCsrMatrix(_FloatCsr, sp.csr_matrix):
 
 
 def _chosen_rows(x: Any, key: Any) -> Any:
-    """Some rows of a CSR matrix in a file, read run by run."""
+    """Some rows of a CSR matrix in a file; those that rise and lie near each other in one read."""
     if isinstance(key, slice) and key.step in (None, 1):
         start, stop, _ = key.indices(x.shape[0])
         return _some_rows(x, slice(start, max(start, stop)))
     rows = np.arange(x.shape[0])[key]
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if rows.size else []
-    parts = [_some_rows(x, slice(int(run[0]), int(run[-1]) + 1)) for run in runs]
-    return parts[0] if len(parts) == 1 else csr_below([_some_rows(x, slice(0, 0)), *parts])
+    if not rows.size:
+        return _some_rows(x, slice(0, 0))
+    begin, between = x.indptr[rows], x.indptr[rows[1:]] - x.indptr[rows[:-1] + 1]
+    apart = (np.diff(rows) < 1) | (between * x.dtype.itemsize > NEAR)
+    apart |= np.diff(begin * x.dtype.itemsize // TOGETHER) != 0
+    parts = []
+    for some in np.split(rows, np.flatnonzero(apart) + 1):
+        part = _some_rows(x, slice(int(some[0]), int(some[-1]) + 1))
+        parts.append(part if len(some) == part.shape[0] else part[some - some[0]])
+    return parts[0] if len(parts) == 1 else csr_below(parts)
 
 
 def csr_on_disk(data: Array, indices: Array, indptr: Array, shape: tuple[int, int]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .warn import warn
 
+NEAR = 8  # a copy of X that takes no more than this part of the memory lies there
 FEW = 1 << 26  # bytes of matrices of the columns that nobody need be told of
 
 
@@ -30,6 +31,18 @@ def _residuals(model: Any, cols: int, item: int) -> float:
     return float(cols * (2 * item + 8))
 
 
+def _of_entries(item: int) -> float:
+    """Of each stored entry its multiplier, residuals both ways, where they are, and what a step makes."""
+    return 6 * item + 40.0
+
+
+def _copied(shape: tuple[int, int], entries: int, item: int, memory: float) -> float:
+    """X' of a wide sparse X, and which columns its entries are of until they are sorted; not in memory."""
+    rows, cols = shape
+    wide = cols > 1024 and rows < 8 * cols
+    return entries * (item + 8.0) if wide and entries * (item + 4) > memory / NEAR else 0.0
+
+
 def _codes(model: Any, cols: int, item: int) -> float:
     """Codes with their columns, of two iterations."""
     return 2.0 * _whole(model.n_components) * (item + 4)
@@ -46,7 +59,13 @@ SQUARE: dict[str, Callable[[Any], int]] = {
 }  # fmt: skip
 
 
-def check_needs(model: Any, shape: tuple[int, int], item: int, memory: float, free: int, folder: str) -> None:
+TURNED = ("NMF", "PCA", "TruncatedSVD")  # which pass over X' of a wide sparse X
+
+
+def check_needs(
+    model: Any, shape: tuple[int, int], item: int, memory: float, free: int, folder: str,
+    entries: int | None = None,
+) -> None:  # fmt: skip
     """Refuse a fit whose state of rows has no room, and warn of columns whose square is beyond the memory.
 
     Parameters
@@ -62,6 +81,8 @@ def check_needs(model: Any, shape: tuple[int, int], item: int, memory: float, fr
         Bytes of the disk where scratch files are.
     folder : str
         That is there.
+    entries : int, optional
+        How many a sparse X stores, as far as it is known.
 
     Raises
     ------
@@ -70,7 +91,23 @@ def check_needs(model: Any, shape: tuple[int, int], item: int, memory: float, fr
     """
     name, (rows, cols) = type(model).__name__, shape
     state = rows * ROW[name](model, cols, item) if name in ROW else 0.0
-    if state - memory > free:
+    if entries is not None and name == "RobustPCA":
+        state = entries * _of_entries(item)
+        if state > memory:
+            raise OSError(
+                errno.ENOSPC,
+                f"{name} keeps about {state:,.0f} bytes of the {entries:,} stored entries of X, and works on "
+                f"them in any order, but the fit may take {memory:,.0f} bytes of memory: give it more",
+            )
+    copy = _copied(shape, entries, item, memory) if entries is not None and name in TURNED else 0.0
+    if copy > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{name} takes X of shape {shape} transposed too, in scratch files of about {copy:,.0f} bytes, "
+            f"but {free:,} are free there: set TMPDIR",
+            folder,
+        )
+    if state - memory > free - copy:
         raise OSError(
             errno.ENOSPC,
             f"{name} keeps about {state:,.0f} bytes of the {rows:,} rows of X, of which {memory:,.0f} are in "

@@ -15,6 +15,10 @@ Array = NDArray[Any]
 
 PIECE = 1 << 26  # bytes that are read together
 PAGE = 4096  # bytes that a disk is read by
+NEAR, TOGETHER = (
+    1 << 16,
+    1 << 22,
+)  # bytes between rows that are worth no read of their own; of one read of rows
 _BASIC = (slice, int, np.integer)  # what makes a view, beside None and an ellipsis
 
 
@@ -113,7 +117,7 @@ class OnDisk(np.ndarray):
         return self._chosen(chosen)
 
     def _chosen(self, rows: Array) -> Array:
-        """Some rows, by their numbers or a mask, those that follow each other in one read."""
+        """Some rows, by their numbers or a mask, those that lie near each other in one read."""
         if rows.dtype == bool:
             rows = np.flatnonzero(rows)
         if not rows.size:
@@ -121,9 +125,14 @@ class OnDisk(np.ndarray):
         numbers = np.where(rows < 0, rows + len(self), rows)
         if not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"rows must be at least {-len(self)} and less than {len(self)}")
-        order = np.argsort(numbers, kind="stable")
-        found = np.empty((len(numbers), *self.shape[1:]), dtype_of(self))
-        starts = np.flatnonzero(np.diff(numbers[order], prepend=-2) > 1)
+        order, row = (
+            np.argsort(numbers, kind="stable"),
+            max(1, abs(self.strides[0]), self.nbytes // len(self)),
+        )
+        found, rising = np.empty((len(numbers), *self.shape[1:]), dtype_of(self)), numbers[order]
+        apart = np.diff(rising, prepend=rising[0]) > max(1, NEAR // row)
+        apart |= np.diff(rising // max(1, TOGETHER // row), prepend=-1) != 0
+        starts = np.flatnonzero(apart)
         for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
             some = order[begin:end]
             first = int(numbers[some[0]])

@@ -1,8 +1,8 @@
 """What a fit keeps of rows: in memory within a budget, beyond it in scratch files that are unlinked at once.
 
 All arrays of NumPy that are made during a fit of X in files are counted, whatever makes them, by a handler of
-NumPy's memory (NEP 49; cpp/room.cpp). What lies in a scratch file is an array like any other; its pages are
-let go of while it is not worked on, so that they do not count as the process's memory.
+NumPy's memory (NEP 49; cpp/room.cpp). What lies in a scratch file is an array like any other; its pages,
+which count as the process's memory, are let go of by who makes too many of them: kernels look between blocks.
 """
 
 import errno
@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from .._core import kernels
 from ..io.recognise import is_collection, is_file
 from ..io.sizes import physical_memory
 from .blocks import Blocks
 from .floats import Floats, float_of, stored
-from .needs import check_needs
+from .needs import FEW, NEAR, check_needs
 from .on_disk import in_file
 from .warn import warn
 
@@ -67,7 +68,21 @@ def check_room(X: Any) -> None:
     if room is not None:
         item = (float_of(X.dtype) or X.dtype).itemsize
         free = shutil.disk_usage(room.folder).free
-        check_needs(room.model, X.shape, item, room.memory, free, room.folder)
+        check_needs(room.model, X.shape, item, room.memory, free, room.folder, _entries(X))
+
+
+def _entries(X: Any) -> int | None:
+    """How many entries a sparse X stores: 0 where only a read tells that; None of a dense one."""
+    if isinstance(X, Blocks):
+        parts: Any = X.parts if isinstance(X.parts, tuple) else ()
+        return sum(int(part.nnz) for part in parts) if X.sparse else None
+    return int(X.nnz) if sp.issparse(X) else None
+
+
+def fits(size: int) -> bool:
+    """Whether so many bytes of a copy are few beside the memory of the fit that is under way."""
+    room = IN_ROOM.get()
+    return size <= (FEW if room is None else room.memory / NEAR)
 
 
 def _memory(X: Any) -> float | None:
@@ -91,6 +106,9 @@ def _lies_in_file(X: Any) -> bool:
 @contextmanager
 def _within(rooms: Any, X: Any, room: Room) -> Iterator[None]:
     handler = rooms.make(int(min(room.memory / SHARE, 2**62)), room.folder)
+    place = kernels.between_blocks()
+    if place is not None:
+        rooms.look_between(place)
     token, before = IN_ROOM.set(room), rooms.use(handler)
     try:
         if not is_file(X):  # which `read_rows` opens

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ..io.sizes import index_for
 from .floats import csr_on_disk
 from .on_disk import OnDisk, OpenFile
 
@@ -77,8 +78,8 @@ def across(blocks: Iterable[tuple[slice, Array]], rows: int, cols: int, dtype: A
     descriptor = scratch(rows * cols * item, f"X of shape {(rows, cols)}, transposed,")
     for at, some in blocks:
         for column, values in enumerate(np.ascontiguousarray(some.T)):
-            _write(descriptor, values.view(np.uint8), (column * rows + at.start) * item)
-    return _array_of(descriptor, dtype, (cols, rows))
+            write_at(descriptor, values.view(np.uint8), (column * rows + at.start) * item)
+    return array_of(descriptor, dtype, (cols, rows))
 
 
 def rows_in_scratch(parts: Iterable[Any], what: str) -> Any:
@@ -94,7 +95,7 @@ def rows_in_scratch(parts: Iterable[Any], what: str) -> Any:
         rows, cols, dtype, sparse = rows + part.shape[0], part.shape[1], part.dtype, sp.issparse(part)
         data.append(part.data if sparse else part)
         if sparse:
-            narrow = np.int32 if cols <= np.iinfo(np.int32).max else np.int64
+            narrow = index_for(cols)
             columns.append(part.indices.astype(narrow, copy=False))
             pointers.append(pointers[-1][-1] + part.indptr[1:].astype(np.int64))
     if not sparse:
@@ -139,7 +140,7 @@ class Growing:
                 free = shutil.disk_usage(folder).free
                 raise _full(self.what, self.size + some.size, free, folder) from error
             raise
-        _write(self.descriptor, some, self.size)
+        write_at(self.descriptor, some, self.size)
         self.size += some.size
 
     def array(self, dtype: Any, shape: tuple[int, ...]) -> Array:
@@ -147,10 +148,10 @@ class Growing:
         if not self.size:
             return np.empty(shape, dtype)
         descriptor, self.descriptor = self.descriptor, -1
-        return _array_of(descriptor, dtype, shape)
+        return array_of(descriptor, dtype, shape)
 
 
-def _array_of(descriptor: int, dtype: Any, shape: tuple[int, ...]) -> Array:
+def array_of(descriptor: int, dtype: Any, shape: tuple[int, ...]) -> Array:
     """What was written to a scratch file as an array, which closes it."""
     file = ScratchFile(descriptor)
     found: Any = np.ndarray.__new__(OnDisk, shape, dtype, file.map, 0)
@@ -158,7 +159,8 @@ def _array_of(descriptor: int, dtype: Any, shape: tuple[int, ...]) -> Array:
     return np.asanyarray(found)
 
 
-def _write(descriptor: int, values: Array, at: int) -> None:
+def write_at(descriptor: int, values: Array, at: int) -> None:
+    """Write bytes from byte `at` on."""
     done = 0
     while done < len(values):
         done += os.pwrite(descriptor, values[done:].data, at + done)

@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from .._core.results import Scan
 from ..fit.block_rows import named_rows
 from ..fit.blocks import Blocks, mapped
 from ..fit.cached import cached_property
+from ..fit.scratch_csr import csr_across
 from ..io.matrix import csr_below, none_of
 from ..io.parts import Beside, Parts
 from . import cluster
 from .columns import Columns, gathered_columns
-from .engine import State, run
+from .engine import State, each, run
 from .source import Array, Source
 
 
@@ -200,8 +201,14 @@ class Segments(Source):
             self._transposed._origin = weakref.ref(self)
         return self._transposed
 
+    def _some_rows(self) -> Iterator[Any]:
+        """All rows, some at a time."""
+        return chain.from_iterable(each(self, lambda part, at: part._some_rows()))
+
     def _across(self) -> Any:
-        """X' of CSR segments."""
+        """X' of CSR segments; of those in files in scratch files."""
+        if not self.held or any(part.flat for part in self.parts):
+            return csr_across(self._some_rows, self.shape, self.dtype)
         return sp.hstack([sp.csr_array(part.x).T for part in self.parts], format="csr")
 
     def scaled_rows(self, scale: Array) -> Source:

@@ -1,7 +1,7 @@
 """Where rows are: an array with any strides, or CSR."""
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from ..fit.cached import cached_property
 from ..fit.floats import Floats, as_floats, finite, largest, pieces, places, scanned, stored
 from ..fit.missing import about_nan
 from ..fit.on_disk import in_file
+from ..fit.room import fits
 from ..fit.scratch import rows_in_scratch
+from ..fit.scratch_csr import csr_across
 from ..fit.sound import sound_csr
 from ..linalg.powers import times_power
 from .of_rows import OfRows
@@ -88,14 +90,23 @@ class Source(OfRows):
 
     @property
     def transposed(self) -> Any:
-        """The same entries with rows and columns swapped; for CSR a copy, made once. Its own is this."""
+        """The same entries with rows and columns swapped; for CSR a copy, made once. Its own is this.
+
+        The copy of a CSR X in a file lies in scratch files, unless it is small beside the memory of the fit.
+        """
         origin = None if self._origin is None else self._origin()
         if origin is not None:
             return origin
         if self._transposed is None:
-            self._transposed = type(self)(self.x.T, self.n_threads)
+            apart = self.sparse and self.flat and not fits(self.entries * (self.dtype.itemsize + 4))
+            turned = csr_across(self._some_rows, self.shape, self.dtype) if apart else self.x.T
+            self._transposed = type(self)(turned, self.n_threads)
             self._transposed._origin = weakref.ref(self)
         return self._transposed
+
+    def _some_rows(self) -> Iterator[Any]:
+        """All rows, some at a time."""
+        return (rows for _, rows in pieces(self.x))
 
     @cached_property
     def kernel(self) -> Any:

@@ -80,10 +80,13 @@ def mend(
             some = None if start is None else start[block]
             found, now, failed = _mended(rows, block, codes[block], some, tol, most, curved)
             changed.append(found)
-            better.append(now)
             late += failed
+            if sp.issparse(codes):  # made anew but once
+                better.append(now)
+            else:
+                put_rows(codes, found, now)
     new = np.concatenate(changed)
-    if new.size:
+    if new.size and better:
         codes = put_rows(codes, new, np.concatenate(better))
     return codes, float(late), new
 

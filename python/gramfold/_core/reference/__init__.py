@@ -258,6 +258,10 @@ def peak(*, is_double, seconds, n_threads):
     return done / elapsed
 
 
+def between_blocks():
+    """There are no blocks."""
+
+
 def compiler():
     """Nothing is compiled at this level."""
     return "none"
