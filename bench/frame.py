@@ -17,6 +17,7 @@ SLACK = {
 }  # relative; the most ours may be above the peer's objective
 LAP = 0.1  # seconds; shorter calls are made in a row, ours and the peer's alike
 SLOW_PEER = 20.0  # seconds; a peer slower than this is timed once unless --peer-repeat says more
+NO_PEER = "-"  # the peer of a row where none of the same quality is installed
 
 Row = dict[str, Any]
 
@@ -122,7 +123,7 @@ def measure(case: Case, settings: Settings, limits: Limits) -> Row:
     row: Row = {"group": case.group, "case": case.name, "dtype": case.dtype, "size": case.size}
     row |= {"criterion": case.criterion, "at_least": case.at_least}
     row |= case.run(settings, limits)
-    return row | {"met": met(row)}
+    return row | {"met": None if row.get("peer") == NO_PEER else met(row)}
 
 
 def _text(value: Any) -> str:
@@ -153,12 +154,16 @@ def met(row: Row) -> bool:
 
 
 def verdict(rows: Iterable[Row]) -> list[str]:
-    """One line per criterion: the worst ratio among the cases that ran, and if it is enough."""
+    """One line per criterion: the worst ratio among the cases that ran beside a peer, and if it is enough."""
     by_criterion: dict[tuple[str, float], list[Row]] = {}
     for row in rows:
         by_criterion.setdefault((row["criterion"], row["at_least"]), []).append(row)
     lines = []
-    for (criterion, at_least), members in by_criterion.items():
+    for (criterion, at_least), ran in by_criterion.items():
+        members = [row for row in ran if row.get("peer") != NO_PEER]
+        if not members:
+            lines.append(f"no peer  {criterion}: nothing to compare with ({len(ran)} cases ran)")
+            continue
         missed = [row for row in members if not met(row)]
         worst = min(missed or members, key=lambda row: (row["equal_quality"], row["ratio"]))
         how = f"worst {worst['ratio']:.3g}x" if worst["equal_quality"] else "quality not reached"

@@ -7,7 +7,7 @@ import pytest
 
 from bench.calls.child import timed_in_child
 from bench.calls.contest import OURS, Contest, Entry, Fit, Maker, compared
-from bench.frame import Settings, met
+from bench.frame import Settings, met, verdict
 
 
 class Endless:
@@ -28,6 +28,13 @@ def test_the_fastest_peer_of_equal_quality_is_the_yardstick():
     row = judged(fast=(2.5, 100.09), slow=(9.0, 99.95))
     assert (row["peer"], row["ratio"], row["target objective"]) == ("fast", 2.5, 100.09)
     assert met(row)
+
+
+def test_where_no_peer_is_installed_nothing_is_judged():
+    about = {"criterion": "fit", "case": "some", "dtype": "float32"}
+    assert verdict([judged() | about]) == ["no peer  fit: nothing to compare with (1 cases ran)"]
+    beside = verdict([judged() | about, judged(peer=(2.5, 100.0)) | about])
+    assert beside == ["met      fit >= 2x: worst 2.5x (some, float32; 1 cases ran)"]
 
 
 def test_a_peer_of_worse_quality_is_marked_and_no_yardstick():

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from bench.calls.child import timed_in_child
-from bench.frame import Lap, Row, Settings, interleave, quietly
+from bench.frame import NO_PEER, Lap, Row, Settings, interleave, quietly
 from bench.machine import Limits
 
 OURS = "gramfold"
@@ -211,7 +211,7 @@ def compared(entries: dict[str, Entry]) -> Row:
         row[name] = f"{'' if entry.quality is not None else '> '}{entry.median:.3g}{mark}"
     row["entries"] = {name: vars(entry) for name, entry in entries.items()}
     if not candidates:
-        return row | {"peer": "-", "ratio": 0.0}
+        return row | {"peer": NO_PEER, "ratio": 0.0}
     name = min(candidates, key=lambda name: candidates[name].median)
     peer = candidates[name]
     return row | {
