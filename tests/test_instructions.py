@@ -6,7 +6,7 @@ from bench import kernels as bench_kernels
 from bench.instructions import compared
 from gramfold import _core
 
-NO_ARRAYS = {"peak", "compiler", "threading"}  # which tell of the machine and of the build
+NO_ARRAYS = {"peak", "compiler", "threading", "between_blocks"}  # which tell of the machine and of the build
 
 
 def test_every_kernel_is_called_and_every_call_is_accepted():

@@ -188,7 +188,7 @@ import hashlib
 import numpy as np
 import gramfold as gf
 
-for rows, cols, k in ((2500, 300, 900), (1500, 70, 130), (100, 513, 520)):
+for rows, cols, k in ((2500, 300, 900), (1500, 70, 130), (600, 513, 520)):
     for dtype in (np.float32, np.float64):
         x = np.random.default_rng(0).standard_normal((rows, cols)) + np.arange(rows)[:, None] % 40
         x = x.astype(dtype)
