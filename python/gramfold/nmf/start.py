@@ -152,16 +152,17 @@ def _of_size(rows: Array, noise: Array, scale: float) -> Array:
 def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tuple[Array, Array]:
     W, s, V = leading(filled(x), k, seeded(random_state))
     H = np.ascontiguousarray(V.T)
-    of_W = run_state(_squares_of_parts, x, None, {"factor": W})
-    signs, sizes = _larger_parts(np.sqrt(of_W), np.sqrt(_squares_of_parts(None, None, {"factor": H})))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        times = signs * np.where(sizes.all(axis=0), np.sqrt(s * sizes.prod(axis=0)) / sizes, 0)
-    times[:, 0] = np.sqrt(s[0])
+    squares = run_state(_squares_of_parts, x, None, {"factor": W})
+    signs, sizes = _larger_parts(np.sqrt(squares), np.sqrt(_squares_of_parts(None, None, {"factor": H})))
+    times = signs * np.sqrt(s * sizes.prod(axis=0))
+    times[0], sizes[:, 0] = np.sqrt(s[0]), 1
+    sizes[:, times == 0] = 1
     half = half_exponent(x.mean)
     fill = np.ldexp(x.mean, -half)
     pass_ = partial(_of_parts, least=np.ldexp(NEGLIGIBLE, half), fill=fill if init == "nndsvda" else 0.0)
-    run_state(pass_, x, times[0].astype(x.dtype), {"factor": W}, writes=("factor",))
-    pass_(None, times[1].astype(x.dtype), {"factor": H})
+    of_W, of_H = (np.array([times, size], dtype=x.dtype) for size in sizes)
+    run_state(pass_, x, of_W, {"factor": W}, writes=("factor",))
+    pass_(None, of_H, {"factor": H})
     H = np.ascontiguousarray(H.T)
     if init == "nndsvdar":
         rng, W = seeded(random_state), np.asarray(W)
@@ -185,9 +186,10 @@ def _larger_parts(left: NDArray[np.float64], right: NDArray[np.float64]) -> tupl
 
 
 def _of_parts(rows: None, shared: Array, state: State, *, least: float, fill: float) -> None:
-    """A pass: singular vectors times `shared` to factors of a start; of the first both parts are taken."""
+    """A pass: singular vectors, times and by what is shared, to factors; of the first both parts are taken."""
     factor = state["factor"]
-    factor *= shared
+    factor *= shared[0]
+    factor /= shared[1]
     np.abs(factor[:, 0], out=factor[:, 0])
     factor[factor < least] = fill
 
