@@ -186,7 +186,7 @@ def _larger_parts(left: NDArray[np.float64], right: NDArray[np.float64]) -> tupl
 
 
 def _of_parts(rows: None, shared: Array, state: State, *, least: float, fill: float) -> None:
-    """A pass: singular vectors, times and by what is shared, to factors; of the first both parts are taken."""
+    """A pass: singular vectors times and by what is shared; of the first both parts are taken."""
     factor = state["factor"]
     factor *= shared[0]
     factor /= shared[1]
