@@ -61,38 +61,37 @@ struct AmxProduct {
     const std::int32_t* c;
     Ahead ahead;  // for each word
 
-    void fetch(const char*& lines) const {
-        for (int i = 0; i < (ahead.step > 0 ? 16 * fetch_lines : 0); ++i, lines += 64) __builtin_prefetch(lines, 0, 2);
+    // On by 64 columns, of points in so many words.
+    void go_on(Index words) {
+        x += amx_columns, c += words;
+        for (int i = 0; i < (ahead.step > 0 ? 16 * fetch_lines : 0); ++i, ahead.lines += 64)
+            __builtin_prefetch(ahead.lines, 0, 2);
     }
 };
 
 // 48 rows of unsigned bytes. A tile that is loaded waits for those who read it before: every second step has its own.
-GRAMFOLD_AMX inline void multiply_bytes(const AmxProduct& p, AmxSums (&sums)[3]) {
+GRAMFOLD_AMX inline void multiply_bytes(AmxProduct p, AmxSums (&sums)[3]) {
     __asm__ volatile("" ::: "memory");  // what tiles load has been written
     const auto stride = std::size_t(p.stride);
-    const std::uint8_t* x = p.x;
-    const std::int32_t* c = p.c;
-    const char* lines = p.ahead.lines;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
-    for (Index i = 0; i < p.steps; ++i, x += amx_columns, c += 256) {
-        p.fetch(lines);
+    for (Index i = 0; i < p.steps; ++i, p.go_on(256)) {
         if (i % 2 == 0) {
-            _tile_loadd(3, c, 64);
-            _tile_loadd(5, x, stride);
+            _tile_loadd(3, p.c, 64);
+            _tile_loadd(5, p.x, stride);
             _tile_dpbusd(0, 5, 3);
-            _tile_loadd(6, x + 16 * stride, stride);
+            _tile_loadd(6, p.x + 16 * stride, stride);
             _tile_dpbusd(1, 6, 3);
-            _tile_loadd(7, x + 32 * stride, stride);
+            _tile_loadd(7, p.x + 32 * stride, stride);
             _tile_dpbusd(2, 7, 3);
         } else {
-            _tile_loadd(4, c, 64);
-            _tile_loadd(5, x, stride);
+            _tile_loadd(4, p.c, 64);
+            _tile_loadd(5, p.x, stride);
             _tile_dpbusd(0, 5, 4);
-            _tile_loadd(6, x + 16 * stride, stride);
+            _tile_loadd(6, p.x + 16 * stride, stride);
             _tile_dpbusd(1, 6, 4);
-            _tile_loadd(7, x + 32 * stride, stride);
+            _tile_loadd(7, p.x + 32 * stride, stride);
             _tile_dpbusd(2, 7, 4);
         }
     }
@@ -102,24 +101,20 @@ GRAMFOLD_AMX inline void multiply_bytes(const AmxProduct& p, AmxSums (&sums)[3])
 }
 
 // 16 rows of signed numbers of 16 bits: a plane of low bytes, and one of high bytes half a stride behind it.
-GRAMFOLD_AMX inline void multiply_halves(const AmxProduct& p, AmxSums& sums) {
+GRAMFOLD_AMX inline void multiply_halves(AmxProduct p, AmxSums& sums) {
     __asm__ volatile("" ::: "memory");
     const auto stride = std::size_t(p.stride);
-    const std::uint8_t* x = p.x;
-    const std::int32_t* c = p.c;
-    const char* lines = p.ahead.lines;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (Index i = 0; i < p.steps; ++i, x += amx_columns, c += 512) {
-        p.fetch(lines);
-        _tile_loadd(4, x, stride);
-        _tile_loadd(6, c, 64);
+    for (Index i = 0; i < p.steps; ++i, p.go_on(512)) {
+        _tile_loadd(4, p.x, stride);
+        _tile_loadd(6, p.c, 64);
         _tile_dpbusd(0, 4, 6);
-        _tile_loadd(7, c + 256, 64);
+        _tile_loadd(7, p.c + 256, 64);
         _tile_dpbusd(1, 4, 7);
-        _tile_loadd(5, x + stride / 2, stride);
+        _tile_loadd(5, p.x + stride / 2, stride);
         _tile_dpbssd(2, 5, 6);
         _tile_dpbssd(3, 5, 7);
     }

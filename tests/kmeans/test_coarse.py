@@ -198,7 +198,6 @@ for rows, cols, k in ((2500, 300, 900), (1500, 70, 130), (600, 513, 520)):
 """
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_bits_do_not_depend_on_the_instructions_that_multiply():
     def made(without):
         environment = os.environ | {"GRAMFOLD_WITHOUT": without}

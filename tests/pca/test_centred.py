@@ -8,7 +8,9 @@ from gramfold._core import reference
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (50, 1, 1), (193, 31, 3), (300, 97, 9), (5, 200, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (50, 1, 1), (193, 31, 3), (300, 97, 9), (5, 200, 2), (200, 259, 3)], ids=str
+)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_centred_pass_is_its_twin(kernels, dtype, shape, order, weighted):
     rows, cols, k = shape

@@ -8,10 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from gramfold._core import reference
 
-# rows, columns, targets: single ones; one past a band (24), a block (192) and a chunk (256); 1024 bytes.
+# rows, columns, targets: single ones; one past a band (24), a block (192), a chunk (256) and columns that are
+# copied (256); 1024 bytes.
 SHAPES = [
     (1, 1, 1), (1, 5, 2), (9, 1, 1), (193, 23, 1), (257, 22, 1), (1100, 7, 3), (30, 47, 0), (5, 131, 1),
-    (64, 126, 1), (700, 255, 1), (40, 300, 2), (49, 8, 4),
+    (64, 126, 1), (700, 255, 1), (40, 300, 2), (49, 8, 4), (400, 257, 5),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .warn import warn
 
-NEAR = 8  # a copy of X that takes no more than this part of the memory lies there
+COPY = 8  # a copy of X that takes no more than this part of the memory lies there
 FEW = 1 << 26  # bytes of matrices of the columns that nobody need be told of
 
 
@@ -40,7 +40,7 @@ def _copied(shape: tuple[int, int], entries: int, item: int, memory: float) -> f
     """X' of a wide sparse X, and which columns its entries are of until they are sorted; not in memory."""
     rows, cols = shape
     wide = cols > 1024 and rows < 8 * cols
-    return entries * (item + 8.0) if wide and entries * (item + 4) > memory / NEAR else 0.0
+    return entries * (item + 8.0) if wide and entries * (item + 4) > memory / COPY else 0.0
 
 
 def _codes(model: Any, cols: int, item: int) -> float:

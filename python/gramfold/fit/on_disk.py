@@ -15,10 +15,8 @@ Array = NDArray[Any]
 
 PIECE = 1 << 26  # bytes that are read together
 PAGE = 4096  # bytes that a disk is read by
-NEAR, TOGETHER = (
-    1 << 16,
-    1 << 22,
-)  # bytes between rows that are worth no read of their own; of one read of rows
+# Bytes between rows that are worth no read of their own; of one read of rows.
+NEAR, TOGETHER = 1 << 16, 1 << 22
 _BASIC = (slice, int, np.integer)  # what makes a view, beside None and an ellipsis
 
 
@@ -125,10 +123,8 @@ class OnDisk(np.ndarray):
         numbers = np.where(rows < 0, rows + len(self), rows)
         if not 0 <= numbers.min() <= numbers.max() < len(self):
             raise IndexError(f"rows must be at least {-len(self)} and less than {len(self)}")
-        order, row = (
-            np.argsort(numbers, kind="stable"),
-            max(1, abs(self.strides[0]), self.nbytes // len(self)),
-        )
+        order = np.argsort(numbers, kind="stable")
+        row = max(1, abs(self.strides[0]), self.nbytes // len(self))
         found, rising = np.empty((len(numbers), *self.shape[1:]), dtype_of(self)), numbers[order]
         apart = np.diff(rising, prepend=rising[0]) > max(1, NEAR // row)
         apart |= np.diff(rising // max(1, TOGETHER // row), prepend=-1) != 0

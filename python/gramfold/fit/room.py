@@ -22,7 +22,7 @@ from ..io.recognise import is_collection, is_file
 from ..io.sizes import physical_memory
 from .blocks import Blocks
 from .floats import Floats, float_of, stored
-from .needs import FEW, NEAR, check_needs
+from .needs import COPY, FEW, check_needs
 from .on_disk import in_file
 from .warn import warn
 
@@ -82,7 +82,7 @@ def _entries(X: Any) -> int | None:
 def fits(size: int) -> bool:
     """Whether so many bytes of a copy are few beside the memory of the fit that is under way."""
     room = IN_ROOM.get()
-    return size <= (FEW if room is None else room.memory / NEAR)
+    return size <= (FEW if room is None else room.memory / COPY)
 
 
 def _memory(X: Any) -> float | None:

@@ -36,7 +36,10 @@ class _Items:
     def read(self, at: int, behind: int) -> Array:
         raw, done = np.empty((behind - at) * self.dtype.itemsize, np.uint8), 0
         while done < len(raw):
-            done += os.preadv(self.descriptor, [raw[done:].data], at * self.dtype.itemsize + done)
+            got = os.preadv(self.descriptor, [raw[done:].data], at * self.dtype.itemsize + done)
+            if not got:
+                raise OSError(f"a scratch file ends at byte {at * self.dtype.itemsize + done:,}")
+            done += got
         return raw.view(self.dtype)
 
     def array(self) -> Array:

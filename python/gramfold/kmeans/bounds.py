@@ -17,7 +17,7 @@ FEW, WORK = 1024, 1 << 18
 # Rows that may go are searched at once where a look at their own centroid costs more than this share of that:
 # then bounds are always worth it. Else the sample is asked, from so much work on.
 LOOK, ASK = 0.5, 1 << 22
-# At most so many groups, of so many centroids or more.
+# At most so many groups; while these are enough, of so many centroids at most.
 MOST_GROUPS, GROUP = 63, 16
 # Rows in the sample; how many centroids may be searched apart, because they went far.
 SAMPLE = 256
