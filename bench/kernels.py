@@ -101,11 +101,17 @@ def _clusterings(own: Arguments, kernels: Any) -> dict[str, Arguments]:
         "closest": np.square(own["x"] - own["x"][-1]).sum(axis=1), "marks": np.zeros(ROWS, np.uint16),
         "gains": np.empty((2, 8)),
     }  # fmt: skip
+    closest = sift["closest"]
+    blocks = np.add.reduceat(closest.astype(np.float64), np.arange(0, ROWS, 96))
+    draw = sift | {
+        "closest": closest.copy(), "uniform": np.random.default_rng(0).random((4, 8)), "sums": blocks,
+        "first": 1, "labels": np.zeros(ROWS, np.int32), "rounding": 1e-5, "chosen": np.empty(4, np.int64),
+    }  # fmt: skip
     return {
         "assign": assigned, "assign, sparse": assigned, "assign, few": assigned | few,
         "assign, few clusters": assigned | some, "assign, bounded": assigned | bounds,
         "distances": {}, "distances, sparse": {}, "seed": seeds, "seed, sparse": seeds,
-        "sketch": sketch, "sift": sift,
+        "sketch": sketch, "sift": sift, "draw_seeds": draw,
     }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ SHAPES = {
     "about": "kd", "first": "kd", "second": "kd", "factor": "kd", "lower": "ng", "upper": "n", "order": "k",
     "moved": "k",
     "distances": "n", "candidates": "ld", "closest": "n", "codes": "pw", "known": "4p", "balls": "2u",
-    "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
+    "uniform": "tl", "chosen": "t", "marks": "n", "bits": "l", "gains": "2l", "z": "nd", "v": "dk",
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
     "w": "nk", "h": "kd", "doubtful": "n", "groups": "n", "lists": "kg",
@@ -44,7 +44,7 @@ OWN = {
     "residual": {"weights": "nd", "out": "nd"}, "masked_atoms": {"weights": "nd"}, "masked_hals":
     {"weights": "nd"},
     "assign": {"sums": "kd"}, "seed": {"out": "ln", "sums": "bl"}, "sketch": {"order": "n"}, "sift":
-    {"order": "n"},
+    {"order": "n"}, "draw_seeds": {"order": "n", "sums": "b"},
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "moments": {"shift": "s"},

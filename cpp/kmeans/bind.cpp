@@ -3,8 +3,7 @@
 #include "kmeans/assign.hpp"
 #include "kmeans/assign_csr.hpp"
 #include "kmeans/distances.hpp"
-#include "kmeans/seed.hpp"
-#include "kmeans/sift.hpp"
+#include "kmeans/draw.hpp"
 
 using namespace gramfold;
 
@@ -191,6 +190,38 @@ Index sift_rows(const Contiguous<T>& candidates, const Contiguous<T>& closest, c
 }
 
 template <class T>
+py::object draw_rows(const py::object& x, const Contiguous<double>& uniform, const Contiguous<T>& closest,
+                     const Optional<T>& weights, const Contiguous<std::int32_t>& labels, std::int32_t first,
+                     const Contiguous<double>& sums, const Contiguous<T>& shift, double scale,
+                     const Contiguous<std::int32_t>& order, const Contiguous<std::int32_t>& codes,
+                     const Contiguous<float>& known, const Contiguous<float>& balls,
+                     const Contiguous<std::uint16_t>& marks, double rounding, const Contiguous<std::int64_t>& chosen,
+                     int n_threads) {
+    const Dense<T> source(rows_of<T>(x));
+    const Index n = source.rows();
+    require(uniform.ndim() == 2 && uniform.shape(1) >= 1 && uniform.shape(1) <= most_candidates,
+            "uniform must be rounds x trials, of 1 to 16 trials");
+    require(n > 0, "x must have rows");
+    const Sketch from = sketch_of(n, source.cols(), scale, order, codes, known, balls);
+    const std::vector<double> mean = shift_of(shift, source.cols());
+    const Drawing<T> job{
+        uniform.shape(0),
+        uniform.shape(1),
+        uniform.data(),
+        writable<T>(closest, n, "closest must be writable, an entry for each row"),
+        sized(weights, n, "weights must have an entry for each row"),
+        writable<std::int32_t>(labels, n, "labels must be writable, an entry for each row"),
+        first,
+        writable<double>(sums, (n + seed_block - 1) / seed_block, "sums must be writable, an entry for each block"),
+        writable<std::uint16_t>(marks, n, "marks must be writable, an entry for each row"),
+        rounding,
+        writable<std::int64_t>(chosen, uniform.shape(0), "chosen must be writable, an entry for each round")};
+    const Drawn done =
+        without_gil(n_threads, [&](const Run& run) { return Drawer<T>(source, job, from, mean, run)(); });
+    return result("Drawn", done.rounds, done.looked, done.read);
+}
+
+template <class T>
 void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("weights").noconvert(), py::arg("labels").noconvert(), py::arg("lower").noconvert(),
@@ -202,6 +233,12 @@ void bind(py::module_& m) {
     m.def("seed", &seed_rows<T>, py::kw_only(), py::arg("x"), py::arg("candidates").noconvert(),
           py::arg("closest").noconvert(), py::arg("weights").noconvert(), py::arg("out").noconvert(),
           py::arg("sums").noconvert(), py::arg("marks").noconvert(), py::arg("bits").noconvert(), py::arg("n_threads"));
+    m.def("draw_seeds", &draw_rows<T>, py::kw_only(), py::arg("x"), py::arg("uniform").noconvert(),
+          py::arg("closest").noconvert(), py::arg("weights").noconvert(), py::arg("labels").noconvert(),
+          py::arg("first"), py::arg("sums").noconvert(), py::arg("shift").noconvert(), py::arg("scale"),
+          py::arg("order").noconvert(), py::arg("codes").noconvert(), py::arg("known").noconvert(),
+          py::arg("balls").noconvert(), py::arg("marks").noconvert(), py::arg("rounding"),
+          py::arg("chosen").noconvert(), py::arg("n_threads"));
     m.def("sketch", &sketch_rows<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("scale"),
           py::arg("order").noconvert(), py::arg("codes").noconvert(), py::arg("known").noconvert(),
           py::arg("balls").noconvert(), py::arg("n_threads"));

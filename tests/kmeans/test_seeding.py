@@ -97,16 +97,25 @@ def test_the_sieve_changes_no_draw_beside_frozen_seeds_and_few_rows_that_count(d
 @pytest.mark.usefixtures("eager")
 def test_the_sieve_spares_most_rows(kind, monkeypatch):
     X = Source(_rows(kind, 12_000, 64), 2)
-    read, kernels = [], seeding.passes.kernels
+    read, kernels = [], sieve.kernels
 
-    def seed(**arguments):
-        read.append(kernels.seed(**arguments))
-        return read[-1]
+    def drawn(**arguments):
+        done = kernels.draw_seeds(**arguments)
+        read.append((done.rounds, done.read))
+        return done
 
-    monkeypatch.setattr(seeding.passes, "kernels", SimpleNamespace(seed=seed))
+    monkeypatch.setattr(sieve, "kernels", SimpleNamespace(draw_seeds=drawn, sketch=kernels.sketch))
     seeding.plus_plus(X, None, 200, np.random.RandomState(0))
-    assert len(read) == 200
-    assert sum(read) < 0.15 * 200 * X.rows
+    rounds, rows = np.sum(read, axis=0)
+    assert rounds == 199
+    assert rows < 0.14 * 200 * X.rows
+
+
+@pytest.mark.usefixtures("eager")
+def test_rows_of_one_and_of_several_segments_give_the_same_seeds(dtype):
+    X = _rows("clusters").astype(dtype)
+    expected = gf.kmeans_plusplus(gf.blocks([X]), 90, random_state=1)[1]
+    assert_array_equal(gf.kmeans_plusplus(gf.blocks([X[:2016], X[2016:]]), 90, random_state=1)[1], expected)
 
 
 @pytest.mark.usefixtures("eager")

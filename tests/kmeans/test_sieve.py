@@ -87,6 +87,42 @@ def test_marks_change_no_bit_of_distances_and_sums(kernels, dtype, layout, shape
         assert_array_equal(found[known], sums[:, some][known])
 
 
+@pytest.mark.parametrize("trials", [1, 3, 16])
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (48, 3), (97, 20), (1500, 33)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_seeds_of_several_rounds_are_those_of_reading_all_rows(kernels, dtype, rows, cols, weighted, trials):
+    x, rng = grouped(rows, cols, dtype), np.random.default_rng(0)
+    weights = (rng.integers(3, size=rows) * rng.random(rows)).astype(dtype) if weighted else None
+    first, _, _ = run_seed(kernels, x, x[:1].copy(), None, weights)
+    sums = run_seed(kernels, x, x[:1].copy(), None, weights)[1][:, 0].copy()
+    uniform, closest, labels = rng.random((7, trials)), first[0].copy(), np.zeros(rows, np.int32)
+    order, chosen = rng.permutation(rows), np.full(7, -1)
+    sketch = make_sketch(kernels, x, order)
+    done = kernels.draw_seeds(
+        x=x, uniform=uniform, closest=closest, weights=weights, labels=labels, first=5, sums=sums, **sketch,
+        marks=np.full(rows, 7, np.uint16), rounding=1e-5, chosen=chosen, n_threads=2,
+    )  # fmt: skip
+    expected, nearest = first[0], np.zeros(rows, np.int32)
+    potential = run_seed(kernels, x, x[:1].copy(), None, weights)[1][:, 0]
+    for number, values in enumerate(uniform):
+        mass = expected.astype(np.float64) * (1 if weights is None else weights)
+        if potential.sum() == 0:
+            assert done.rounds == number
+            break
+        at = np.minimum(np.searchsorted(np.cumsum(mass), values * mass.sum()), rows - 1)
+        out, found, _ = run_seed(kernels, x, x[at], expected, weights)
+        best = np.argmin(found.sum(axis=0))
+        assert chosen[number] == at[best]
+        nearest[out[best] < expected] = 5 + number
+        expected, potential = out[best], found[:, best]
+    else:
+        assert done.rounds == 7
+    assert_array_equal(closest, expected)
+    assert_array_equal(labels, nearest)
+    assert_array_equal(sums, potential)
+    assert done.read <= 7 * rows
+
+
 def test_the_number_of_threads_changes_no_bit(compiled, dtype):
     x = grouped(15000, 21, dtype)
     closest, candidates, *_ = seeded(compiled, x, 9)

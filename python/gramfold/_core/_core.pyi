@@ -11,6 +11,7 @@ from .results import (
     Compressed,
     Counted,
     Descended,
+    Drawn,
     GaussianSums,
     Misfit,
     Moments,
@@ -276,6 +277,26 @@ def assign(
 def distances(
     *, x: _Array | tuple[_Array, _Array, _Array, int], centers: _Array, out: _Array, n_threads: int
 ) -> None: ...
+def draw_seeds(
+    *,
+    x: _Array,
+    uniform: _Double,
+    closest: _Array,
+    weights: _Array | None,
+    labels: NDArray[np.int32],
+    first: int,
+    sums: _Double,
+    shift: _Array,
+    scale: float,
+    order: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    known: NDArray[np.float32],
+    balls: NDArray[np.float32],
+    marks: NDArray[np.uint16],
+    rounding: float,
+    chosen: NDArray[np.int64],
+    n_threads: int,
+) -> Drawn: ...
 def seed(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],

@@ -87,6 +87,14 @@ class Coded(NamedTuple):
     unconverged: float
 
 
+class Drawn(NamedTuple):
+    """Seeds, one a round; balls of rows that the last round looked into; rows that were read for all."""
+
+    rounds: int
+    looked: int
+    read: int
+
+
 class Assigned(NamedTuple):
     """Rows given to their nearest centroids; searched, undecided: rows searched, and searched once more.
 

@@ -1,5 +1,6 @@
 """Codes of the rows of X in a dictionary: the pass, by the kernel that fits the coder, and what it gives."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -39,18 +40,25 @@ class Dictionary(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """CSR matrices of rows, one below the other."""
+    """Sparse codes of rows, one below the other: data, indices and indptr of CSR, and how many columns."""
 
     parts: tuple[Any, ...]
+    k: int
 
     def plus(self, below: "Stack") -> "Stack":
         """One below the other."""
-        return Stack(self.parts + below.parts)
+        return Stack(self.parts + below.parts, self.k)
+
+    @property
+    def values(self) -> Iterator[Array]:
+        """What is stored of each part."""
+        return (data for data, _, _ in self.parts)
 
     @property
     def matrix(self) -> Any:
-        """All of them as one."""
-        return self.parts[0] if len(self.parts) == 1 else sp.csr_matrix(sp.vstack(self.parts, format="csr"))
+        """All of them as one CSR matrix."""
+        made = [sp.csr_matrix(part, shape=(len(part[2]) - 1, self.k)) for part in self.parts]
+        return made[0] if len(made) == 1 else sp.csr_matrix(sp.vstack(made, format="csr"))
 
 
 class CodeSums(NamedTuple):
@@ -154,11 +162,11 @@ def code(
     def coded(rows: Source, state: State) -> CodeSums:
         found = _coded(rows, shared, state, coder, sums)
         assert found.codes is not None
-        penalty = penalty_of(coder, found.codes.matrix) if sums else 0.0
+        penalty = sum(penalty_of(coder, values) for values in found.codes.values) if sums else 0.0
         return found._replace(codes=found.codes if keep else None, penalty=penalty)
 
     some = max(1, TOGETHER // max(shared.atoms.shape[1], rows.entries // max(1, rows.rows)))
-    parts = list(gen_batches(rows.rows, some)) or [slice(0, 0)]
+    parts = [slice(i, min(i + some, rows.rows)) for i in range(0, max(1, rows.rows), some)]
     if len(parts) == 1:
         return coded(rows, state)
     found = (coded(rows.some(at, once=True), state_at(state, at)) for at in parts)
@@ -184,7 +192,7 @@ def _coded(rows: Source, shared: Dictionary, state: State, coder: Coder, sums: b
             most=most, one_by_one=matching, max_rounds=coder.max_iter,
             tol=coder.tolerance(shared.atoms.dtype), **common,
         )  # fmt: skip
-    codes = None if out is not None else Stack((sp.csr_matrix(found.codes, shape=(rows.rows, k)),))
+    codes = None if out is not None else Stack((found.codes,), k)
     return CodeSums(codes, products, found.gram, found.objective, found.unconverged)
 
 
@@ -199,10 +207,7 @@ def _sweep(rows: Source, shared: Dictionary, state: State, coder: Coder, product
         start=None if once else state["start"], sums=products, squares=products is not None,
         n_threads=rows.n_threads,
     )  # fmt: skip
-    codes = None
-    if out is None:
-        dense = done.factor
-        codes = Stack((sp.csr_matrix(kernels.nonzeros(dense=dense), shape=dense.shape),))
+    codes = Stack((kernels.nonzeros(dense=done.factor),), len(shared.gram)) if out is None else None
     gram = None if products is None else done.gram
     return CodeSums(codes, products, gram, done.objective, 0.0 if once else done.unconverged)
 
@@ -245,10 +250,10 @@ def mend_codes(
     return codes, unconverged
 
 
-def penalty_of(coder: Coder, codes: Any) -> float:
-    """l1 |Z|_1 + l2/2 |Z|^2 of sparse codes."""
-    value = coder.l1 * float(np.abs(codes.data).sum(dtype=np.float64))
-    return value + 0.5 * coder.l2 * float(np.square(codes.data, dtype=np.float64).sum())
+def penalty_of(coder: Coder, values: Array) -> float:
+    """l1 |Z|_1 + l2/2 |Z|^2 of sparse codes, given what is stored of them."""
+    value = coder.l1 * float(np.abs(values).sum(dtype=np.float64))
+    return value + 0.5 * coder.l2 * float(np.square(values, dtype=np.float64).sum())
 
 
 def warn_of_unconverged(unconverged: float, rows: int, max_iter: int) -> None:

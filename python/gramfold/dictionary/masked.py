@@ -33,7 +33,7 @@ class MaskedSteps(Steps):
         x, rule = self.x, self.rule
         codes = sp.csc_matrix(code_observed(x, atoms, self.coder, self.errors, self.start))
         self.start = None
-        penalty = penalty_of(self.coder, codes)
+        penalty = penalty_of(self.coder, codes.data)
         squares = squares_of(codes)
         rounding = least_use(0.0, squares, rule, x.dtype)
         self._fit(codes, atoms)

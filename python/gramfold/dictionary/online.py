@@ -1,7 +1,5 @@
 """One step of online dictionary learning: code a batch, let its sums join, update the atoms."""
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +53,7 @@ class Online:
         self.products = np.zeros((m, k)) if products is None else products
         self.cost = cost
         self._between: NDArray[np.float64] | None = None  # DD'
+        self._again = False  # whether codes of the last batch were asked for after its sums
 
     def step(self, x: Source) -> float:
         """Learn from a batch; gives its cost per row, for the atoms before."""
@@ -64,11 +63,16 @@ class Online:
         shared = Dictionary(np.array(atoms.T, order="C"), self._between)
         enough = row_budgets(x, row_errors(self.max_error, rows, "transform_max_error"))
         done = code_in_unit(
-            x, shared.atoms, self.coder, gram=self._between, sums=True, enough=enough, keep=x.held
-        )
+            x, shared.atoms, self.coder, gram=self._between, sums=True, enough=enough,
+            keep=x.held and self._again,
+        )  # fmt: skip
         assert done.gram is not None
         assert done.products is not None
-        again = partial(error_again, x, shared, self.coder, atoms, enough=enough)
+
+        def again() -> float:
+            self._again = True
+            return error_again(x, shared, self.coder, atoms, enough=enough)
+
         cost = (fit_of(x, done, atoms, self._between, again) + done.penalty) / rows
         penalty = self.rule(atoms)
         self.seen += rows

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .source import Source
+
 LARGE = 1 << 30  # bytes of X: less stays in the system's cache
 RUN = 1 << 18  # bytes of a run
 SEGMENT_RUN = 1 << 22  # the same of segments, whose chunks are decompressed whole
@@ -34,7 +36,9 @@ class Draws:
     """
 
     def __init__(self, x: Any, p: NDArray[np.float64], *, alike: bool) -> None:
-        self.rows, self.size = x.rows, run_rows(x) if alike else 1
+        self.x, self.rows, self.size = x, x.rows, run_rows(x) if alike else 1
+        in_array = type(x) is Source and isinstance(x.x, np.ndarray)
+        self._room = np.empty((0, x.cols), x.dtype) if in_array else None
         if self.size == 1:
             self.up_to = p.cumsum()
             self.up_to /= self.up_to[-1]
@@ -45,3 +49,18 @@ class Draws:
             return self.up_to.searchsorted(rng.random_sample(count), side="right")
         runs = rng.randint(0, -(-self.rows // self.size), -(-count // self.size))
         return (self.size * runs[:, None] + np.arange(self.size)).ravel()[:count] % self.rows
+
+    def batch(self, rng: np.random.RandomState, count: int) -> Any:
+        """So many rows as a source, until the next batch: rows of an array take the place of the last ones.
+
+        Pages of fresh memory cost more than the rows that are copied to them.
+        """
+        rows = self(rng, count)
+        if self._room is None:
+            return self.x.some(rows)
+        if len(self._room) < count:
+            self._room = np.empty((count, self._room.shape[1]), self._room.dtype)
+        # "clip" writes in place; no row needs it
+        return type(self.x)(
+            self.x.x.take(rows, axis=0, out=self._room[:count], mode="clip"), self.x.n_threads
+        )

@@ -214,7 +214,7 @@ class MiniBatchKMeans(BaseKMeans):
             rng.set_state(monitor.state["rng"].get_state())
         assert monitor.max_iter is not None
         for steps in range(done + 1, monitor.max_iter + 1):
-            part = x.x.some(draws(rng, batch))
+            part = draws.batch(rng, batch)
             self._tally, new, inertia = self._tally.step(
                 part, None, 0, centers, prior, self.reassignment_ratio, rng
             )

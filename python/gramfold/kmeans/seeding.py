@@ -58,6 +58,15 @@ class Potential:
         self.closest, self.sums = out[:, best], np.ascontiguousarray(sums[:, best])
         return best
 
+    def add(self, uniform: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Draw one seed or more, of candidates drawn by `uniform` (seeds, n_candidates); gives their rows."""
+        if self._sieve is not None:
+            rows = self._sieve.draw(uniform, self.sums, self._rounding)
+            if len(rows):
+                return rows
+        candidates = self.draw(uniform[0])
+        return candidates[[self.reduce(self.x.take(candidates))]]
+
     def _reduce_sifted(self, sieve: Sieve, candidates: Array) -> int:
         """Do the same; only rows that the sieve leaves are read, and only for those that may be the best."""
         least, most = sieve.sift(candidates)
@@ -138,9 +147,9 @@ def plus_plus(
     for seed in first:
         potential.reduce(np.ascontiguousarray(seed[None]))
     potential.expect(first[-1], k - len(chosen), n_trials)
+    uniform = rng.uniform(size=(k - len(chosen), n_trials))
     while len(chosen) < k:
-        candidates = potential.draw(rng.uniform(size=n_trials))
-        chosen.append(int(candidates[potential.reduce(x.take(candidates))]))
+        chosen.extend(potential.add(uniform[len(uniform) - (k - len(chosen)) :]))
     rows = np.array(chosen, dtype=np.intp)
     return x.take(rows), rows
 

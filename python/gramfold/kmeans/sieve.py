@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from .._core.results import Drawn
 from ..fold.source import Array, Source
 from .bounds import neighbours
 
@@ -23,6 +24,7 @@ ORDER = 40
 FITS = 2**26  # bytes of a sketch beside segments that are in files
 SURPLUS = 2.0  # balls that are looked into even in a good order, for each that must be
 SAMPLE = 1000  # rows that tell what a new order spares
+CENTRE = 100  # rows that tell where about all lie
 
 
 class Sketch:
@@ -63,6 +65,10 @@ class Sketch:
         """Mark rows, see `Sieve.sift`, and overwrite the gains; gives how many balls were looked into."""
         return kernels.sift(candidates=candidates, gains=gains, **self._arguments)
 
+    def draw(self, **arguments: Any) -> Drawn:
+        """Draw seeds, see `Sieve.draw`."""
+        return kernels.draw_seeds(**arguments, **self._arguments)
+
     def moved(self, rows: NDArray[np.intp]) -> None:
         """Note that rows have a nearer seed."""
         self._reach[1, self._balls[rows]] = np.inf
@@ -86,7 +92,7 @@ class Sieve:
 
     def __init__(self, x: Source, weights: Array | None, closest: Array, seed: Array, to_come: int) -> None:
         self.x, self.to_come, self.closest = x, to_come, closest
-        sample = x.take(slice(None, None, max(1, x.rows // SAMPLE))).astype(np.float64)
+        sample = x.take(slice(None, None, max(1, x.rows // CENTRE))).astype(np.float64)
         self.shift = np.ascontiguousarray(sample.mean(axis=0), dtype=x.dtype)
         length = float(np.sqrt(np.mean(np.square(sample - self.shift))))
         self.scale = float(np.exp2(np.rint(np.log2(length)))) if 0 < length < np.inf else 1.0
@@ -128,6 +134,29 @@ class Sieve:
         self._looked = looked * BALL / self.x.rows
         return np.asarray(gains.sum(axis=0))
 
+    def draw(
+        self, uniform: NDArray[np.float64], sums: NDArray[np.float64], rounding: float
+    ) -> NDArray[np.intp]:
+        """Draw the next seeds in one call, a round of candidates each, and note them; `sums` become theirs.
+
+        Gives their rows: none where X lies in several segments, and else as many as `uniform` (rounds,
+        n_candidates) has, but for a look at the order of the rows that is due before.
+        """
+        chosen = np.empty(min(len(uniform), self._look_again - len(self.seeds)), np.int64)
+        if len(self._sketches) > 1:
+            return chosen[:0]
+        x, labels = self.x.segments[0].kernel, self.labels
+        done = self._sketches[0].draw(
+            x=x, uniform=uniform[: len(chosen)], labels=labels, first=len(self.seeds), sums=sums,
+            rounding=rounding, chosen=chosen,
+        )  # fmt: skip
+        self.seeds.extend(self.x.take(chosen[: done.rounds]))
+        self.to_come -= done.rounds
+        if done.rounds:
+            self._looked = done.looked * BALL / self.x.rows
+            self._look()
+        return chosen[: done.rounds]
+
     def learn(self, seed: Array, rows: NDArray[np.intp], distances: Array) -> None:
         """Note a new seed, and some rows' squared distances from it, if they were farther from others."""
         nearer = distances < self.closest[rows]
@@ -136,17 +165,21 @@ class Sieve:
         self.labels[rows] = len(self.seeds)
         self.seeds.append(seed)
         self.to_come -= 1
-        if len(self.seeds) == self._look_again:
-            self._look_again *= 2
-            if (self._looked - SURPLUS * self._spread()) * self.to_come > ORDER:
-                rank = np.empty(len(self.seeds))
-                rank[neighbours(np.array(self.seeds), max(1, len(self.seeds) // 4))] = np.arange(len(rank))
-                key = rank[self.labels] + self.closest / (2 * self.closest.max() or 1)
-                return self._sketch([np.argsort(key[span]).astype(np.int32) for span in self.x.spans])
         for span, sketch in zip(self.x.spans, self._sketches, strict=True):
             first, last = np.searchsorted(rows, (span.start, span.stop))
             sketch.moved(rows[first:last] - span.start)
-        return None
+        self._look()
+
+    def _look(self) -> None:
+        """Bring the rows in a new order where that is due and worth it."""
+        if len(self.seeds) < self._look_again:
+            return
+        self._look_again *= 2
+        if (self._looked - SURPLUS * self._spread()) * self.to_come > ORDER:
+            rank = np.empty(len(self.seeds))
+            rank[neighbours(np.array(self.seeds), max(1, len(self.seeds) // 4))] = np.arange(len(rank))
+            key = rank[self.labels] + self.closest / (2 * self.closest.max() or 1)
+            self._sketch([np.argsort(key[span]).astype(np.int32) for span in self.x.spans])
 
     def _sketch(self, orders: Sequence[NDArray[np.int32]]) -> None:
         self._sketches = [

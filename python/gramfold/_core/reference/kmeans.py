@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..floats import reads_floats
-from ..results import Assigned
+from ..results import Assigned, Drawn
 
 SEED_BLOCK = 96
 
@@ -156,3 +156,50 @@ def sift(*, candidates, closest, weights, shift, scale, order, codes, known, bal
     for gain, sums in zip((least, most + 1e-3 * far), gains, strict=True):
         sums[:] = (np.maximum(gain, 0) * weight).sum(axis=0) * scale**2
     return balls.shape[1]
+
+
+@reads_floats
+def draw_seeds(
+    *, x, uniform, closest, weights, labels, first, sums, shift, scale, order, codes, known, balls, marks,
+    rounding, chosen, n_threads,
+):  # fmt: skip
+    """Draw a seed in each round of greedy k-means++, of candidates (rounds, trials) drawn by `uniform`.
+
+    `closest`, `labels` and `sums` are those of the seeds so far; the next seed's label is `first`. Overwrites
+    chosen with the rows that are seeds, as many as there are rounds. Ends where nothing is left to draw from.
+    """
+    looked = read = 0
+    mass = 1.0 if weights is None else weights.astype(np.float64)
+    for done, values in enumerate(uniform):
+        running = np.cumsum(sums)
+        if not 0 < running[-1] < np.inf:
+            return Drawn(done, looked, read)
+        blocks = np.minimum(np.searchsorted(running, values * running[-1]), len(sums) - 1)
+        rows = []
+        for block, value in zip(blocks, values * running[-1], strict=True):
+            some = slice(block * SEED_BLOCK, (block + 1) * SEED_BLOCK)
+            up_to = np.cumsum((closest.astype(np.float64) * mass)[some]) + (
+                running[block - 1] if block else 0
+            )
+            rows.append(min(some.start + np.count_nonzero(up_to < value), len(closest) - 1))
+        candidates, gains = x[rows].astype(closest.dtype), np.empty((2, len(rows)))
+        marks[:] = 0
+        looked = sift(
+            candidates=candidates, closest=closest, weights=weights, shift=shift, scale=scale, order=order,
+            codes=codes, known=known, balls=balls, marks=marks, gains=gains, n_threads=n_threads,
+        )  # fmt: skip
+        least, most = gains
+        bits = np.flatnonzero(most * (1 + 1e-6) + rounding * running[-1] >= least.max() * (1 - 1e-6)).astype(
+            np.int32
+        )
+        out, found = np.empty((len(bits), len(closest)), closest.dtype), np.empty((len(sums), len(bits)))
+        read += seed(
+            x=x, candidates=candidates[bits], closest=closest, weights=weights, out=out, sums=found,
+            marks=marks, bits=bits, n_threads=n_threads,
+        )  # fmt: skip
+        found = np.where(np.isnan(found), sums[:, None], found)
+        best = int(np.argmin(np.cumsum(found, axis=0)[-1]))
+        nearer = ((marks >> bits[best] & 1) != 0) & (out[best] < closest)
+        closest[nearer], labels[nearer] = out[best, nearer], first + done
+        sums[:], chosen[done] = found[:, best], rows[bits[best]]
+    return Drawn(len(uniform), looked, read)
