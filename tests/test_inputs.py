@@ -254,3 +254,33 @@ def test_a_fit_that_fails_in_the_callback_leaves_the_estimator_as_it_was(X):
     with pytest.raises(KeyError, match="mine"):
         fitted.fit(X[:, :5])
     assert vars(fitted) == before
+
+
+APPLIED = {
+    "PCA": (lambda: gf.PCA(2), "transform"),
+    "whitened": (lambda: gf.PCA(2, whiten=True), "transform"),
+    "TruncatedSVD": (lambda: gf.TruncatedSVD(2), "transform"),
+    "IncrementalPCA": (lambda: gf.IncrementalPCA(2), "transform"),
+    "Ridge": (lambda: gf.Ridge(), "predict"),
+    "KMeans": (lambda: gf.KMeans(2, random_state=0), "predict"),
+    "distances": (lambda: gf.KMeans(2, random_state=0), "transform"),
+    "cosine": (lambda: gf.KMeans(2, metric="cosine", random_state=0), "predict"),
+}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array])
+@pytest.mark.parametrize("name", APPLIED)
+def test_nan_and_infinities_are_refused_where_a_model_is_applied(name, form, bad, dtype):
+    make, method = APPLIED[name]
+    X = np.random.default_rng(0).random((700, 30)).astype(dtype)
+    constant = np.ones_like(X) if name == "whitened" else X  # whose deviations are 0
+    model = make().fit(constant, *((X[:, :2],) if name == "Ridge" else ()))
+    apply = getattr(model, method)
+    expected = apply(form(X))
+    for row in (0, 350, 699):
+        spoilt = X.copy()
+        spoilt[row, 7] = bad
+        with pytest.raises(ValueError, match=r"^Input X contains (NaN|infinity)"):
+            apply(form(spoilt))
+    np.testing.assert_array_equal(apply(form(X)), expected)

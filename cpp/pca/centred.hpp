@@ -21,6 +21,9 @@ struct CentredInput {
     bool by_row;
     Matrix<const T> q;  // no columns: none
     T* products;        // rows x q's columns, overwritten, or null
+
+    // Whether y is x.
+    bool as_they_are() const { return !shift && !weights && !scale && !by_row; }
 };
 
 template <class T>
@@ -42,10 +45,21 @@ class CentredWorker {
   public:
     CentredWorker(const CentredInput<T>& in, const Packed<T>& q, bool full, bool total)
         : in_(in), total_(total), mass_(in.scale ? squared_norm(in.scale, in.x.cols) : double(in.x.cols)), k_(q.k),
-          n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), lines_(in.x, row_group),
-          y_((full ? Symmetric<T>::depth : row_group) * stride_), rows_(q, n_, row_group, full) {}
+          n_(in.x.cols), stride_(round_up<Index>(n_, 16) + 16), in_place_(k_ && !total && in.as_they_are()),
+          lines_(in.x, row_group), y_((full ? Symmetric<T>::depth : row_group) * stride_), near_(in.shift ? n_ : 0),
+          rest_(near_.size()), rows_(q, n_, row_group, full) {
+        for (Index c = 0; c < near_.size(); ++c) {
+            near_.get()[c] = T(in.shift[c]);
+            rest_.get()[c] = T(in.shift[c] - double(near_.get()[c]));
+        }
+    }
 
     void operator()(Index first, Index count, CentredSums<T>& sums) {
+        T* products = in_.products ? in_.products + first * k_ : nullptr;
+        if (in_place_) {
+            lines_.open(first, count);
+            return rows_.add(count, lines_[0], lines_.stride(), products, sums.rows);
+        }
         for (Index r = 0; r < count; r += row_group) {
             const Index some = std::min(row_group, count - r);
             lines_.open(first + r, some);
@@ -55,7 +69,7 @@ class CentredWorker {
                 if (total_) sums.squares += measure(lines_[i], first + r + i, y, sums.total.values.get());
             }
         }
-        rows_.add(count, y_.get(), stride_, in_.products ? in_.products + first * k_ : nullptr, sums.rows);
+        rows_.add(count, y_.get(), stride_, products, sums.rows);
     }
 
   private:
@@ -66,6 +80,8 @@ class CentredWorker {
         const double* __restrict shift = in_.shift, * __restrict scale = in_.scale;
         if (scale)
             for (Index c = 0; c < n_; ++c) to[c] = T(weight * scale[c] * (double(from[c]) - (shift ? shift[c] : own)));
+        else if (shift && !in_.weights)  // in T: what is near the shift is subtracted without an error
+            for (Index c = 0; c < n_; ++c) to[c] = from[c] - near_.get()[c] - rest_.get()[c];
         else if (shift)
             for (Index c = 0; c < n_; ++c) to[c] = T(weight * (double(from[c]) - shift[c]));
         else
@@ -107,8 +123,9 @@ class CentredWorker {
     bool total_;
     double mass_;  // the weights of the columns: their sum
     Index k_, n_, stride_;
+    bool in_place_;
     RowLines<T> lines_;
-    Buffer<T> y_;
+    Buffer<T> y_, near_, rest_;  // shift = near + rest
     RowProducts<T> rows_;
 };
 

@@ -15,6 +15,7 @@ from ..fit.monitor import Callback
 from ..fit.out import rows_to_file
 from ..fit.warn import warn
 from ..fold.engine import run
+from ..fold.segments import source_of
 from ..fold.source import Array
 from . import passes
 from .lloyd import Assigner, Prior
@@ -122,12 +123,14 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     def _fixed(self, X: Any) -> tuple[Rows, Array]:
         """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
         check_fitted(self)
-        X = self._read(X, reset=False)
+        X = self._read(X, reset=False, finite=False)
         centers = self._checked_centers()
         dtype = np.result_type(X.dtype, centers.dtype)
         X, centers = X.astype(dtype, copy=False), centers.astype(dtype, copy=False)
         threads = effective_threads(self.n_threads)
-        x = Rows(X, threads, exponent_for(X, centers, n_threads=threads))
+        source = source_of(X, threads)
+        source.check_finite(self)  # by the scan that tells the largest
+        x = Rows(X, threads, exponent_for(source, centers))
         return x, np.ascontiguousarray(x.inside(centers))
 
     def _checked_centers(self) -> Array:
@@ -139,9 +142,15 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
             )
         return centers
 
-    def _read(self, X: Any, *, reset: bool, dtype: Any = FLOATS, unread: bool = False) -> Any:
+    def _read(
+        self, X: Any, *, reset: bool, dtype: Any = FLOATS, unread: bool = False, finite: bool = True
+    ) -> Any:
+        """Rows that were checked, if `finite` for NaN too; so are those whose norms are needed at once."""
         cosine = choice(self.metric, "metric", METRICS) == "cosine"
-        X = read_rows(X, self, reset=reset, dtype=dtype, segments=True, unread=unread and not cosine)
+        X = read_rows(
+            X, self, reset=reset, dtype=dtype, segments=True, unread=unread and not cosine,
+            ensure_all_finite=finite or cosine,
+        )  # fmt: skip
         return unit_rows(X) if cosine else X
 
     def _check_parameters(self) -> None:
@@ -200,7 +209,8 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         """Rows and points of the parameters in one space."""
         given = self._given(X)
         threads = effective_threads(self.n_threads)
-        x = Rows(X, threads, exponent_for(X, given.frozen, given.init, given.mean, n_threads=threads))
+        exponent = exponent_for(source_of(X, threads), given.frozen, given.init, given.mean)
+        x = Rows(X, threads, exponent)
         return x, given.inside(x)
 
     def _prior(self, given: Given, mass: int) -> Prior:

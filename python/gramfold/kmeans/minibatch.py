@@ -12,6 +12,7 @@ from ..fit.monitor import Callback, Monitor
 from ..fit.unchanged import unchanged_on_error
 from ..fit.warn import warn
 from ..fold.runs import Draws
+from ..fold.segments import source_of
 from ..fold.source import Array
 from .base import BaseKMeans, Given
 from .batches import Progress, Tally, some_rows
@@ -155,7 +156,7 @@ class MiniBatchKMeans(BaseKMeans):
                 self._begin(x, given)
             else:
                 threads = effective_threads(self.n_threads)
-                x = Rows(X, threads, exponent_for(X, centers, n_threads=threads))
+                x = Rows(X, threads, exponent_for(source_of(X, threads), centers))
                 centers = np.ascontiguousarray(x.inside(centers))
             prior = self._prior(self._fitted_points.inside(x), mass)
             self._tally, centers, _ = self._tally.step(

@@ -101,10 +101,10 @@ class Rows:
             ) from None
 
 
-def exponent_for(given: Any, *others: Array | None, n_threads: int) -> int:
+def exponent_for(x: Source, *others: Array | None) -> int:
     """Exponent of the power of two that brings rows, and points to compare them with, into the range."""
-    most = max(source_of(given, n_threads).largest, *(largest(a) for a in others if a is not None), 0.0)
-    return 0 if most == 0 or _in_range(most, given.dtype) else -math.frexp(most)[1]
+    most = max(x.largest, *(largest(a) for a in others if a is not None), 0.0)
+    return 0 if most == 0 or _in_range(most, x.dtype) else -math.frexp(most)[1]
 
 
 def are_in_range(least: float, most: float, dtype: Any, *others: Array | None) -> bool:

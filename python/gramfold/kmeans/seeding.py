@@ -276,7 +276,10 @@ def kmeans_plusplus(
     >>> indices
     array([3, 2])
     """
-    X = read_rows(X, segments=True, n_threads=effective_threads(n_threads))
+    threads = effective_threads(n_threads)
+    X = read_rows(X, segments=True, n_threads=threads, ensure_all_finite=False)
+    source = source_of(X, threads)
+    source.check_finite()  # by the scan that tells the largest
     if X.shape[0] < whole(n_clusters, "n_clusters"):
         raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={n_clusters}.")
     if n_local_trials is not None:
@@ -288,7 +291,6 @@ def kmeans_plusplus(
             f"n_samples {X.shape[0]}."
         )
     weights, _ = checked_weights(sample_weight, X)
-    threads = effective_threads(n_threads)
-    x = Rows(X, threads, exponent_for(X, n_threads=threads))
+    x = Rows(X, threads, exponent_for(source))
     rows = plus_plus(x.x, weights, n_clusters, seeded(random_state), n_local_trials=n_local_trials)[1]
     return source_of(X, 1).take(rows), rows

@@ -46,7 +46,9 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
         """
         check_fitted(self)
         gaps = choice(getattr(self, "missing", "error"), "missing", ("error", "mask")) == "mask"
-        X = read_rows(X, self, sparse=not gaps, gaps=gaps, segments=True, reset=False)
+        X = read_rows(
+            X, self, sparse=not gaps, gaps=gaps, segments=True, reset=False, ensure_all_finite=False
+        )
         if not gaps:
             return self._codes(self._rows(X, None))
         codes = np.empty((X.shape[0], len(self.components_)))
@@ -72,7 +74,9 @@ class LinearComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estima
 
     def _codes(self, rows: Rows) -> Array:
         rows.mean = None if self.mean_ is None else self.mean_.astype(np.float64)
-        return self._whitened(rows.codes(self.components_))
+        codes = rows.codes(self.components_)
+        rows.x.check_by(codes, self)
+        return self._whitened(codes)
 
     def _whitened(self, codes: Array) -> Array:
         """Codes over the deviations of the components if that is wanted, 0 where there is none."""

@@ -7,7 +7,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
-from ..fit.arguments import Seed
+from ..fit.arguments import Seed, effective_threads
 from ..fit.callbacks import fit_task
 from ..fit.checkpoint import resumable
 from ..fit.estimator import Estimator, check_fitted
@@ -220,9 +220,12 @@ class Ridge(MultiOutputMixin, RegressorMixin, Estimator):
     def predict(self, X: Any) -> Array:
         """Return X @ coef_.T + intercept_: (n_samples,) or, for several targets, (n_samples, n_targets)."""
         check_fitted(self)
-        x = source_of(read_rows(X, self, reset=False, segments=True), n_threads=1)
+        X = read_rows(X, self, reset=False, segments=True, ensure_all_finite=False)
+        x = source_of(X, effective_threads(self.n_threads))
         out = np.empty((x.rows, *self.coef_.shape[:-1]), np.result_type(x.dtype, self.coef_))
-        run(fitted, x, (self.coef_, self.intercept_), {"out": out})
+        with np.errstate(invalid="ignore"):
+            run(fitted, x, (self.coef_, self.intercept_), {"out": out})
+        x.check_by(out, self)
         return out
 
     def _keep(self, data: Data, solution: RidgeSolution) -> None:
