@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def make_coder(
     )  # fmt: skip
 
 
+@lru_cache(64)  # of calls with one row a copy is a tenth of the cost
 def with_default_size(coder: Coder, n_features: int) -> Coder:
     """Fill in scikit-learn's default of n_nonzero_coefs."""
     if coder.n_nonzero:

@@ -124,7 +124,10 @@ def codes_of(
     max_error: Any = None, mask: Any = None, output: str = "dense", n_threads: int | None = None,
     names: Mapping[str, str] = OWN, estimator: Any = None,
 ) -> Any:  # fmt: skip
-    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`, and the class."""
+    """Code rows as `sparse_encode` does, by a coder that was checked; errors say `names`, and the class.
+
+    With an `estimator` X was read by it.
+    """
     choice(output, "output", ("dense", "csr"))
     threads = effective_threads(n_threads)
     if mask is not None:
@@ -132,7 +135,9 @@ def codes_of(
             raise ValueError("mask goes with the lasso, 'omp' and 'ols', and without gram and cov")
         x: Source | Observed = observe(X, mask, n_threads=threads)
     else:
-        x = source_of(read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False), threads)
+        if estimator is None:
+            X = read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False)
+        x = source_of(X, threads)
         x.check_finite(estimator)
     atoms = _dictionary(dictionary, x.dtype, x.cols)
     k, rows = len(atoms), x.rows

@@ -17,9 +17,12 @@ def remembered(make: Callable[..., Made], *arrays: np.ndarray, **more: Any) -> M
 
     What is given is shared, and never to be written to.
     """
-    if sum(a.nbytes for a in arrays) > LARGEST:
-        return make(*arrays, **more)
-    contents = [(a.tobytes(), a.shape, a.dtype) for a in arrays]
+    size, contents = 0, []
+    for a in arrays:
+        size += a.nbytes
+        if size > LARGEST:
+            return make(*arrays, **more)
+        contents.append((a.tobytes(), a.shape, a.dtype))
     return _made(make, tuple(more.items()), *contents)
 
 
