@@ -273,3 +273,17 @@ def test_weights_and_infinity_are_checked():
     for model in (gf.PCA(), gf.TruncatedSVD(), gf.IncrementalPCA()):
         with pytest.raises(ValueError, match="infinity"):
             model.fit(X)
+
+
+@pytest.mark.parametrize("dependent", [False, True])
+def test_few_of_many_columns_are_found_alone_and_go_on(dtype, dependent):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((1500, 160)) * np.linspace(3, 0.5, 160) + 10).astype(dtype)
+    if dependent:
+        X[:, 120:] = X[:, :40]
+    model, rounding = gf.IncrementalPCA(5).fit(X), 1e-6 if dtype == np.float32 else 1e-13
+    for rows in (X, np.concatenate([X, X[:300]])):
+        expected = gf.PCA().fit(rows.astype(np.float64))
+        assert_allclose(model.singular_values_, expected.singular_values_[:5], rtol=rounding)
+        assert_allclose(model.noise_variance_, np.sum(expected.explained_variance_[5:]) / 155, rtol=rounding)
+        model.partial_fit(X[:300])

@@ -47,7 +47,7 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
     """All pairs, or some of the leading ones, of which the first `wanted` are exact."""
     gram = rows.gram()
     wanted = len(gram) if wanted is None else min(wanted, len(gram))
-    few = len(gram) > LARGE and 4 * wanted < len(gram)
+    few = are_few(wanted, len(gram))
     squares, vectors = eigenpairs(gram, wanted if few else None)
     values = np.sqrt(squares)
     if values[wanted - 1] < TRUSTED[name_of(rows.x.dtype)] * values[0]:
@@ -58,6 +58,11 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
             if sure:
                 break
     return Found.exactly(rows, values, vectors)
+
+
+def are_few(wanted: int, size: int) -> bool:
+    """Whether so many leading eigenvectors of a matrix are found faster without the others."""
+    return size > LARGE and 4 * wanted < size
 
 
 def by_lapack(rows: Rows) -> Found:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.utils import Tags, gen_batches, metadata_routing
 
@@ -16,7 +17,7 @@ from ..fold.source import Source
 from ..linalg.blas import one_thread
 from ..linalg.spectrum import eigenpairs, triangular
 from .base import GaussianComponents, largest_positive, variance_in
-from .decompose import TRUSTED, Found, by_gram, by_lapack, cleared
+from .decompose import TRUSTED, Found, are_few, by_gram, by_lapack, cleared
 from .passes import PIECE
 from .rows import OutOfRangeError, in_range
 
@@ -160,12 +161,13 @@ class IncrementalPCA(GaussianComponents):
             gram = rows.gram()
         except OutOfRangeError:
             return None
-        squares, vectors = eigenpairs(gram)
+        factor = _root(gram) if are_few(self._most, len(gram)) else None
+        squares, vectors = eigenpairs(gram, None if factor is None else self._most)
         values = np.sqrt(squares)
         if values[self._most - 1] < TRUSTED[name_of(X.dtype)] * values[0]:
             return None
         assert rows.mean is not None
-        self._factor = np.ascontiguousarray((vectors * values).T)
+        self._factor = np.ascontiguousarray((vectors * values).T) if factor is None else factor
         self._mean, self._squares, self.n_samples_seen_ = rows.mean, np.diag(gram).copy(), X.shape[0]
         self._coarsest = min(self._coarsest, X.dtype)
         return Found.exactly(rows, values, vectors)
@@ -209,6 +211,7 @@ class IncrementalPCA(GaussianComponents):
         mean = np.ldexp(self._mean, -rows.exponent)
         size = float(np.sqrt(squares + seen * (mean @ mean)))
         values = cleared(found.values, size, self._coarsest)
+        complete = len(values) >= min(seen, features)
         values = np.pad(values, (0, max(0, k - len(values))))
         components = rows.components(values[:k], found.vectors[:, :k])
         self.components_, self.n_components_ = largest_positive(components).astype(dtype, copy=False), k
@@ -216,7 +219,7 @@ class IncrementalPCA(GaussianComponents):
         self.var_ = variance_in(self._squares / seen, 0, dtype)
         self._explain(
             values, squares, k, min(seen, features), max(seen - 1, 1), dtype,
-            complete=features <= MOST_FEATURES, exponent=rows.exponent,
+            complete=complete, exponent=rows.exponent,
         )  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
@@ -224,3 +227,12 @@ class IncrementalPCA(GaussianComponents):
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _root(gram: Array) -> Array | None:
+    """R, upper triangular, with R'R the Gram matrix, unless that is singular but for rounding."""
+    try:
+        root: Array = scipy.linalg.cholesky(gram, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
+    return root
