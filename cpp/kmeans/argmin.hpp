@@ -9,6 +9,7 @@
 // far from the origin, or of any magnitude, lose nothing.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
@@ -135,29 +136,28 @@ class Centroids {
     template <class T>
     Centroids(const T* c, Index k, Index d, const std::vector<Index>& order, const std::vector<Index>& starts)
         : k_(k), d_(d), order_(order), starts_(starts), tiles_(starts, tile_centroids),
-          shift_(static_cast<std::size_t>(d)), packed_(k * d), bias_(k) {
+          shift_(static_cast<std::size_t>(d)), packed_(k * d + behind), bias_(k) {
         for (Index j = 0; j < k; ++j)
-            for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]) / double(k);
-        double reach = 0;
-        for (auto& m : shift_) m = double(T(m));
+            for (Index q = 0; q < d; ++q) shift_[std::size_t(q)] += double(c[j * d + q]);
+        for (auto& m : shift_) m = double(T(m / double(k)));
+        std::vector<double> reaches(static_cast<std::size_t>(d));
         for (Index j = 0; j < k; ++j)
-            for (Index q = 0; q < d; ++q)
-                reach = std::max(reach, std::abs(double(c[j * d + q]) - shift_[std::size_t(q)]));
+            for (Index q = 0; q < d; ++q) {
+                double& most = reaches[std::size_t(q)];
+                const double off = std::abs(double(c[j * d + q]) - shift_[std::size_t(q)]);
+                most = off > most ? off : most;
+            }
+        const double reach = d > 0 ? *std::max_element(reaches.begin(), reaches.end()) : 0;
         const int most = sizeof(T) == 4 ? 100 : 1000;
         scale_ = std::ldexp(1.0, std::clamp(reach > 0 ? -std::ilogb(reach) : 0, -most, most));
         std::vector<double> squares(static_cast<std::size_t>(k));
-        S* to = packed_.get();
+        Buffer<S> rows(tile_centroids * d);
         for (const auto& t : tiles_.all()) {
-            const T* rows[tile_centroids];
-            double sums[tile_centroids] = {};
-            for (Index i = 0; i < t.size; ++i) rows[i] = c + order[std::size_t(t.first + i)] * d;
-            for (Index q = 0; q < d; ++q)
-                for (Index i = 0; i < t.size; ++i, ++to) {
-                    *to = S((double(rows[i][q]) - shift_[std::size_t(q)]) * scale_);
-                    sums[i] += double(*to) * double(*to);
-                }
-            std::copy_n(sums, t.size, squares.begin() + t.first);
+            for (Index i = 0; i < t.size; ++i)
+                squares[std::size_t(t.first + i)] = place(c + order[std::size_t(t.first + i)] * d, rows.get() + i * d);
+            transpose(t.size, d, rows.get(), d, packed_.get() + t.first * d, t.size);
         }
+        std::fill_n(packed_.get() + k * d, behind, S(0));
         for (Index j = 0; j < k; ++j) {
             bias_.get()[j] = S(squares[std::size_t(j)] / 2);
             longest_ = std::max(longest_, std::sqrt(squares[std::size_t(j)]));
@@ -204,7 +204,24 @@ class Centroids {
     const S* packed() const { return packed_.get(); }
     const S* bias() const { return bias_.get(); }
 
+    // Zeros behind the packed ones, so that tiles can be read as whole vectors.
+    static constexpr Index behind = 16;
+
   private:
+    // Shifts and scales a centroid; gives the square of its norm.
+    template <class T>
+    double place(const T* c, S* to) const {
+        const double *shift = shift_.data(), scale = scale_;
+        for (Index q = 0; q < d_; ++q) to[q] = S((double(c[q]) - shift[q]) * scale);
+        double squares[8] = {}, sum = 0;
+        Index q = 0;
+        for (; q + 8 <= d_; q += 8)
+            for (int l = 0; l < 8; ++l) squares[l] += double(to[q + l]) * double(to[q + l]);
+        for (; q < d_; ++q) sum += double(to[q]) * double(to[q]);
+        for (const double square : squares) sum += square;
+        return sum;
+    }
+
     // Of equal centroids the first one takes the rows: the others need no second look at every tie.
     template <class T>
     void drop_copies(const T* c) {

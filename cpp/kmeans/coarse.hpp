@@ -37,39 +37,24 @@ class CoarseCentroids {
         : centroids_(centroids), d_(centroids.columns()), on_(has_coarse<S> && N::pays(centroids.size(), d_)),
           tiles_(centroids.starts(), by_amx() ? amx_points : tile_centroids),
           packed_(by_amx() ? Index(tiles_.all().size()) * tile_words()
-                  : on_    ? centroids.size() * words()
+                  : on_    ? centroids.size() * words() + across_
                            : 0),
           start_(on_ ? centroids.size() : 0) {
         if (!on_) return;
-        double largest = 0;
-        for (Index i = 0; i < centroids.size() * d_; ++i)
-            largest = std::max(largest, std::abs(double(centroids.packed()[i])));
+        const double largest = double(largest_of(centroids.packed(), centroids.size() * d_));
         const double inverse = largest > 0 ? finest(largest) : 1;
         step_ = 1 / inverse;
         packed_.zero();
         auto of_amx = tiles_.all().begin();
         for (const auto& t : centroids.tiles().all()) {
-            const S* c = centroids.packed() + t.first * d_;
-            std::int32_t* to[tile_centroids];
-            for (Index i = 0; i < t.size; ++i) {
+            std::int32_t* first = packed_.get() + t.first * words();
+            std::int8_t* bytes[across_] = {};
+            for (Index i = 0; by_amx() && i < t.size; ++i) {
                 if (t.first + i == of_amx->first + of_amx->size) ++of_amx;
-                to[i] = packed_.get() +
-                        (by_amx() ? (of_amx - tiles_.all().begin()) * tile_words() - of_amx->first
-                                  : t.first * (words() - 1)) +
-                        t.first + i;
+                bytes[i] = reinterpret_cast<std::int8_t*>(
+                    packed_.get() + (of_amx - tiles_.all().begin()) * tile_words() - of_amx->first + t.first + i);
             }
-            double squares[tile_centroids] = {};
-            std::int64_t sums[tile_centroids] = {};
-            for (Index q = 0; q < d_; ++q)
-                for (Index i = 0; i < t.size; ++i) {
-                    const double a = double(c[q * t.size + i]), whole = rounded(a * inverse), off = a - whole * step_;
-                    squares[i] += off * off, sums[i] += std::int64_t(whole);
-                    put(to[i], t.size, q, std::int32_t(whole));
-                }
-            for (Index i = 0; i < t.size; ++i) {
-                off_ = std::max(off_, std::sqrt(squares[i]));
-                start_.get()[t.first + i] = std::int32_t(-N::zero * sums[i]);
-            }
+            pack(centroids.packed() + t.first * d_, t, inverse, by_amx() ? nullptr : first, bytes);
         }
     }
 
@@ -147,6 +132,8 @@ class CoarseCentroids {
     }
 
   private:
+    static constexpr int across_ = tile_centroids <= 8 ? 8 : 16;  // of a tile
+    static_assert(across_ >= tile_centroids && across_ <= Centroids<S>::behind);
     static constexpr double eps_ = std::numeric_limits<S>::epsilon();
     static constexpr S tiny_ = S(0x1p-100);
     static constexpr Index planes_ = 4 / N::in_word;
@@ -168,21 +155,56 @@ class CoarseCentroids {
                             N::most_of_centroids / largest);
         else return N::most_of_centroids / largest;
     }
-    // Column q of a centroid whose first word is there, in a tile of so many.
-    void put(std::int32_t* first, Index size, Index q, std::int32_t whole) const {
-        if (by_amx()) {
-            auto* to =
-                reinterpret_cast<std::int8_t*>(first + q / amx_columns * 256 * planes_ + q % amx_columns / 4 * 16) +
-                q % 4;
-            *to = std::int8_t(whole);
-            if constexpr (planes_ == 2) to[1024] = std::int8_t((whole - *to) >> 8);
-        } else {
-            const auto number = typename N::Whole(whole);
-            std::memcpy(reinterpret_cast<char*>(first + q / N::in_word * size) + q % N::in_word * Index(sizeof(number)),
-                        &number, sizeof(number));
+    // Rounds a tile of centroids c (columns x size), as words from `to` on, or for AMX each from its `bytes` on. What
+    // is read and written behind the tile belongs to the next one, which comes later.
+    void pack(const S* c, const Tiles::Tile& t, double inverse, std::int32_t* to, std::int8_t* const* bytes) {
+        using Doubles = Vec<double, across_>;
+        using Whole = Vec<std::int32_t, across_>;
+        constexpr int bits = 32 / N::in_word;
+        constexpr std::int32_t mask = std::int32_t((std::int64_t{1} << bits) - 1);
+        const double step = step_;
+        Doubles squares = {}, sums = {};
+        Whole word = {};
+        for (Index q = 0; q < d_; ++q) {
+            const auto a = __builtin_convertvector(load<Vec<S, across_>>(c + q * t.size), Doubles);
+            const Doubles whole = a * inverse + 0x1.8p52 - 0x1.8p52;  // to whole numbers far below 2^51
+            const Doubles off = a - whole * step;
+            squares += off * off, sums += whole;
+            const auto numbers = __builtin_convertvector(whole, Whole);
+            if (!to) {
+                for (Index i = 0; i < t.size; ++i) put(bytes[i], q, numbers[i]);
+                continue;
+            }
+            const int p = int(q % N::in_word);
+            word |= (numbers & mask) << (bits * p);
+            if (p + 1 < N::in_word && q + 1 < d_) continue;
+            store(to + q / N::in_word * t.size, word);
+            word = Whole{};
+        }
+        for (Index i = 0; i < t.size; ++i) {
+            off_ = std::max(off_, std::sqrt(squares[i]));
+            start_.get()[t.first + i] = std::int32_t(-N::zero * sums[i]);
         }
     }
-    static double rounded(double a) { return a + 0x1.8p52 - 0x1.8p52; }  // to a whole number far below 2^51
+    // Column q of a centroid of AMX.
+    static void put(std::int8_t* first, Index q, std::int32_t whole) {
+        std::int8_t* to = first + 4 * (q / amx_columns * 256 * planes_ + q % amx_columns / 4 * 16) + q % 4;
+        *to = std::int8_t(whole);
+        if constexpr (planes_ == 2) to[1024] = std::int8_t((whole - *to) >> 8);
+    }
+    static S largest_of(const S* a, Index n) {
+        V most = {};
+        Index i = 0;
+        for (; i + lanes<S> <= n; i += lanes<S>) {
+            V size = load<V>(a + i);
+            size = size < V{} ? -size : size;
+            most = size > most ? size : most;
+        }
+        S largest = 0;
+        for (int l = 0; l < lanes<S>; ++l) largest = std::max(largest, S(most[l]));
+        for (; i < n; ++i) largest = std::max(largest, std::abs(a[i]));
+        return largest;
+    }
 
     const Centroids<S>& centroids_;
     Index d_;
