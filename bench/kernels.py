@@ -164,8 +164,8 @@ def _spectra(own: Arguments) -> dict[str, Arguments]:
         "shrink_sparse": entries | {"left": own["w"], "right": own["f"]},
         "moments": moments, "moments, sparse": moments, "misfit": misfit, "misfit, sparse": misfit,
         "repeats": {"columns": indices, "starts": indptr}, "scan": {}, "gram": {"f": own["w"]},
-        "products": image, "products, sparse": image, "pseudoinverse": gram, "repeated_atoms": gram,
-        "squared_residual": {},
+        "products": image, "products, sparse": image, "scanned_products": image, "pseudoinverse": gram,
+        "repeated_atoms": gram, "squared_residual": {},
     }  # fmt: skip
 
 

@@ -72,6 +72,23 @@ void bind(py::module_& m) {
         py::kw_only(), py::arg("x"), py::arg("f").noconvert(), py::arg("out").noconvert(), py::arg("image").noconvert(),
         py::arg("n_threads"));
     m.def(
+        "scanned_products",
+        [](const Readable<T>& x, const Strided<T>& f, const Contiguous<T>& image, int n_threads) -> py::object {
+            const Dense<T> source(rows_of<T>(x));
+            const auto fm = strided(f);
+            require(fm.rows == source.cols(), "f must be cols x k");
+            sized(image, fm.rows, fm.cols, "image must be cols x k");
+            require(image.writeable(), "image must be writable");
+            Scan s;
+            const bool both = without_gil(n_threads, [&](const Run& run) {
+                return scanned_products(source, fm, const_cast<T*>(image.data()), s, run);
+            });
+            if (!both) return py::none();
+            return result("Scan", s.sum, s.squares, s.least, s.most);
+        },
+        py::kw_only(), py::arg("x").noconvert(), py::arg("f").noconvert(), py::arg("image").noconvert(),
+        py::arg("n_threads"));
+    m.def(
         "squared_residual",
         [](const py::object& x, const Contiguous<T>& w, const Contiguous<T>& h, int n_threads) {
             const auto xm = rows_of<T>(x);

@@ -1,5 +1,8 @@
 // The module of the memory room: what Python asks of it, and NumPy's functions.
 #include <Python.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "room/room.hpp"
 
@@ -55,6 +58,15 @@ PyObject* rest(PyObject*, PyObject* capsule) {
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
+// Gives back what malloc has kept of memory that nothing uses, of arrays of all sizes and of kernels.
+PyObject* trim(PyObject*, PyObject*) {
+    Py_BEGIN_ALLOW_THREADS
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
 // Has kernels look between blocks, at the place that they give for it.
 PyObject* look_between(PyObject*, PyObject* capsule) {
     void* place = PyCapsule_GetPointer(capsule, "gramfold.between_blocks");
@@ -93,6 +105,7 @@ PyMethodDef functions[] = {{"make", make, METH_VARARGS, nullptr},
                            {"use", use, METH_O, nullptr},
                            {"state", state, METH_O, nullptr},
                            {"rest", rest, METH_O, nullptr},
+                           {"trim", trim, METH_NOARGS, nullptr},
                            {"look_between", look_between, METH_O, nullptr},
                            {}};
 PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void*>(prepare)},

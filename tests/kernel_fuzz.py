@@ -47,7 +47,7 @@ OWN = {
     {"order": "n"}, "draw_seeds": {"order": "n", "sums": "b"},
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
-    "products": {"image": "dk"}, "moments": {"shift": "s"},
+    "products": {"image": "dk"}, "scanned_products": {"image": "dk"}, "moments": {"shift": "s"},
     "misfit": {"shift": "s", "coefs": "dt"}, "gaussian_mixture": {"scale": "d"},
     "truncated_mixture": {"scale": "d"},
     "orthogonal_rows": {"y": "nd", "codes": "nk", "ended": "n"},

@@ -196,6 +196,9 @@ class Dense {
             data_ = copy_.get();
         }
 
+        // A row of those that are open, whose entries lie next to each other unless they are read by columns.
+        const T* row(Index r) const { return data_ + r * stride_; }
+
         // p (k x row lanes, stride p_row) if project_by_component, else p (rows x k).
         bool project_by_component() const { return by_cols_; }
 

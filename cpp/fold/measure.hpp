@@ -41,13 +41,17 @@ struct Scan {
     }
 };
 
+// So many entries are added up in T; short rows, so many together.
+inline constexpr Index scan_piece = 512;
+inline Index rows_together(Index cols) { return cols == 0 ? 1 : std::max<Index>(1, scan_piece / cols); }
+
 // Sum, sum of squares, least and greatest entry, in one read. Short rows are taken together, a long one in pieces.
 template <class T>
 Scan scan(Rows<T> x, const Run& run) {
     if (x.by_cols()) x.transpose();
     const bool flat = x.rows == 1;  // one long row, as the entries of a CSR matrix: cut it up
-    const Index piece = 512, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
-    const Index together = flat || x.cols == 0 ? 1 : std::max<Index>(1, piece / x.cols);
+    const Index piece = scan_piece, rows = flat ? (x.cols + piece - 1) / piece : x.rows;
+    const Index together = flat ? 1 : rows_together(x.cols);
     const bool in_place = !x.convert && (together == 1 || (x.col_stride == 1 && x.row_stride == x.cols));
     const auto sums = fold(
         plan(rows, flat ? piece * Index(sizeof(T)) : x.cols * Index(sizeof(T))), run,

@@ -29,6 +29,8 @@ class ProductsWorker {
         if (image.values.size()) block_.accumulate(p_.get(), k, kp, image.values.get());
     }
 
+    const typename Source::Block& block() const { return block_; }
+
   private:
     typename Source::Block block_;
     const Packed<T>& f_;
@@ -48,6 +50,52 @@ void products(const Source& x, Matrix<const T> f, T* out, T* image, const Run& r
         plan, run, [&] { return std::make_unique<VectorSum<T>>(image ? sums_size(x, k, kp) : 0); },
         [&] { return ProductsWorker<T, Source>(x, factor, out, plan.block); });
     if (image) read_sums(x, k, kp, sums->values.get(), image);
+}
+
+template <class T>
+struct ScannedSums {
+    VectorSum<T> image;
+    Scan scan;
+
+    explicit ScannedSums(Index n) : image(n) {}
+    void clear() { image.clear(), scan.clear(); }
+    ScannedSums& operator+=(const ScannedSums& o) {
+        image += o.image, scan += o.scan;
+        return *this;
+    }
+};
+
+// image = X'X F, and the scan of X, in one read of dense rows. The scan has the bits of `scan`, which adds up the same
+// pieces in the same order; nothing is done, and false, where its blocks are not those of the products.
+template <class T>
+bool scanned_products(const Dense<T>& x, Matrix<const T> f, T* image, Scan& found, const Run& run) {
+    const Rows<T>& rows = x.matrix();
+    const Index k = f.cols, cols = x.cols();
+    if (k == 0 || cols == 0 || x.rows() < 2 || rows.by_cols() || !(rows.convert || rows.col_stride == 1)) return false;
+    Plan plan = x.plan(k);
+    const Plan own = gramfold::plan(x.rows(), cols * Index(sizeof(T)));
+    const Index together = rows_together(cols);
+    if (plan.chunks != own.chunks || (together > 1 && plan.block != own.block)) return false;
+    plan.work = double(x.rows()) * double(k) * double(x.work_per_row());
+    const Packed<T> factor(f, x.reads_panels());
+    const auto sums = fold(
+        plan, run, [&] { return std::make_unique<ScannedSums<T>>(sums_size(x, k, factor.kp)); },
+        [&] {
+            return [&, worker = ProductsWorker<T, Dense<T>>(x, factor, nullptr, plan.block),
+                    copy = Buffer<T>(scan_piece)](Index first, Index count, ScannedSums<T>& total) mutable {
+                worker(first, count, total.image);
+                for (Index r = 0; r < count; r += together)
+                    for (Index c = 0; c < cols; c += scan_piece) {
+                        const Index n = std::min(scan_piece, cols - c), some = std::min(together, count - r);
+                        for (Index i = 0; i < some && some > 1; ++i)
+                            std::copy_n(worker.block().row(r + i), n, copy.get() + i * n);
+                        total.scan.add(some > 1 ? copy.get() : worker.block().row(r) + c, 1, some * n);
+                    }
+            };
+        });
+    read_sums(x, k, factor.kp, sums->image.values.get(), image);
+    found = sums->scan;
+    return true;
 }
 
 }  // namespace gramfold

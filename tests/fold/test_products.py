@@ -35,6 +35,22 @@ def test_products_have_the_same_bits_for_any_number_of_threads(compiled, dtype, 
         assert_array_equal(other[1], results[0][1])
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (2000, 600, 4), (5000, 3, 2), (1500, 400, 20)], ids=str)
+def test_products_with_a_scan_are_both_to_the_bit(kernels, dtype, shape):
+    x, f, _ = data(*shape, dtype)
+    for name, lay in LAYOUTS.items():
+        if name.startswith("csr"):
+            continue
+        laid, both, expected = lay(x), np.full(f.shape, np.nan, dtype), np.empty(f.shape, dtype)
+        found = kernels.scanned_products(x=laid, f=f, image=both, n_threads=2)
+        if found is None:
+            assert name != "C" or x.shape[0] == 1 or x.shape[1] > 1024
+            continue
+        assert tuple(found) == tuple(kernels.scan(x=laid, n_threads=1))
+        kernels.products(x=laid, f=f, out=None, image=expected, n_threads=1)
+        assert_array_equal(both, expected)
+
+
 def test_products_of_shapes_that_do_not_fit_are_refused(compiled):
     x, f = np.ones((4, 3)), np.ones((3, 2))
     for arguments, message in (

@@ -1,15 +1,17 @@
 """Atoms of a dictionary: what holds them, where they start, and how bad ones are replaced."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
+from ..fit.arguments import Seed, seeded
 from ..fit.inputs import dimensions, read_array
 from ..fold.filled import filled, rows_of
-from ..fold.leading import leading
+from ..fold.leading import foresee, leading
 from ..fold.observed import Observed
 from ..fold.source import Array, Source
 from .units import unit_of
@@ -52,6 +54,13 @@ def start_atoms(
         vectors = _singular_vectors(x, min(k, x.rows, x.cols), rng)
         atoms = np.concatenate([vectors, some_rows(x, k - len(vectors), rule, rng)]).astype(x.dtype)
     return held(atoms, x, rule, rng)
+
+
+def foresee_start(x: Source, n_components: Any, random_state: Seed) -> None:
+    """Read X in a file for its scan and for what `start_atoms` is to read first, in one; see `foresee`."""
+    k = x.cols if n_components is None else int(n_components) if isinstance(n_components, Integral) else 0
+    if k > 0:
+        foresee(x, min(k, x.rows, x.cols), seeded(random_state))
 
 
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:

@@ -30,7 +30,7 @@ from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
 from .algorithms import CODERS
-from .atoms import AtomRule, held, start_atoms
+from .atoms import AtomRule, foresee_start, held, start_atoms
 from .units import typical
 
 # Sizes of X between which no sum of products of its entries over- or underflows, even where but a small share
@@ -78,7 +78,12 @@ class BaseDictionaryLearning(BaseCoder):
         return len(self.components_) * (2 if self.split_sign else 1)
 
     def _source(self, X: Any, *, reset: bool) -> Source:
-        return source_of(read_rows(X, self, reset=reset, segments=True), effective_threads(self.n_threads))
+        X = read_rows(X, self, reset=reset, segments=True, unread=True)
+        x = source_of(X, effective_threads(self.n_threads))
+        if reset and self.dict_init is None:
+            foresee_start(x, self.n_components, self.random_state)
+        x.check_finite(self)
+        return x
 
     def _check_parameters(self, n_features: int) -> tuple[Coder, AtomRule]:
         if self.n_components is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from .warn import warn
 
 COPY = 8  # a copy of X that takes no more than this part of the memory lies there
+COUNTED = 1 << 20  # bytes: less is not counted, as in cpp/room/room.hpp
 FEW = 1 << 26  # bytes of matrices of the columns that nobody need be told of
 
 
@@ -93,7 +94,7 @@ def check_needs(
     state = rows * ROW[name](model, cols, item) if name in ROW else 0.0
     if entries is not None and name == "RobustPCA":
         state = entries * _of_entries(item)
-        if state > memory:
+        if state > max(memory, COUNTED):
             raise OSError(
                 errno.ENOSPC,
                 f"{name} keeps about {state:,.0f} bytes of the {entries:,} stored entries of X, and works on "

@@ -20,12 +20,14 @@ import scipy.sparse as sp
 from .._core import kernels
 from ..io.recognise import is_collection, is_file
 from ..io.sizes import physical_memory
+from .apart import APART, Apart
 from .blocks import Blocks
 from .floats import Floats, float_of, stored
 from .needs import COPY, FEW, check_needs
 from .on_disk import in_file
 from .warn import warn
 
+UNCOUNTED = 1 << 62  # bytes: more than there are
 SHARE = 2  # of the memory; the rest is for segments, and what kernels have at hand
 
 
@@ -64,18 +66,28 @@ def room_for(X: Any, model: Any) -> Any:
 
 def check_room(X: Any) -> None:
     """Refuse rows of which the fit that is under way keeps more than there is room for; see `check_needs`."""
+    if IN_ROOM.get() is not None:
+        check_entries(X.shape, (float_of(X.dtype) or X.dtype).itemsize, _entries(X))
+
+
+def check_entries(shape: tuple[int, int], item: int, entries: int | None) -> None:
+    """The same of an X of floats of so many bytes, which if sparse stores so many entries."""
     room = IN_ROOM.get()
     if room is not None:
-        item = (float_of(X.dtype) or X.dtype).itemsize
         free = shutil.disk_usage(room.folder).free
-        check_needs(room.model, X.shape, item, room.memory, free, room.folder, _entries(X))
+        check_needs(room.model, shape, item, room.memory, free, room.folder, entries)
 
 
 def _entries(X: Any) -> int | None:
     """How many entries a sparse X stores: 0 where only a read tells that; None of a dense one."""
     if isinstance(X, Blocks):
-        parts: Any = X.parts if isinstance(X.parts, tuple) else ()
-        return sum(int(part.nnz) for part in parts) if X.sparse else None
+        parts: Any = X.parts
+        if not X.sparse:
+            return None
+        if isinstance(parts, tuple):
+            return sum(int(part.nnz) for part in parts)
+        shares = ((reader, (stop - start) / max(1, reader.shape[0])) for reader, start, stop in parts.pieces)
+        return round(sum((reader.entries or 0) * share for reader, share in shares))
     return int(X.nnz) if sp.issparse(X) else None
 
 
@@ -103,13 +115,21 @@ def _lies_in_file(X: Any) -> bool:
     return known and in_file(stored(X))
 
 
+def _kept(X: Any, memory: float) -> float:
+    """The bytes of arrays in memory: fewer where segments are sparse, of which larger ones are made."""
+    sparse = isinstance(X, Blocks) and X.sparse and not isinstance(X.parts, tuple)
+    return memory * 3 / 8 if sparse else memory / SHARE
+
+
 @contextmanager
 def _within(rooms: Any, X: Any, room: Room) -> Iterator[None]:
-    handler = rooms.make(int(min(room.memory / SHARE, 2**62)), room.folder)
+    handler = rooms.make(int(min(_kept(X, room.memory), UNCOUNTED)), room.folder)
     place = kernels.between_blocks()
     if place is not None:
         rooms.look_between(place)
+    beside = rooms.make(UNCOUNTED, room.folder)
     token, before = IN_ROOM.set(room), rooms.use(handler)
+    reads = APART.set(Apart(lambda: rooms.use(beside), rooms.trim))
     try:
         if not is_file(X):  # which `read_rows` opens
             check_room(X)
@@ -128,4 +148,5 @@ def _within(rooms: Any, X: Any, room: Room) -> Iterator[None]:
     finally:
         rooms.use(before)
         rooms.rest(handler)
+        APART.reset(reads)
         IN_ROOM.reset(token)

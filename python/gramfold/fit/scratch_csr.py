@@ -81,16 +81,20 @@ def csr_across(parts: Callable[[], Iterable[Any]], shape: tuple[int, int], dtype
     edges = np.searchsorted(starts, np.arange(0, size, TOGETHER), side="right") - 1
     edges = np.unique([*edges, 0, cols])
     at, first = starts[edges[:-1]].copy(), 0
-    for part in parts():
+
+    def write(part: Any) -> None:  # of which nothing is held when the next one is read
         turned = part.tocsc()
         ends = turned.indptr[edges].astype(np.int64)
-        columns = np.repeat(np.arange(cols), np.diff(turned.indptr))
+        columns = np.repeat(np.arange(cols, dtype=own.dtype), np.diff(turned.indptr))
         for group in np.flatnonzero(np.diff(ends)):
             some = slice(int(ends[group]), int(ends[group + 1]))
             data.write(int(at[group]), turned.data[some])
             places.write(int(at[group]), turned.indices[some].astype(np.int64) + first)
             own.write(int(at[group]), columns[some])
             at[group] += some.stop - some.start
+
+    for part in parts():
+        write(part)
         first += part.shape[0]
     for begin, behind in zip(starts[edges[:-1]], starts[edges[1:]], strict=True):
         order = np.argsort(own.read(begin, behind), kind="stable")

@@ -37,7 +37,7 @@ def aligned(x: Array) -> Array:
 def dense_rows(x: Any, rows: Any) -> Array:
     """Some rows of a dense or sparse x as a new C-ordered array."""
     chosen = x[rows]
-    return np.ascontiguousarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen)
+    return np.ascontiguousarray(chosen.toarray() if sp.issparse(chosen) else chosen)
 
 
 class Source(OfRows):
@@ -55,6 +55,7 @@ class Source(OfRows):
 
     held, flat = True, False  # there between passes; though in a file
     laid: Any = None  # see `across`
+    foreseen: Any = None  # a factor F with X'X F, see `read_first`
 
     def __init__(self, x: Any, n_threads: int, *, once: bool = False) -> None:
         self.sparse = not isinstance(x, np.ndarray) and sp.issparse(x)
@@ -144,9 +145,20 @@ class Source(OfRows):
         """X'X F for F (cols, k), in one read of X unless `gathers`."""
         if self.gathers:
             return self.transposed.product(self.product(factor))
+        foreseen, self.foreseen = self.foreseen, None
+        if foreseen is not None and np.array_equal(foreseen[0], self._cast(factor)):
+            return np.asarray(foreseen[1])
         image = np.empty(factor.shape, self.dtype)
         kernels.products(x=self.kernel, f=self._cast(factor), out=None, image=image, n_threads=self.n_threads)
         return image
+
+    def read_first(self, factor: Array) -> None:
+        """Read a dense X in a file for its scan, and for X'X F, which `gram_product` is to give next."""
+        factor = self._cast(factor)
+        image = np.empty(factor.shape, self.dtype)
+        found = kernels.scanned_products(x=self.kernel, f=factor, image=image, n_threads=self.n_threads)
+        if found is not None:
+            self.x.scan, self.foreseen = found, (factor, image)
 
     def _cast(self, factor: Array) -> Array:
         return np.ascontiguousarray(factor, self.dtype)
@@ -173,11 +185,8 @@ class Source(OfRows):
     def check_finite(self, estimator: Any = None) -> None:
         """Refuse NaN and infinities as scikit-learn does, by the threaded read that tells the norm."""
         if not finite(self.x) and not np.isfinite(self.squared_norm):
-            name = None if estimator is None else type(estimator).__name__
-            hint = about_nan(estimator)
-            if hint and np.isnan(self.values).any():
-                raise ValueError(f"Input X contains NaN: {hint}")
-            assert_all_finite(self.x, estimator_name=name, input_name="X")
+            for _, some in pieces(self.x) if self.flat else [(None, self.x)]:
+                _refuse_infinite(some, estimator)
 
     def check_by(self, made: Array, estimator: Any = None) -> None:
         """The same by what was made of each row, in which such numbers go on: X is read if they are there."""
@@ -249,6 +258,18 @@ class Source(OfRows):
     def column_means(self) -> Any:
         """What gaps are filled with: there are none."""
         return None
+
+
+def _refuse_infinite(x: Any, estimator: Any) -> None:
+    """Refuse NaN and infinities, with what an estimator can do about NaN."""
+    name = None if estimator is None else type(estimator).__name__
+    try:
+        assert_all_finite(x, estimator_name=name, input_name="X")
+    except ValueError as error:
+        hint = about_nan(estimator)
+        if hint and "contains NaN" in str(error):
+            raise ValueError(f"Input X contains NaN: {hint}") from None
+        raise
 
 
 def _scaled(x: Any, state: Mapping[str, Any]) -> Any:

@@ -79,21 +79,23 @@ class Calls(Forward):
     Parameters
     ----------
     make : callable
-        Called once here, to count rows.
+        Called once here, to count rows and the entries of sparse ones.
     """
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self._make = make
         name = f"the blocks of {getattr(make, '__qualname__', type(make).__name__)}"
-        first, rows = None, 0
+        first, rows, entries = None, 0, 0
         for i, given in enumerate(self._fresh()):
             block = as_rows(given)
             first = _fitting(block, first, i, name)
             rows += block.shape[0]
+            entries += 0 if isinstance(block, np.ndarray) else int(block.nnz)
         if first is None:
             raise ValueError(f"{name}: there is none")
         sparse = not isinstance(first, np.ndarray)
         super().__init__(name, (rows, first.shape[1]), first.dtype, sparse=sparse)
+        self.entries = entries if sparse else None
 
     def _fresh(self) -> Iterator[Any]:
         made = self._make()

@@ -50,6 +50,7 @@ class Csr(Reader):
         dtype = group["data"].dtype
         held_as = np.float32 if dtype.name in UNKNOWN_TO_SCIPY else dtype.newbyteorder("=")
         super().__init__(str(place), shape, held_as, sparse=True, paths=place.paths)
+        self.entries = int(self._pointers[-1])
         self._entry_bytes = group["data"].dtype.itemsize + group["indices"].dtype.itemsize
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.apart import apart
 from ..fit.cached import cached_property
 from .reader import Reader
 
@@ -266,11 +267,13 @@ class Ahead:
     def __init__(self, read: Callable[[int], Any], order: Sequence[int]) -> None:
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._found: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._apart = apart()
         self._thread = threading.Thread(target=self._run, args=(read, order), name="gramfold-read")
         self._wanted.put(True)
         self._thread.start()
 
     def _run(self, read: Callable[[int], Any], order: Sequence[int]) -> None:
+        self._apart.begin()
         for i in order:
             if not self._wanted.get():
                 return
@@ -288,6 +291,7 @@ class Ahead:
         MemoryError
             If the thread has ended without a word, for which it had no memory.
         """
+        self._apart.trim()
         while True:
             alive = self._thread.is_alive()
             try:

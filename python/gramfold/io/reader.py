@@ -39,6 +39,7 @@ class Reader:
 
     forward = False
     at_once = False  # whether rows of several segments take hardly longer than those of one
+    entries: int | None = None  # of sparse rows, how many are stored; None where only a read tells that
     last = 0  # the row behind the last one that was read
 
     def __init__(
@@ -132,6 +133,7 @@ class Held(Reader):
     def __init__(self, rows: Any, name: str = "an array") -> None:
         self._held = as_rows(rows)
         super().__init__(name, rows.shape, rows.dtype, sparse=not isinstance(self._held, np.ndarray))
+        self.entries = int(self._held.nnz) if self.sparse else None
 
     def cuts(self, most: float) -> list[tuple[int, int]]:
         """All rows: they take no more memory."""

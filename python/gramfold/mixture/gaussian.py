@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..fit.arguments import Seed, choice, counted, effective_threads, real, seeded
 from ..fit.callbacks import fit_task
-from ..fit.checkpoint import resumable
+from ..fit.checkpoint import kept_by, resumable
 from ..fit.estimator import check_fitted
 from ..fit.inputs import read_rows
 from ..fit.monitor import Callback
@@ -180,7 +180,10 @@ class GaussianMixture(BaseMixture):
         """
         with fit_task(self, X, y):
             self._check_parameters()
-            X = read_rows(X, self, sparse=False, ensure_min_samples=2, segments=True)
+            # A step of EM tells NaN in any row that has a weight.
+            steps = self.max_iter > 0 and sample_weight is None and self.truncated is None
+            unread = steps and kept_by(self) is None
+            X = read_rows(X, self, sparse=False, ensure_min_samples=2, segments=True, unread=unread)
             x = source_of(X, effective_threads(self.n_threads))
             weights, _ = relative(check_weights(sample_weight, x.rows))
             self._check_rows(x.rows, weights)
@@ -190,8 +193,8 @@ class GaussianMixture(BaseMixture):
                 fitted = {"n_components": k, "covariance_type": self._kind, "n_features_in_": d}
                 self._check_warm(shape | {"n_features_in_": x.cols}, fitted)
             common = self.covariance_type == "spherical"
-            frame = Frame.of_rows(x, weights, float(self.reg_covar), common=common)
-            points = Points(x, weights, frame)
+            frame = Frame.of_rows(x, weights, float(self.reg_covar), common=common, estimator=self)
+            points = Points(x, weights, frame, self)
             model = self._model(points)
             found = self._run(
                 model,

@@ -63,7 +63,7 @@ class GaussianModel:
     def over(self, source: Source) -> Self:
         """Give this model with another source of the same X."""
         mine = copy(self)
-        mine.points = Points(source, self.points.weights, self.points.frame)
+        mine.points = Points(source, self.points.weights, self.points.frame, self.points.estimator)
         return mine
 
     def step(self, theta: Any) -> tuple[Any, float]:
@@ -115,7 +115,11 @@ class GaussianModel:
         if all(given is not None for given in (self.weights, self.means, self.precisions)):
             return [None] * count
         points = self.points
-        return starts(points.features, self.k, self.init, rng, points.weights, points.x.n_threads, count)
+        try:
+            return starts(points.features, self.k, self.init, rng, points.weights, points.x.n_threads, count)
+        except ValueError:
+            points.x.check_finite(points.estimator)  # k-means would say it of itself
+            raise
 
     def begin(self, start: Start | None) -> Any:
         """What `step` takes first, from a start."""

@@ -39,13 +39,17 @@ class Frame(NamedTuple):
     scale: Double
 
     @classmethod
-    def of_rows(cls, x: Source, weights: Double | None, reg_covar: float, *, common: bool) -> "Frame":
+    def of_rows(
+        cls, x: Source, weights: Double | None, reg_covar: float, *, common: bool, estimator: Any = None
+    ) -> "Frame":
         """The median of some rows and their distance from it, by column or, if `common`, in all."""
         if weights is None:
             sample = x.take(slice(None, None, -(-x.rows // SAMPLE))).astype(np.float64)
         else:
             rows = np.flatnonzero(weights)
             sample = x.take(rows[:: -(-len(rows) // SAMPLE)]).astype(np.float64)
+        if not np.isfinite(sample).all():
+            x.check_finite(estimator)
         middle = (len(sample) - 1) // 2
         shift = np.partition(sample, middle, axis=0)[middle]
         with np.errstate(over="ignore"):
@@ -101,10 +105,12 @@ class Points:
     x : Source of shape (n, d)
     weights : ndarray of shape (n,), optional
     frame : Frame
+    estimator : object, optional
+        What messages about NaN in X name; of an X in a file these are looked for where sums are not finite.
     """
 
-    def __init__(self, x: Source, weights: Double | None, frame: Frame) -> None:
-        self.x, self.weights, self.frame = x, weights, frame
+    def __init__(self, x: Source, weights: Double | None, frame: Frame, estimator: Any = None) -> None:
+        self.x, self.weights, self.frame, self.estimator = x, weights, frame, estimator
         self.n, self.d, self.dtype = x.rows, x.cols, x.dtype
 
     @property
@@ -141,6 +147,7 @@ class Points:
             found = run(moments, self.x, shared, state, fixed=fixed)
             if math.isfinite(found.likelihood) and (second is None or np.isfinite(found.second).all()):
                 break
+            self.x.check_finite(self.estimator)
         common += float(np.log(self.frame.scale).sum())
         if score is not None:
             score += common
@@ -155,6 +162,9 @@ class Points:
         shared |= self._frame(np.float64)
         moments = partial(passes.gaussian, kind="spherical", first=True, second=second)
         found: GaussianSums = with_start(moments, self.x, shared, start, k, {"weights": self.weights})
+        sums: Any = (found.first,) if second is None else (found.first, found.second)
+        if not all(np.isfinite(some).all() for some in sums):
+            self.x.check_finite(self.estimator)
         return found
 
     @cached_property

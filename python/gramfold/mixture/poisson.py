@@ -270,10 +270,10 @@ class PoissonMixture(BaseMixture):
         real(self.prior_rate, "prior_rate")
 
     def _counts(self, X: Any, exposure: Any, sample_weight: Any, *, reset: bool) -> Counts:
-        X = read_rows(X, self, reset=reset, segments=True)
+        X = read_rows(X, self, reset=reset, segments=True, unread=True)
         s = check_weights(exposure, X.shape[0], "exposure", positive=True)
         w = check_weights(sample_weight, X.shape[0])
-        return Counts(X, s, w, effective_threads(self.n_threads))
+        return Counts(X, s, w, effective_threads(self.n_threads), self)
 
     def _model(self, counts: Counts) -> PoissonModel:
         weights = check_mixing(self.weights_init, self.n_components)

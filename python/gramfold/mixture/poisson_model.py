@@ -53,20 +53,26 @@ class Counts:
     exposure, weights : ndarray of shape (n,), optional
         Weights are kept divided by 2 ** `exponent`, see `relative`.
     n_threads : int
+    estimator : object, optional
+        What messages about NaN in X name.
 
     Raises
     ------
     ValueError
-        If an entry of X is negative or not whole.
+        If an entry of X is negative, not whole or not finite.
     """
 
-    def __init__(self, X: Any, exposure: Double | None, weights: Double | None, n_threads: int) -> None:
+    def __init__(
+        self, X: Any, exposure: Double | None, weights: Double | None, n_threads: int, estimator: Any = None
+    ) -> None:
         self.source = source_of(X, n_threads)
         self.exposure = exposure
         self.weights, self.exponent = relative(weights)
         totals, factorials = (self.source.kept(dtype=np.float64) for _ in range(2))
         least, whole = run(passes.count, self.source, None, {"totals": totals, "factorials": factorials})
         totals, factorials = np.asarray(totals), np.asarray(factorials)
+        if not np.isfinite(totals).all():
+            self.source.check_finite(estimator)
         if least < 0:
             raise ValueError(
                 f"Negative values in data passed to PoissonMixture: X holds {least:g}, not a count"

@@ -24,7 +24,7 @@ from .checks import check_factor, check_scale
 from .divergence import BetaDivergence, MaskedKullbackLeibler
 from .losses import Frobenius, Loss
 from .masked import MaskedFrobenius
-from .start import INITS, initialize
+from .start import INITS, foresee_start, initialize
 from .weights import Weighted
 
 NEAR = 1e-8  # 0 or 1, where the formula of a beta divergence is 0/0, and near them rounding
@@ -266,6 +266,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             raise ValueError("mask is only used with missing='mask'")
         X = read_rows(X, self, ensure_all_finite=False, segments=True, reset=reset, dtype=dtype)
         x = source_of(X, effective_threads(self.n_threads), once=once)
+        if reset:
+            foresee_start(x, self.n_components, self.init, self.random_state)
         x.check_finite(self)
         if self.missing != "unstored" or not x.sparse:
             return x

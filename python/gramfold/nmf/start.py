@@ -11,7 +11,7 @@ from ..fit.arguments import Seed, seeded
 from ..fit.monitor import History
 from ..fold.engine import State, run_state
 from ..fold.filled import columns_of, filled, rows_of
-from ..fold.leading import leading
+from ..fold.leading import foresee, leading
 from ..fold.observed import Observed
 from ..fold.row_state import random_rows
 from ..fold.source import Array, Source
@@ -120,6 +120,13 @@ def initialize(
     if signed_x:
         raise ValueError(f"init={init!r} needs a non-negative X; use init='random' or 'custom'")
     return _nndsvd(x, n_components, init, random_state)
+
+
+def foresee_start(x: Source, n_components: Any, init: str | None, random_state: Seed) -> None:
+    """Read X in a file for its scan and for what `initialize` is to read first, in one; see `foresee`."""
+    k = x.cols if n_components in ("auto", None) else int(n_components)
+    if init not in ("random", "custom") and k <= min(x.rows, x.cols):
+        foresee(x, k, seeded(random_state))
 
 
 def _random(

@@ -100,7 +100,7 @@ class IncrementalPCA(GaussianComponents):
             If a parameter or X is not as described; nothing of the estimator is changed then.
         """
         with fit_task(self, X, y), one_thread():
-            X = read_rows(X, self, segments=True)
+            X = read_rows(X, self, segments=True, unread=True)
             size = 5 * X.shape[1] if self.batch_size is None else whole(self.batch_size, "batch_size")
             self.batch_size_ = size
             self._begin(X)
@@ -181,6 +181,8 @@ class IncrementalPCA(GaussianComponents):
             some = rows.take(part)
             count, old = len(some), len(self._factor)
             mean = some.mean(axis=0, dtype=np.float64)
+            if not np.isfinite(mean).all():
+                rows.check_finite(self)
             both, step = self.n_samples_seen_ + count, mean - self._mean
             stack = np.empty((old + count + (old > 0), features), order="F" if whole_factor else "C")
             stack[:old], stack[old : old + count] = self._factor, some - mean

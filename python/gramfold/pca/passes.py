@@ -12,10 +12,12 @@ from .._core import kernels
 from ..fit.floats import pieces
 from ..fold.engine import State, added, state_at
 from ..fold.source import Source
+from ..io.sizes import index_for
 
 Array = NDArray[Any]
 
 PIECE = 1 << 22  # entries that are worked on at a time where a copy of all would be too large
+TOGETHER = 1 << 18  # the same of CSR that changes
 
 MOST_COLS = 2048  # of CSR whose sums each thread, and each level of their tree, may have one of
 
@@ -194,20 +196,49 @@ def rooted(x: Any, state: State, *, dtype: Any) -> Any:
 def taken_off(x: Any, state: State, *, shift: Array) -> Any:
     """A CSR matrix less a row that is 0 but for columns of which nearly all is stored."""
     full = np.flatnonzero(shift)
-    values = (x.data - shift[x.indices]).astype(x.dtype)
-    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
+    parts = list(gen_batches(max(1, x.shape[0]), max(1, TOGETHER * x.shape[0] // max(1, x.nnz))))
+    absent = [_absent(x[some], full) for some in parts]
+    stored = x.nnz + sum(int(some.sum()) for some in absent)
+    entries = np.empty(stored, x.dtype)
+    if stored == x.nnz:
+        for some in parts:
+            begin, end = x.indptr[[some.start, min(some.stop, x.shape[0])]]
+            entries[begin:end] = _less(x[some], shift)
+        return with_entries(x, entries)
+    index = index_for(max(stored, x.shape[1]))
+    columns, starts = np.empty(stored, index), np.zeros(x.shape[0] + 1, index)
+    for some, of in zip(parts, absent, strict=True):
+        part, begin = _filled(x[some], shift, full, of), int(starts[some.start])
+        entries[begin : begin + part.nnz], columns[begin : begin + part.nnz] = part.data, part.indices
+        starts[some.start + 1 : some.start + len(part.indptr)] = begin + part.indptr[1:]
+    return sp.csr_array((entries, columns, starts), shape=x.shape)
+
+
+def _less(x: Any, shift: Array) -> Array:
+    """The entries of CSR less what their columns are shifted by."""
+    return np.asarray((x.data - shift[x.indices]).astype(x.dtype))
+
+
+def _absent(x: Any, full: Array) -> Array:
+    """Which of some columns each row of CSR does not store."""
     place = np.full(x.shape[1], -1)
     place[full] = np.arange(len(full))
-    inside = place[x.indices]
-    absent = np.ones((x.shape[0], len(full)), bool)
+    inside, absent = place[x.indices], np.ones((x.shape[0], len(full)), bool)
+    rows = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
     absent[rows[inside >= 0], inside[inside >= 0]] = False
-    if not absent.any():
-        return with_entries(x, values)
+    return absent
+
+
+def _filled(x: Any, shift: Array, full: Array, absent: Array) -> Any:
+    """CSR less a row, with the entries that are absent from full columns."""
     more, which = np.nonzero(absent)
     columns = full[which]
-    entries = np.concatenate([values, -shift[columns].astype(x.dtype)])
-    where = np.concatenate([rows, more]), np.concatenate([x.indices, columns])
-    return sp.coo_array((entries, where), shape=x.shape).tocsr()
+    entries = np.concatenate([_less(x, shift), -shift[columns].astype(x.dtype)])
+    rows = np.repeat(np.arange(x.shape[0], dtype=x.indices.dtype), np.diff(x.indptr))
+    where = np.concatenate([rows, more.astype(rows.dtype)])
+    return sp.coo_array(
+        (entries, (where, np.concatenate([x.indices, columns.astype(rows.dtype)]))), shape=x.shape
+    ).tocsr()
 
 
 def with_entries(x: Any, values: Array) -> Any:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from .._core.results import ShrinkSums
 from ..fit.checkpoint import restore, state_of
+from ..fit.room import check_entries
 from ..fold.engine import run
 from ..fold.source import Source
 from ..linalg.spectrum import Leading, largest
@@ -48,6 +49,7 @@ class SparseState:
             own = None if weights is None else weights[some]
             parts.append(passes.Entries(rows, at.start, np.zeros(rows.x.nnz, self.dtype), own))
             end = some.stop
+            check_entries((self.rows, self.cols), self.dtype.itemsize, end)  # which files need not say before
         self.stored, self.entries = end, passes.EntryState(parts)
         self._numbers = Numbers(1.0, 1.0, 1.0, 1.0)
         self._leading, self._change = Leading(self.cols, float(np.finfo(self.dtype).eps)), 0.0

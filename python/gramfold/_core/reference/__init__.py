@@ -238,6 +238,13 @@ def products(*, x, f, out, image, n_threads):
         image[:] = _matrix(x).T @ p
 
 
+@reads_floats
+def scanned_products(*, x, f, image, n_threads):
+    """X'X F, and the scan of X; compiled it is None where that would be another sum."""
+    products(x=x, f=f, out=None, image=image, n_threads=n_threads)
+    return scan(x=x, n_threads=n_threads)
+
+
 def pseudoinverse(*, gram, eps):
     """The pseudoinverse of a symmetric positive semidefinite matrix that is known to eps."""
     return np.linalg.pinv(gram, len(gram) * eps, hermitian=True)
