@@ -107,7 +107,8 @@ class Drawer {
         Index may_win = 0;
         for (Index l = 0; l < job_.trials; ++l) {
             const double most = unit * gains.most[std::size_t(l)];
-            if (most * (1 + 1e-6) + job_.rounding * running_.back() < least * (1 - 1e-6)) continue;
+            const bool may = !(most * (1 + 1e-6) + job_.rounding * running_.back() < least * (1 - 1e-6));
+            if (!may && (may_win || l + 1 < job_.trials)) continue;  // of bounds that contradict each other, the last
             std::copy_n(candidates_.get() + l * d_, d_, wanted_.get() + may_win * d_);
             bits[may_win++] = std::int32_t(l);
         }
