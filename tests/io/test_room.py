@@ -236,9 +236,7 @@ def test_what_a_bare_file_has_no_room_for_is_told_before_the_fit(given, folder, 
 
 
 def wide(folder, form="csr"):
-    x = sp.random_array(
-        (300, 1100), density=0.1, rng=np.random.default_rng(0), format="csr", dtype=np.float32
-    )
+    x = sp.csr_array(sp.random(300, 1100, 0.1, random_state=0, format="csr", dtype=np.float32))
     there = in_file(x, folder)
     return x, gf.blocks([there], memory="2M") if form == "blocks" else there
 
@@ -305,7 +303,7 @@ def test_a_bound_that_is_not_kept_is_told(monkeypatch):
 
 
 def test_a_copy_for_which_the_disk_has_no_room_is_an_error_and_leaves_nothing(folder, tmp_path, monkeypatch):
-    x = sp.random_array((400, 30), density=0.3, rng=np.random.default_rng(0), format="csr")
+    x = sp.csr_array(sp.random(400, 30, 0.3, random_state=0, format="csr"))
 
     def full(*given):
         raise OSError(errno.ENOSPC, "full")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._core import kernels
 from .._core.floats import float_of as float_of
 from .._core.floats import name_of as name_of
-from ..io.matrix import csr_below
+from ..io.matrix import csr_below, of_one_index
 from .on_disk import NEAR, TOGETHER, changed, in_file, loaded
 
 Array = NDArray[Any]
@@ -255,7 +255,7 @@ def _chosen_rows(x: Any, key: Any) -> Any:
     parts = []
     for some in np.split(rows, np.flatnonzero(apart) + 1):
         part = _some_rows(x, slice(int(some[0]), int(some[-1]) + 1))
-        parts.append(part if len(some) == part.shape[0] else part[some - some[0]])
+        parts.append(part if len(some) == part.shape[0] else of_one_index(part)[some - some[0]])
     return parts[0] if len(parts) == 1 else csr_below(parts)
 
 

@@ -40,12 +40,12 @@ def joins_arrays() -> bool:
 
 
 def _joined(join: Callable[..., Any], parts: Iterable[Any]) -> Any:
-    parts = [_of_one_index(part) for part in parts]
+    parts = [of_one_index(part) for part in parts]
     found = join(parts, format="csr")
     return sp.csr_array(found) if any(isinstance(part, sp.sparray) for part in parts) else found
 
 
-def _of_one_index(part: Any) -> Any:
+def of_one_index(part: Any) -> Any:
     """CSR whose indices have the dtype of its indptr, as SciPy before 1.12 needs it; anything else itself."""
     if part.format != "csr" or part.indices.dtype == part.indptr.dtype:
         return part
