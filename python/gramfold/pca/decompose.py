@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 # eps (sigma_1 / sigma_k)^2 bounds the relative error of sigma_k from a Gram matrix.
 TRUSTED = {"float32": 3e-2, "float64": 3e-3}
-LARGE = 128  # from here on few eigenvectors take LAPACK half of the time of all, or less
+LARGE = 128  # from here on few eigenvectors take LAPACK about half of the time of all
 
 
 @dataclass(slots=True)
