@@ -204,20 +204,25 @@ class Dense {
 
         void project(const T* f, Index k, Index kp, T* p, Index p_row) const {
             if (by_cols_)
-                product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false, {nullptr, near_ ? count_ : 0});
-            else
-                times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row,
-                             {near_ ? data_ + count_ * stride_ : nullptr});
+                product(k, count_, x_.cols, f, 1, kp, data_, stride_, p, p_row, false,
+                        {nullptr, 0, near_ ? count_ : 0});
+            else times_factor(count_, k, kp, x_.cols, data_, stride_, f, p, p_row, next());
         }
 
         void accumulate(const T* z, Index k, Index kp, T* s) const {
             if (by_cols_) product(x_.cols, kp, count_, data_, stride_, 1, z, kp, s, kp, true);
             else
                 product(k, x_.cols, count_, z, 1, kp, data_, stride_, s, packed, true,
-                        {nullptr, k > tile_rows ? 8 * lanes<T> : 0});
+                        {nullptr, 0, k > tile_rows ? 8 * lanes<T> : 0});
         }
 
       private:
+        // The rows behind those that are open, if they lie together.
+        Fetch next() const {
+            const bool together = near_ && stride_ > 0 && stride_ <= 2 * x_.cols;
+            return {data_ + count_ * stride_, together ? count_ * stride_ * Index(sizeof(T)) : 0};
+        }
+
         Rows<T> x_;
         bool by_cols_, in_place_, packed_, near_ = false;
         Index count_ = 0, stride_ = 0;

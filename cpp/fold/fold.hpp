@@ -28,7 +28,8 @@ struct Cancelled : std::exception {
 };
 
 // Two blocks of X fit in the second-level cache: one at work, one on its way. Few long rows may take all of it.
-inline constexpr Index block_bytes = Index{384} << 10, most_block_bytes = Index{1} << 20;
+// What has 512-bit vectors has 1 MB of it or more, of others many have 512 KB.
+inline constexpr Index block_bytes = Index{vector_bytes == 64 ? 384 : 192} << 10, most_block_bytes = Index{1} << 20;
 
 // Rows are solved with this many side by side; chunks start at multiples of it, and so do blocks unless rows are long.
 inline constexpr Index row_group = 48;

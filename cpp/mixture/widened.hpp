@@ -54,12 +54,12 @@ class Widened<Dense<float>> {
                     for (Index j = 0; j < length; ++j) out[j] = double(in[j * within]);
             }
             count_ = count, stride_ = stride;
-            next_ = within == 1 ? from.row(first + count) : nullptr;
+            next_ = {from.row(first + count), within == 1 && step > 0 ? count * step * Index(sizeof(float)) : 0};
         }
         bool project_by_component() const { return x_.by_cols_; }
         void project(const double* f, Index k, Index kp, double* p, Index p_row) const {
             if (x_.by_cols_) product(k, count_, x_.cols(), f, 1, kp, copy_.get(), stride_, p, p_row, false);
-            else times_factor(count_, k, kp, x_.cols(), copy_.get(), stride_, f, p, p_row, {next_});
+            else times_factor(count_, k, kp, x_.cols(), copy_.get(), stride_, f, p, p_row, next_);
         }
         void accumulate(const double* z, Index k, Index kp, double* s) const {
             if (x_.by_cols_) product(x_.cols(), kp, count_, copy_.get(), stride_, 1, z, kp, s, kp, true);
@@ -70,7 +70,7 @@ class Widened<Dense<float>> {
         const Widened& x_;
         RowReader<float> from_;
         Index count_ = 0, stride_ = 0;
-        const float* next_ = nullptr;
+        Fetch next_;
         Buffer<double> copy_;
     };
 
