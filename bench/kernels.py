@@ -101,6 +101,11 @@ def _clusterings(own: Arguments, kernels: Any) -> dict[str, Arguments]:
         "closest": np.square(own["x"] - own["x"][-1]).sum(axis=1), "marks": np.zeros(ROWS, np.uint16),
         "gains": np.empty((2, 8)),
     }  # fmt: skip
+    moved = {
+        "centers": own["x"][:K].copy(), "sums": own["x"][:K].astype(np.float64), "counts": np.ones(K),
+        "ridge": 0.5, "mean": own["shift"].astype(np.float64), "frozen": 1, "unit": False,
+        "steps": np.empty(K), "out": np.empty((K, COLS), np.float32),
+    }  # fmt: skip
     closest = sift["closest"]
     blocks = np.add.reduceat(closest.astype(np.float64), np.arange(0, ROWS, 96))
     draw = sift | {
@@ -111,7 +116,7 @@ def _clusterings(own: Arguments, kernels: Any) -> dict[str, Arguments]:
         "assign": assigned, "assign, sparse": assigned, "assign, few": assigned | few,
         "assign, few clusters": assigned | some, "assign, bounded": assigned | bounds,
         "distances": {}, "distances, sparse": {}, "seed": seeds, "seed, sparse": seeds,
-        "sketch": sketch, "sift": sift, "draw_seeds": draw,
+        "sketch": sketch, "sift": sift, "draw_seeds": draw, "move_centers": moved,
     }  # fmt: skip
 
 

@@ -39,12 +39,13 @@ SHAPES = {
     "left": "nk", "right": "dk", "q": "dq", "image": "qd", "total": "d", "columns": "e", "starts": "r", "y":
     "nt",
     "w": "nk", "h": "kd", "doubtful": "n", "groups": "n", "lists": "kg",
+    "counts": "k", "mean": "d", "steps": "k",
 }  # fmt: skip
 OWN = {
     "residual": {"weights": "nd", "out": "nd"}, "masked_atoms": {"weights": "nd"}, "masked_hals":
     {"weights": "nd"},
     "assign": {"sums": "kd"}, "seed": {"out": "ln", "sums": "bl"}, "sketch": {"order": "n"}, "sift":
-    {"order": "n"}, "draw_seeds": {"order": "n", "sums": "b"},
+    {"order": "n"}, "draw_seeds": {"order": "n", "sums": "b"}, "move_centers": {"sums": "kd", "out": "kd"},
     "shrink": {"weights": "nd", "f": "k", "gram": "qq", "products": "nq"},
     "centred": {"gram": "qq", "products": "nq"}, "shrink_sparse": {"weights": "e", "z": "e", "out": "e"},
     "products": {"image": "dk"}, "scanned_products": {"image": "dk"}, "moments": {"shift": "s"},

@@ -4,6 +4,7 @@
 #include "kmeans/assign_csr.hpp"
 #include "kmeans/distances.hpp"
 #include "kmeans/draw.hpp"
+#include "kmeans/move.hpp"
 
 using namespace gramfold;
 
@@ -222,6 +223,29 @@ py::object draw_rows(const py::object& x, const Contiguous<double>& uniform, con
 }
 
 template <class T>
+double move_centers(const Contiguous<T>& centers, const Contiguous<double>& sums, const Contiguous<double>& counts,
+                    const Optional<double>& mean, double ridge, Index frozen, bool unit, const Contiguous<T>& out,
+                    const Contiguous<double>& steps) {
+    require(centers.ndim() == 2 && centers.size() > 0, "centers must be k x cols, neither 0");
+    const Index k = centers.shape(0), d = centers.shape(1);
+    require(frozen >= 0 && frozen <= k, "frozen must be 0 to k");
+    require(sums.ndim() == 2 && sums.shape(0) == k && sums.shape(1) == d, "sums must be k x cols");
+    require(counts.ndim() == 1 && counts.shape(0) == k, "counts must have an entry for each centroid");
+    const Moving<T> job{k,
+                        d,
+                        centers.data(),
+                        sums.data(),
+                        counts.data(),
+                        sized(mean, d, "mean must have an entry for each column"),
+                        ridge,
+                        frozen,
+                        unit,
+                        writable<T>(out, k, d, "out must be a writable k x cols"),
+                        writable<double>(steps, k, "steps must be writable, an entry for each centroid")};
+    return job();
+}
+
+template <class T>
 void bind(py::module_& m) {
     m.def("assign", &assign_rows<T>, py::kw_only(), py::arg("x"), py::arg("centers").noconvert(),
           py::arg("weights").noconvert(), py::arg("labels").noconvert(), py::arg("lower").noconvert(),
@@ -239,6 +263,9 @@ void bind(py::module_& m) {
           py::arg("order").noconvert(), py::arg("codes").noconvert(), py::arg("known").noconvert(),
           py::arg("balls").noconvert(), py::arg("marks").noconvert(), py::arg("rounding"),
           py::arg("chosen").noconvert(), py::arg("n_threads"));
+    m.def("move_centers", &move_centers<T>, py::kw_only(), py::arg("centers").noconvert(), py::arg("sums").noconvert(),
+          py::arg("counts").noconvert(), py::arg("mean").noconvert(), py::arg("ridge"), py::arg("frozen"),
+          py::arg("unit"), py::arg("out").noconvert(), py::arg("steps").noconvert());
     m.def("sketch", &sketch_rows<T>, py::kw_only(), py::arg("x"), py::arg("shift").noconvert(), py::arg("scale"),
           py::arg("order").noconvert(), py::arg("codes").noconvert(), py::arg("known").noconvert(),
           py::arg("balls").noconvert(), py::arg("n_threads"));

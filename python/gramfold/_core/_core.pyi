@@ -297,6 +297,18 @@ def draw_seeds(
     chosen: NDArray[np.int64],
     n_threads: int,
 ) -> Drawn: ...
+def move_centers(
+    *,
+    centers: _Array,
+    sums: _Double,
+    counts: _Double,
+    mean: _Double | None,
+    ridge: float,
+    frozen: int,
+    unit: bool,
+    out: _Array,
+    steps: _Double,
+) -> float: ...
 def seed(
     *,
     x: _Array | tuple[_Array, _Array, _Array, int],

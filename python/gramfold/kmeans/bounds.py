@@ -90,16 +90,21 @@ class Bounds:
         """Whether rows that may go are compared with their own centroid before they are searched."""
         return cls.look(k, x.entries / max(1, x.rows)) < LOOK
 
-    def plan(self, centers: Array, labels: Any, unread: bool) -> dict[str, Any]:
+    def plan(
+        self, centers: Array, labels: Any, unread: bool, squares: NDArray[np.float64] | None = None
+    ) -> dict[str, Any]:
         """Give order, moved and n_far for the next pass; without moved every row is searched.
 
-        `unread`: rows that are known to stay need not be read.
+        `unread`: rows that are known to stay need not be read. `squares`: how far each centroid went,
+        squared, if that is known.
         """
         previous, self._previous = self._previous, centers
         if previous is None or (not self._looks and not unread):
             return UNBOUNDED | {"order": self.order}
-        step = centers.astype(np.float64) - previous
-        moved = np.sqrt(np.einsum("ij,ij->i", step, step)) * (1 + 1e-12)
+        if squares is None:
+            step = centers.astype(np.float64) - previous
+            squares = np.einsum("ij,ij->i", step, step)
+        moved = np.sqrt(squares) * (1 + 1e-12)
         if not self._looks:
             return UNBOUNDED | {"order": self.order, "moved": moved}
         own = labels[self._sample]

@@ -1,12 +1,14 @@
 """Lloyd's iteration: assign every row to its nearest centroid, then move the centroids to the means."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import kernels
 from ..fit.checkpoint import restore, state_of
 from ..fit.monitor import Monitor
 from ..fold.engine import run
@@ -35,6 +37,14 @@ class Assignment:
     changed: int
 
 
+class Step(NamedTuple):
+    """New centroids (k, cols), how far each went, squared, and what the inertia gains if no label changes."""
+
+    centers: Array
+    squares: Double
+    gained: float | None
+
+
 class Assigner:
     """Assigns the rows of one X, pass after pass, and remembers what spares work in the next pass.
 
@@ -59,8 +69,10 @@ class Assigner:
         self._last: dict[str, Any] = {}
         self._whole = 0.0
 
-    def __call__(self, centers: Array, *, sums: bool = True) -> Assignment:
+    def __call__(self, centers: Array, *, sums: bool = True, step: Step | None = None) -> Assignment:
         """Find the nearest of `centers`, (k, cols), for every row; equally near ones: the first.
+
+        `step`: how they came from those of the last pass, if that is known.
 
         Raises
         ------
@@ -75,7 +87,8 @@ class Assigner:
         if self._bounds is None and self._passes == 1 and Bounds.worth(len(centers), self.x):
             self._bounds = Bounds(self.x, centers, self.labels)
         self._passes, self._summed = self._passes + 1, sums
-        plan = self._bounds.plan(centers, self.labels, sums) if self._bounds else passes.UNBOUNDED
+        squares = None if step is None else step.squares
+        plan = self._bounds.plan(centers, self.labels, sums, squares) if self._bounds else passes.UNBOUNDED
         state = {"labels": self.labels, "lower": None, "upper": None}
         if self._bounds:
             state |= {"lower": self._bounds.lower, "upper": self._bounds.upper if sums else None}
@@ -86,12 +99,13 @@ class Assigner:
         self.wide = self.wide or found.undecided > UNDECIDED * self.x.rows
         inertia = found.inertia
         if gain is not None and plan["moved"] is not None:
-            inertia = self._moved(centers) + found.gained
+            gained = self._gained(centers) if step is None or step.gained is None else step.gained
+            inertia = self._last["inertia"] + gained + found.gained
             if inertia < FALLEN * self._whole:
                 self._whole = inertia = self._added_up(centers)
         else:
             self._whole = inertia
-        if not np.isfinite(inertia):
+        if not math.isfinite(inertia):
             raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
         if gain is None:
             return Assignment(None, found.counts, inertia, found.changed)
@@ -108,15 +122,15 @@ class Assigner:
     def bounds(self, state: dict[str, Array] | None) -> None:
         self._bounds = Bounds(self.x, self._last["centers"], self.labels, state) if state else None
 
-    def _moved(self, centers: Array) -> float:
-        """What the inertia of the last pass is with other centroids and the same labels.
+    def _gained(self, centers: Array) -> float:
+        """What the inertia of the last pass gains with other centroids and the same labels.
 
         sum w |x - new|^2 = sum w |x - old|^2 - 2 (new - old)' sum w (x - old) + sum w |new - old|^2
         """
         assert self._sums is not None
         old, counts = self._last["centers"].astype(np.float64), self._last["counts"][:, None]
         step = centers - old
-        return float(self._last["inertia"] + np.sum(step * (counts * (step + 2 * old) - 2 * self._sums)))
+        return float(np.sum(step * (counts * (step + 2 * old) - 2 * self._sums)))
 
     def _added_up(self, centers: Array) -> float:
         state, fixed = {"labels": self.labels, "distances": None}, {"weights": self.weights}
@@ -149,17 +163,14 @@ class Prior:
     frozen: int = 0
     unit: bool = False
 
-    def update(self, centers: Array, sums: Double, counts: Double) -> Array:
+    def step(self, centers: Array, sums: Double, counts: Double) -> Step:
         """Give the new centroids; an empty cluster without a ridge goes where the largest one is."""
-        weights = counts + self.ridge
-        pulled = sums + self.ridge * self.mean
-        if self.unit:
-            weights = np.sqrt(np.einsum("ij,ij->i", pulled, pulled))
-        new = pulled / np.where(weights > 0, weights, 1)[:, None]
-        empty = weights == 0
-        new[empty] = centers[empty] if self.unit else new[np.argmax(counts)]
-        new[: self.frozen] = centers[: self.frozen]
-        return new.astype(centers.dtype)
+        new, squares = np.empty_like(centers), np.empty(len(centers))
+        gained = kernels.move_centers(
+            centers=centers, sums=sums, counts=counts, mean=self.mean if self.ridge else None,
+            ridge=self.ridge, frozen=self.frozen, unit=self.unit, out=new, steps=squares,
+        )  # fmt: skip
+        return Step(new, squares, gained)
 
     def penalty(self, centers: Array) -> float:
         """Evaluate ridge sum |c - mean|^2 over the centroids that move."""
@@ -215,32 +226,37 @@ def lloyd(
         centers = monitor.state["centers"]
         assign.go_on(monitor.state)
     n_iter = done = len(monitor.rows)
+    step = None
     for n_iter in range(done + 1, max_iter + 1):
-        found = assign(centers)
+        found = assign(centers, step=step)
         assert found.sums is not None
         settled = found.changed == 0
         sums, counts = found.sums, found.counts
-        if not prior.ridge and not prior.unit and np.any(counts[prior.frozen :] == 0):
+        empty = not (prior.ridge or prior.unit or counts[prior.frozen :].all())
+        if empty:
             settled &= not _relocate(assign, centers, sums, counts, prior.frozen)
-        new = prior.update(centers, sums, counts)
-        steps = np.sum(np.square(new.astype(np.float64) - centers), axis=1)
+        step = prior.step(centers, sums, counts)
+        if empty:  # `gained` is that of other sums
+            step = step._replace(gained=None)
         objective = found.inertia + prior.penalty(centers)
-        kkt = np.sqrt((counts + prior.ridge) @ steps / objective) if objective > 0 else 0.0
-        stopped = monitor.record(x.objective(objective, mass), float(kkt))
+        pull = float((counts + prior.ridge) @ step.squares)
+        kkt = math.sqrt(pull / objective) if objective > 0 else 0.0
+        stopped = monitor.record(x.objective(objective, mass), kkt)
         if settled:
             monitor.say(f"Converged at iteration {n_iter}: strict convergence")
             return ended(found, n_iter, True)
-        centers = new
-        converged = bool(steps.sum() <= tol) or found.changed == 0
+        centers = step.centers
+        moved = float(step.squares.sum())
+        converged = moved <= tol or found.changed == 0
         if converged:
-            shift, allowed = (x.objective(float(size), 0) for size in (steps.sum(), tol))
+            shift, allowed = (x.objective(size, 0) for size in (moved, tol))
             monitor.say(
                 f"Converged at iteration {n_iter}: center shift {shift:g} within tolerance {allowed:g}"
             )
         if converged or stopped:
             break
         monitor.keep(partial(state_of, assign, STATE), centers=centers)
-    return ended(assign(centers, sums=False), n_iter, converged)
+    return ended(assign(centers, sums=False, step=step), n_iter, converged)
 
 
 def _relocate(assign: Assigner, centers: Array, sums: Double, counts: Double, frozen: int) -> bool:

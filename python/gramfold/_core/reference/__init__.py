@@ -23,6 +23,7 @@ from .dictionary import update_atoms as update_atoms
 from .kmeans import assign as assign
 from .kmeans import distances as distances
 from .kmeans import draw_seeds as draw_seeds
+from .kmeans import move_centers as move_centers
 from .kmeans import seed as seed
 from .kmeans import sift as sift
 from .kmeans import sketch as sketch

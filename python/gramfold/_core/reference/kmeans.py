@@ -203,3 +203,26 @@ def draw_seeds(
         closest[nearer], labels[nearer] = out[best, nearer], first + done
         sums[:], chosen[done] = found[:, best], rows[bits[best]]
     return Drawn(len(uniform), looked, read)
+
+
+def move_centers(*, centers, sums, counts, mean, ridge, frozen, unit, out, steps):
+    """Move centroids to where the sums of their rows put them, and tell what the inertia gains.
+
+    Overwrites out with the centroids and steps with how far each goes, squared. One without weight goes where
+    that with most rows goes, or if `unit` stays; the first `frozen` stay.
+    """
+    old = centers.astype(np.float64)
+    weights = counts + ridge
+    pulled = sums if mean is None else sums + ridge * mean
+    if unit:
+        weights = np.sqrt(np.square(pulled).sum(axis=1))
+    new = pulled / np.where(weights > 0, weights, 1)[:, None]
+    most = np.argmax(counts)
+    new[~(weights > 0)] = 0
+    for j in np.flatnonzero(~(weights > 0)):
+        new[j] = old[j] if unit or not weights[most] > 0 else new[most]
+    new[:frozen] = old[:frozen]
+    out[:] = new
+    by = out.astype(np.float64) - old
+    steps[:] = np.square(by).sum(axis=1)
+    return float(np.sum(by * (counts[:, None] * (by + 2 * old) - 2 * sums)))
