@@ -6,7 +6,8 @@
 namespace gramfold {
 
 // The shared factor with its components padded with zeros to a whole number of vector quarters; in panels for a
-// source that reads it as product()'s b, where one vector costs less than three quarters, which are two panels.
+// source that reads it as product()'s b, where one vector costs less than three quarters, which are two panels. So do
+// two vectors less than one and some quarters, where tiles have so few rows that one vector waits for its own sums.
 template <class T>
 struct Packed {
     Index rows, k, kp;
@@ -15,6 +16,7 @@ struct Packed {
 
     Packed(Matrix<const T> f, bool panels) : rows(f.rows), k(f.cols), kp(round_up<Index>(f.cols, component_pad<T>)) {
         if (panels && kp % lanes<T> == 3 * component_pad<T>) kp += component_pad<T>;
+        if (panels && tile_rows < 12 && kp % (2 * lanes<T>) > lanes<T>) kp = round_up<Index>(kp, 2 * lanes<T>);
         if (!panels && kp == k && f.col_stride == 1 && f.row_stride == k) {
             data = f.data;
             return;
