@@ -185,7 +185,8 @@ def _sums(
 
     sums = parts("sums", "sums") if keeps or returned else done
     # Few small sums are added up here, which spares a task that comes after all others.
-    kind = getattr(common.pass_, "func", common.pass_)
+    function = getattr(common.pass_, "func", common.pass_)
+    kind = getattr(function, "__qualname__", type(function).__qualname__)
     if len(sums) > FAN or len(sums) * passes.sizes.get(kind, SHARED) >= SHARED:
         sums = [_tree(graph, name, sums)]
     wanted = [*sums, *(parts("rows", "changed") if returned else [])]

@@ -35,7 +35,7 @@ class Passes:
         self.given: dict[Any, Any] = {}  # what workers have of the rows of arguments; see fold/cluster.py
         self.before: list[Any] = []  # what the last pass holds on to, see fold/graph.py
         self.cluster: dict[str, Any] = {}  # what is known of the workers, see fold/cluster.py
-        self.sizes: dict[Any, int] = {}  # bytes of the last sums of each kind of pass
+        self.sizes: dict[str, int] = {}  # bytes of the last sums of each kind of pass
 
     def next(self) -> str:
         """What to call the next one."""
