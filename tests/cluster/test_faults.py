@@ -71,10 +71,11 @@ def test_rows_of_arguments_that_are_lost_are_sent_again(mortal):
     check_same(learned(found), learned(MODELS["KMeans"]().fit(gf.blocks(parts), sample_weight=weights)))
 
 
-def test_what_all_workers_kept_is_computed_again_from_the_shared_factors(mortal):
+@pytest.mark.parametrize("init", ["nndsvda", "nndsvdar"])
+def test_what_all_workers_kept_is_computed_again_from_the_shared_factors(mortal, init):
     parts = parted(rows(), 100)
     callback = at(14, lambda: kill(mortal, 2))
-    options = {"random_state": 0, "max_iter": 16, "tol": 0}
+    options = {"init": init, "random_state": 0, "max_iter": 16, "tol": 0}
     found = gf.NMF(3, callback=callback, **options).fit(collection(parts))
     assert not callback.left
     check_same(learned(found), learned(gf.NMF(3, **options).fit(gf.blocks(parts))))

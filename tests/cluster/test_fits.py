@@ -123,6 +123,7 @@ def test_every_start_of_an_nmf_is_that_of_one_process(client, make, init):
         lambda: gf.GaussianMixture(2, init_params="random", random_state=0, max_iter=3, tol=0),
         lambda: gf.PoissonMixture(2, init_params="random", random_state=0, max_iter=3, tol=0),
         lambda: gf.NMF(3, init="random", random_state=0, max_iter=3, tol=0),
+        lambda: gf.NMF(3, init="nndsvdar", n_init=2, random_state=0, max_iter=3, tol=0),
         lambda: gf.KMeans(3, init="k-means||", random_state=0, max_iter=3, tol=0),
     ],
 )

@@ -37,6 +37,7 @@ FITS = {
     "NMF, mu, KL": (4, lambda: gf.NMF(2, solver="mu", beta_loss=1, max_iter=12, alpha_W=1e-3, **FIRST), {}),
     "NMF, weights": (9, lambda: gf.NMF(2, max_iter=12, **FIRST), WEIGHTED),
     "NMF, nndsvd": (5, lambda: gf.NMF(6, max_iter=4, **RANDOM), {}),
+    "NMF, nndsvdar": (5, lambda: gf.NMF(6, init="nndsvdar", max_iter=4, **RANDOM), {}),
     "NMF, nndsvd, weights": (4, lambda: gf.NMF(2, max_iter=4, **RANDOM), WEIGHTED),
     "DictionaryLearning": (2, lambda: gf.DictionaryLearning(12, alpha=2.0, max_iter=4, random_state=0), {}),
     "DictionaryLearning, omp": (

@@ -6,8 +6,10 @@ import numpy as np
 
 from ..fit.arguments import effective_threads, flag, real
 from ..fit.inputs import read_atoms, read_rows
+from ..fit.lazy import lazily_called
 from ..fold.segments import source_of
 from ..fold.source import Array
+from ..io.recognise import is_collection
 from ..least_squares.converged import solve_to_convergence
 from ..least_squares.rows import Penalty
 
@@ -40,7 +42,8 @@ def encode(
     Returns
     -------
     ndarray of shape (n_samples, n_components)
-        float32 if X is, else float64. A row's code does not depend on the other rows.
+        float32 if X is, else float64. A row's code does not depend on the other rows. For a Dask collection a
+        Dask array, which is computed when it is asked for, each partition by one thread.
 
     Raises
     ------
@@ -62,6 +65,10 @@ def encode(
            [1., 3.]])
     """
     threads = effective_threads(n_threads)
+    if is_collection(X):
+        atoms = read_atoms(components, "components")
+        shared = {"components": atoms, "l1": l1, "l2": l2, "nonneg": nonneg, "n_threads": 1}
+        return lazily_called(encode, X, shared, {})
     X = read_rows(X, n_threads=threads, segments=True, ensure_all_finite=False)
     components = read_atoms(components, "components", dtype=X.dtype)
     if components.shape[1] != X.shape[1]:

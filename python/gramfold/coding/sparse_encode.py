@@ -10,11 +10,13 @@ import scipy.sparse as sp
 
 from ..fit.arguments import choice, effective_threads
 from ..fit.inputs import read_array, read_atoms, read_rows
+from ..fit.lazy import lazily_called
 from ..fold.engine import run
 from ..fold.observe import observe
 from ..fold.observed import Observed
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
+from ..io.recognise import is_collection
 from ..least_squares.rows import gram_of
 from ..least_squares.scales import Scale, solve_in_range
 from ..linalg.powers import times_power
@@ -80,7 +82,10 @@ def sparse_encode(
     Returns
     -------
     ndarray or csr_matrix of shape (n_samples, n_components)
-        float32 if X is, else float64. A row's code does not depend on the other rows.
+        float32 if X is, else float64. A row's code does not depend on the other rows. For a Dask collection a
+        Dask array, which is computed when it is asked for, each partition by one thread; of `cov`, `init`,
+        `max_error` and `mask`, arrays of Dask too, a partition is given what belongs to its rows, and checks
+        that, as it does X, then alone.
 
     Raises
     ------
@@ -113,10 +118,25 @@ def sparse_encode(
         algorithm, alpha=alpha, l2=l2, positive=positive, n_nonzero=n_nonzero_coefs, tol=tol,
         max_iter=max_iter, all_atoms=max_error is not None,
     )  # fmt: skip
+    if is_collection(X):
+        atoms = read_atoms(dictionary, "dictionary")
+        shared = {"dictionary": atoms, "coder": coder, "gram": gram, "output": output, "n_threads": 1}
+        effective_threads(n_threads)
+        one = max_error is None or np.ndim(max_error) == 0
+        shared |= {"max_error": max_error} if one else {}
+        of_rows = {"init": init, "mask": mask, "max_error": None if one else max_error}
+        of_rows |= {"cov.T": None if cov is None else cov.T if hasattr(cov, "T") else np.transpose(cov)}
+        return lazily_called(_of_rows, X, shared, of_rows)
     return codes_of(
         X, dictionary, coder, gram=gram, cov=cov, init=init, max_error=max_error, mask=mask, output=output,
         n_threads=n_threads,
     )  # fmt: skip
+
+
+def _of_rows(X: Any, **given: Any) -> Any:
+    """Codes of a partition, of arguments that have its rows."""
+    products = given.pop("cov.T", None)
+    return codes_of(X, **given, cov=None if products is None else products.T)
 
 
 def codes_of(

@@ -1,4 +1,4 @@
-"""Methods that give a row for each row of a Dask collection: arrays that are computed when asked for."""
+"""What gives a row for each row of a Dask collection: arrays that are computed when asked for."""
 
 import copy
 import warnings
@@ -26,12 +26,44 @@ def lazily(name: str, model: Any, X: Any, rest: tuple[Any, ...], named: dict[str
     rest, named
         Further arguments: of those with as many rows as X each partition is given its own.
     """
-    array, dask = require("dask.array", extra="dask"), require("dask", extra="dask")
     reader: Partitions = rows_of(X)
     if reader.header is not None:
         validate_data(model, reader.header, reset=False, skip_check_array=True)
-    method, rows = _Method(name, model), reader.shape[0]
-    example = _example(method, reader, rest, named)
+    return _rows_of_each(_Method(name, model), reader, rest, named)
+
+
+def lazily_called(function: Any, X: Any, shared: dict[str, Any], of_rows: dict[str, Any]) -> Any:
+    """What a function gives for the rows of a Dask collection, as `lazily` gives it of a method.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable; of rows, and of what follows by name.
+    X : Dask collection
+    shared : dict
+        What each partition is given whole.
+    of_rows : dict
+        What has a row for each row of X, or is None.
+
+    Raises
+    ------
+    ValueError
+        If what has rows has not as many as X.
+    """
+    reader: Partitions = rows_of(X)
+    rows, given = reader.shape[0], {key: a for key, a in of_rows.items() if a is not None}
+    for key, a in given.items():
+        if not hasattr(a, "shape"):
+            given[key] = a = np.asarray(a)
+        if not a.ndim or a.shape[0] != rows:
+            raise ValueError(f"{key} must have a row for each of the {rows} rows of X, got shape {a.shape}")
+    return _rows_of_each(_Function(function, shared), reader, (), given)
+
+
+def _rows_of_each(method: Any, reader: Partitions, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """A Dask array of what a method gives for each partition, which is given its rows of other arguments."""
+    array, dask = require("dask.array", extra="dask"), require("dask", extra="dask")
+    rows, example = reader.shape[0], _example(method, reader, rest, named)
     sent = dask.delayed(method, traverse=False, pure=False)
     chunks = []
     for task, (start, stop) in zip(reader.given, pairwise(map(int, reader.starts)), strict=True):
@@ -67,11 +99,23 @@ class _Method:
         return getattr(self.model, self.name)(rows, *rest, **named)
 
 
-def _of_partition(method: _Method, given: Any, rest: list[Any], named: dict[str, Any]) -> Any:
+class _Function:
+    """A function that tasks call, and what all of them give it."""
+
+    def __init__(self, function: Any, shared: dict[str, Any]) -> None:
+        self.function, self.shared = function, shared
+
+    __reduce__ = sealed
+
+    def __call__(self, rows: Any, **named: Any) -> Any:
+        return self.function(rows, **self.shared, **named)
+
+
+def _of_partition(method: Any, given: Any, rest: list[Any], named: dict[str, Any]) -> Any:
     return method(given if hasattr(given, "dtypes") else partition_rows(given), *rest, **named)
 
 
-def _example(method: _Method, reader: Partitions, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
+def _example(method: Any, reader: Partitions, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """What a method gives for a row of ones: its type and columns are those of all rows."""
 
     def one(a: Any) -> Any:

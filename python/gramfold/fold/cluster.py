@@ -6,6 +6,7 @@ whatever the groups and whoever computes them. A task keeps nothing: it may run 
 """
 
 from functools import partial
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +14,9 @@ import numpy as np
 from joblib import cpu_count
 
 from ..io.partitions import Partitions, current_client
-from ..io.parts import Parts, bare
+from ..io.parts import Parts, Passes, bare
 from .given import Drawn, Given
-from .graph import Graph, check
+from .graph import SHARED, Graph, check
 from .groups import grouped, places, where_they_lie
 from .kept import TRIES, Kept, lost_with_workers
 from .steps import Step, mended, rooted
@@ -25,6 +26,7 @@ from .tasks import Common, Group, of_kind, returns
 FAN = 8  # sums that one task adds up
 MOST_GIVEN = 32  # arguments whose rows stay with the workers
 SCATTERED = 1 << 20  # bytes from which on arrays travel beside the graph, not in it
+AGAIN = 10.0  # seconds after which it is asked again which workers there are
 
 
 def goes_to(parts: Any) -> tuple[bool, Any]:
@@ -39,9 +41,16 @@ def goes_to(parts: Any) -> tuple[bool, Any]:
 
 
 class Cluster:
-    """Where tasks run: the workers of a client, or Dask's default scheduler in this process."""
+    """Where tasks run: the workers of a client, or Dask's default scheduler in this process.
 
-    def __init__(self, client: Any) -> None:
+    Parameters
+    ----------
+    client : distributed.Client or None
+    known : dict, optional
+        Of the passes before, what they asked of the scheduler, which takes milliseconds.
+    """
+
+    def __init__(self, client: Any, known: dict[str, Any] | None = None) -> None:
         self.client = client
         self.lost = lost_with_workers() if client is not None else ()
         self.places: list[str] | None = None
@@ -49,8 +58,12 @@ class Cluster:
             self.threads = [cpu_count()]
             return
         check(client)
-        client.wait_for_workers(1)
-        self.threads = list(client.nthreads().values())
+        known = {} if known is None else known
+        now = monotonic()
+        if now >= known.get("until", now):
+            client.wait_for_workers(1)
+            known |= {"threads": list(client.nthreads().values()), "until": monotonic() + AGAIN}
+        self.threads = known["threads"]
 
     def rows_of(self, state: State, i: int, at: slice, keeps: bool) -> dict[str, Any]:
         """The state of the rows of a group, where it is large as data that workers fetch.
@@ -77,7 +90,7 @@ def run(
     writes: tuple[str, ...] = (), reads: bool = True,
 ) -> Any:  # fmt: skip
     """Run a pass over segments as `engine.run` does; what it overwrites of the state is written back."""
-    cluster, name = Cluster(client), f"{parts.passes.next()}-{uuid4().hex}"
+    cluster, name = Cluster(client, parts.passes.cluster), f"{parts.passes.next()}-{uuid4().hex}"
     change, beside = bare(parts.change) if reads else (None, {})
     has_state = any(a is not None for a in (*state.values(), *(fixed or {}).values(), *beside))
     once = reads and parts.passes.count == 1 and not has_state
@@ -101,9 +114,7 @@ def run(
                     if isinstance(a, Kept) and a.parts:
                         mended(client, groups, f"{name}-{key}", a)
             _send(own, spans)
-            sums, changed, done = _sums(
-                cluster, name, common, groups, own, keeps=bool(kept), before=parts.passes.before
-            )
+            sums, changed, done = _sums(cluster, name, common, groups, own, parts.passes, keeps=bool(kept))
             break
         except cluster.lost:
             check(client)
@@ -154,8 +165,8 @@ def _send(own: State, spans: list[slice]) -> None:
 
 
 def _sums(
-    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, *, keeps: bool,
-    before: list[Any],
+    cluster: Cluster, name: str, common: Common, groups: list[Group], own: State, passes: Passes, *,
+    keeps: bool,
 ) -> tuple[Any, list[dict[str, Any]], list[Any]]:  # fmt: skip
     """The sums; of each group the state that was changed; and what its task gave, if that is to be kept."""
     graph = Graph(cluster.client)
@@ -166,19 +177,23 @@ def _sums(
         graph.work(f"{name}-{i}", shared, common.of(group), cluster.rows_of(own, i, group.rows, keeps))
         for i, group in enumerate(groups)
     ]
-    changed: list[dict[str, Any]] = [{} for _ in groups]
     returned = any(map(returns, own.values()))
-    if not keeps and not returned:
-        found, _ = graph.result([_tree(graph, name, done)], [], before)
-        return found[0], changed, []
 
     def parts(kind: str, attribute: str) -> list[Any]:
         named = of_kind(name, kind)
         return [graph.add(f"{named}-{i}", getattr, one, attribute) for i, one in enumerate(done)]
 
-    wanted = [_tree(graph, name, parts("sums", "sums")), *(parts("rows", "changed") if returned else [])]
-    (total, *rows), futures = graph.result(wanted, done if keeps else [], before)
-    return total, rows or changed, futures
+    sums = parts("sums", "sums") if keeps or returned else done
+    # Few small sums are added up here, which spares a task that comes after all others.
+    function = getattr(common.pass_, "func", common.pass_)
+    kind = getattr(function, "__qualname__", type(function).__qualname__)
+    if len(sums) > FAN or len(sums) * passes.sizes.get(kind, SHARED) >= SHARED:
+        sums = [_tree(graph, name, sums)]
+    wanted = [*sums, *(parts("rows", "changed") if returned else [])]
+    found, futures = graph.result(wanted, done if keeps else [], passes.before)
+    passes.sizes[kind] = max(graph.sizes[: len(sums)], default=SHARED)
+    changed: list[dict[str, Any]] = found[len(sums) :] if returned else [{} for _ in groups]
+    return _added(*found[: len(sums)]), changed, futures
 
 
 def _tree(graph: Graph, name: str, sums: list[Any]) -> Any:

@@ -117,13 +117,8 @@ class Drawn:
         by_blocks: bool = False,
     ) -> None:  # fmt: skip
         self.draw, self.shape, self.spans, self.by_blocks = draw, shape, spans, by_blocks
-        self.generators = []
         width = int(np.prod(shape[1:], dtype=int))
-        for at in spans:
-            self.generators.append(copy.deepcopy(rng))
-            left = (at.stop - at.start) * width
-            while left:
-                left -= len(getattr(rng, draw)(size=min(left, DRAWN)))
+        self.generators = _run_through(rng, draw, [(at.stop - at.start) * width for at in spans])
 
     def of(self, i: int) -> "Draw":
         """What the task of a group draws."""
@@ -133,6 +128,58 @@ class Drawn:
     def __getitem__(self, at: slice) -> "Draw":
         """What a segment draws."""
         return self.of(self.spans.index(at))
+
+
+class DrawnFor(Drawn):
+    """Random numbers of which some segments take more than others: see `Drawn`.
+
+    Parameters
+    ----------
+    rng, draw
+        As there.
+    counts : list of int
+        How many numbers each segment takes.
+    segments, spans : list of slice
+        Which rows each segment, and each group of them, has.
+    """
+
+    def __init__(
+        self, rng: np.random.RandomState, draw: str, counts: list[int], segments: list[slice],
+        spans: list[slice],
+    ) -> None:  # fmt: skip
+        self.draw, self.spans, self.segments, self.counts = draw, spans, segments, counts
+        self.generators = _run_through(rng, draw, counts)
+
+    def of(self, i: int) -> Any:
+        """What the segments of a group draw."""
+        group, found = self.spans[i], {}
+        for at, generator, count in zip(self.segments, self.generators, self.counts, strict=True):
+            if group.start <= at.start < group.stop:
+                found[at.start - group.start] = Draw(generator, self.draw, (count,), False)
+        return OfSegments(found)
+
+
+class OfSegments:
+    """What the segments of a group have, by their first rows."""
+
+    def __init__(self, found: dict[int, Any]) -> None:
+        self.found = found
+
+    def __getitem__(self, at: slice) -> Any:
+        """What a segment has."""
+        return self.found[at.start]
+
+
+def _run_through(
+    rng: np.random.RandomState, draw: str, counts: list[int]
+) -> list[np.random.RandomState]:  # fmt: skip
+    """Where a generator is before each of so many numbers; it is left behind the last."""
+    found = []
+    for count in counts:
+        found.append(copy.deepcopy(rng))
+        while count:
+            count -= len(getattr(rng, draw)(size=min(count, DRAWN)))
+    return found
 
 
 class Draw:

@@ -24,6 +24,7 @@ class Graph:
         self.highlevel = require("dask.highlevelgraph", extra="dask")
         self.tasks: dict[str, Any] = {}
         self.annotations: dict[str, Any] = {}
+        self.sizes: list[int] = []  # bytes of what was wanted, once it is here
         self._known: dict[Any, Any] = {}
 
     def add(self, key: str, function: Any, *arguments: Any) -> Any:
@@ -89,8 +90,9 @@ class Graph:
                 future.release()
             check(self.client)
             raise
-        # Copies are aligned, as kernels ask.
-        return [pickle.loads(pickle.dumps(one)) for one in found], futures[len(wanted) :]
+        copies = [pickle.dumps(one) for one in found]  # which are aligned, as kernels ask
+        self.sizes = [len(copy) for copy in copies]
+        return [pickle.loads(copy) for copy in copies], futures[len(wanted) :]
 
     def _all(self) -> dict[Any, Any]:
         """The tasks, and those of other graphs but what the scheduler has."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from . import cluster
-from .given import Drawn, Given
+from .given import Drawn, DrawnFor, Given
 from .groups import grouped
 from .kept import Kept
 
@@ -77,6 +77,10 @@ class OfRows:
         spans = self._spans_of_tasks if by_tasks else self.spans
         found = Drawn(rng, draw, (self.rows, *shape), spans, by_blocks=True)
         return found if by_tasks or len(spans) > 1 else found.of(0)
+
+    def drawn_for(self, rng: np.random.RandomState, draw: str, counts: list[int]) -> DrawnFor:
+        """Random numbers that workers draw: so many for each segment, of which a pass is given a `Draw`."""
+        return DrawnFor(rng, draw, counts, self.spans, self._spans_of_tasks)
 
     @property
     def _spans_of_tasks(self) -> list[slice]:

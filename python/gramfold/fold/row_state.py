@@ -144,3 +144,25 @@ def random_rows(x: Any, rng: np.random.RandomState, cols: int, finish: Any) -> A
 def _finish(rows: None, shared: None, state: State, *, finish: Any) -> None:
     """A pass: what is made of random numbers, into `out`."""
     state["out"][:] = finish(state["drawn"])
+
+
+def fill_zeros(x: Any, rng: np.random.RandomState, factor: Any, finish: Any) -> None:
+    """Put into the zeros of a factor, row by row, what finish(numbers) makes of standard normal numbers."""
+    if not isinstance(factor, Kept):
+        zeros = factor == 0
+        factor[zeros] = finish(rng.standard_normal(size=np.count_nonzero(zeros)))
+        return
+    counts = run_state(_zeros, x, None, {"factor": factor})
+    drawn = x.drawn_for(rng, "standard_normal", counts)
+    run_state(partial(_fill, finish=finish), x, None, {"factor": factor, "drawn": drawn}, writes=("factor",))
+
+
+def _zeros(rows: None, shared: None, state: State) -> list[int]:
+    """A pass: how many entries of a factor are zero, of each segment."""
+    return [int(np.count_nonzero(state["factor"] == 0))]
+
+
+def _fill(rows: None, shared: None, state: State, *, finish: Any) -> None:
+    """A pass: what is made of random numbers, into the zeros of a factor."""
+    factor = state["factor"]
+    factor[factor == 0] = finish(state["drawn"].made())

@@ -17,6 +17,7 @@ from ..io.parts import BESIDE, Parts, Piece, given_rows, later
 from ..io.reader import Held
 from .given import Blank, Draw, Packed
 from .kept import part_of
+from .settled import settled
 from .sums import Pass, added, state_at
 
 
@@ -113,11 +114,13 @@ class Group:
         self.spans, self.busy = parts.spans[first:last], busy
         self.rows = slice(self.spans[0].start, self.spans[-1].stop)
         self.tasks: list[Any] = []
+        self.keys: list[Any] = []
         self.pieces: list[tuple[Any, Any]] = []
         for reader, start, stop in parts.pieces[first:last]:
             if isinstance(reader, Partitions):
                 task, at = reader.task(start, stop)
                 self.tasks.append(task)
+                self.keys.append(task.key)
                 self.pieces.append((reader, at))
             else:
                 self.pieces.append((reader, slice(start, stop)))
@@ -129,7 +132,7 @@ class Group:
     def without_rows(self) -> "Group":
         """The same for a pass over the state of rows alone."""
         found = copy.copy(self)
-        found.tasks, found.pieces = [], []
+        found.tasks, found.keys, found.pieces = [], [], []
         return found
 
     def parts(self, given: tuple[Any, ...], change: Any) -> Parts:
@@ -225,7 +228,7 @@ def _each(common: Common, group: Group, given: tuple[Any, ...], state: dict[str,
             yield common.pass_(None, common.shared, state_at(state, slice(at.start - start, at.stop - start)))
         return
     beside = {key: state.pop(key) for key in [*state] if key.startswith(BESIDE)}
-    parts = group.parts(given, given_rows(common.change, beside, group.rows.start))
+    parts = group.parts(settled(group.keys, given), given_rows(common.change, beside, group.rows.start))
     threads = _threads(group.busy)
     held = all(isinstance(piece.reader, Held) for piece in parts.pieces)  # there is nothing to read ahead
     segments = (parts[i] for i in range(len(parts))) if held else iter(parts)

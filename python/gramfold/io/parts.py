@@ -34,6 +34,8 @@ class Passes:
         self.whose, self.count, self.together, self.placed = whose, 0, 0, False
         self.given: dict[Any, Any] = {}  # what workers have of the rows of arguments; see fold/cluster.py
         self.before: list[Any] = []  # what the last pass holds on to, see fold/graph.py
+        self.cluster: dict[str, Any] = {}  # what is known of the workers, see fold/cluster.py
+        self.sizes: dict[str, int] = {}  # bytes of the last sums of each kind of pass
 
     def next(self) -> str:
         """What to call the next one."""

@@ -13,7 +13,7 @@ from ..fold.engine import State, run_state
 from ..fold.filled import columns_of, filled, rows_of
 from ..fold.leading import foresee, leading
 from ..fold.observed import Observed
-from ..fold.row_state import random_rows
+from ..fold.row_state import fill_zeros, random_rows
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
 
@@ -172,11 +172,16 @@ def _nndsvd(x: Source | Observed, k: int, init: str, random_state: Seed) -> tupl
     pass_(None, of_H, {"factor": H})
     H = np.ascontiguousarray(H.T)
     if init == "nndsvdar":
-        rng, W = seeded(random_state), np.asarray(W)
-        for factor in (W, H):
-            zeros = factor == 0
-            factor[zeros] = abs(fill * rng.standard_normal(size=np.count_nonzero(zeros)) / 100)
+        rng = seeded(random_state)
+        for rows, factor in ((x, W), (None, H)):
+            fill_zeros(rows, rng, factor, partial(_small, fill=fill))
     return W, H
+
+
+def _small(drawn: Array, *, fill: float) -> Array:
+    """Normal numbers in the place of zeros."""
+    small: Array = abs(fill * drawn / 100)
+    return small
 
 
 def _squares_of_parts(rows: None, shared: None, state: State) -> NDArray[np.float64]:
