@@ -46,3 +46,13 @@ def test_clusters_of_many_stored_entries_are_those_of_the_rows(rows, many):
     assert_array_equal(found.labels_[-SIDE:], alone.labels_)
     assert_array_equal(np.bincount(found.labels_), TIMES * np.bincount(alone.labels_))
     np.testing.assert_allclose(found.cluster_centers_, alone.cluster_centers_, rtol=1e-6)
+
+
+def test_atoms_learned_from_many_stored_entries_are_those_of_the_rows(rows, many):
+    start = np.random.default_rng(1).random((2, SIDE)).astype(np.float32)
+    options = {"fit_algorithm": "omp", "transform_n_nonzero_coefs": 1, "max_iter": 1, "tol": 0}
+    found, alone = (
+        gf.DictionaryLearning(2, dict_init=start, random_state=0, **options).fit(x).components_
+        for x in (many, sp.csr_array(rows))
+    )
+    np.testing.assert_allclose(found, alone, rtol=0, atol=2e-6 * np.abs(alone).max())
