@@ -28,6 +28,16 @@ def test_any_allocation_of_a_kernel_in_three_threads_may_fail(run_failing, most)
     assert out.endswith("all kernels\n")
 
 
+def test_a_call_that_ends_in_code_of_no_file_has_failed(run_failing):
+    out = run_failing("""
+import failing, sweeps
+code = compile("def call(): raise MemoryError", "<in no file>", "exec")
+exec(code)
+print(sweeps.called(call, failing.NEVER, False), sweeps.called(lambda: 3, failing.NEVER, False))
+""")
+    assert out == "('', None) (None, 3)\n"
+
+
 def test_any_allocation_of_a_fit_may_fail(run_failing):
     assert run_failing("import sweeps; sweeps.fits(2, 0, 3)").endswith("all fits\n")
 

@@ -10,6 +10,7 @@ from fuzz.matrix_changes import PARTS, X
 import gramfold as gf
 from gramfold.cli.about import about
 from gramfold.cli.inputs import opened
+from gramfold.io.footer import has_nulls
 
 h5py = pytest.importorskip("h5py")
 pa = pytest.importorskip("pyarrow")
@@ -133,6 +134,71 @@ def test_nulls_that_are_denied_are_no_numbers(tmp_path):
     nulls_that_are_denied(tmp_path / "x.parquet")
     with pytest.raises(OSError, match=r"rows 0 to 11 of .*x\.parquet .*: a column holds nulls"):
         gf.KMeans(2).fit(str(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("f8", 5), ("i8", 2)])
+@pytest.mark.parametrize("other", [0, 1, 4])
+def test_a_column_of_another_type_than_its_chunks_ends_no_process(run_python, tmp_path, dtype, kind, other):
+    """As would an object of pyarrow for the chunks of such a column."""
+    from pyarrow import parquet
+
+    path = tmp_path / "forged.parquet"
+    parquet.write_table(pa.table({name: X[:, j].astype(dtype) for j, name in enumerate("ab")}), path)
+    data = path.read_bytes()
+    element = bytes([0x15, 2 * kind, 0x25, 0x02, 0x18, 1]) + b"a"  # type, repetition and name
+    assert data.count(element) == 1
+    path.write_bytes(data.replace(element, bytes([0x15, 2 * other]) + element[2:]))
+    out = run_python(f"""
+import gramfold as gf
+from gramfold.cli.about import about
+from gramfold.cli.inputs import opened
+for read in (about, lambda path: opened(path).gathered(), lambda path: gf.KMeans(2).fit(path)):
+    try:
+        read({str(path)!r})
+    except OSError as error:
+        assert "forged.parquet" in str(error), error
+        print("refused")
+""")
+    assert "refused" in out
+
+
+@pytest.mark.parametrize("rows", [0, 1, 12])
+def test_nulls_are_found_as_pyarrow_finds_them(tmp_path, rows):
+    from fuzz.table_changes import COLUMNS
+    from pyarrow import parquet
+
+    unwritten = ("codes that lead outside", "runs")
+    columns = {name: make()[:rows] for name, make in COLUMNS.items() if name not in unwritten}
+    found = set()
+    for name, column in columns.items():
+        for options in ({}, {"write_statistics": False}, {"row_group_size": 5, "write_page_index": True}):
+            parquet.write_table(pa.table({"x": range(rows), name: column}), tmp_path / "x.parquet", **options)
+            about = parquet.read_metadata(tmp_path / "x.parquet")
+            groups = [about.row_group(i) for i in range(about.num_row_groups)]
+            told = [group.column(j).statistics for group in groups for j in range(group.num_columns)]
+            nulls = any(one is None or not one.has_null_count or bool(one.null_count) for one in told)
+            assert has_nulls(tmp_path / "x.parquet") == nulls
+            found.add(nulls)
+    assert True in found
+
+
+def test_an_end_that_is_cut_anywhere_is_read_or_refused(tmp_path):
+    from pyarrow import parquet
+
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"a": range(12)}), path, write_page_index=True)
+    data = path.read_bytes()
+    size = int.from_bytes(data[-8:-4], "little")
+    end, refused = data[-8 - size : -8], []
+    for at in range(size):
+        for changed in (end[:at], end[:at] + b"\xff" + end[at + 1 :], end[:at] + b"\x1c" * 99):
+            path.write_bytes(changed + len(changed).to_bytes(4, "little") + b"PAR1")
+            try:
+                has_nulls(path)
+            except ValueError as error:
+                refused.append(str(error))
+    assert len(refused) > size
+    assert all("its metadata" in told for told in refused)
 
 
 def test_damaged_names_are_refused_by_the_name_of_the_file(tmp_path):

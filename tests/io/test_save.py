@@ -75,6 +75,43 @@ def test_partial_fit_goes_on_to_the_same_bits(tmp_path, name, mmap):
     assert_same(again, model)
 
 
+WARM = [name for name, entry in MODELS.items() if hasattr(entry.estimator(), "warm_start")]
+
+
+def learn_again(model, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X)
+    getattr(model, "history_", {}).pop("seconds", None)
+    return model
+
+
+@pytest.mark.parametrize("mmap", [False, True], ids=["read", "mapped"])
+@pytest.mark.parametrize("name", WARM)
+def test_a_warm_start_goes_on_to_the_same_bits(tmp_path, name, mmap):
+    X = counts(empty_row=MODELS[name].empty_row)
+    model = learn_again(MODELS[name].estimator().set_params(warm_start=True), X)
+    again = through(model, tmp_path / "model.gramfold", mmap=mmap)
+    for given in (X[::-1].copy(), X):
+        assert_same(learn_again(again, given), learn_again(model, given))
+
+
+@pytest.mark.parametrize("algorithm", ["lars", "omp", "ksvd", "soup_l0", "soup_l1"])
+def test_atoms_that_were_to_be_replaced_are_replaced_after_loading(tmp_path, algorithm):
+    X = counts()
+    model = gf.DictionaryLearning(
+        14, alpha=0.5, fit_algorithm=algorithm, transform_n_nonzero_coefs=2, max_iter=1, tol=0,
+        dict_init=np.repeat(X[:7], 2, axis=0), random_state=0, warm_start=True,
+    )  # fmt: skip
+    learn_again(model, X)
+    assert model._faulty.any()
+    again, unflagged = (through(model, tmp_path / "model.gramfold") for _ in range(2))
+    unflagged._faulty = None
+    learn_again(model, X)
+    assert_same(learn_again(again, X), model)
+    assert not np.array_equal(learn_again(unflagged, X).components_, model.components_)
+
+
 def public():
     return {
         name

@@ -11,6 +11,7 @@ import numpy as np
 from ..extras import require
 from .columns import common_dtype, filled, number_columns
 from .compressed import sides_of
+from .footer import has_nulls
 from .forward import Forward
 from .opening import named, opened
 from .reader import Reader
@@ -76,14 +77,15 @@ class Parquet(Batches):
 
     def __init__(self, name: str, paths: list[str]) -> None:
         parquet = require("pyarrow.parquet", extra="files")
-        units, nulls, first = [], False, None
+        units, first = [], None
         for path in paths:
             with opened(path, "Parquet", partial(parquet.ParquetFile, path)) as file:
                 schema, about = file.schema_arrow, file.metadata
                 first = first or schema
                 _check_same(first, schema, path, paths[0])
                 units += [((path, i), about.row_group(i).num_rows) for i in range(about.num_row_groups)]
-                nulls = nulls or _has_nulls(about)
+        whole = common_dtype(first, number_columns(first, name), nulls=False).kind in "biu"
+        nulls = whole and any(opened(path, "Parquet", partial(has_nulls, path)) for path in paths)
         super().__init__(name, first, units, nulls, paths)
 
     def _batches(self, unit: Any) -> Iterator[Any]:
@@ -98,17 +100,6 @@ class Parquet(Batches):
 def _check_same(first: Any, schema: Any, path: str, before: str) -> None:
     if [(field.name, field.type) for field in schema] != [(field.name, field.type) for field in first]:
         raise ValueError(f"{path} has other columns, or of other types, than {before}")
-
-
-def _has_nulls(about: Any) -> bool:
-    """Whether a file may hold nulls, as far as its statistics tell."""
-    for i in range(about.num_row_groups):
-        group = about.row_group(i)
-        for j in range(group.num_columns):
-            statistics = group.column(j).statistics
-            if statistics is None or not statistics.has_null_count or statistics.null_count:
-                return True
-    return False
 
 
 class Ipc(Batches):
