@@ -14,8 +14,9 @@ import gramfold as gf
 
 EVERY = pytest.mark.parametrize("name", DATASETS)
 
-# Digits of the worst coefficient that each way gets right, rounded down. Powers of x are rounded to float64
-# before a fit sees them: of the powers of Filip the exact solution has 7.6 digits.
+# Digits of the worst coefficient that each way gets right, rounded down: the fewest of what instruction sets
+# give, whose sums round differently (Wampler1: 10.6 of NumPy's, 9.8 with AVX2). Powers of x are rounded to
+# float64 before a fit sees them: of the powers of Filip the exact solution has 7.6 digits.
 REACHED = {
     "Norris": {"auto": 12, "svd": 12, "path": 12, "blocks": 11.5},
     "Pontius": {"auto": 12, "svd": 12, "path": 11.5, "blocks": 11},
@@ -23,11 +24,11 @@ REACHED = {
     "NoInt2": {"auto": 14.5, "svd": 14.5, "path": 14.5, "blocks": 14.5},
     "Longley": {"auto": 11.5, "svd": 13, "path": 11, "blocks": 11},
     "Filip": {"auto": 7, "svd": 7, "path": 7},
-    "Wampler1": {"auto": 10, "svd": 9, "path": 9.5, "blocks": 6.5},
+    "Wampler1": {"auto": 9.5, "svd": 9, "path": 9.5, "blocks": 6.5},
     "Wampler2": {"auto": 12.5, "svd": 12.5, "path": 12.5, "blocks": 9.5},
     "Wampler3": {"auto": 10, "svd": 9, "path": 9.5, "blocks": 6.5},
     "Wampler4": {"auto": 7.5, "svd": 7.5, "path": 7.5, "blocks": 7},
-    "Wampler5": {"auto": 6, "svd": 5.5, "path": 6, "blocks": 6},
+    "Wampler5": {"auto": 5.5, "svd": 5.5, "path": 6, "blocks": 6},
 }
 
 
