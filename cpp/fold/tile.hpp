@@ -92,6 +92,7 @@ void pack(Index depth, Index cols, const T* b, Index b_depth, Index b_col, Index
     }
 }
 
+// Compiled once, in tile.cpp, as product() is.
 extern template void pack(Index, Index, const float*, Index, Index, Index, float*);
 extern template void pack(Index, Index, const double*, Index, Index, Index, double*);
 
