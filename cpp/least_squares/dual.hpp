@@ -40,7 +40,7 @@ struct Dual {
 template <class T>
 class DualStart {
   public:
-    static constexpr int width = lanes<float>, across = tile_rows >= 12 ? 3 : 2, wide = width * across;
+    static constexpr int width = lanes<float>, across = 3, wide = width * across;
     static constexpr int sweeps = 5;
     static constexpr float relaxation = 1.2f;
     using V = Vec<float>;

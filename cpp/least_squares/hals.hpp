@@ -43,7 +43,9 @@ struct HalsShared {
 template <class T>
 class Hals {
   public:
-    static constexpr int width = lanes<T>, across = tile_rows >= 12 ? 3 : 2;
+    // Components that wait for each other, times vectors that do not: as many sums as 16 registers hold beside the
+    // rest.
+    static constexpr int width = lanes<T>, across = tile_rows >= 12 || sizeof(T) == 4 ? 3 : 4, together = 12 / across;
     using V = Vec<T>;
 
     struct Lanes {
@@ -91,8 +93,11 @@ class Hals {
     Lanes sweep(T* z, const T* p, Index stride, const Lanes& active, bool is_first, Lanes& first,
                 Lanes& violation) const {
         Lanes step, size, open, unused;
-        if (is_first) sweep_once<prox, Measure::violation>(z, p, stride, active, step, size, violation);
-        else sweep_once<prox, Measure::nothing>(z, p, stride, active, step, size, unused);
+        if (tol == 0 && is_first)
+            sweep_once<prox, Measure::violation, false>(z, p, stride, active, step, size, violation);
+        else if (tol == 0) sweep_once<prox, Measure::nothing, false>(z, p, stride, active, step, size, unused);
+        else if (is_first) sweep_once<prox, Measure::violation, true>(z, p, stride, active, step, size, violation);
+        else sweep_once<prox, Measure::nothing, true>(z, p, stride, active, step, size, unused);
         if (is_first) first = step;
         for (int v = 0; v < across; ++v) {
             const V limit = enough(first.x[v], size.x[v]);
@@ -129,7 +134,7 @@ class Hals {
     // The objectives and residuals of rows with active = 1.
     template <Prox prox>
     void measure(const T* z, const T* p, Index stride, const Lanes& active, Lanes& objective, Lanes& residual) const {
-        by_fours([&](auto n, Index t) {
+        by_some([&](auto n, Index t) {
             constexpr int N = decltype(n)::value;
             V g[N][across];
             gradient<N>(t, z, p, stride, g);
@@ -205,21 +210,23 @@ class Hals {
     }
 
     template <class Body>
-    void by_fours(Body body) const {
+    void by_some(Body body) const {
         Index t = 0;
-        for (; t + 4 <= k; t += 4) body(std::integral_constant<int, 4>{}, t);
-        if (k - t == 3) body(std::integral_constant<int, 3>{}, t);
-        if (k - t == 2) body(std::integral_constant<int, 2>{}, t);
+        for (; t + together <= k; t += together) body(std::integral_constant<int, together>{}, t);
+        if constexpr (together > 3)
+            if (k - t == 3) body(std::integral_constant<int, 3>{}, t);
+        if constexpr (together > 2)
+            if (k - t == 2) body(std::integral_constant<int, 2>{}, t);
         if (k - t == 1) body(std::integral_constant<int, 1>{}, t);
     }
 
     enum class Measure { nothing, violation, objective };
 
     // `measured`: the violation met, or the objective before the sweep, but for what the sweep changes of it.
-    template <Prox prox, Measure what>
+    template <Prox prox, Measure what, bool sized = true>
     void sweep_once(T* z, const T* p, Index stride, const Lanes& active, Lanes& step, Lanes& size,
                     Lanes& measured) const {
-        by_fours([&](auto n, Index t) {
+        by_some([&](auto n, Index t) {
             constexpr int N = decltype(n)::value;
             V g[N][across];
             gradient<N>(t, z, p, stride, g);
@@ -236,7 +243,7 @@ class Hals {
                     if (what == Measure::objective)
                         measured.x[v] += objective_at(old, g[i][v], load<V>(p + (t + i) * stride + v * width));
                     step.x[v] += d * d * h;
-                    size.x[v] += (old + d) * (old + d) * h;
+                    if (sized) size.x[v] += (old + d) * (old + d) * h;
 #pragma GCC unroll 4
                     for (int j = i + 1; j < N; ++j) g[j][v] += d * gram[(t + i) * k + t + j];
                 }
@@ -264,7 +271,7 @@ class Hals {
     // z = G^+ p, and once more on the rest; `step` and `violation` as a first sweep would give them.
     void minimise(T* z, const T* p, Index stride, T* scratch, Lanes& step, Lanes& violation) const {
         constexpr Index n = width * across;
-        by_fours([&](auto m, Index t) {
+        by_some([&](auto m, Index t) {
             constexpr int N = decltype(m)::value;
             V g[N][across];
             gradient<N>(t, z, p, stride, g);
@@ -275,7 +282,7 @@ class Hals {
                 }
         });
         product(k, n, k, inverse->gram(), k, 1, p, stride, z, stride, false);
-        by_fours([&](auto m, Index t) {
+        by_some([&](auto m, Index t) {
             constexpr int N = decltype(m)::value;
             V g[N][across];
             gradient<N>(t, z, p, stride, g);

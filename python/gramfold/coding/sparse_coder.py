@@ -26,6 +26,8 @@ NAMES = {name: f"transform_{name}" for name in OWN} | {"positive": "positive_cod
 class BaseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Transform and inverse of a model with a dictionary."""
 
+    row_parameters = ("transform_max_error",)  # which may be arrays with a number for each row
+
     transform_algorithm: str
     transform_n_nonzero_coefs: int | None
     transform_alpha: float | None

@@ -29,7 +29,8 @@ def lazily(name: str, model: Any, X: Any, rest: tuple[Any, ...], named: dict[str
     reader: Partitions = rows_of(X)
     if reader.header is not None:
         validate_data(model, reader.header, reset=False, skip_check_array=True)
-    return _rows_of_each(_Method(name, model), reader, rest, named)
+    own = own_rows(model, reader.shape[0])
+    return _rows_of_each(_Method(name, model, tuple(own)), reader, rest, own | named)
 
 
 def lazily_called(function: Any, X: Any, shared: dict[str, Any], of_rows: dict[str, Any]) -> Any:
@@ -79,24 +80,41 @@ def _rows_of_each(method: Any, reader: Partitions, rest: tuple[Any, ...], named:
     return array.concatenate(chunks)
 
 
+def own_rows(model: Any, rows: int) -> dict[str, Any]:
+    """The parameters of an estimator that have a number for each of so many rows of X."""
+    own = {key: np.asarray(getattr(model, key)) for key in getattr(model, "row_parameters", ())}
+    return {key: a for key, a in own.items() if a.ndim and len(a) == rows}
+
+
+def with_own_rows(model: Any, own: dict[str, Any]) -> Any:
+    """An estimator, with other rows of such parameters: a copy if there are any."""
+    if not own:
+        return model
+    model = copy.copy(model)
+    for key, a in own.items():
+        setattr(model, key, a)
+    return model
+
+
 def part_of(a: Any, at: slice, rows: int) -> Any:
     """The rows of what has as many as X."""
     return a[at] if hasattr(a, "__getitem__") and not isinstance(a, str) and len(a) == rows else a
 
 
 class _Method:
-    """A method of an estimator that tasks call, by one thread each."""
+    """A method of an estimator that tasks call, by one thread each; `own` of its parameters have rows."""
 
-    def __init__(self, name: str, model: Any) -> None:
-        self.name, self.model = name, copy.copy(model)
-        for parameter, value in (("n_threads", 1), ("callback", None)):
+    def __init__(self, name: str, model: Any, own: tuple[str, ...]) -> None:
+        self.name, self.model, self.own = name, copy.copy(model), own
+        for parameter, value in (("n_threads", 1), ("callback", None), *((key, None) for key in own)):
             if hasattr(model, parameter):
                 setattr(self.model, parameter, value)
 
     __reduce__ = sealed
 
     def __call__(self, rows: Any, *rest: Any, **named: Any) -> Any:
-        return getattr(self.model, self.name)(rows, *rest, **named)
+        model = with_own_rows(self.model, {key: named.pop(key) for key in self.own})
+        return getattr(model, self.name)(rows, *rest, **named)
 
 
 class _Function:

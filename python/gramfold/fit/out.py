@@ -20,7 +20,7 @@ from .block_rows import named_rows
 from .blocks import Blocks, opened
 from .estimator import check_fitted
 from .floats import Floats, stored
-from .lazy import lazily, part_of
+from .lazy import lazily, own_rows, part_of, with_own_rows
 from .missing import about_nan
 from .on_disk import in_file, loaded, of_map
 
@@ -53,13 +53,15 @@ def rows_to_file(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, X, *rest, **named)
         if hasattr(self, "n_features_in_"):
             _check_n_features(self, X, reset=False)
+        own = own_rows(self, rows)
 
         def some(at: slice, part: Any) -> Any:
             if getattr(X, "header", None) is not None:
                 part = Blocks([part], X.header)
             others = [part_of(a, at, rows) for a in rest]
+            model = with_own_rows(self, {key: a[at] for key, a in own.items()})
             with _place(X, at, self):
-                return method(self, part, *others, **{key: part_of(a, at, rows) for key, a in named.items()})
+                return method(model, part, *others, **{key: part_of(a, at, rows) for key, a in named.items()})
 
         with closing(_read_ahead(X)) as blocks:  # a traceback would hold what reads, and its thread
             found = (some(at, part) for at, part in blocks)
