@@ -14,8 +14,10 @@ from test_dtypes import numbers, of_floats, same
 
 import gramfold as gf
 from gramfold import _core
+from gramfold._core import kernels
 from gramfold.fit.floats import as_floats
 from gramfold.fold.observe import observe
+from gramfold.fold.segments import source_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -182,6 +184,26 @@ def test_a_fit_reads_a_file_as_often_as_its_page_says(fit, i, tmp_path):
         assert model.n_iter_ == i
     said = eval(re.sub(r"(\d) i", r"\1 * i", READS[fit]), {"i": i, "k": known.get("n_clusters")})
     assert abs(counted - said) < 0.25
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says what was read")
+@pytest.mark.parametrize("cols", [130, 300, 500, 1500])
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "int16"])
+def test_no_row_is_read_twice_in_a_pass(cols, dtype, tmp_path):
+    rows, rng = 8_000_000 // (4 * cols), np.random.default_rng(0)
+    numbers = rng.integers(100, size=(rows, cols)).astype(dtype)
+    x, y, q = source_of(in_file(numbers, tmp_path), 2), rng.random((rows, 1)), rng.random((cols, 7))
+    around = {"y": y, "shift": None, "weights": None, "scale": 1.0, "n_threads": 2}
+    passes = {
+        "misfit": lambda: kernels.misfit(x=x.kernel, coefs=q[:, :1].copy(), **around),
+        "product": lambda: x.product(q),
+        "gram product": lambda: x.gram_product(q),
+        "scan": lambda: kernels.scan(x=x.kernel, n_threads=2),
+    }
+    for name, pass_ in passes.items():
+        before = bytes_read()
+        pass_()
+        assert (bytes_read() - before) / numbers.nbytes == pytest.approx(1, abs=0.02), name
 
 
 def test_the_page_says_how_often_all_models_read():

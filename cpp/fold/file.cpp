@@ -81,13 +81,15 @@ void Strip::have(Index first, Index count, Index c, Index n) {
 }
 
 // Whole rows where they are short, and more of them up to the end of the reader's chunk: where several are wanted, or
-// those behind the last ones; or where every line is a call of the system.
+// those behind the last ones; or where every line is a call of the system. As many times what is wanted as fit: of what
+// is likely to be wanted next nothing is then left over, to be read again.
 Strip::Part Strip::widened(Part wanted) const {
     Part part = wanted;
     if (!by_cols_ && part.n < cols_ && part.count * cols_ * item_ <= most_block_bytes) part.c = 0, part.n = cols_;
     const bool on = part.count > 1 || by_cols_ || part.first == part_.first + part_.count;
     const Index line = std::max<Index>(1, part.n * item_), fit = (by_cols_ ? apart : together) / line;
-    if (on) part.count = std::max(part.count, std::min(fit, fold_detail::rows_to_come(part.first)));
+    const Index times = fit / std::max<Index>(1, part.count) * part.count;
+    if (on) part.count = std::max(part.count, std::min(times, fold_detail::rows_to_come(part.first)));
     part.count = std::min(part.count, rows_ - part.first);
     return part;
 }
