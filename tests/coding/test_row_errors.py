@@ -77,13 +77,21 @@ def test_a_fit_on_partitions_has_the_errors_of_rows():
 
 
 @pytest.mark.parametrize("where", ["file", "dask"])
-def test_too_few_errors_are_refused(where, tmp_path):
-    model = gf.SparseCoder(ATOMS, transform_max_error=ERRORS[:400]).fit(X)
+@pytest.mark.parametrize(
+    ("errors", "message"),
+    [
+        (ERRORS[:400], "transform_max_error must be a number of at least 0, or"),
+        (np.ma.masked_less(ERRORS, 1), "transform_max_error"),
+        ([[1.0], [2.0, 3.0]], "transform_max_error"),
+    ],
+)
+def test_other_errors_are_refused(where, errors, message, tmp_path):
+    model = gf.SparseCoder(ATOMS).fit(X).set_params(transform_max_error=errors)
     if where == "dask":
         array = pytest.importorskip("dask.array", reason="dask is of the extra dask")
         given = array.from_array(X, chunks=100)
     else:
         given = tmp_path / "x.npy"
         np.save(given, X)
-    with pytest.raises(ValueError, match="transform_max_error must be a number of at least 0, or"):
+    with pytest.raises(ValueError, match=message):
         model.transform(given)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from ..extras import require
 from ..io.partitions import Partitions, partition_rows, sealed
 from ..io.recognise import rows_of
+from .inputs import read_numbers
 
 
 def lazily(name: str, model: Any, X: Any, rest: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -82,7 +83,8 @@ def _rows_of_each(method: Any, reader: Partitions, rest: tuple[Any, ...], named:
 
 def own_rows(model: Any, rows: int) -> dict[str, Any]:
     """The parameters of an estimator that have a number for each of so many rows of X."""
-    own = {key: np.asarray(getattr(model, key)) for key in getattr(model, "row_parameters", ())}
+    given = {key: getattr(model, key) for key in getattr(model, "row_parameters", ())}
+    own = {key: read_numbers(a, key) for key, a in given.items() if a is not None}
     return {key: a for key, a in own.items() if a.ndim and len(a) == rows}
 
 
