@@ -233,9 +233,8 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     peer = median(peers) * (1 if way == "warm" else passes)
     return {
         "passes": passes, "ours s": found, "peer s": peer, "ratio": peer / found, "system": median(shares),
-        "peak GB": peak,
-        "GB/s": passes * size / found / 1e9, "equal_quality": bool(equal), "ours_seconds": ours,
-        "peer_seconds": peers,
+        "peak GB": peak, "GB/s": passes * size / found / 1e9, "equal_quality": bool(equal),
+        "ours_seconds": ours, "peer_seconds": peers,
     }  # fmt: skip
 
 

@@ -191,8 +191,8 @@ def test_a_fit_reads_a_file_as_often_as_its_page_says(fit, i, tmp_path):
 @pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "int16"])
 def test_no_row_is_read_twice_in_a_pass(cols, dtype, tmp_path):
     rows, rng = 8_000_000 // (4 * cols), np.random.default_rng(0)
-    numbers = rng.integers(100, size=(rows, cols)).astype(dtype)
-    x, y, q = source_of(in_file(numbers, tmp_path), 2), rng.random((rows, 1)), rng.random((cols, 7))
+    whole = rng.integers(100, size=(rows, cols)).astype(dtype)
+    x, y, q = source_of(in_file(whole, tmp_path), 2), rng.random((rows, 1)), rng.random((cols, 7))
     around = {"y": y, "shift": None, "weights": None, "scale": 1.0, "n_threads": 2}
     passes = {
         "misfit": lambda: kernels.misfit(x=x.kernel, coefs=q[:, :1].copy(), **around),
@@ -203,7 +203,7 @@ def test_no_row_is_read_twice_in_a_pass(cols, dtype, tmp_path):
     for name, pass_ in passes.items():
         before = bytes_read()
         pass_()
-        assert (bytes_read() - before) / numbers.nbytes == pytest.approx(1, abs=0.02), name
+        assert (bytes_read() - before) / whole.nbytes == pytest.approx(1, abs=0.02), name
 
 
 def test_the_page_says_how_often_all_models_read():
