@@ -105,6 +105,18 @@ struct Rows : Matrix<const T> {
             for (Index i = 0; i < count; ++i) read(first + i, c, n, to + i * stride);
     }
 
+    // How many rows of a file, from r on, are worth reading as they lie, each to a place of its own; 0 if none are.
+    Index along(Index r) const { return strip && same ? strip.along(r) : 0; }
+    void read_apart(Index first, T* const* to, Index count) {
+        std::vector<iovec> places;
+        for (Index i = 0; i < count; ++i) {
+            const std::size_t bytes = static_cast<std::size_t>(this->cols) * sizeof(T);
+            if (i && to[i - 1] + this->cols == to[i]) places.back().iov_len += bytes;
+            else places.push_back({to[i], bytes});
+        }
+        strip.read_apart(first, count, places);
+    }
+
   private:
     void line(Index r, Index c, Index n, bool down, T* to) {
         if (strip) {

@@ -1,7 +1,6 @@
 #include "fold/file.hpp"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,16 +16,19 @@ namespace {
 // A call of the system costs as much as copying some KiB. Lines that lie apart are read far along, as each is a call.
 constexpr Index worth = Index{128} << 10, together = Index{256} << 10, apart = Index{4} << 20;
 
+// A row of so many bytes may have a place of its own in a call that reads several.
+constexpr Index long_row = Index{2} << 10;
+
 // So much is asked for ahead of what is read, and in such pieces: some thousandths of a second of a fast disk.
 constexpr Index ahead = Index{32} << 20, piece = Index{4} << 20;
 
 }  // namespace
 
 // Whether all of it was in the system's cache: then there is no waiting, and nothing to ask for.
-bool File::read_cached([[maybe_unused]] Index at, [[maybe_unused]] Index bytes, [[maybe_unused]] char* to) {
+bool File::read_cached([[maybe_unused]] Index at, [[maybe_unused]] Index bytes,
+                       [[maybe_unused]] const std::vector<iovec>& to) {
 #ifdef RWF_NOWAIT
-    const iovec part{to, static_cast<std::size_t>(bytes)};
-    return preadv2(descriptor_, &part, 1, at, RWF_NOWAIT) == bytes;
+    return preadv2(descriptor_, to.data(), static_cast<int>(to.size()), at, RWF_NOWAIT) == bytes;
 #else
     return false;
 #endif
@@ -46,17 +48,22 @@ void File::ask([[maybe_unused]] Index at, [[maybe_unused]] Index bytes) {
 #endif
 }
 
-void File::read(Index at, Index bytes, char* to) {
+void File::read(Index at, const std::vector<iovec>& to) {
+    Index bytes = 0;
+    for (const iovec& place : to) bytes += Index(place.iov_len);
     if (!cold_.load(std::memory_order_relaxed)) {
         if (read_cached(at, bytes, to)) return;
         cold_ = true;
     }
     if (bytes >= worth) ask(at, bytes);
-    while (bytes > 0) {
-        const auto got = pread(descriptor_, to, static_cast<std::size_t>(bytes), at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) throw FileError(got < 0 ? errno : 0, path_, at);
-        at += got, to += got, bytes -= got;
+    for (const iovec& place : to) {
+        char* next = static_cast<char*>(place.iov_base);
+        for (std::size_t left = place.iov_len; left > 0;) {
+            const auto got = pread(descriptor_, next, left, at);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) throw FileError(got < 0 ? errno : 0, path_, at);
+            at += got, next += got, left -= static_cast<std::size_t>(got);
+        }
     }
 }
 
@@ -86,7 +93,7 @@ void Strip::have(Index first, Index count, Index c, Index n) {
 Strip::Part Strip::widened(Part wanted) const {
     Part part = wanted;
     if (!by_cols_ && part.n < cols_ && part.count * cols_ * item_ <= most_block_bytes) part.c = 0, part.n = cols_;
-    const bool on = part.count > 1 || by_cols_ || part.first == part_.first + part_.count;
+    const bool on = part.count > 1 || by_cols_ || part.first == behind_;
     const Index line = std::max<Index>(1, part.n * item_), fit = (by_cols_ ? apart : together) / line;
     const Index times = fit / std::max<Index>(1, part.count) * part.count;
     if (on) part.count = std::max(part.count, std::min(times, fold_detail::rows_to_come(part.first)));
@@ -109,7 +116,7 @@ void Strip::read(const Part& part) {
         for (Index l = 0; l < lines; ++l) file_->read(from + l * step, length, bytes_.data() + l * length);
     start_ = (between < 0 ? -between * (lines - 1) : 0) + (inner < 0 ? -inner * (entries - 1) : 0);
     row_step_ = by_cols_ ? inner : between, col_step_ = by_cols_ ? between : inner;
-    part_ = part;
+    part_ = part, behind_ = part.first + part.count;
 }
 
 bool Strip::read_straight(Index first, Index count, char* to) {
@@ -117,6 +124,17 @@ bool Strip::read_straight(Index first, Index count, char* to) {
     if (by_cols_ || file_col_step_ != item_ || file_row_step_ != row || bytes < worth) return false;
     file_->read(at_ + first * row, bytes, to);
     return true;
+}
+
+Index Strip::along(Index first) const {
+    const Index row = cols_ * item_;
+    if (by_cols_ || file_col_step_ != item_ || file_row_step_ != row || row < long_row) return 0;
+    return widened({first, 1, 0, cols_}).count;
+}
+
+void Strip::read_apart(Index first, Index count, const std::vector<iovec>& to) {
+    file_->read(at_ + first * file_row_step_, to);
+    behind_ = first + count;
 }
 
 }  // namespace gramfold

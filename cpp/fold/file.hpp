@@ -2,6 +2,8 @@
 // with X and a file that shrinks is an error like any other.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <atomic>
 #include <exception>
 #include <memory>
@@ -28,11 +30,13 @@ class File {
     File(int descriptor, std::string path, bool backwards)
         : descriptor_(descriptor), path_(std::move(path)), backwards_(backwards) {}
 
-    // to = so many bytes from `at` on. Where they were not in the system's cache, what follows is asked for.
-    void read(Index at, Index bytes, char* to);
+    // What lies from `at` on, into places one after the other. Where it was not in the system's cache, what follows is
+    // asked for.
+    void read(Index at, const std::vector<iovec>& to);
+    void read(Index at, Index bytes, char* to) { read(at, {{to, static_cast<std::size_t>(bytes)}}); }
 
   private:
-    bool read_cached(Index at, Index bytes, char* to);
+    bool read_cached(Index at, Index bytes, const std::vector<iovec>& to);
     void ask(Index at, Index bytes);
 
     int descriptor_;
@@ -66,6 +70,10 @@ class Strip {
 
     // Reads whole rows to where they are wanted one behind the other, if that is one read worth a call of the system.
     bool read_straight(Index first, Index count, char* to);
+    // How many whole rows from `first` on are worth reading at once, each to a place of its own; 0 if they do not lie
+    // so.
+    Index along(Index first) const;
+    void read_apart(Index first, Index count, const std::vector<iovec>& to);
     void swap_sides();
 
   private:
@@ -83,6 +91,7 @@ class Strip {
     Index at_ = 0, rows_ = 0, cols_ = 0, file_row_step_ = 0, file_col_step_ = 0, item_ = 1;
     bool by_cols_ = false;
     Part part_;
+    Index behind_ = 0;  // the row behind those that were read last
     Index start_ = 0, row_step_ = 0, col_step_ = 0;
     std::vector<char> bytes_;
 };

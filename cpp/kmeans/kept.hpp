@@ -8,16 +8,21 @@
 
 namespace gramfold {
 
-// Rows that are converted one by one and stay where they are until they are released.
+// Rows that are converted one by one and stay where they are until they are released. Those of a file that need no
+// conversion are read several at once, each to where it stays.
 template <class T>
 class KeptRows {
   public:
     explicit KeptRows(const Rows<T>& x) : x_(x) {}
 
     const T* row(Index i) {
-        if (free_.empty()) grow();
-        T* to = free_.back();
-        free_.pop_back();
+        const Index at = i - first_;
+        if (at >= 0 && at < Index(ahead_.size()) && ahead_[std::size_t(at)]) return taken(at);
+        if (const Index count = x_.along(i)) {
+            read_ahead(i, count);
+            return taken(0);
+        }
+        T* to = room();
         x_.read(i, to);
         return to;
     }
@@ -27,6 +32,26 @@ class KeptRows {
   private:
     static constexpr Index together_ = 64;
 
+    // Neighbours are in order, so that they are one copy.
+    void read_ahead(Index first, Index count) {
+        for (T* row : ahead_)
+            if (row) release(row);
+        first_ = first;
+        ahead_.clear();
+        for (Index r = 0; r < count; ++r) ahead_.push_back(room());
+        std::sort(ahead_.begin(), ahead_.end());
+        x_.read_apart(first, ahead_.data(), count);
+    }
+
+    const T* taken(Index at) { return std::exchange(ahead_[std::size_t(at)], nullptr); }
+
+    T* room() {
+        if (free_.empty()) grow();
+        T* to = free_.back();
+        free_.pop_back();
+        return to;
+    }
+
     void grow() {
         room_.emplace_back(together_ * x_.cols);
         for (Index r = together_; r-- > 0;) free_.push_back(room_.back().get() + r * x_.cols);
@@ -34,7 +59,8 @@ class KeptRows {
 
     Rows<T> x_;
     std::vector<Buffer<T>> room_;
-    std::vector<T*> free_;
+    std::vector<T*> free_, ahead_;  // ahead_: rows from first_ on that have been read; null once taken
+    Index first_ = 0;
 };
 
 // Rows in place where they lie so, else converted one by one, or copied a block of at most `most` at a time.

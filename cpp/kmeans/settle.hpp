@@ -11,7 +11,9 @@ class Settler {
     using Row = SearchedRow<T, S>;
 
     Settler(const Assignment<T>& job, const Centroids<S>& centroids, const Groups<T>& groups)
-        : job_(job), centroids_(centroids), groups_(groups), bounds_(job, centroids, groups) {}
+        : job_(job), centroids_(centroids), groups_(groups), bounds_(job, centroids, groups),
+          square_error_(double(job.d / (2 * lanes<T>)+2 * lanes<T> + 8) * double(Limits::epsilon())),
+          least_square_(double(job.d + 8) * double(Limits::denorm_min())) {}
 
     Bounds<T, S>& bounds() { return bounds_; }
 
@@ -38,19 +40,42 @@ class Settler {
   private:
     // The nearest centroid by distances in double, among the groups that have been searched.
     Index exact(const Row& row, AssignSums<T>& sums) {
-        double first = std::numeric_limits<double>::infinity(), second = first;
+        double first = std::numeric_limits<double>::infinity(), second = first, others = first;
         Index label = centroids_.at(row.found.place);  // of a row of NaN
         ++sums.rechecked;
+        const double most = farthest_of_near(row);
+        visit_searched(row, [&](Index j) {
+            if (sizeof(T) < sizeof(double) && near_[std::size_t(j)] > most) {
+                others = std::min(others, least(near_[std::size_t(j)]));
+                return;
+            }
+            const double a = exact_distance(row.x, job_.center(j), job_.d, second);
+            if (a < first || (a == first && j < label)) second = first, first = a, label = j;
+            else second = std::min(second, a);
+        });
+        bounds_.set_own(row, groups_.place[std::size_t(label)], std::sqrt(std::min(second, others)));
+        return label;
+    }
+
+    // Squared distances in T, from the differences, and what that of the nearest centroid is not above.
+    double farthest_of_near(const Row& row) {
+        double nearest = std::numeric_limits<double>::infinity();
+        if (sizeof(T) == sizeof(double)) return nearest;
+        near_.resize(std::size_t(job_.k));
+        visit_searched(row, [&](Index j) {
+            near_[std::size_t(j)] = distance(row.x, job_.center(j), job_.d).sum();
+            nearest = std::min(nearest, near_[std::size_t(j)]);
+        });
+        return (nearest + least_square_) / (1 - 2 * square_error_) + least_square_;
+    }
+    double least(double square) const { return std::max(0.0, square * (1 - square_error_) - least_square_); }
+
+    template <class Visit>
+    void visit_searched(const Row& row, const Visit& visit) const {
         for (Index g = 0; g <= groups_.size(); ++g)
             for (Index i = groups_.starts[std::size_t(g)];
-                 (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i) {
-                const Index j = groups_.order[std::size_t(i)];
-                const double a = exact_distance(row.x, job_.center(j), job_.d, second);
-                if (a < first || (a == first && j < label)) second = first, first = a, label = j;
-                else second = std::min(second, a);
-            }
-        bounds_.set_own(row, groups_.place[std::size_t(label)], std::sqrt(second));
-        return label;
+                 (row.searched >> g & 1) && i < groups_.starts[std::size_t(g + 1)]; ++i)
+                visit(groups_.order[std::size_t(i)]);
     }
 
     void add(const Row& row, Index label, Index old, Squares<T>& total, AssignSums<T>& sums) const {
@@ -75,10 +100,14 @@ class Settler {
         total.tail += squares.tail * weight;
     }
 
+    using Limits = std::numeric_limits<T>;
+
     const Assignment<T>& job_;
     const Centroids<S>& centroids_;
     const Groups<T>& groups_;
     Bounds<T, S> bounds_;
+    double square_error_, least_square_;  // of `distance`: a share of it, and what underflow loses
+    std::vector<double> near_;            // of each centroid that was searched
 };
 
 }  // namespace gramfold
