@@ -21,11 +21,13 @@ inline bool may_use(const char* name) {
     return !without || !std::strstr(without, name);
 }
 
-// How four bytes of a point lie for a product, `Code`, and the step of over_columns().
+// How four bytes of a point lie for a product, `Code`, the step of over_columns(), and how many products of bytes take
+// as long as one of floats, `as_one`.
 #if defined(__x86_64__)
 
 // Any x86: as pairs of 16 bits.
 struct MultiplyPairs {
+    static constexpr int as_one = 1;
     struct Code {
         std::int32_t even, odd;
     };
@@ -53,6 +55,7 @@ using MultiplyAnywhere = MultiplyPairs;
 #else
 
 struct MultiplyBytes {
+    static constexpr int as_one = 1;
     using Code = std::int32_t;
     static Code code(const int* p) {
         std::uint32_t four = 0;
@@ -70,6 +73,7 @@ using MultiplyAnywhere = MultiplyBytes;
 #if defined(__AVX512BW__)
 #define GRAMFOLD_VNNI __attribute__((target("avx512vnni")))
 struct MultiplyVnni {
+    static constexpr int as_one = 8;
     using Code = std::int32_t;
     static Code code(const int* p) {
         std::uint32_t four = 0;

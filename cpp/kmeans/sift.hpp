@@ -150,7 +150,7 @@ template <class Multiply, class T>
 Gains sift_by(const Sifting<T>& job, const T* c, Index n, const std::vector<double>& shift, const Run& run) {
     const Candidates<Multiply> candidates(c, n, shift, job.sketch);
     const Index balls = job.sketch.balls();
-    const double work = double(job.sketch.rows) * double(job.sketch.d) * double(n) / 8;
+    const double work = double(job.sketch.rows) * double(job.sketch.d) * double(n) / Multiply::as_one;
     return *fold(
         {balls, ball_rows, std::max<Index>(1, balls / ball_rows), work}, run, [] { return std::make_unique<Gains>(); },
         [&] { return SiftWorker<T, Multiply>(job, candidates); });
