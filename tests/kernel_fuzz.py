@@ -84,6 +84,10 @@ class Case:
         self.arguments = {name: self.argument(name, kind) for name, kind in wanted.items()}
         if self.kernel == "assign" and not self.spoilt:
             self.agree(**self.arguments)
+        if self.kernel == "draw_seeds" and not self.spoilt:
+            sifted = rng.random() < 0.6
+            for name in ("labels", "shift", "order", "codes", "known", "balls", "marks"):
+                self.arguments[name] = self.array(name, wanted[name]) if sifted else None
 
     def agree(self, *, lower, upper, moved, n_far, look, sums, **_):
         """Let bounds of k-means be such as go together."""

@@ -192,19 +192,25 @@ Index sift_rows(const Contiguous<T>& candidates, const Contiguous<T>& closest, c
 
 template <class T>
 py::object draw_rows(const py::object& x, const Contiguous<double>& uniform, const Contiguous<T>& closest,
-                     const Optional<T>& weights, const Contiguous<std::int32_t>& labels, std::int32_t first,
-                     const Contiguous<double>& sums, const Contiguous<T>& shift, double scale,
-                     const Contiguous<std::int32_t>& order, const Contiguous<std::int32_t>& codes,
-                     const Contiguous<float>& known, const Contiguous<float>& balls,
-                     const Contiguous<std::uint16_t>& marks, double rounding, const Contiguous<std::int64_t>& chosen,
-                     int n_threads) {
+                     const Optional<T>& weights, const Optional<std::int32_t>& labels, std::int32_t first,
+                     const Contiguous<double>& sums, const Optional<T>& shift, double scale,
+                     const Optional<std::int32_t>& order, const Optional<std::int32_t>& codes,
+                     const Optional<float>& known, const Optional<float>& balls, const Optional<std::uint16_t>& marks,
+                     double rounding, const Contiguous<std::int64_t>& chosen, int n_threads) {
     const Dense<T> source(rows_of<T>(x));
     const Index n = source.rows();
     require(uniform.ndim() == 2 && uniform.shape(1) >= 1 && uniform.shape(1) <= most_candidates,
             "uniform must be rounds x trials, of 1 to 16 trials");
     require(n > 0, "x must have rows");
-    const Sketch from = sketch_of(n, source.cols(), scale, order, codes, known, balls);
-    const std::vector<double> mean = shift_of(shift, source.cols());
+    const bool sifted(order);
+    require(bool(labels) == sifted && bool(shift) == sifted && bool(codes) == sifted && bool(known) == sifted &&
+                bool(balls) == sifted && bool(marks) == sifted,
+            "labels, shift, codes, known, balls and marks go with order");
+    std::optional<Sketch> from;
+    std::vector<double> mean;
+    if (sifted)
+        from = sketch_of(n, source.cols(), scale, *order, *codes, *known, *balls),
+        mean = shift_of(*shift, source.cols());
     const Drawing<T> job{
         uniform.shape(0),
         uniform.shape(1),
@@ -217,8 +223,8 @@ py::object draw_rows(const py::object& x, const Contiguous<double>& uniform, con
         writable<std::uint16_t>(marks, n, "marks must be writable, an entry for each row"),
         rounding,
         writable<std::int64_t>(chosen, uniform.shape(0), "chosen must be writable, an entry for each round")};
-    const Drawn done =
-        without_gil(n_threads, [&](const Run& run) { return Drawer<T>(source, job, from, mean, run)(); });
+    const Drawn done = without_gil(
+        n_threads, [&](const Run& run) { return Drawer<T>(source, job, from ? &*from : nullptr, mean, run)(); });
     return result("Drawn", done.rounds, done.looked, done.read);
 }
 

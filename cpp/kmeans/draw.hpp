@@ -1,11 +1,11 @@
-// Rounds of greedy k-means++ (Arthur & Vassilvitskii 2007), one seed each, where a sketch leaves few rows to read.
+// Rounds of greedy k-means++ (Arthur & Vassilvitskii 2007), one seed each.
 //
 //     candidates: rows at which the running sum of w closest passes uniform times its total
 //     seed:       the candidate that leaves the least sum of w min(closest, |x - c|^2)
 //
-// A round sifts (sift.hpp), reads what that leaves for those candidates that may be the best (seed.hpp), and takes the
-// seed in. Draws, seeds and sums are those of reading all rows, to the bit.
-// Cost: that of its sift, of the rows that this leaves, and 2 rows.
+// A round reads all rows (seed.hpp). With a sketch it sifts (sift.hpp), reads what that leaves for those candidates
+// that may be the best, and takes the seed in; draws, seeds and sums are those of reading all rows, to the bit. Cost:
+// one read of X a round, or that of its sift, of the rows that this leaves, and 2 rows.
 #pragma once
 
 #include "kmeans/seed.hpp"
@@ -21,10 +21,10 @@ struct Drawing {
     const double* uniform;  // rounds x trials, in [0, 1)
     T* closest;             // rows: of the seeds so far
     const T* weights;       // or null for ones
-    std::int32_t* labels;   // rows: the seed that each is nearest to
+    std::int32_t* labels;   // rows: the seed that each is nearest to; goes with a sketch
     std::int32_t first;     // the label of the first new seed
     double* sums;           // blocks: of w closest
-    std::uint16_t* marks;   // rows: scratch
+    std::uint16_t* marks;   // rows: scratch; goes with a sketch
     double rounding;        // what rounding may be of two sums over all rows
     std::int64_t* chosen;   // rounds: the rows that are the new seeds
 };
@@ -37,12 +37,15 @@ struct Drawn {
 template <class T>
 class Drawer {
   public:
-    Drawer(const Dense<T>& x, const Drawing<T>& job, const Sketch& sketch, const std::vector<double>& shift,
+    // sketch: or null, and then `shift` is not used.
+    Drawer(const Dense<T>& x, const Drawing<T>& job, const Sketch* sketch, const std::vector<double>& shift,
            const Run& run)
         : x_(x), rows_(x.matrix()), job_(job), sketch_(sketch), shift_(shift), run_(run), n_(x.rows()), d_(x.cols()),
-          blocks_((n_ + seed_block - 1) / seed_block), running_(std::size_t(blocks_)), ball_(std::size_t(n_)),
-          candidates_(job.trials * d_), wanted_(job.trials * d_), out_(job.trials * n_), found_(blocks_ * job.trials) {
-        for (Index place = 0; place < n_; ++place) ball_[std::size_t(sketch.order[place])] = place / ball_rows;
+          blocks_((n_ + seed_block - 1) / seed_block), running_(std::size_t(blocks_)),
+          ball_(std::size_t(sketch ? n_ : 0)), candidates_(job.trials * d_), wanted_(sketch ? job.trials * d_ : 0),
+          out_(job.trials * n_), found_(blocks_ * job.trials) {
+        for (Index place = 0; place < n_ && sketch; ++place)
+            ball_[std::size_t(sketch->order[place])] = place / ball_rows;
     }
 
     // Ends before the first round in which nothing is left to be drawn from.
@@ -60,11 +63,7 @@ class Drawer {
                 rows[l] = drawn(job_.uniform[done.rounds * job_.trials + l]);
                 read(rows[l], candidates_.get() + l * d_);
             }
-            std::fill_n(job_.marks, n_, std::uint16_t(0));
-            const Gains gains = sift(Sifting<T>{sketch_, job_.closest, job_.weights, job_.marks}, candidates_.get(),
-                                     job_.trials, shift_, run_);
-            done.looked = gains.looked;
-            job_.chosen[done.rounds] = rows[take(gains, std::int32_t(done.rounds) + job_.first, done.read)];
+            job_.chosen[done.rounds] = rows[sketch_ ? best_sifted(done) : best_of_all(done)];
         }
         return done;
     }
@@ -99,8 +98,27 @@ class Drawer {
     }
 
     // Takes the best candidate in; gives its number.
+    Index best_of_all(Drawn& done) {
+        done.read += seed(x_,
+                          Seeding<T>{job_.trials, d_, candidates_.get(), job_.closest, job_.weights, out_.get(),
+                                     found_.get(), nullptr, nullptr},
+                          run_);
+        const Index best = least_of(job_.trials);
+        for (Index b = 0; b < blocks_; ++b) job_.sums[b] = found_.get()[b * job_.trials + best];
+        std::copy_n(out_.get() + best * n_, n_, job_.closest);
+        return best;
+    }
+
+    Index best_sifted(Drawn& done) {
+        std::fill_n(job_.marks, n_, std::uint16_t(0));
+        const Gains gains = sift(Sifting<T>{*sketch_, job_.closest, job_.weights, job_.marks}, candidates_.get(),
+                                 job_.trials, shift_, run_);
+        done.looked = gains.looked;
+        return take(gains, std::int32_t(done.rounds) + job_.first, done.read);
+    }
+
     Index take(const Gains& gains, std::int32_t label, Index& read) {
-        const double unit = sketch_.scale * sketch_.scale;
+        const double unit = sketch_->scale * sketch_->scale;
         double least = 0;
         for (Index l = 0; l < job_.trials; ++l) least = std::max(least, unit * gains.least[std::size_t(l)]);
         std::int32_t bits[most_candidates];
@@ -125,7 +143,7 @@ class Drawer {
         each_marked(job_.marks, n_, std::uint16_t(1 << bits[best]), [&](Index i) {
             if (!(distances[i] < job_.closest[i])) return;
             job_.closest[i] = distances[i], job_.labels[i] = label;
-            sketch_.reach[ball_[std::size_t(i)]] = std::numeric_limits<float>::infinity();
+            sketch_->reach[ball_[std::size_t(i)]] = std::numeric_limits<float>::infinity();
         });
         return bits[best];
     }
@@ -148,7 +166,7 @@ class Drawer {
     const Dense<T>& x_;
     Rows<T> rows_;
     const Drawing<T>& job_;
-    const Sketch& sketch_;
+    const Sketch* sketch_;
     const std::vector<double>& shift_;
     const Run& run_;
     Index n_, d_, blocks_;

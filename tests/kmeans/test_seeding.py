@@ -22,9 +22,10 @@ def X():
 
 
 def plain(X, k, monkeypatch, **options):
-    """The rows drawn where nothing is spared."""
+    """The rows drawn where nothing is spared, a seed at a time."""
     with monkeypatch.context() as patched:
         patched.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+        patched.setattr(seeding, "MOST", 0)
         return gf.kmeans_plusplus(X, k, random_state=1, **options)[1]
 
 
@@ -64,6 +65,20 @@ def test_the_sieve_changes_no_draw(kind, form, dtype, monkeypatch):
         expected = plain(X, 90, monkeypatch, **options)
         for n_threads in (1, 3):
             drawn = gf.kmeans_plusplus(X, 90, random_state=1, n_threads=n_threads, **options)[1]
+            assert_array_equal(drawn, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1, 1e-20, 1e18])
+def test_rounds_of_one_call_draw_the_same(kind, scale, dtype, monkeypatch):
+    """Copies of 40 rows leave nothing to draw from after as many seeds."""
+    monkeypatch.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+    X = (_rows(kind, 800) * scale).astype(dtype)
+    weights = np.random.default_rng(0).integers(3, size=800).astype(float)
+    for options in ({}, {"sample_weight": weights}, {"n_local_trials": 1}, {"n_local_trials": 16}):
+        expected = plain(X, 60, monkeypatch, **options)
+        for n_threads in (1, 3):
+            drawn = gf.kmeans_plusplus(X, 60, random_state=1, n_threads=n_threads, **options)[1]
             assert_array_equal(drawn, expected)
 
 

@@ -7,6 +7,7 @@ from kmeans.cases import make_sketch, points, run_seed, run_sift
 from numpy.testing import assert_array_equal
 
 from gramfold.fold.source import Source
+from gramfold.kmeans.seeding import UNSIFTED
 from gramfold.kmeans.sieve import Sieve
 
 DENSE = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
@@ -87,21 +88,27 @@ def test_marks_change_no_bit_of_distances_and_sums(kernels, dtype, layout, shape
         assert_array_equal(found[known], sums[:, some][known])
 
 
+@pytest.mark.parametrize("sifted", [True, False])
 @pytest.mark.parametrize("trials", [1, 3, 16])
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (48, 3), (97, 20), (1500, 33)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_seeds_of_several_rounds_are_those_of_reading_all_rows(kernels, dtype, rows, cols, weighted, trials):
+def test_seeds_of_several_rounds_are_those_of_reading_all_rows(
+    kernels, dtype, rows, cols, weighted, trials, sifted
+):
     x, rng = grouped(rows, cols, dtype), np.random.default_rng(0)
     weights = (rng.integers(3, size=rows) * rng.random(rows)).astype(dtype) if weighted else None
     first, _, _ = run_seed(kernels, x, x[:1].copy(), None, weights)
     sums = run_seed(kernels, x, x[:1].copy(), None, weights)[1][:, 0].copy()
     uniform, closest, labels = rng.random((7, trials)), first[0].copy(), np.zeros(rows, np.int32)
     order, chosen = rng.permutation(rows), np.full(7, -1)
-    sketch = make_sketch(kernels, x, order)
+    own = UNSIFTED
+    if sifted:
+        own = make_sketch(kernels, x, order) | {
+            "labels": labels, "first": 5, "marks": np.full(rows, 7, np.uint16), "rounding": 1e-5,
+        }  # fmt: skip
     done = kernels.draw_seeds(
-        x=x, uniform=uniform, closest=closest, weights=weights, labels=labels, first=5, sums=sums, **sketch,
-        marks=np.full(rows, 7, np.uint16), rounding=1e-5, chosen=chosen, n_threads=2,
-    )  # fmt: skip
+        x=x, uniform=uniform, closest=closest, weights=weights, sums=sums, chosen=chosen, n_threads=2, **own
+    )
     expected, nearest = first[0], np.zeros(rows, np.int32)
     potential = run_seed(kernels, x, x[:1].copy(), None, weights)[1][:, 0]
     for number, values in enumerate(uniform):
@@ -118,7 +125,7 @@ def test_seeds_of_several_rounds_are_those_of_reading_all_rows(kernels, dtype, r
     else:
         assert done.rounds == 7
     assert_array_equal(closest, expected)
-    assert_array_equal(labels, nearest)
+    assert_array_equal(labels, nearest if sifted else 0)
     assert_array_equal(sums, potential)
     assert done.read <= 7 * rows
 

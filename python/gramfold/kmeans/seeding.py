@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import kernels
 from ..fit.arguments import Seed, check_room, effective_threads, seeded, whole
 from ..fit.inputs import dimensions, read_rows
 from ..fold.cluster import goes_to
@@ -15,11 +16,16 @@ from ..fold.source import Array, Source
 from . import passes
 from .lloyd import Assigner
 from .rows import Rows, checked_weights, exponent_for
-from .sieve import Sieve
+from .sieve import MOST, Sieve
 
 INITS = ("auto", "k-means++", "k-means||", "random")
 BLOCK = 96  # rows whose potential is summed by the kernel, see cpp/kmeans/seed.hpp
 MANY = 15  # seeds that take as many passes as k-means||
+# What `kernels.draw_seeds` takes where no row is sifted.
+UNSIFTED: dict[str, Any] = {
+    "labels": None, "first": 0, "shift": None, "scale": 1.0, "order": None, "codes": None, "known": None,
+    "balls": None, "marks": None, "rounding": 0.0,
+}  # fmt: skip
 ROUNDS = 5  # of k-means||; as Bahmani et al. found enough
 
 
@@ -31,6 +37,7 @@ class Potential:
         self.closest: Any = None
         self.sums: NDArray[np.float64] = np.empty(0)
         self._sieve: Sieve | None = None
+        self._in_rounds = False  # whether seeds are drawn by one call of a kernel, each by a read of all rows
         self._room: list[Array] = []
         firsts = [np.arange(span.start, span.stop, BLOCK) for span in x.spans]
         self._starts = np.concatenate([*firsts, [x.rows]])  # of the blocks, and the end
@@ -44,9 +51,14 @@ class Potential:
 
     def expect(self, last: Array, seeds: int, candidates: int) -> None:
         """Prepare for so many seeds after the `last` one, of so many candidates each."""
-        if self.closest is not None and Sieve.worth(self.x, seeds, candidates):
+        if self.closest is None:
+            return
+        if Sieve.worth(self.x, seeds, candidates):
             self.closest = self.closest.copy()
             self._sieve = Sieve(self.x, self.weights, self.closest, last, seeds)
+        else:
+            one = self.x.client is None and len(self.x.segments) == 1 and not self.x.sparse
+            self._in_rounds = one and candidates <= MOST
 
     def reduce(self, candidates: Array) -> int:
         """Add the one of `candidates`, (n, cols), that leaves the least potential; gives its number."""
@@ -64,6 +76,14 @@ class Potential:
             rows = self._sieve.draw(uniform, self.sums, self._rounding)
             if len(rows):
                 return rows
+        if self._in_rounds:
+            chosen = np.empty(len(uniform), np.int64)
+            done = kernels.draw_seeds(
+                x=self.x.segments[0].kernel, uniform=uniform, closest=self.closest, weights=self.weights,
+                sums=self.sums, chosen=chosen, n_threads=self.x.n_threads, **UNSIFTED,
+            )  # fmt: skip
+            if done.rounds:
+                return chosen[: done.rounds]
         candidates = self.draw(uniform[0])
         return candidates[[self.reduce(self.x.take(candidates))]]
 

@@ -167,6 +167,7 @@ def draw_seeds(
 
     `closest`, `labels` and `sums` are those of the seeds so far; the next seed's label is `first`. Overwrites
     chosen with the rows that are seeds, as many as there are rounds. Ends where nothing is left to draw from.
+    Without `order` no row is sifted, and labels are not kept.
     """
     looked = read = 0
     mass = 1.0 if weights is None else weights.astype(np.float64)
@@ -183,6 +184,15 @@ def draw_seeds(
             )
             rows.append(min(some.start + np.count_nonzero(up_to < value), len(closest) - 1))
         candidates, gains = x[rows].astype(closest.dtype), np.empty((2, len(rows)))
+        if order is None:
+            out, found = np.empty((len(rows), len(closest)), closest.dtype), np.empty((len(sums), len(rows)))
+            read += seed(
+                x=x, candidates=candidates, closest=closest, weights=weights, out=out, sums=found, marks=None,
+                bits=None, n_threads=n_threads,
+            )  # fmt: skip
+            best = int(np.argmin(np.cumsum(found, axis=0)[-1]))
+            closest[:], sums[:], chosen[done] = out[best], found[:, best], rows[best]
+            continue
         marks[:] = 0
         looked = sift(
             candidates=candidates, closest=closest, weights=weights, shift=shift, scale=scale, order=order,
