@@ -129,7 +129,8 @@ bool Strip::read_straight(Index first, Index count, char* to) {
 Index Strip::along(Index first) const {
     const Index row = cols_ * item_;
     if (by_cols_ || file_col_step_ != item_ || file_row_step_ != row || row < long_row) return 0;
-    return widened({first, 1, 0, cols_}).count;
+    // No more than go through the second-level cache beside what they meet.
+    return std::min(widened({first, 1, 0, cols_}).count, (worth + row - 1) / row);
 }
 
 void Strip::read_apart(Index first, Index count, const std::vector<iovec>& to) {
