@@ -34,7 +34,8 @@ MODELS: dict[str, Callable[[Any], Any]] = {
 LEGEND = f"""\
 cold: nothing of the file is in the system's cache when the fit begins; ratio: the bytes that its passes
   read a second, of the rate at which a plain loop of preadv reads the same file, cold too, in the same run.
-warm: all of it is in the cache; ratio: the time of the same fit on the array in memory by that on the file.
+warm: all of it is in the cache; ratio: the time of the same fit on the array in memory, in turn, by that on
+  the file.
 formats: chunks compressed by gzip (HDF5), zstd (zarr, Parquet); ratio: as cold, beside the file's own
   library, that reads all of it once in one thread.
 peak GB: the most memory that the process had, beside what it had before the fit; to be at most {MOST:g} at
@@ -198,7 +199,7 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
     fit(np.random.default_rng(0).random((2000, 100), np.float32)) if name != "Ridge" else None
     Path("/proc/self/clear_refs").write_text("5")
     before = _high()
-    ours, peers, shares, passes = [], [], [], 1.0
+    ours, peers, shares, passes, equal = [], [], [], 1.0, True
     for turn in range(repeat if way != "cold" else min(repeat, 3)):
         if way == "cold":
             _forget(path)
@@ -219,16 +220,15 @@ def _child(way: str, name: str, path: str, threads: int, repeat: int) -> Row:
         passes = (_read() - begun) / size if flat else read.pop() / X.shape[0]
         if turn == 0:
             peak = _high() - before
-    equal = True
-    if way == "warm":
-        there = np.fromfile(path, np.float32, offset=X.gramfold_file.size - size).reshape(X.shape)
-        for _ in range(repeat):
+        if way == "warm":
+            if turn == 0:
+                there = np.fromfile(path, np.float32, offset=X.gramfold_file.size - size).reshape(X.shape)
             start = time.perf_counter()
             model_there = fit(there)
             peers.append(time.perf_counter() - start)
-        learned = "coef_" if name == "Ridge" else "means_" if "Mixture" in name else "components_"
-        learned = "cluster_centers_" if "KMeans" in name else learned
-        equal = np.array_equal(getattr(model, learned), getattr(model_there, learned))
+            learned = "coef_" if name == "Ridge" else "means_" if "Mixture" in name else "components_"
+            learned = "cluster_centers_" if "KMeans" in name else learned
+            equal &= np.array_equal(getattr(model, learned), getattr(model_there, learned))
     found = median(ours)
     peer = median(peers) * (1 if way == "warm" else passes)
     return {
