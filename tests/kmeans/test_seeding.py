@@ -48,6 +48,7 @@ def _rows(kind, n=6000, d=24):
 def eager(monkeypatch):
     """However little it spares."""
     monkeypatch.setattr(sieve, "WORTH", 1)
+    monkeypatch.setattr(sieve, "SLOW", 1)
 
 
 KINDS = ["clusters", "noise", "copies", "far from the origin", "one row far out"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import kernels
+from .._core import kernels, level
 from .._core.results import Drawn
 from ..fold.source import Array, Source
 from .bounds import neighbours
@@ -19,6 +19,9 @@ BALL = 48  # rows of a ball, as in cpp/kmeans/sketch.hpp
 SEEDS, SEGMENT, MOST = 8, 1024, 16
 # Nor are fewer bytes, without those of the first columns: to read these costs no more than the sieve (Zen 4).
 WORTH, FIRST = 2**21, 10
+# Nor are rows in memory where seeds^2 times the bytes of a row are less and products of bytes are no faster
+# than those of floats, as below AVX-512: early seeds leave much to read (Zen 3, 10,000 to 2,000,000 rows).
+SLOW = 2**20
 # A new order costs as much as looking at all rows for so many seeds, or less.
 ORDER = 40
 FITS = 2**26  # bytes of a sketch beside segments that are in files
@@ -111,6 +114,7 @@ class Sieve:
             and x.client is None
             and ((x.held and not x.flat) or x.rows * x.cols <= FITS)
             and seeds >= SEEDS
+            and (level == "v4" or x.flat or not x.held or seeds**2 * x.cols * x.dtype.itemsize >= SLOW)
             and candidates <= MOST
             and x.cols <= 2**16
             and max(part.rows for part in x.segments) < 2**31
