@@ -73,13 +73,21 @@ class Responsibilities {
         return sum;
     }
 
+    // The component of each row with the largest logit, the first of several.
     void label(Index first, Index count) const {
-        T* top = score_.get();  // scratch until the scores are known
-        std::copy_n(r_.get(), count, top);
-        std::fill_n(rows_.labels + first, count, 0);
-        for (Index t = 1; t < rows_.k; ++t)
-            for (Index n = 0; n < count; ++n)
-                if (of(t)[n] > top[n]) top[n] = of(t)[n], rows_.labels[first + n] = t;
+        using V = Vec<T>;
+        using Id = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+        constexpr Index w = lanes<T>;
+        for (Index n = 0; n < count; n += w) {
+            V top = load<V>(of(0) + n);
+            Vec<Id> best = {};
+            for (Index t = 1; t < rows_.k; ++t) {
+                const V logit = load<V>(of(t) + n);
+                best = logit > top ? Vec<Id>{} + Id(t) : best;
+                top = logit > top ? logit : top;
+            }
+            for (Index i = 0; i < std::min(w, count - n); ++i) rows_.labels[first + n + i] = best[i];
+        }
     }
 
     const MixtureRows<T>& rows_;

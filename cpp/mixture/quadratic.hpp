@@ -37,8 +37,7 @@ class QuadraticForms {
 
     // l: k x rows with row stride `stride`.
     void operator()(const T* x, T* scratch, T* l, Index stride) const {
-        x = prepared(x, scratch);
-        for (Index t = 0; t < k_; ++t) component<NV>(t, x, scratch, l + t * stride);
+        components<NV>(k_, [](Index t) { return t; }, prepared(x, scratch), scratch, l, stride);
     }
 
     // l: listed x rows, of the components in a list and the first `vectors` of the strip at least.
@@ -49,6 +48,7 @@ class QuadraticForms {
   private:
     using V = Vec<T>;
     static constexpr int NV = strip_vectors, width = 4;
+    static constexpr int together = NV < 6 ? 3 : 1;  // components: so that sums do not wait for themselves
     static constexpr Index w = lanes<T>, rows = strip_rows<T>;
 
     const T* prepared(const T* x, T* scratch) const {
@@ -62,25 +62,36 @@ class QuadraticForms {
                  Index stride) const {
         if constexpr (N < NV)
             if (vectors > N) return some_of<N + 1>(list, listed, vectors, x, scratch, l, stride);
-        for (Index j = 0; j < listed; ++j) component<N>(list[j], x, scratch, l + j * stride);
+        components<N>(listed, [&](Index j) { return Index(list[j]); }, x, scratch, l, stride);
     }
 
-    // The first N vectors of l; all of a strip are worked on for full covariances.
+    // The first N vectors of the lines of l, of the components at(0) ... at(count - 1).
+    template <int N, class At>
+    void components(Index count, const At& at, const T* x, T* scratch, T* l, Index stride) const {
+        Index j = 0;
+        if (kind_ == Covariance::full)
+            for (; j < count; ++j) full<N>(at(j), x, scratch, l + j * stride);
+        for (; j + together <= count; j += together) some_distances<N, together>(j, at, x, l, stride);
+        for (; j < count; ++j) some_distances<N, 1>(j, at, x, l, stride);
+    }
+
+    // All of a strip are worked on.
     template <int N>
-    void component(Index t, const T* x, T* scratch, T* l) const {
+    void full(Index t, const T* x, T* scratch, T* l) const {
         const T* c = centers_ + t * d_;
-        if (kind_ == Covariance::full) {
-            for (Index i = 0; i < d_; ++i)
-                for (Index r = 0; r < rows; r += w) store(scratch + i * rows + r, load<V>(x + i * rows + r) - c[i]);
-            V q[NV] = {};
-            columns(scratch, packed_.get() + t * triangle(), [&](Index, const auto& y) { add_squares(y, q); });
-            finish<N>(q, T(-0.5), t, l);
-        } else if (kind_ == Covariance::diag) {
-            distance<true, N>(x, c, factor_ + t * d_, T(-0.5), t, l);
-        } else {
-            const T u = kind_ == Covariance::tied ? T(1) : factor_[t];
-            distance<false, N>(x, c, nullptr, T(-0.5) * u * u, t, l);
-        }
+        for (Index i = 0; i < d_; ++i)
+            for (Index r = 0; r < rows; r += w) store(scratch + i * rows + r, load<V>(x + i * rows + r) - c[i]);
+        V q[NV] = {};
+        columns(scratch, packed_.get() + t * triangle(), [&](Index, const auto& y) { add_squares(y, q); });
+        finish<N>(q, T(-0.5), t, l);
+    }
+
+    template <int N, int C, class At>
+    void some_distances(Index first, const At& at, const T* x, T* l, Index stride) const {
+        Index t[C];
+        for (int j = 0; j < C; ++j) t[j] = at(first + j);
+        if (kind_ == Covariance::diag) distances<true, N, C>(t, x, l + first * stride, stride);
+        else distances<false, N, C>(t, x, l + first * stride, stride);
     }
 
     template <int J>
@@ -145,20 +156,31 @@ class QuadraticForms {
             for (int v = 0; v < NV; ++v) store(out + j * rows + v * w, y.y[j][v]);
     }
 
-    // constant + factor sum_i (x_i - c_i)^2, each difference times u_i if weighted
-    template <bool weighted, int N>
-    void distance(const T* x, const T* c, const T* u, T factor, Index t, T* l) const {
-        V q[N] = {};
+    // constant_t - 1/2 sum_i (x_i - c_ti)^2, each difference times u_ti if weighted, for C components.
+    template <bool weighted, int N, int C>
+    void distances(const Index (&t)[C], const T* x, T* l, Index stride) const {
+        const T *c[C], *u[C];
+        for (int j = 0; j < C; ++j) c[j] = centers_ + t[j] * d_, u[j] = weighted ? factor_ + t[j] * d_ : nullptr;
+        V q[C][N] = {};
         for (Index i = 0; i < d_; ++i, x += rows) {
-            const V center = V{} + c[i];
+            V in[N];
 #pragma GCC unroll 8
-            for (int v = 0; v < N; ++v) {
-                V y = load<V>(x + v * w) - center;
-                if constexpr (weighted) y *= u[i];
-                q[v] += y * y;
+            for (int v = 0; v < N; ++v) in[v] = load<V>(x + v * w);
+#pragma GCC unroll 4
+            for (int j = 0; j < C; ++j) {
+                const V center = V{} + c[j][i];
+#pragma GCC unroll 8
+                for (int v = 0; v < N; ++v) {
+                    V y = in[v] - center;
+                    if constexpr (weighted) y *= u[j][i];
+                    q[j][v] += y * y;
+                }
             }
         }
-        finish<N>(q, factor, t, l);
+        for (int j = 0; j < C; ++j) {
+            const T unit = kind_ == Covariance::spherical ? factor_[t[j]] : T(1);
+            finish<N>(q[j], T(-0.5) * unit * unit, t[j], l + j * stride);
+        }
     }
 
     template <int N>
