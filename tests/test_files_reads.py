@@ -63,6 +63,19 @@ def test_kmeans_reads_a_file_no_time_more_to_look_for_nan(form, exponent, tmp_pa
         assert file.passes == 4
 
 
+@pytest.mark.parametrize("form", ["C", "csr"])
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+def test_fixed_centroids_meet_a_file_in_one_read(method, form, tmp_path):
+    x = numbers("float32", 900, 20)
+    model = gf.KMeans(4, random_state=0).fit(x)
+    there = in_file(sp.csr_array(x) if form == "csr" else x, tmp_path)
+    file = (there.stored if form == "csr" else there).gramfold_file
+    np.testing.assert_array_equal(
+        getattr(model, method)(there), getattr(model, method)(sp.csr_array(x) if form == "csr" else x)
+    )
+    assert file.passes == 1
+
+
 LOOKING = {
     "KMeans": lambda: gf.KMeans(4, random_state=0),
     "NMF": lambda: gf.NMF(3, random_state=0),

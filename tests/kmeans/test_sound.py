@@ -259,3 +259,38 @@ def test_flags_are_python_bools_and_wrong_values_are_named(X, model):
         model(3, random_state=np.random.default_rng(0)).fit(X)
     with pytest.raises(ValueError, match=r"reassignment_ratio must be .* \[0, 1\], got 2"):
         gf.MiniBatchKMeans(3, reassignment_ratio=2).fit(X)
+
+
+@pytest.mark.parametrize("k", [3, 9, 40])
+@pytest.mark.parametrize("form", [np.array, sp.csr_array], ids=["dense", "CSR"])
+@pytest.mark.parametrize("exponent", [-100, -20, 0, 20, 50, 59, 80, 120])
+def test_rows_of_any_magnitude_meet_centroids_as_in_long_numbers(k, form, exponent, dtype):
+    """Rows are taken as they are at first; what overflows then is seen, and scaled."""
+    rng = np.random.default_rng(0)
+    model = quiet(gf.KMeans(k, random_state=0), rng.standard_normal((200, 17)).astype(dtype))
+    rows = np.ldexp(rng.standard_normal((50, 17)), exponent).astype(dtype)
+    rows[::7] = 0
+    # Exact enough: products of numbers of 53 bits in 64.
+    apart = np.square(rows[:, None].astype(np.longdouble) - model.cluster_centers_.astype(np.longdouble)).sum(
+        2
+    )
+    given = form(rows)
+    labels = model.predict(given)
+    least = np.sqrt(apart.min(axis=1))
+    assert_allclose(np.sqrt(apart[np.arange(50), labels]), least, rtol=1e-12)
+    assert_allclose(model.transform(given), np.sqrt(apart), rtol=1e-5 if dtype == np.float32 else 1e-12)
+    assert_allclose(
+        model.score(given), -float(apart.min(axis=1).sum()), rtol=1e-4 if dtype == np.float32 else 1e-12
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+@pytest.mark.parametrize("k", [3, 9, 40])
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array], ids=["C", "F", "CSR"])
+def test_rows_that_are_not_finite_are_refused_of_a_fitted_model(bad, method, k, form, dtype):
+    X = np.random.default_rng(0).standard_normal((300, 17)).astype(dtype)
+    model = quiet(gf.KMeans(k, random_state=0), X)
+    X[299, 16] = bad
+    with pytest.raises(ValueError, match=f"Input X contains {'NaN' if np.isnan(bad) else 'infinity'}"):
+        getattr(model, method)(form(X))

@@ -1,7 +1,8 @@
 """What KMeans and its mini-batch form share: checks, the start, predict and transform."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,11 @@ from ..fold.segments import source_of
 from ..fold.source import Array
 from . import passes
 from .lloyd import Assigner, Prior
-from .rows import Rows, beside, checked_weights, exponent_for, unit_rows
+from .rows import Overflow, Rows, beside, checked_weights, exponent_for, in_range, unit_rows
 from .seeding import INITS, in_few_passes, parallel, plus_plus, random_rows
 
 Labels = NDArray[np.int32]
+Found = TypeVar("Found")
 METRICS = ("euclidean", "cosine")
 
 
@@ -85,8 +87,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         -------
         ndarray of shape (n_samples,), int32
         """
-        x, centers = self._fixed(X)
-        return self._assign(x, centers, None, 0)[0]
+        return self._with_fixed(X, lambda x, centers: self._assign(x, centers, None, 0)[0])
 
     @rows_to_file
     def transform(self, X: Any) -> Array:
@@ -94,15 +95,23 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
 
         They are found from the differences, in float64: the least of a row is that to its label.
         """
-        x, centers = self._fixed(X)
-        out = np.empty((x.x.rows, len(centers)), x.dtype)
-        run(passes.distances, x.x, centers, {"out": out})
-        return x.outside(out)
+
+        def distances(x: Rows, centers: Array) -> Array:
+            out = np.empty((x.x.rows, len(centers)), x.dtype)
+            run(passes.distances, x.x, centers, {"out": out})
+            if not np.isfinite(out).all():
+                raise Overflow(x.dtype)
+            return x.outside(out)
+
+        return self._with_fixed(X, distances)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the sum of w |x - c|^2 over the rows of X and their nearest centroids."""
-        x, centers = self._fixed(X)
-        return -self._assign(x, centers, *checked_weights(sample_weight, x.given))[1]
+
+        def inertia(x: Rows, centers: Array) -> float:
+            return self._assign(x, centers, *checked_weights(sample_weight, x.given))[1]
+
+        return -self._with_fixed(X, inertia)
 
     @property
     def _n_features_out(self) -> int:
@@ -120,18 +129,27 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
         found = assign(np.ascontiguousarray(centers), sums=False)
         return np.asarray(assign.labels), x.objective(found.inertia, mass)
 
-    def _fixed(self, X: Any) -> tuple[Rows, Array]:
-        """Rows of X and the centroids of the fit, in the wider of their types and in one space."""
+    def _with_fixed(self, X: Any, find: Callable[[Rows, Array], Found]) -> Found:
+        """Find something of rows and the centroids of the fit, in the wider of their types and in one space.
+
+        Rows are taken as they are at first, if the centroids are in the range: NaN, infinities and what is
+        too large show in what is found, so that X need not be read for them before.
+        """
         check_fitted(self)
         X = self._read(X, reset=False, finite=False)
         centers = self._checked_centers()
         dtype = np.result_type(X.dtype, centers.dtype)
-        X, centers = X.astype(dtype, copy=False), centers.astype(dtype, copy=False)
+        X, centers = X.astype(dtype, copy=False), np.ascontiguousarray(centers, dtype=dtype)
         threads = effective_threads(self.n_threads)
+        if in_range(centers):
+            try:
+                return find(Rows(X, threads), centers)
+            except Overflow:
+                pass
         source = source_of(X, threads)
-        source.check_finite(self)  # by the scan that tells the largest
+        source.check_finite(self)
         x = Rows(X, threads, exponent_for(source, centers))
-        return x, np.ascontiguousarray(x.inside(centers))
+        return find(x, np.ascontiguousarray(x.inside(centers)))
 
     def _checked_centers(self) -> Array:
         """The centroids of the fit, which a user may have changed."""

@@ -15,7 +15,7 @@ from ..fold.engine import run
 from ..fold.source import Array, Source
 from . import passes
 from .bounds import Bounds
-from .rows import Rows
+from .rows import Overflow, Rows
 
 Double = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ class Assigner:
         else:
             self._whole = inertia
         if not math.isfinite(inertia):
-            raise ValueError(f"X is too large for {self.x.dtype}: squared distances overflow; rescale X")
+            raise Overflow(self.x.dtype)
         if gain is None:
             return Assignment(None, found.counts, inertia, found.changed)
         self._sums = gain if self._sums is None else self._sums + gain

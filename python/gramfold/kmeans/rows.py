@@ -24,6 +24,13 @@ HEAVIEST = 2.0**500  # beside so much weight the rows count nothing
 BLOCK = 2**18  # entries of rows whose norms are found at a time
 
 
+class Overflow(ValueError):
+    """Squared distances of rows of a type are not finite: they overflow, or the rows are not finite."""
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__(f"X is too large for {dtype}: squared distances overflow; rescale X")
+
+
 class Rows:
     """Rows times a power of two, which is 1 unless their squares would leave the range of their type.
 
@@ -111,6 +118,12 @@ def are_in_range(least: float, most: float, dtype: Any, *others: Array | None) -
     """Whether that exponent is 0 of rows whose largest magnitude is above `least` and below `most`."""
     size = max((0.0, *(largest(a) for a in others if a is not None)))
     return 0 < most < np.inf and all(_in_range(max(size, bound), dtype) for bound in (least, most))
+
+
+def in_range(points: Array) -> bool:
+    """Whether that exponent is 0 of these points alone."""
+    size = largest(points)
+    return 0 < size < np.inf and _in_range(size, points.dtype)
 
 
 def _in_range(size: float, dtype: Any) -> bool:
