@@ -15,7 +15,7 @@ from ..fit.row_weights import read_weights
 from ..fit.scratch import rows_in_scratch
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
-from ..linalg.powers import times_power
+from ..linalg.powers import scaled, times_power
 
 # Powers of two between which the largest magnitude may be: the squares of all entries, and of what rounding
 # leaves of their differences, are then far inside the range.
@@ -86,7 +86,7 @@ class Rows:
         if not self.exponent:
             return points
         with np.errstate(over="ignore"):
-            found: Array = np.ldexp(points, -self.exponent)
+            found: Array = scaled(points, -self.exponent)
         if not np.isfinite(found).all():
             raise ValueError(f"X is too large for {self.dtype}: distances overflow; rescale X")
         return found
@@ -145,7 +145,7 @@ def checked_weights(sample_weight: Any, X: Any) -> tuple[Array | None, int]:
     if weights is None:
         return None, 0
     mass = math.frexp(weights.max())[1]
-    return np.ldexp(weights, -mass).astype(X.dtype), mass
+    return scaled(weights, -mass).astype(X.dtype), mass
 
 
 def beside(weight: Any, mass: int) -> Any:

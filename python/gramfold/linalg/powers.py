@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from ..fit.floats import changed_in_file, stored
 from ..fit.on_disk import in_file
 
+# Exponents of the powers of two that a type has with all their digits.
+NORMAL = {np.dtype(np.float32): (-126, 127), np.dtype(np.float64): (-1022, 1023)}
+
 
 def exponent_of(value: float) -> int:
     """The exponent of the largest power of two that is at most `value`; 0 for 0."""
@@ -21,9 +24,18 @@ def power_of_two(exponent: float) -> float:
         return float(np.exp2(exponent))
 
 
+def scaled(x: Any, exponent: int | NDArray[np.int64]) -> Any:
+    """X 2^exponent, of numbers of any kind: a new array. To the bit what `ldexp` gives, which is slow."""
+    dtype: Any = getattr(x, "dtype", None)
+    least, most = NORMAL.get(dtype, (1, 0))
+    if least <= np.min(exponent, initial=0) and np.max(exponent, initial=0) <= most:
+        return np.multiply(x, np.ldexp(dtype.type(1), exponent))
+    return np.ldexp(x, exponent)
+
+
 def shifted(factor: NDArray[Any], exponent: int | NDArray[np.int64]) -> NDArray[Any]:
     """The factor times 2^exponent: exact, a new array."""
-    return np.ascontiguousarray(np.ldexp(factor, exponent))
+    return np.ascontiguousarray(scaled(factor, exponent))
 
 
 def times_power(x: Any, exponent: int) -> Any:
@@ -33,5 +45,5 @@ def times_power(x: Any, exponent: int) -> Any:
     if in_file(stored(x)):
         return changed_in_file(x, exponent)
     if not sp.issparse(x):
-        return np.ldexp(x, exponent)
-    return type(x)((np.ldexp(x.data, exponent), x.indices, x.indptr), shape=x.shape)
+        return scaled(x, exponent)
+    return type(x)((scaled(x.data, exponent), x.indices, x.indptr), shape=x.shape)

@@ -11,7 +11,7 @@ from ..fit.floats import piecewise
 from ..fold.engine import State, run
 from ..fold.source import Array, Source
 from ..least_squares.rows import Penalty
-from ..linalg.powers import exponent_of, shifted
+from ..linalg.powers import exponent_of, scaled, shifted
 from .units import Units
 
 
@@ -63,7 +63,7 @@ class RowUnits:
 
     def natural(self, W: Array, out: Array) -> None:
         """Write W in X's and H's own scale."""
-        np.ldexp(W, self._exponents, out=out)
+        out[...] = scaled(W, self._exponents)
 
 
 def sweep_until(

@@ -11,6 +11,7 @@ from ..fit.warn import warn
 from ..fold.engine import State
 from ..fold.observe import observe
 from ..fold.source import Source
+from ..linalg.powers import scaled
 
 Array = NDArray[Any]
 
@@ -35,7 +36,7 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
     if not isinstance(components, int) or components >= min(X.shape):
         raise ValueError("missing='mask' needs a whole n_components below min(n_samples, n_features)")
     exponent = int(np.frexp(np.nanmax(np.abs(X), initial=0))[1])
-    observed = observe(np.ldexp(X, -exponent))  # so that squares stay in range
+    observed = observe(scaled(X, -exponent))  # so that squares stay in range
     filled, gaps, tol = observed.filled, ~observed.seen, tol or 1e-6
     size = float(np.linalg.norm(filled))
     for n_iter in range(1, ROUNDS + 1):
@@ -43,13 +44,13 @@ def filled_in(X: Array, components: Any, tol: float, low_rank: Callable[[Array],
         change = float(np.linalg.norm(new - filled[gaps]))
         filled[gaps] = new
         if change <= tol * size:
-            return np.ldexp(filled, exponent), n_iter
+            return scaled(filled, exponent), n_iter
     warn(
         f"Filling in did not converge in {ROUNDS} rounds: a relative change of {change / size:.1e} "
         f"against tol={float(tol):g}",
         ConvergenceWarning,
     )
-    return np.ldexp(filled, exponent), ROUNDS
+    return scaled(filled, exponent), ROUNDS
 
 
 def observed_codes(rows: Source, shared: tuple[Array, Any], state: State) -> None:
