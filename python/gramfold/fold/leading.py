@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..fit.floats import stored
 from ..linalg.blas import one_thread
 from ..linalg.krylov import Space
-from ..linalg.powers import exponent_of
+from ..linalg.powers import exponent_of, scaled
 from ..linalg.spectrum import eigenpairs, orthonormal, refine
 from .row_state import gram_of_rows, largest_of_columns, scaled_columns, turned_rows
 
@@ -94,7 +94,7 @@ def _first_block(side: int, k: int, rng: np.random.RandomState) -> Array:
 
 def _in_unit(q: Array, squared_norm: float) -> Array:
     """Columns times a power of two such that X'X q has the size of X."""
-    return np.asarray(np.ldexp(q, -exponent_of(np.sqrt(squared_norm))))
+    return np.asarray(scaled(q, -exponent_of(np.sqrt(squared_norm))))
 
 
 def _subspace(tall: Any, squared_norm: float, k: int, rng: np.random.RandomState) -> Array:

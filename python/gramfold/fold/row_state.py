@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .._core import kernels
 from ..linalg.blas import one_thread
-from ..linalg.powers import shifted
+from ..linalg.powers import scaled, shifted
 from .engine import State, run_state
 from .given import Given
 from .kept import Kept
@@ -80,7 +80,7 @@ def _read(x: Any, factor: Any) -> Any:
 
 def _shift(rows: None, shared: int, state: State) -> None:
     """A pass: a factor times a power of two, into `out`."""
-    np.ldexp(state["factor"], shared, out=state["out"])
+    scaled(state["factor"], shared, out=state["out"])
 
 
 def _scale(rows: None, shared: None, state: State) -> None:

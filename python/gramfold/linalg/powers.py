@@ -24,13 +24,13 @@ def power_of_two(exponent: float) -> float:
         return float(np.exp2(exponent))
 
 
-def scaled(x: Any, exponent: int | NDArray[np.int64]) -> Any:
-    """X 2^exponent, of numbers of any kind: a new array. To the bit what `ldexp` gives, which is slow."""
+def scaled(x: Any, exponent: int | NDArray[np.int64], out: Any = None) -> Any:
+    """X 2^exponent, of numbers of any kind: a new array, or `out`. What `ldexp` gives, to the bit, but fast."""
     dtype: Any = getattr(x, "dtype", None)
     least, most = NORMAL.get(dtype, (1, 0))
     if least <= np.min(exponent, initial=0) and np.max(exponent, initial=0) <= most:
-        return np.multiply(x, np.ldexp(dtype.type(1), exponent))
-    return np.ldexp(x, exponent)
+        return np.multiply(x, np.ldexp(dtype.type(1), exponent), out=out)
+    return np.ldexp(x, exponent, out=out)
 
 
 def shifted(factor: NDArray[Any], exponent: int | NDArray[np.int64]) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from ..fit.warn import warn
 from ..fold.in_step import in_files
 from ..fold.side_by_side import runs_beside
 from ..fold.source import Array, Source
+from ..linalg.powers import scaled
 from . import em
 from .start import INITS
 
@@ -224,7 +225,7 @@ def relative(weights: Double | None) -> tuple[Double | None, int]:
     if weights is None:
         return None, 0
     exponent = int(np.frexp(weights.max())[1])
-    return np.ldexp(weights, -exponent), exponent
+    return scaled(weights, -exponent), exponent
 
 
 def narrowed(a: Double, dtype: Any, name: str, given: str = "X", *, positive: bool = False) -> Array:

@@ -15,6 +15,7 @@ from ..fit.on_disk import in_file
 from ..fold.engine import run
 from ..fold.segments import source_of
 from ..fold.source import Array, Source
+from ..linalg.powers import scaled
 from . import passes
 from .base import Double, relative
 from .em import SHRINK
@@ -235,10 +236,10 @@ def _roots(part: Source, at: Any, *, exponent: int) -> Any:
     x: Any = part.x
     if in_file(stored(x)):
         return changed_in_file(x, -exponent, None)
-    scaled = np.ldexp(x.data if part.sparse else x, -exponent)
-    np.sqrt(scaled, out=scaled)
+    roots = scaled(x.data if part.sparse else x, -exponent)
+    np.sqrt(roots, out=roots)
     if not part.sparse:
-        return scaled
+        return roots
     found = copy(x)  # methods of SciPy would sort x in place
-    found.data = scaled
+    found.data = roots
     return found

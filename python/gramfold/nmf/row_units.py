@@ -63,7 +63,7 @@ class RowUnits:
 
     def natural(self, W: Array, out: Array) -> None:
         """Write W in X's and H's own scale."""
-        out[...] = scaled(W, self._exponents)
+        scaled(W, self._exponents, out=out)
 
 
 def sweep_until(
