@@ -46,6 +46,47 @@ double exact_distance(const T* x, const T* c, Index d, double most) {
     return total;
 }
 
+// The same of R rows and C centroids, to the bit, at less cost each.
+template <int R, int C, class T>
+void exact_distances(const T* const* x, const T* const* c, Index d, double (&total)[R][C]) {
+    constexpr int w = lanes<double>;
+    using V = Vec<double>;
+    constexpr Index piece = 16 * w;
+    for (auto& row : total) std::fill_n(row, C, 0.0);
+    Index q = 0;
+    while (q + w <= d) {
+        V even[R][C] = {}, odd[R][C] = {};
+        const auto add = [&](Index at, V(&to)[R][C]) __attribute__((always_inline)) {
+            V rows[R];
+#pragma GCC unroll 4
+            for (int r = 0; r < R; ++r) rows[r] = widened<V>(x[r] + at);
+#pragma GCC unroll 4
+            for (int j = 0; j < C; ++j) {
+                const V center = widened<V>(c[j] + at);
+#pragma GCC unroll 4
+                for (int r = 0; r < R; ++r) {
+                    const V a = rows[r] - center;
+                    to[r][j] += a * a;
+                }
+            }
+        };
+        const Index end = std::min(d, q + piece);
+        for (; q + 2 * w <= end; q += 2 * w) add(q, even), add(q + w, odd);
+        for (; q + w <= end; q += w) add(q, even);
+        for (int r = 0; r < R; ++r)
+            for (int j = 0; j < C; ++j) {
+                even[r][j] += odd[r][j];
+                for (int l = 0; l < w; ++l) total[r][j] += even[r][j][l];
+            }
+    }
+    for (; q < d; ++q)
+        for (int r = 0; r < R; ++r)
+            for (int j = 0; j < C; ++j) {
+                const double a = double(x[r][q]) - double(c[j][q]);
+                total[r][j] += a * a;
+            }
+}
+
 // The nearest centroid by these distances; of equally near ones the first.
 template <class T>
 Index exact_nearest(const T* x, const T* centers, Index k, Index d) {

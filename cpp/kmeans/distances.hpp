@@ -19,17 +19,35 @@ struct Distances {
     double work(Index rows) const { return double(rows) * double(d) * double(k); }
 };
 
+// Of some rows, two by two: out (rows x k).
+template <class T>
+void distances_of(const T* const* rows, Index count, const Distances<T>& job, T* out) {
+    for (Index j = 0; j < job.k; j += 2)
+        for (Index r = 0; r < count; r += 2) {
+            const T* c[] = {job.centers + j * job.d, job.centers + std::min(j + 1, job.k - 1) * job.d};
+            const T* x[] = {rows[r], rows[std::min(r + 1, count - 1)]};
+            double squares[2][2];
+            exact_distances<2, 2>(x, c, job.d, squares);
+            for (Index i = 0; i < std::min<Index>(2, count - r); ++i)
+                for (Index l = 0; l < std::min<Index>(2, job.k - j); ++l)
+                    out[(r + i) * job.k + j + l] = T(std::sqrt(squares[i][l]));
+        }
+}
+
 template <class T>
 void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) {
+    constexpr Index together = 8;  // rows that each centroid is read for
     const auto worker = [&] {
-        return [&, x = source.matrix(), copy = Buffer<T>(source.matrix().has_rows() ? 0 : job.d)](
+        return [&, x = source.matrix(), copy = Buffer<T>(source.matrix().has_rows() ? 0 : together * job.d)](
                    Index first, Index count, NoSums&) mutable {
-            for (Index i = first; i < first + count; ++i) {
-                if (copy.size()) x.read(i, copy.get());
-                const T* row = copy.size() ? copy.get() : x.row(i);
-                for (Index j = 0; j < job.k; ++j)
-                    job.out[i * job.k + j] = T(std::sqrt(
-                        exact_distance(row, job.centers + j * job.d, job.d, std::numeric_limits<double>::infinity())));
+            const T* rows[together];
+            for (Index i = 0; i < count; i += together) {
+                const Index some = std::min(together, count - i);
+                for (Index r = 0; r < some; ++r) {
+                    if (copy.size()) x.read(first + i + r, copy.get() + r * job.d);
+                    rows[r] = copy.size() ? copy.get() + r * job.d : x.row(first + i + r);
+                }
+                distances_of(rows, some, job, job.out + (first + i) * job.k);
             }
         };
     };

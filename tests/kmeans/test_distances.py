@@ -57,6 +57,27 @@ def test_distances_are_their_twin(kernels, dtype, shape, layout):
     assert_array_equal(again, out)
 
 
+@pytest.mark.parametrize("cols", [1, 3, 8, 37, 64, 130, 500])
+def test_a_row_and_a_centroid_have_the_same_distance_alone_and_beside_others(compiled, dtype, cols):
+    """Rows go in eights, and two by two with centroids; labels come from the same distances."""
+    rng = np.random.default_rng(cols)
+    x, c = rng.standard_normal((21, cols)).astype(dtype), rng.standard_normal((5, cols)).astype(dtype)
+
+    def found(rows, centers, n_threads=1):
+        out = np.full((len(rows), len(centers)), np.nan, dtype)
+        compiled.distances(x=rows, centers=centers, out=out, n_threads=n_threads)
+        return out
+
+    together = found(x, c)
+    assert_array_equal(found(x, c, 3), together)
+    assert_array_equal(found(np.asfortranarray(x), c), together)
+    for i in range(21):
+        for j in range(5):
+            assert found(x[i : i + 1].copy(), c[j : j + 1].copy())[0, 0] == together[i, j]
+    labels = run_assign(compiled, x, c)[0]
+    assert_array_equal(together[np.arange(21), labels], together.min(axis=1))
+
+
 def test_sums_of_sparse_rows_are_added_in_float64(compiled):
     x = (1e4 + np.random.default_rng(0).standard_normal((50_000, 3))).astype(np.float32)
     sums = run_assign(compiled, csr(x, np.int32), x[:1].copy())[2]

@@ -25,7 +25,7 @@ def power_of_two(exponent: float) -> float:
 
 
 def scaled(x: Any, exponent: int | NDArray[np.int64], out: Any = None) -> Any:
-    """X 2^exponent, of numbers of any kind: a new array, or `out`. What `ldexp` gives, to the bit, but fast."""
+    """X 2^exponent, of any numbers: a new array, or `out`. What `ldexp` gives, to the bit, but fast."""
     dtype: Any = getattr(x, "dtype", None)
     least, most = NORMAL.get(dtype, (1, 0))
     if least <= np.min(exponent, initial=0) and np.max(exponent, initial=0) <= most:
