@@ -8,26 +8,8 @@ from numpy.testing import assert_array_equal
 from gramfold.linalg.powers import scaled, shifted, times_power
 
 EXPONENTS = [
-    -3000,
-    -1100,
-    -1074,
-    -1023,
-    -1022,
-    -150,
-    -149,
-    -127,
-    -126,
-    -60,
-    -1,
-    1,
-    60,
-    127,
-    128,
-    300,
-    1023,
-    1024,
-    3000,
-]
+    -3000, -1100, -1074, -1023, -1022, -150, -149, -127, -126, -60, -1, 1, 60, 127, 128, 300, 1023, 1024, 3000
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("exponent", EXPONENTS)
@@ -51,10 +33,8 @@ def test_products_are_those_of_ldexp_to_the_bit(exponent, dtype):
 
 @pytest.mark.parametrize("exponents", [[-3, 0, 90], [-126, 127, 1], [-1022, 1023, 5], [-2000, 3, 2000], []])
 def test_columns_have_powers_of_their_own(exponents, dtype):
-    x, by = (
-        np.random.default_rng(0).standard_normal((50, len(exponents))).astype(dtype),
-        np.array(exponents, np.int64),
-    )
+    x = np.random.default_rng(0).standard_normal((50, len(exponents))).astype(dtype)
+    by = np.array(exponents, np.int64)
     with np.errstate(over="ignore", under="ignore"):
         found, expected = shifted(x, by), np.ldexp(x, by)
     assert found.dtype == dtype
