@@ -184,3 +184,35 @@ def test_directions_without_variance_are_whitened_to_0(model, mean, form, dtype)
     for call in (fitted.get_precision, lambda: fitted.score(X)):
         with pytest.raises(ValueError, match="n_components below 9"):
             call()
+
+
+@pytest.mark.parametrize("shape", [(400, 40), (40, 400)], ids=str)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", [gf.PCA(), gf.PCA(38), gf.IncrementalPCA(38)], ids=str)
+def test_sums_in_double_tell_what_sums_in_float32_do_not(model, form, shape, monkeypatch):
+    def refuse(self, q):
+        raise AssertionError("rows were read again")
+
+    monkeypatch.setattr("gramfold.pca.rows.Rows.projected_gram", refuse)
+    monkeypatch.setattr("gramfold.pca.sparse_rows.SparseRows.projected_gram", refuse)
+    X = graded(*shape, 3, dtype=np.float32)
+    expected = values(X)
+    found = clone(model).fit(FORMS[form](X))
+    assert found.singular_values_.dtype == np.float32
+    k = min(len(found.singular_values_), len(expected) - (shape == (40, 400)))
+    assert_allclose(found.singular_values_[:k], expected[:k], rtol=1e-6)
+    assert_allclose(found.components_ @ found.components_.T, np.eye(len(found.components_)), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(400, 40), (40, 400)], ids=str)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("last", [1e-3, 3e-5])
+def test_all_components_of_float32_that_lacks_rank(last, form, shape):
+    rng = np.random.default_rng(0)
+    n, m = shape
+    X = (rng.standard_normal((n, 9)) * np.geomspace(1, last, 9)) @ rng.standard_normal((9, m))
+    X = FORMS[form](np.repeat(X[:, : m // 2].astype(np.float32), 2, axis=1))
+    expected = values(X.toarray() if sp.issparse(X) else X)
+    found = gf.PCA().fit(X).singular_values_
+    assert_allclose(found[:9], expected[:9], rtol=1e-6, atol=1e-9 * expected[0])  # CSR is centred in float32
+    assert np.all(found[np.flatnonzero(expected < 1e-8 * expected[0])] == 0)

@@ -83,13 +83,17 @@ def triangular(a: Array) -> Array:
     return np.ascontiguousarray(r[: a.shape[1]])
 
 
-def orthonormal_rows(a: Array, free: Array) -> Array:
-    """Make rows of about norm 1 orthonormal, one after the other, in place; `free` rows may become any."""
+def orthonormal_rows(a: Array, free: Array, eps: float = DOUBLE) -> Array:
+    """Make rows of about norm 1 orthonormal, one after the other, in place; `free` rows may become any.
+
+    They are left alone where they are orthonormal but for the rounding of numbers of this eps.
+    """
     a[free] = np.random.default_rng(0).standard_normal((int(np.count_nonzero(free)), a.shape[1]))
     a /= np.sqrt(np.einsum("ij,ij->i", a, a))[:, None]
     for _ in range(3):
         gram = a @ a.T
-        if np.abs(gram - np.eye(len(a))).max() < 64 * np.finfo(np.float64).eps:
+        off = np.abs(gram - np.eye(len(a))).max(initial=0)
+        if off < max(64 * DOUBLE, eps / 8):
             break
         r, failed = scipy.linalg.lapack.dpotrf(gram, clean=1)
         if failed or np.min(np.diag(r)) < WELL:
@@ -97,6 +101,8 @@ def orthonormal_rows(a: Array, free: Array) -> Array:
             return np.ascontiguousarray((q * np.where(np.diag(r) < 0, -1, 1)).T)
         for part in gen_batches(a.shape[1], max(1, PIECE // len(a))):
             a[:, part] = scipy.linalg.blas.dtrsm(1.0, r, a[:, part], trans_a=1)
+        if len(a) * off < NEARLY:  # then one round is enough
+            break
     return a
 
 

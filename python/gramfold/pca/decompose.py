@@ -4,8 +4,9 @@ Three ways: by the Gram matrix of the shorter side in one read, by LAPACK on a c
 block Krylov space, for few components of a large matrix.
 
 A Gram matrix has the squares of singular values, so that rounding hides those far below the largest. Where
-wanted ones lie below `TRUSTED` times the largest, a second read multiplies the data by the vectors found. The
-columns of that product are nearly orthogonal; its singular values are as exact as LAPACK's.
+wanted ones lie below `TRUSTED` times the largest, the Gram matrix of float32 is formed anew in double. Where
+that is not enough, another read multiplies the data by the vectors found. The columns of that product are
+nearly orthogonal; its singular values are as exact as LAPACK's.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ Array = NDArray[Any]
 
 # eps (sigma_1 / sigma_k)^2 bounds the relative error of sigma_k from a Gram matrix.
 TRUSTED = {"float32": 3e-2, "float64": 3e-3}
+TRUSTED_IN_DOUBLE = 3e-4  # the same where X is float32 and its Gram matrix double
+CLEARED = 4  # times rounding: values up to which it could have made
 LARGE = 128  # from here on few eigenvectors take LAPACK about half of the time of all
 
 
@@ -45,19 +48,30 @@ class Found:
 
 def by_gram(rows: Rows, wanted: int | None = None) -> Found:
     """All pairs, or some of the leading ones, of which the first `wanted` are exact."""
-    gram = rows.gram()
-    wanted = len(gram) if wanted is None else min(wanted, len(gram))
-    few = are_few(wanted, len(gram))
-    squares, vectors = eigenpairs(gram, wanted if few else None)
-    values = np.sqrt(squares)
-    if values[wanted - 1] < TRUSTED[name_of(rows.x.dtype)] * values[0]:
-        if few:
-            vectors = eigenpairs(gram)[1]
-        for _ in range(3):
-            values, vectors, sure = refine(rows.projected_gram(vectors), vectors)
-            if sure:
-                break
+    side = rows.sides[1]
+    wanted = side if wanted is None else min(wanted, side)
+    few = are_few(wanted, side)
+    for gram, dtype in rows.grams():
+        squares, vectors = eigenpairs(gram, wanted if few else None)
+        values = np.sqrt(squares)
+        values[rows.most_rank :] = 0
+        if are_told(values[: min(wanted, rows.most_rank)], rows, dtype):
+            return Found.exactly(rows, values, vectors)
+    if few:
+        vectors = eigenpairs(gram)[1]
+    for _ in range(3):
+        values, vectors, sure = refine(rows.projected_gram(vectors), vectors)
+        if sure:
+            break
     return Found.exactly(rows, values, vectors)
+
+
+def are_told(values: Array, rows: Rows, dtype: str) -> bool:
+    """Whether these singular values are exact in the type of X, from a Gram matrix of sums in `dtype`."""
+    least, zero = TRUSTED[dtype], 0.0
+    if name_of(rows.x.dtype) != dtype:
+        least, zero = TRUSTED_IN_DOUBLE, CLEARED / 2 * float(np.finfo(rows.x.dtype).eps) * rows.size
+    return not np.any((values < least * values.max(initial=0)) & (values >= zero))
 
 
 def are_few(wanted: int, size: int) -> bool:
@@ -74,4 +88,4 @@ def by_lapack(rows: Rows) -> Found:
 
 def cleared(values: Array, size: float, dtype: Any) -> Array:
     """Singular values, 0 for those that the rounding of a matrix of this norm could have made."""
-    return np.where(values > 4 * float(np.finfo(dtype).eps) * size, values, 0)
+    return np.where(values > CLEARED * float(np.finfo(dtype).eps) * size, values, 0)

@@ -9,7 +9,6 @@ from sklearn.utils import Tags, gen_batches, metadata_routing
 
 from ..fit.arguments import flag, whole
 from ..fit.callbacks import fit_task
-from ..fit.floats import name_of
 from ..fit.inputs import read_rows
 from ..fit.unchanged import unchanged_on_error
 from ..fold.segments import source_of
@@ -17,7 +16,7 @@ from ..fold.source import Source
 from ..linalg.blas import one_thread
 from ..linalg.spectrum import eigenpairs, triangular
 from .base import GaussianComponents, largest_positive, variance_in
-from .decompose import TRUSTED, Found, are_few, by_gram, by_lapack, cleared
+from .decompose import Found, are_few, are_told, by_gram, by_lapack, cleared
 from .passes import PIECE
 from .rows import OutOfRangeError, in_range
 
@@ -158,13 +157,15 @@ class IncrementalPCA(GaussianComponents):
             return None
         rows = self._rows(X, None, centre=True)
         try:
-            gram = rows.gram()
+            for gram, dtype in rows.grams():
+                factor = _root(gram) if are_few(self._most, len(gram)) else None
+                squares, vectors = eigenpairs(gram, None if factor is None else self._most)
+                values = np.sqrt(squares)
+                if are_told(values[: self._most], rows, dtype):
+                    break
+            else:
+                return None
         except OutOfRangeError:
-            return None
-        factor = _root(gram) if are_few(self._most, len(gram)) else None
-        squares, vectors = eigenpairs(gram, None if factor is None else self._most)
-        values = np.sqrt(squares)
-        if values[self._most - 1] < TRUSTED[name_of(X.dtype)] * values[0]:
             return None
         assert rows.mean is not None
         self._factor = np.ascontiguousarray((vectors * values).T) if factor is None else factor

@@ -98,11 +98,11 @@ def _centred(
     return Sums(gram, None if image is None else image.astype(np.float64, copy=False), total, squares)
 
 
-def moments(rows: Source, shift: Array | None, state: State) -> Array:
-    """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w; of CSR in double."""
+def moments(rows: Source, shift: Array | None, state: State, *, dtype: Any = np.float64) -> Array:
+    """Give the sum of w a a' for a = (x - shift, 1), with the 'weights' w, summed up in this type."""
     if rows.sparse and rows.cols > MOST_COLS:
         return _moments_by_scipy(rows, state)
-    nothing = np.empty((rows.rows, 0), np.float64 if rows.sparse else rows.dtype)
+    nothing = np.empty((rows.rows, 0), dtype)
     return kernels.moments(
         x=rows.kernel, y=nothing, shift=shift, weights=state["weights"], n_threads=rows.n_threads
     ).products

@@ -82,15 +82,26 @@ class Rows:
         off = 0.0 if self.mean is None else self.weights.total * float(self.mean @ self.mean)
         return float(np.sqrt(self.squares + off))
 
-    def gram(self) -> Array:
-        """A'A; mean and squares are found in the same read unless A is wide."""
+    @property
+    def most_rank(self) -> int:
+        """The rank of A is no higher: the roots of the weights times centred rows are 0."""
+        return self.sides[1] - (self.wide and self.centre)
+
+    def grams(self) -> Iterator[tuple[Array, str]]:
+        """A'A and the type of its sums; a dense float32 X is summed up in float64 only on request."""
+        if self.x.dtype == np.float32 and not self.x.sparse:
+            yield self.gram(), "float32"
+        yield self.gram(exact=True), "float64"
+
+    def gram(self, exact: bool = False) -> Array:
+        """A'A, `exact` in float64; mean and squares are found in the same read unless A is wide."""
         if self.wide:
             self.measure()
-            return self._sums("gram").gram
+            return self._sums("gram", exact=exact).gram
         shift = self._first_mean()
-        gram, off = self._moments(shift)
+        gram, off = self._moments(shift, exact)
         if shift is not None and self._far(off, shift, np.diag(gram)):
-            gram, off = self._moments(shift + off)
+            gram, off = self._moments(shift + off, exact)
         return gram
 
     def measure(self) -> None:
@@ -120,7 +131,7 @@ class Rows:
         rows = np.empty((len(values), self.sides[0]))
         for part, products in self._products(q):
             rows[:, part] = products.T
-        return orthonormal_rows(rows, values == 0)
+        return orthonormal_rows(rows, values == 0, float(np.finfo(self.x.dtype).eps))
 
     def codes(self, components: Array) -> Array:
         """(X - mean) times the transposed components, without weights."""
@@ -174,12 +185,12 @@ class Rows:
             run(partial(centred, exact=True), some, (centre, q), {"products": products})
             yield part, products
 
-    def _moments(self, shift: Array | None) -> tuple[Array, Array]:
+    def _moments(self, shift: Array | None, exact: bool) -> tuple[Array, Array]:
         """A'A of a tall A from sums about the shift, and the mean less the shift."""
-        dtype, total = self.x.dtype, self.weights.total
+        dtype, total = np.dtype(np.float64) if exact else self.x.dtype, self.weights.total
         near = None if shift is None else shift.astype(dtype)
         weights = None if self.weights.values is None else self.weights.values.astype(dtype)
-        sums = run(moments, self.x, near, fixed={"weights": weights})
+        sums = run(partial(moments, dtype=dtype), self.x, near, fixed={"weights": weights})
         gram, off = sums[:-1, :-1].copy(), sums[-1, :-1] / total
         self._check(float(np.trace(gram)))
         if near is None:

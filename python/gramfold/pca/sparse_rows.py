@@ -33,7 +33,7 @@ class SparseRows(Rows):
     """
 
     @np.errstate(over="ignore", invalid="ignore")  # the check tells
-    def gram(self) -> Array:
+    def gram(self, exact: bool = True) -> Array:
         """A'A; of a tall A mean and squares are found in the same read, unless a mean lies far from 0."""
         if self.wide:
             self.measure()
