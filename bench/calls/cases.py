@@ -1,6 +1,7 @@
 """Every case: model, data, size, and how many times the yardstick's speed is asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from bench.calls import inputs, models
@@ -67,6 +68,7 @@ def _kmeans() -> Iterator[Case]:
         yield from task.fit()
         if size == "middle":
             yield from task.apply()
+            yield from replace(task, model=models.KMEANS_DISTANCES, bars=(1, 1)).apply()
 
 
 def _minibatch_kmeans() -> Iterator[Case]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.spatial.distance import cdist
 
 from bench.calls.contest import Data
 from bench.objective import (
@@ -71,6 +72,13 @@ def assigned(data: Data, result: Any) -> float:
     model, labels = result
     X = data[0][: len(labels)].astype(np.float64)
     return float(np.sum((X - model.cluster_centers_[labels]) ** 2)) / inertia(X, model.cluster_centers_)
+
+
+def apart(data: Data, result: Any) -> float:
+    """1 + the squared error of the distances to the centroids, as a share of them."""
+    model, distances = result
+    X = data[0][: len(distances)].astype(np.float64)
+    return _miss(distances, cdist(X, model.cluster_centers_.astype(np.float64)))
 
 
 def likelihood(kind: str, data: Data, model: Any) -> float:

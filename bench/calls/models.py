@@ -67,6 +67,10 @@ KMEANS = Model(
      "superkmeans": (PEERS, "SuperKMeans")},
     drawn=True, float32_only=("faiss", "superkmeans"),
 )  # fmt: skip
+KMEANS_DISTANCES = Model(
+    "KMeans", "cluster", "transform", judges.centroids, judges.apart,
+    others={"sklearnex": ("sklearnex.cluster", "KMeans")},
+)  # fmt: skip
 MINIBATCH_KMEANS = Model("MiniBatchKMeans", *_CLUSTERS, drawn=True)
 GAUSSIANS = {kind: _gaussian(kind) for kind in ("full", "tied", "diag", "spherical")}
 POISSON = Model(

@@ -78,6 +78,45 @@ def test_a_row_and_a_centroid_have_the_same_distance_alone_and_beside_others(com
     assert_array_equal(together[np.arange(21), labels], together.min(axis=1))
 
 
+@pytest.mark.parametrize("cols", [7, 8, 37, 500])
+@pytest.mark.parametrize("offset", [0, 1e3, 1e9])
+def test_distances_to_many_centroids_are_exact_where_products_cancel(compiled, dtype, cols, offset):
+    """Rows lie on centroids, near them and far from all; centroids on one another and far from the others."""
+    rng = np.random.default_rng(cols)
+    c = 3 * rng.standard_normal((23, cols)) + offset
+    c[5], c[11], c[17] = c[4], np.nextafter(c[4].astype(dtype), dtype(np.inf)), c[0] + 1e4
+    c = c.astype(dtype)
+    near = [c, c + (1e-3 * rng.standard_normal(c.shape)).astype(dtype), (c[::-1] + c) / 2, c + dtype(1e6)]
+    x = np.concatenate(near).astype(dtype)
+    out = np.empty((len(x), 23), dtype)
+    compiled.distances(x=x, centers=c, out=out, n_threads=2)
+    expected = np.sqrt(squares_of(x, c)).astype(float)
+    assert_allclose(out, expected, rtol=1e-14 if dtype == np.float64 else 1e-7)
+    assert_array_equal(out == 0, expected == 0)
+    labels = run_assign(compiled, x, c)[0]
+    assert_array_equal(out[np.arange(len(x)), labels], out.min(axis=1))
+    for rows in (x[:1], x[40:77], np.asfortranarray(x)[:50]):
+        some = np.empty((len(rows), 23), dtype)
+        compiled.distances(x=rows, centers=c, out=some, n_threads=1)
+        first = {1: 0, 37: 40, 50: 0}[len(rows)]
+        assert_array_equal(some, out[first : first + len(rows)])
+
+
+@pytest.mark.parametrize("exponent", [-600, -300, 300])
+def test_distances_to_many_centroids_where_squares_leave_the_range(compiled, exponent):
+    x, c, _ = points(60, 12, 20, np.float64)
+    one, other = np.empty((60, 20)), np.empty((60, 20))
+    compiled.distances(x=x, centers=c, out=one, n_threads=1)
+    x, c = np.ldexp(x, exponent), np.ldexp(c, exponent)
+    with np.errstate(over="ignore", under="ignore"):
+        compiled.distances(x=x, centers=c, out=other, n_threads=1)
+    assert_array_equal(other, np.ldexp(one, exponent) if exponent > -500 else 0)
+    x[3, 0], c[7, 1] = np.nan, np.inf
+    compiled.distances(x=x, centers=c, out=other, n_threads=1)
+    assert np.isnan(other[3, :7]).all()
+    assert other[0, 7] == np.inf
+
+
 def test_sums_of_sparse_rows_are_added_in_float64(compiled):
     x = (1e4 + np.random.default_rng(0).standard_normal((50_000, 3))).astype(np.float32)
     sums = run_assign(compiled, csr(x, np.int32), x[:1].copy())[2]

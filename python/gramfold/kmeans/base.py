@@ -93,7 +93,7 @@ class BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin
     def transform(self, X: Any) -> Array:
         """Return the distances of the rows of X to the centroids, (n_samples, n_clusters).
 
-        They are found from the differences, in float64: the least of a row is that to its label.
+        As exact as from differences in float64: the least of a row is that to its label.
         """
 
         def distances(x: Rows, centers: Array) -> Array:

@@ -15,9 +15,10 @@ from .seen import Seen
 from .solvers import Found, optimality
 
 EXACT = 1e-12  # relative error of coefficients in float64 that needs no refinement
+HIDDEN = 1e-3  # share of the rounding of a dtype that is not seen beside it
 MOST_STEPS = 20
 MOST_ROUNDING = 32  # times what is usual, of sums over few rows in the dtype of X
-LEFT = 1e-2  # share of Y'Y above which the squares of residuals lose no digits that matter by a difference
+LEFT = 1e-2  # share of Y'Y above which squares of residuals lose no digits of EXACT by a difference
 TRUSTED = 0.1  # relative error of solutions below which corrections by them are believed to end
 
 
@@ -64,7 +65,8 @@ class Judge:
     ) -> None:
         self.data, self.about, self.alpha = data, about, alpha
         self.scale = la.norm(linear, axis=0)
-        self.exact = max(EXACT, float(np.finfo(data.x.dtype).eps))
+        eps = float(np.finfo(data.x.dtype).eps)
+        self.exact, self.hidden = max(EXACT, eps), max(EXACT, HIDDEN * eps)
         self.sums = sums
         self._known: tuple[Double, Misfit] | None = None
 
@@ -86,7 +88,8 @@ class Judge:
             return self.misfit(B), 0.0
         if self._known is None:
             told, noise = self.sums.misfit(B), self.sums.noise(B)
-            if (noise <= EXACT * self.scale).all() and (told.squares >= LEFT * self.sums.squares).all():
+            left = LEFT * EXACT / self.hidden * self.sums.squares
+            if (noise <= self.hidden * self.scale).all() and (told.squares >= left).all():
                 return told, noise
             return self.misfit(B), 0.0
         last, at_last = self._known
