@@ -45,6 +45,7 @@ def main() -> None:
             str(corpus),
             f"-artifact_prefix={found}/",
             f"-max_len={LONGEST}",
+            "-rss_limit_mb=0",  # ROOM ends it
             *sys.argv[3:],
         ]
         atheris.Setup(arguments, one, custom_mutator=changed)

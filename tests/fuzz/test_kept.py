@@ -81,6 +81,7 @@ DAMAGED = {
     "row that wraps around.mtx": (COORDINATES + "9 9 1\n4294967297 1 1\n").encode(),
     "no value.mtx": (COORDINATES + "9 9 1\n1 1\n").encode(),
     "not square.mtx": ARRAY.replace("general", "symmetric").encode() + b"2 2147483648\n1\n",
+    "not square either.mtx": (COORDINATES.replace("general", "symmetric") + "1073741824 3 1\n1 1\n").encode(),
     "cut.mtx.gz": gzip.compress(COORDINATES.encode() * 9)[:-12],
 }  # fmt: skip
 

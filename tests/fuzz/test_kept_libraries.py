@@ -88,6 +88,17 @@ def nulls_that_are_denied(path):
     assert parquet.read_metadata(path).row_group(0).column(0).statistics.null_count == 0
 
 
+def one_row_more(path):
+    """A file of one row more than its row groups: of 12 one number, the first, says how many the file has."""
+    from pyarrow import parquet
+
+    parquet.write_table(table(), path)
+    data = path.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    path.write_bytes(data[:begin] + data[begin:].replace(b"\x16\x18", b"\x16\x1a", 1))
+    assert parquet.read_metadata(path).num_rows == 13
+
+
 def zarr_of(**described):
     """An array of zarr of which something else is said."""
 
@@ -113,6 +124,7 @@ REFUSED = {
     "metadata of no text.arrow": arrow(table(pandas=b"\xff")),
     "deep metadata.arrow": arrow(table(pandas="[" * 100_000)),
     "an index that is a number.parquet": parquet(table(pandas='{"index_columns": 3}')),
+    "more rows than groups.parquet": one_row_more,
     "more rows than numbers.arrow": arrow(table(), longer),
     "too many rows.zarr": zarr_of(shape=[2**60, 5]),
     "negative rows.zarr": zarr_of(shape=[-1, 5]),

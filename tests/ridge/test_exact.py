@@ -147,6 +147,24 @@ def test_at_most_one_read_beside_that_of_the_moments_certifies(monkeypatch, cond
     assert (model.duality_gap_ <= 1.3 * gaps + 1e-12 * exact.best.astype(float)).all()
 
 
+def test_float32_targets_of_little_noise_need_no_second_read(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((3000, 40)) + 3).astype(np.float32)
+    Y = X @ rng.standard_normal((40, 30)) + 0.1 * rng.standard_normal((3000, 30))
+    Y = Y.astype(np.float32)
+
+    def refuse(*arguments):
+        raise AssertionError("rows were read again")
+
+    monkeypatch.setattr(CentredRows, "misfit", refuse)
+    model, exact = gf.Ridge(0.5).fit(X, Y), Exact(X, Y, 0.5)
+    assert exact.error(model) < 1e-7
+    assert_allclose(
+        model.history_["objective"][-1], float((exact.best + exact.above(model)).sum()), rtol=1e-7
+    )
+    assert (exact.above(model) <= model.duality_gap_ * (1 + 1e-6)).all()
+
+
 # A shell that starts the tests in the background has them ignore SIGINT.
 INTERRUPTED = """
 import os, signal

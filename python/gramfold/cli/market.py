@@ -83,7 +83,7 @@ def _check_sizes(path: str) -> None:
         rows, cols, entries, form, field, symmetry = mminfo(_buffered(file))
     if form not in SMALLEST or field not in FIELDS or symmetry not in SYMMETRIES:
         raise ValueError(f"its first line says {form} {field} {symmetry}, which is not known")
-    if form == "array" and (not rows * cols or (symmetry != "general" and rows != cols)):
+    if (form == "array" and not rows * cols) or (symmetry != "general" and rows != cols):
         raise ValueError(f"it is {symmetry}, and has {rows} rows and {cols} columns")
     lines = entries if form == "coordinate" or symmetry == "general" else rows * (rows - 1) // 2
     length = os.path.getsize(path) * (MOST if path.lower().endswith(".gz") else 1)

@@ -91,6 +91,8 @@ def check_needs(
         With the numbers.
     """
     name, (rows, cols) = type(model).__name__, shape
+    if cols == 0:  # which every model refuses
+        return
     state = rows * ROW[name](model, cols, item) if name in ROW else 0.0
     if entries is not None and name == "RobustPCA":
         state = entries * _of_entries(item)

@@ -83,7 +83,12 @@ class Parquet(Batches):
                 schema, about = file.schema_arrow, file.metadata
                 first = first or schema
                 _check_same(first, schema, path, paths[0])
-                units += [((path, i), about.row_group(i).num_rows) for i in range(about.num_row_groups)]
+                rows = [about.row_group(i).num_rows for i in range(about.num_row_groups)]
+                if sum(rows) != about.num_rows:
+                    raise ValueError(
+                        f"{path} is damaged: its row groups have {sum(rows)} rows, it {about.num_rows}"
+                    )
+                units += [((path, i), count) for i, count in enumerate(rows)]
         whole = common_dtype(first, number_columns(first, name), nulls=False).kind in "biu"
         nulls = whole and any(opened(path, "Parquet", partial(has_nulls, path)) for path in paths)
         super().__init__(name, first, units, nulls, paths)
