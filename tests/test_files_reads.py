@@ -217,7 +217,8 @@ def test_no_row_is_read_twice_in_a_pass(cols, dtype, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says what was read")
 @pytest.mark.parametrize(
-    ("method", "form"), [("predict", "C"), ("transform", "C"), ("score", "C"), ("score", "csr")]
+    ("method", "form"),
+    [(method, form) for method in ("predict", "transform", "score") for form in ("C", "csr")],
 )
 def test_fixed_centroids_meet_a_file_in_one_read(method, form, tmp_path):
     x = numbers("float32", 60_000, 20)

@@ -143,7 +143,7 @@ def _read_ahead(X: Any) -> Generator[tuple[slice, Any], None, None]:
     if not _lies_in_file(X):
         yield from row_blocks(X)
         return
-    spans = [at for at, _ in row_blocks(X, NEAR)]
+    spans = list(_spans(X, NEAR))
     ahead = Ahead(lambda i: loaded(X[spans[i]]), range(len(spans)))
     numbers: Any = stored(X)
     try:
@@ -165,9 +165,14 @@ def row_blocks(X: Any, together: int = TOGETHER) -> Iterator[tuple[slice, Any]]:
             start += part.shape[0]
         return
     X = X.tocsr() if sp.issparse(X) else X
+    for at in _spans(X, together):
+        yield at, X[at]
+
+
+def _spans(X: Any, together: int) -> Iterator[slice]:
+    """Yield which rows of an array or a CSR matrix have so many bytes; nothing of it is read."""
     rows = X.shape[0]
     size = (X.nnz * 12 if sp.issparse(X) else X.nbytes) if rows else 0
     step = max(1, rows * together // max(1, size))
     for first in range(0, max(1, rows), step):
-        at = slice(first, min(first + step, rows))
-        yield at, X[at]
+        yield slice(first, min(first + step, rows))
