@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 import gramfold as gf
 from gramfold.fold.source import Source
-from gramfold.kmeans import seeding, sieve
+from gramfold.kmeans import potential, seeding, sieve
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def X():
 def plain(X, k, monkeypatch, **options):
     """The rows drawn where nothing is spared, a seed at a time."""
     with monkeypatch.context() as patched:
-        patched.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
-        patched.setattr(seeding, "MOST", 0)
+        patched.setattr(potential.Sieve, "worth", staticmethod(lambda *_: False))
+        patched.setattr(potential, "MOST", 0)
         return gf.kmeans_plusplus(X, k, random_state=1, **options)[1]
 
 
@@ -73,7 +73,7 @@ def test_the_sieve_changes_no_draw(kind, form, dtype, monkeypatch):
 @pytest.mark.parametrize("scale", [1, 1e-20, 1e18])
 def test_rounds_of_one_call_draw_the_same(kind, scale, dtype, monkeypatch):
     """Copies of 40 rows leave nothing to draw from after as many seeds."""
-    monkeypatch.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+    monkeypatch.setattr(potential.Sieve, "worth", staticmethod(lambda *_: False))
     X = (_rows(kind, 800) * scale).astype(dtype)
     weights = np.random.default_rng(0).integers(3, size=800).astype(float)
     for options in ({}, {"sample_weight": weights}, {"n_local_trials": 1}, {"n_local_trials": 16}):
@@ -105,7 +105,7 @@ def test_the_sieve_changes_no_draw_beside_frozen_seeds_and_few_rows_that_count(d
     assert_array_equal(gf.kmeans_plusplus(X, 70, random_state=1, sample_weight=weights)[1],
                        plain(X, 70, monkeypatch, sample_weight=weights))  # fmt: skip
     quiet(models[0], X)
-    monkeypatch.setattr(seeding.Sieve, "worth", staticmethod(lambda *_: False))
+    monkeypatch.setattr(potential.Sieve, "worth", staticmethod(lambda *_: False))
     assert_array_equal(quiet(models[1], X).cluster_centers_, models[0].cluster_centers_)
 
 
@@ -143,7 +143,7 @@ def test_a_new_order_leaves_out_balls_of_rows(monkeypatch):
             super().__init__(*arguments)
             made.append((self, self._sketches))
 
-    monkeypatch.setattr(seeding, "Sieve", Kept)
+    monkeypatch.setattr(potential, "Sieve", Kept)
     seeding.plus_plus(Source(_rows("clusters", 12_000, 16), 1), None, 300, np.random.RandomState(0))
     ((last, at_first),) = made
     assert last._sketches is not at_first

@@ -7,7 +7,7 @@ from kmeans.cases import make_sketch, points, run_seed, run_sift
 from numpy.testing import assert_array_equal
 
 from gramfold.fold.source import Source
-from gramfold.kmeans.seeding import UNSIFTED
+from gramfold.kmeans.potential import UNSIFTED
 from gramfold.kmeans.sieve import Sieve
 
 DENSE = {name: lay for name, lay in LAYOUTS.items() if isinstance(lay(np.ones((2, 2))), np.ndarray)}
