@@ -56,7 +56,11 @@ double brought_to(const double* mean, const T* x, Index d, double* z) {
 // Centroids about their mean, for products in double. They pay from so many on: a row is brought to the mean once.
 template <class T>
 struct Middle {
-    static constexpr Index many = 6;
+    static constexpr Index many = 6, most = Index{1} << 24;  // centroids; their numbers, of which there are copies
+
+    static bool worth(const Distances<T>& job) {
+        return job.k >= many && job.d >= 2 * lanes<double> && job.k <= most / job.d;
+    }
 
     Buffer<double> mean, squares;  // of all centroids, and the squared norms of them less it
     Packed<double> packed;         // them less it, d x k
@@ -89,9 +93,12 @@ class ByProducts {
   public:
     static constexpr Index most = row_group;
 
+    // So many at a time stay in the second-level cache.
+    static Index rows(Index d) { return std::clamp<Index>((Index{1} << 15) / d, 6, most); }
+
     ByProducts(const Distances<T>& job, const Middle<T>& middle)
-        : job_(job), middle_(middle), kp_(middle.packed.kp), z_(most * job.d), products_(most * kp_), squares_(kp_),
-          error_(double(job.d + 16) * std::numeric_limits<double>::epsilon()) {}
+        : job_(job), middle_(middle), kp_(middle.packed.kp), z_(rows(job.d) * job.d), products_(rows(job.d) * kp_),
+          squares_(kp_), error_(double(job.d + 16) * std::numeric_limits<double>::epsilon()) {}
 
     void operator()(const T* const* rows, Index count, T* out) {
         const Index d = job_.d;
@@ -147,9 +154,9 @@ class ByProducts {
 
 template <class T>
 void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) {
-    const bool by_products = job.k >= Middle<T>::many && job.d >= 2 * lanes<double>;
+    const bool by_products = Middle<T>::worth(job);
     const auto middle = by_products ? std::make_unique<Middle<T>>(job) : nullptr;
-    const Index together = by_products ? ByProducts<T>::most : 8;  // rows that each centroid is read for
+    const Index together = by_products ? ByProducts<T>::rows(job.d) : 8;  // rows that each centroid is read for
     const auto worker = [&] {
         return [&, x = source.matrix(), copy = Buffer<T>(source.matrix().has_rows() ? 0 : together * job.d),
                 products = middle ? std::make_unique<ByProducts<T>>(job, *middle) : nullptr](Index first, Index count,
@@ -169,8 +176,7 @@ void distances(const Dense<T>& source, const Distances<T>& job, const Run& run) 
     };
     Plan plan = gramfold::plan(source.rows(), job.d * Index(sizeof(T)));
     plan.work = job.work(source.rows());
-    fold(
-        plan, run, [] { return std::make_unique<NoSums>(); }, worker);
+    fold(plan, run, [] { return std::make_unique<NoSums>(); }, worker);
 }
 
 template <class T, class I>
@@ -191,8 +197,7 @@ void distances(const Csr<T, I>& source, const Distances<T>& job, const Run& run)
     };
     Plan plan = source.plan(job.k, false);
     plan.work = job.work(source.rows());
-    fold(
-        plan, run, [] { return std::make_unique<NoSums>(); }, worker);
+    fold(plan, run, [] { return std::make_unique<NoSums>(); }, worker);
 }
 
 }  // namespace gramfold

@@ -78,7 +78,7 @@ def test_a_row_and_a_centroid_have_the_same_distance_alone_and_beside_others(com
     assert_array_equal(together[np.arange(21), labels], together.min(axis=1))
 
 
-@pytest.mark.parametrize("cols", [7, 8, 37, 500])
+@pytest.mark.parametrize("cols", [7, 8, 37, 500, 3000])
 @pytest.mark.parametrize("offset", [0, 1e3, 1e9])
 def test_distances_to_many_centroids_are_exact_where_products_cancel(compiled, dtype, cols, offset):
     """Rows lie on centroids, near them and far from all; centroids on one another and far from the others."""
