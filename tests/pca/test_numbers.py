@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 
 import gramfold as gf
+from gramfold.pca.rows import Rows
 
 SOLVERS = ["auto", "full", "covariance_eigh", "randomized"]
 CASES = [(solver, form) for solver in SOLVERS for form in FORMS if (solver, form) != ("full", "csr")]
@@ -216,3 +217,14 @@ def test_all_components_of_float32_that_lacks_rank(last, form, shape):
     found = gf.PCA().fit(X).singular_values_
     assert_allclose(found[:9], expected[:9], rtol=1e-6, atol=1e-9 * expected[0])  # CSR is centred in float32
     assert np.all(found[np.flatnonzero(expected < 1e-8 * expected[0])] == 0)
+
+
+@pytest.mark.parametrize(("power", "reads"), [(0, 1), (-60, 2), (60, 2)])
+def test_wide_rows_are_measured_once_at_each_scale(power, reads, monkeypatch):
+    total, calls = Rows._total, []
+    monkeypatch.setattr(Rows, "_total", lambda self, shift: calls.append(0) or total(self, shift))
+    X = graded(40, 400, 3, dtype=np.float32)
+    model = gf.PCA().fit(np.ldexp(X, power))
+    assert len(calls) == reads
+    assert_allclose(np.ldexp(model.singular_values_, -power)[:39], values(X)[:39], rtol=1e-6)
+    assert_allclose(np.ldexp(model.mean_, -power), X.mean(axis=0), atol=1e-6)

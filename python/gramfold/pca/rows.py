@@ -65,6 +65,7 @@ class Rows:
         self.mean: Array | None = None
         self.squares = 0.0
         self.exponent, self._scaled = 0, False
+        self._measured = False
 
     @property
     def wide(self) -> bool:
@@ -105,11 +106,14 @@ class Rows:
         return gram
 
     def measure(self) -> None:
-        """Find mean and squares: in one read, or in two if the first rows lie far from the others."""
+        """Find mean and squares, once: in one read, or in two if the first rows lie far from the others."""
+        if self._measured:
+            return
         shift = self._first_mean()
         squares, off = self._total(shift)
         if shift is not None and self._far(float(np.linalg.norm(off)), float(np.linalg.norm(shift)), squares):
             self._total(shift + off)
+        self._measured = True
 
     def image(self, q: Array, exact: bool = False) -> Array:
         """A'A q; `exact`: in float64 whatever the type of X."""
@@ -153,7 +157,7 @@ class Rows:
 
     def rescale(self) -> None:
         """Scale x by a power of two to numbers of at most 1, in a copy."""
-        self.exponent, self._scaled = int(np.frexp(self.x.largest)[1]), True
+        self.exponent, self._scaled, self._measured = int(np.frexp(self.x.largest)[1]), True, False
         self.x = self.x.times_power(-self.exponent)
 
     @property
