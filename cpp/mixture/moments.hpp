@@ -73,7 +73,7 @@ struct Moments {
     }
 
   private:
-    static constexpr Index step = 8;  // lines of a tile: the lower triangle wastes half of it on its diagonal
+    static constexpr Index step = tile_rows == 6 ? 6 : 8;  // lines of a tile, of which the diagonal wastes half
 
     void add_full(const T* a, const T* x, const T* r, Index count, T* scratch, T* sums, T* last) const {
         using V = Vec<T>;

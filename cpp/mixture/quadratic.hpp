@@ -131,14 +131,14 @@ class QuadraticForms {
     static Columns<J> tile(Index depth, const T* z, const T* u) {
         Columns<J> acc = {};
         for (Index i = 0; i < depth; ++i, z += rows, u += J) {
-            T s[J];  // broadcasts stay in registers, or come from memory at less cost than vectors
-#pragma GCC unroll 4
-            for (int j = 0; j < J; ++j) s[j] = u[j];
+            V in[NV];
 #pragma GCC unroll 8
-            for (int v = 0; v < NV; ++v) {
-                const V in = load<V>(z + v * w);
+            for (int v = 0; v < NV; ++v) in[v] = load<V>(z + v * w);
 #pragma GCC unroll 4
-                for (int j = 0; j < J; ++j) acc.y[j][v] += in * s[j];
+            for (int j = 0; j < J; ++j) {
+                const T s = u[j];
+#pragma GCC unroll 8
+                for (int v = 0; v < NV; ++v) acc.y[j][v] += in[v] * s;
             }
         }
         return acc;
@@ -168,7 +168,7 @@ class QuadraticForms {
             for (int v = 0; v < N; ++v) in[v] = load<V>(x + v * w);
 #pragma GCC unroll 4
             for (int j = 0; j < C; ++j) {
-                const V center = V{} + c[j][i];
+                const T center = c[j][i];
 #pragma GCC unroll 8
                 for (int v = 0; v < N; ++v) {
                     V y = in[v] - center;
