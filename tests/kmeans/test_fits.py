@@ -81,6 +81,27 @@ def test_empty_clusters_are_relocated_as_in_scikit_learn(X):
         assert len(np.unique(ours.labels_)) == 9
 
 
+def test_relocated_centroids_go_on_until_they_gain_nothing():
+    """Rows are few whole points many times over: centroids meet exactly, and take no row from each other."""
+    fewer = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        k = rng.integers(5, 14)
+        places = np.rint(rng.standard_normal((k + 4, 6)) * 2.0 ** rng.integers(0, 8, k + 4)[:, None])
+        X = places[rng.integers(len(places), size=1000)]
+        init = X[rng.choice(1000, k, replace=False)]
+        ours = quiet(gf.KMeans(k, init=init, n_init=1, tol=0), X)
+        theirs = quiet(peer.KMeans(k, init=init, n_init=1, tol=0), X)
+        assert ours.inertia_ <= theirs.inertia_ * (1 + 1e-9)
+        fewer += ours.inertia_ < 0.9 * theirs.inertia_
+        again = quiet(gf.KMeans(k, init=ours.cluster_centers_, n_init=1, tol=0), X)
+        assert again.inertia_ >= ours.inertia_ * (1 - 1e-6)
+        assert ours.n_iter_ < 30
+    assert fewer > 5
+    same = gf.KMeans(7, init=np.float32(0.1) + np.eye(7, 6, dtype=np.float32), n_init=1, tol=0)
+    assert quiet(same, np.full((50, 6), 0.1, np.float32)).n_iter_ < 5
+
+
 @pytest.mark.parametrize("model", [
     gf.KMeans(40), gf.KMeans(40, ridge=5.0), gf.KMeans(12, metric="cosine"),
     gf.KMeans(40, ridge=2.0, prior_mean=np.full(6, 3.0), frozen=np.eye(3, 6)),

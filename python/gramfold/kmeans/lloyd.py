@@ -23,6 +23,8 @@ Double = NDArray[np.float64]
 UNDECIDED = 0.04
 # Beyond a fall to this share of what it was when it was last added up, the inertia is added up again.
 FALLEN = 0.25
+# A fall of the objective by less than this share is rounding to relocated centroids.
+FALL = 1e-6
 # Of an assigner, what a checkpoint has. Bounds decide in which order rows are added up, and so the last bits.
 STATE = ("labels", "wide", "_passes", "_sums", "_last", "_whole", "bounds")
 
@@ -230,11 +232,9 @@ def lloyd(
     for n_iter in range(done + 1, max_iter + 1):
         found = assign(centers, step=step)
         assert found.sums is not None
-        settled = found.changed == 0
         sums, counts = found.sums, found.counts
         empty = not (prior.ridge or prior.unit or counts[prior.frozen :].all())
-        if empty:
-            settled &= not _relocate(assign, centers, sums, counts, prior.frozen)
+        relocated = empty and _relocate(assign, centers, sums, counts, prior.frozen)
         step = prior.step(centers, sums, counts)
         if empty:  # `gained` is that of other sums
             step = step._replace(gained=None)
@@ -242,12 +242,14 @@ def lloyd(
         pull = float((counts + prior.ridge) @ step.squares)
         kkt = math.sqrt(pull / objective) if objective > 0 else 0.0
         stopped = monitor.record(x.objective(objective, mass), kkt)
-        if settled:
+        if found.changed == 0 and not relocated:
             monitor.say(f"Converged at iteration {n_iter}: strict convergence")
             return ended(found, n_iter, True)
         centers = step.centers
         moved = float(step.squares.sum())
-        converged = moved <= tol or found.changed == 0
+        # A relocated centroid may lie where another lies, and take no row before the next one is relocated.
+        goes_on = relocated and (n_iter == 1 or monitor.rows[-1][0] < (1 - FALL) * monitor.rows[-2][0])
+        converged = moved <= tol or (found.changed == 0 and not goes_on)
         if converged:
             shift, allowed = (x.objective(size, 0) for size in (moved, tol))
             monitor.say(
