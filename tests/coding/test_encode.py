@@ -9,6 +9,7 @@ from scipy.optimize import nnls
 from sklearn.linear_model import ElasticNet
 
 import gramfold as gf
+from gramfold._core import level
 
 FORMATS = {"dense": np.asarray, "fortran": np.asfortranarray, "csr": sp.csr_array}
 SHAPES = {"tall": (400, 20), "wide": (30, 300), "one column": (10, 1), "crowded": (60, 1024)}
@@ -127,6 +128,7 @@ def test_transform_of_the_training_data_is_fit_transform_bit_for_bit(form, shape
     assert_array_equal(model.set_params(n_threads=3).transform(given), W)
 
 
+@pytest.mark.skipif(level == "numpy", reason="NumPy's products sum in an order that depends on the shape")
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("W_nonneg", [True, False])

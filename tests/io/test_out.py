@@ -13,6 +13,7 @@ from file_cases import in_file
 from sklearn.exceptions import NotFittedError
 
 import gramfold as gf
+from gramfold._core import level
 from gramfold.fit.on_disk import OpenFile
 
 METHODS = {
@@ -68,7 +69,7 @@ def test_rows_in_files_are_read_once_and_give_the_bits_of_memory(name, tmp_path,
     there, plain = in_file(x, tmp_path), OpenFile.read
     monkeypatch.setattr(OpenFile, "read", lambda *args: read.append(args[1:]) or plain(*args))
     equal = np.testing.assert_array_equal
-    if name == "Ridge.predict":  # by BLAS, which adds up rows as it likes
+    if name == "Ridge.predict" or level == "numpy":  # by BLAS, which adds up rows as it likes
         equal = partial(np.testing.assert_allclose, rtol=1e-12)
     equal(method(there), expected)
     assert sum(found.size for _, found in read) == x.nbytes

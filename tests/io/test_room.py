@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from file_cases import in_file
 
 import gramfold as gf
+from gramfold._core import level
 from gramfold.fit.floats import csr_on_disk
 from gramfold.fit.on_disk import in_file as lies_in_file
 from gramfold.fit.on_disk import loaded
@@ -81,12 +82,14 @@ def bounded(name, run_python, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.skipif(level == "numpy", reason="NumPy takes minutes, and copies of its own")
 @pytest.mark.parametrize("name", MODELS)
 def test_memory_bounds_what_a_fit_takes_in_all(name, run_python, tmp_path):
     bounded(name, run_python, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much memory there was")
+@pytest.mark.skipif(level == "numpy", reason="NumPy takes minutes, and copies of its own")
 @pytest.mark.parametrize("name", ["NMF", "RobustPCA"])
 def test_memory_bounds_what_a_fit_takes_beside_busy_processes(name, run_python, tmp_path, busy):
     bounded(name, run_python, tmp_path)
