@@ -85,9 +85,9 @@ class DualStart {
         if (k_ - t == 1) some<1>(t, from_zero);
     }
 
-    // y_t of N components from t on.
+    // y_t of N components from t on. On its own, so that no constant of the caller takes a sum's register.
     template <int N>
-    void some(Index t, bool from_zero) const {
+    GRAMFOLD_ONCE void some(Index t, bool from_zero) const {
         V g[N][across];
 #pragma GCC unroll 4
         for (int i = 0; i < N; ++i)
