@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import kernels
-from ..fit.arguments import Seed, seeded
+from ..fit.arguments import Seed
 from ..fit.inputs import dimensions, read_array
 from ..fold.filled import filled, rows_of
 from ..fold.leading import foresee, leading
@@ -60,7 +60,7 @@ def foresee_start(x: Source, n_components: Any, random_state: Seed) -> None:
     """Read X in a file for its scan and for what `start_atoms` is to read first, in one; see `foresee`."""
     k = x.cols if n_components is None else int(n_components) if isinstance(n_components, Integral) else 0
     if k > 0:
-        foresee(x, min(k, x.rows, x.cols), seeded(random_state))
+        foresee(x, min(k, x.rows, x.cols), random_state)
 
 
 def _singular_vectors(x: Source | Observed, count: int, rng: np.random.RandomState) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fit.arguments import Seed, seeded
 from ..fit.floats import stored
 from ..linalg.blas import one_thread
 from ..linalg.krylov import Space
@@ -61,11 +62,12 @@ def _signs(largest: Array, dtype: Any) -> Array:
     return np.where(largest < 0, -1, 1).astype(dtype)
 
 
-def foresee(x: Any, k: int, rng: np.random.RandomState) -> None:
+def foresee(x: Any, k: int, random_state: Seed) -> None:
     """Read X, if it is long and flat in a file, for its scan and for the first product of `leading` in one.
 
     Which product that is depends on the unit of X, and so on its squared norm, which only the read tells:
-    some rows do before. Where they mislead, `leading` makes that product anew. Draws from a copy of `rng`.
+    some rows do before. Where they mislead, `leading` makes that product anew. Draws from a copy of
+    `random_state`.
     """
     if x.sparse or not (x.held and x.flat) or x.rows < x.cols or x.x.scan is not None:
         return
@@ -76,7 +78,7 @@ def foresee(x: Any, k: int, rng: np.random.RandomState) -> None:
     squares = float(np.square(some, dtype=np.float64).mean()) * x.rows * x.cols
     if np.isfinite(squares):
         with one_thread():
-            block = _first_block(x.cols, k, copy.deepcopy(rng))
+            block = _first_block(x.cols, k, copy.deepcopy(seeded(random_state)))
             first = block if block.shape[1] == x.cols else orthonormal(block)  # as `Space` makes it
             x.read_first(_in_unit(first, squares))
 

@@ -51,7 +51,7 @@ class Starts:
         draws = model.random_state if model.n_init == 1 else seeded(model.random_state)
         if count > 1 and kept is None and not model.shuffle and self._reads_files():
             return self._side_by_side(count, W, H, draws)
-        runs = Runs(kept, count, [seeded(draws)])
+        runs = Runs(kept, count, [] if kept is None else [seeded(draws)])
         for run in runs:
             monitor = self._monitor(model.verbose, told(model), kept)
             if monitor.state is None:

@@ -126,7 +126,7 @@ def foresee_start(x: Source, n_components: Any, init: str | None, random_state: 
     """Read X in a file for its scan and for what `initialize` is to read first, in one; see `foresee`."""
     k = x.cols if n_components in ("auto", None) else int(n_components)
     if init not in ("random", "custom") and k <= min(x.rows, x.cols):
-        foresee(x, k, seeded(random_state))
+        foresee(x, k, random_state)
 
 
 def _random(
