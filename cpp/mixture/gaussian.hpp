@@ -96,6 +96,9 @@ class GaussianWorker {
     Buffer<T> lines_, strip_, scratch_, moments_scratch_;
 };
 
+// Of the first-level cache, for a block's rows: lines of sums go over them once for each component.
+inline constexpr Index nearest_bytes = Index{24} << 10;
+
 // Chunks are worth the addition of their sums; the sums of full covariances may be large.
 template <class From, class T>
 std::unique_ptr<GaussianSums<T>> gaussian_pass(const Rows<From>& x, const T* shift, const T* scale,
@@ -103,7 +106,12 @@ std::unique_ptr<GaussianSums<T>> gaussian_pass(const Rows<From>& x, const T* shi
                                                const MixtureRows<T>& rows, const Run& run) {
     const Index size = moments ? moments->sums_size() : 0, d = x.cols;
     Plan p = plan(x.rows, d * Index(sizeof(T)), std::max<Index>(512, size * Index(sizeof(T)) / 1024));
-    p.block = d <= 256 ? 192 : 96;
+    if (moments && !moments->matrices()) {
+        const Index group = std::max(row_group, strip_rows<T>), fit = nearest_bytes / (moments->dp * Index(sizeof(T)));
+        p.block = std::clamp(fit / group * group, group, 4 * row_group);
+    } else {
+        p.block = d <= 256 ? 192 : 96;
+    }
     p.work = double(x.rows) * double(rows.k) * (40 + double(d) * (moments && moments->matrices() ? double(d) : 4.0));
     return fold(
         p, run, [&] { return std::make_unique<GaussianSums<T>>(size); },

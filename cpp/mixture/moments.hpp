@@ -43,16 +43,21 @@ struct Moments {
         const T* a = about.get() + t * dp;
         if (matrices()) add_full(a, x, r, count, scratch, sums + matrix(t), sums + line(t));
         else
-            each_panel<T>(
-                dp, [&](auto w, auto nv, Index c) { add_lines<w, nv>(a + c, x + c, r, count, sums + line(t) + c); });
+            with_squares([&](auto squares) {
+                each_panel<T>(dp, [&](auto w, auto nv, Index c) {
+                    add_lines<w, nv, squares>(a + c, x + c, r, count, sums + line(t) + c);
+                });
+            });
     }
 
     // As add without matrices, of the `count` rows `kept` alone; r: up to a whole vector of them, the rest 0.
     void add_some(Index t, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
         const T* a = about.get() + t * dp;
         const bool whole = d % lanes<T> == 0;  // then the feature that is 1 has a vector of its own
-        each_panel<T>(whole ? d : dp, [&](auto w, auto nv, Index c) {
-            add_kept<w, nv>(a + c, x + c, kept, r, count, sums + line(t) + c);
+        with_squares([&](auto squares) {
+            each_panel<T>(whole ? d : dp, [&](auto w, auto nv, Index c) {
+                add_kept<w, nv, squares>(a + c, x + c, kept, r, count, sums + line(t) + c);
+            });
         });
         if (!whole) return;
         Vec<T> total = {};
@@ -75,6 +80,12 @@ struct Moments {
   private:
     static constexpr Index step = tile_rows == 6 ? 6 : 8;  // lines of a tile, of which the diagonal wastes half
 
+    template <class F>
+    void with_squares(F f) const {
+        if (kind == Second::diagonal) f(std::true_type());
+        else f(std::false_type());
+    }
+
     void add_full(const T* a, const T* x, const T* r, Index count, T* scratch, T* sums, T* last) const {
         using V = Vec<T>;
         T* to = scratch;
@@ -94,25 +105,29 @@ struct Moments {
         if (end == d) product(1, dp, kept, scratch + d, 1, dp, scratch, dp, last, dp, true);
     }
 
-    template <int W, int NV>
+    // Every second row has sums of its own: an addition need not wait for the last one.
+    template <int W, int NV, bool squares>
     void add_lines(const T* a, const T* x, const T* r, Index count, T* sums) const {
-        Lines<W, NV> lines(a, sums, dp);
-        for (Index n = 0; n < count; ++n, x += dp)
-            if (r[n] != 0) lines.add(x, r[n], kind == Second::diagonal);
+        Lines<W, NV> lines(a, sums, dp), others(a);
+        Index n = 0;
+        for (; n + 2 <= count; n += 2, x += 2 * dp) {
+            if (r[n] > 0) lines.template add<squares>(x, r[n]);
+            if (r[n + 1] > 0) others.template add<squares>(x + dp, r[n + 1]);
+        }
+        if (n < count && r[n] > 0) lines.template add<squares>(x, r[n]);
+        lines += others;
         lines.put(sums, dp);
     }
 
-    // Every second row has sums of its own: an addition need not wait for the last one.
-    template <int W, int NV>
+    template <int W, int NV, bool squares>
     void add_kept(const T* a, const T* x, const std::int32_t* kept, const T* r, Index count, T* sums) const {
-        const bool squares = kind == Second::diagonal;
         Lines<W, NV> lines(a, sums, dp), others(a);
         Index n = 0;
         for (; n + 2 <= count; n += 2) {
-            lines.add(x + kept[n] * dp, r[n], squares);
-            others.add(x + kept[n + 1] * dp, r[n + 1], squares);
+            lines.template add<squares>(x + kept[n] * dp, r[n]);
+            others.template add<squares>(x + kept[n + 1] * dp, r[n + 1]);
         }
-        if (n < count) lines.add(x + kept[n] * dp, r[n], squares);
+        if (n < count) lines.template add<squares>(x + kept[n] * dp, r[n]);
         lines += others;
         lines.put(sums, dp);
     }
@@ -136,7 +151,8 @@ struct Moments {
             for (int v = 0; v < NV; ++v) first[v] += o.first[v], second[v] += o.second[v];
             return *this;
         }
-        void add(const T* x, T s, bool squares) {
+        template <bool squares>
+        void add(const T* x, T s) {
 #pragma GCC unroll 2
             for (int v = 0; v < NV; ++v) {
                 const V y = load<V>(x + v * W) - at[v], share = y * s;
