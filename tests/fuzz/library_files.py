@@ -26,8 +26,17 @@ def hdf5(data: bytes, folder: Path) -> None:
         found = rows_of(path, f"{path}::{name}")
         if found is not None:
             with h5py.File(path, "r") as file:
+                if not _is_sure(file[name]):
+                    continue
                 _compared(found, file[name])
             fitted_alike(path, found, f"{path}::{name}")
+
+
+def _is_sure(item: Any) -> bool:
+    """Whether two reads give the same: libhdf5 reads on behind damaged chunks of the scale-offset filter."""
+    if isinstance(item, h5py.Group):
+        return all(map(_is_sure, item.values()))
+    return getattr(item, "scaleoffset", None) is None
 
 
 def zarr_zip(data: bytes, folder: Path) -> None:
