@@ -1,9 +1,11 @@
 // The Gram matrix: G += W'W for a block of rows, the upper triangle, in bands of rows of G.
 //
 // W is read where it lies: as the broadcast side along its rows, as the vector side across them. A wide one, of which
-// each number that is read lies on another page, is first copied in panels, and the broadcast side band by band.
-// Cost: rows * n * (n + band) / 2 FMA.
+// each number that is read lies on another page, is first copied in panels, and the broadcast side band by band in
+// tiles. Cost: rows * n * (n + band) / 2 FMA.
 #pragma once
+
+#include <numeric>
 
 #include "fold/dense.hpp"
 
@@ -24,18 +26,9 @@ class Symmetric {
     // w: up to `depth` rows, w_row apart; g: n x n, to whose upper triangle they are added; what is below it means
     // nothing.
     void add(const T* w, Index w_row, Index count, double* g) {
-        if (panels_.size()) pack(count, width_, w, w_row, 1, width_, panels_.get());
-        for (Index i = 0; i < n_; i += band) {
-            const Index rows = std::min(band, n_ - i);
-            if (panels_.size()) {
-                const Index first = i / panel * panel;
-                for (Index r = 0; r < count; ++r) std::copy_n(w + r * w_row + i, rows, band_.get() + r * band);
-                add_band(rows, width_ - first, count, band_.get(), band, panels_.get() + first * count, packed,
-                         g + i * g_row_ + first);
-            } else {
-                add_band(rows, width_ - i, count, w + i, w_row, w + i, w_row, g + i * g_row_ + i);
-            }
-        }
+        if (panels_.size()) return add_panels(w, w_row, count, g);
+        for (Index i = 0; i < n_; i += band)
+            add_band(std::min(band, n_ - i), width_ - i, count, w + i, w_row, w + i, w_row, g + i * g_row_ + i);
     }
 
     // The lower triangle of g becomes that of the upper one.
@@ -49,14 +42,64 @@ class Symmetric {
 
   private:
     static constexpr Index band = 24, panel = 2 * lanes<T>, wide = 256;
+    // Of the broadcast side so many numbers of a row lie together. A band of float stays in the first-level cache
+    // beside a panel; one of double does not, and each of its tiles is read on end.
+    static constexpr Index lines = sizeof(T) == 4 ? band : tile_rows;
+    static constexpr Index piece = std::gcd(lines, panel);  // of columns: what lies together in both
+
+    // A band goes over a panel while that is in the first-level cache. What lies left of the diagonal is left out.
+    void add_panels(const T* w, Index w_row, Index count, double* g) {
+        fill_panels(w, w_row, count);
+        for (Index i = 0; i < n_; i += band) {
+            const Index end = std::min(n_, i + band);
+            for (Index t = i; t < end; t += lines) fill_lines(t, w, w_row, count, band_.get() + (t - i) * depth);
+            for (Index c = i / panel * panel; c < width_; c += panel) {
+                const Index cols = std::min(panel, width_ - c), last = std::min(end, c + cols);
+                for (Index t = i; t < last; t += lines)
+                    add_band(std::min(lines, last - t), cols, count, band_.get() + (t - i) * depth, lines,
+                             panels_.get() + c * count, packed, g + t * g_row_ + c);
+            }
+        }
+    }
+
+    Index in_panels() const { return width_ / panel * panel; }
+
+    // As pack(), some rows at a time: each goes by from its first to its last column.
+    void fill_panels(const T* w, Index w_row, Index count) {
+        constexpr Index some = 8;
+        for (Index r = 0; r < count; r += some)
+            for (Index c = 0; c < in_panels(); c += panel)
+                for (Index i = r; i < std::min(count, r + some); ++i)
+                    std::memcpy(panels_.get() + c * count + i * panel, w + i * w_row + c, panel * sizeof(T));
+        const Index c = in_panels(), rest = width_ - c;
+        if (rest) pack(count, rest, w + c, w_row, 1, rest, panels_.get() + c * count);
+    }
+
+    // Columns from t on as they are broadcast, one row behind the other: from panels, which lie closer together
+    // than rows.
+    void fill_lines(Index t, const T* w, Index w_row, Index count, T* to) const {
+        if (t + lines > in_panels()) {
+            for (Index r = 0; r < count; ++r) std::copy_n(w + r * w_row + t, std::min(lines, n_ - t), to + r * lines);
+            return;
+        }
+        for (Index c = t; c < t + lines; c += piece, to += piece) {
+            const T* from = panels_.get() + c / panel * panel * count + c % panel;
+            for (Index r = 0; r < count; ++r) std::memcpy(to + r * lines, from + r * panel, piece * sizeof(T));
+        }
+    }
 
     void add_band(Index rows, Index cols, Index count, const T* a, Index a_row, const T* b, Index b_row, double* to) {
         if constexpr (std::is_same_v<T, double>) {
             product(rows, cols, count, a, 1, a_row, b, b_row, to, g_row_, true);
         } else {
             product(rows, cols, count, a, 1, a_row, b, b_row, part_.get(), cols, false);
-            for (Index r = 0; r < rows; ++r)
-                for (Index c = 0; c < cols; ++c) to[r * g_row_ + c] += double(part_.get()[r * cols + c]);
+            for (Index r = 0; r < rows; ++r) {
+                const T* from = part_.get() + r * cols;
+                if (cols == panel)
+                    for (Index c = 0; c < panel; ++c) to[r * g_row_ + c] += double(from[c]);
+                else
+                    for (Index c = 0; c < cols; ++c) to[r * g_row_ + c] += double(from[c]);
+            }
         }
     }
 
