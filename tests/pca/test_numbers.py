@@ -228,3 +228,20 @@ def test_wide_rows_are_measured_once_at_each_scale(power, reads, monkeypatch):
     assert len(calls) == reads
     assert_allclose(np.ldexp(model.singular_values_, -power)[:39], values(X)[:39], rtol=1e-6)
     assert_allclose(np.ldexp(model.mean_, -power), X.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("last", "graded"), [(0.5, False), (1e-3, True), (0.0, True)])
+@pytest.mark.parametrize("power", [0, -60])
+def test_columns_show_that_float32_tells_not_the_last_component(last, graded, power, monkeypatch):
+    summed, gram = [], Rows.gram
+    monkeypatch.setattr(Rows, "gram", lambda self, exact=False: summed.append(exact) or gram(self, exact))
+    X = np.random.default_rng(0).standard_normal((2000, 256)) * np.linspace(1, last, 256)
+    X = np.ldexp((X + 3).astype(np.float32), power)
+    model = gf.PCA().fit(X)
+    assert (False in summed) != graded
+    expected = values(X)
+    assert_allclose(model.singular_values_[:255], expected[:255], rtol=1e-5, atol=1e-6 * expected[0])
+    weights = np.ones(2000)
+    weights[::7] = 0
+    some, kept = gf.PCA().fit(X, sample_weight=weights), gf.PCA().fit(X[weights > 0])
+    assert_allclose(some.singular_values_, kept.singular_values_, rtol=1e-5, atol=1e-6 * expected[0])

@@ -17,6 +17,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from ..fit.floats import name_of
+from ..fold.source import Source
+from ..linalg.blas import one_thread
 from ..linalg.spectrum import eigenpairs, refine
 from .rows import Rows
 
@@ -26,6 +28,7 @@ Array = NDArray[Any]
 TRUSTED = {"float32": 3e-2, "float64": 3e-3}
 TRUSTED_IN_DOUBLE = 3e-4  # the same where X is float32 and its Gram matrix double
 CLEARED = 4  # times rounding: values up to which it could have made
+SOME = 64  # columns
 LARGE = 128  # from here on few eigenvectors take LAPACK about half of the time of all
 
 
@@ -51,7 +54,7 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
     side = rows.sides[1]
     wanted = side if wanted is None else min(wanted, side)
     few = are_few(wanted, side)
-    for gram, dtype in rows.grams():
+    for gram, dtype in rows.grams(exact=wanted == side and is_graded(rows)):
         squares, vectors = eigenpairs(gram, wanted if few else None)
         values = np.sqrt(squares)
         values[rows.most_rank :] = 0
@@ -64,6 +67,20 @@ def by_gram(rows: Rows, wanted: int | None = None) -> Found:
         if sure:
             break
     return Found.exactly(rows, values, vectors)
+
+
+def is_graded(rows: Rows) -> bool:
+    """Whether some columns of an array show that sums in float32 do not tell the least singular value.
+
+    That of all columns is no larger, and the largest one no smaller (Cauchy's interlacing).
+    """
+    x = rows.x
+    in_memory = type(x) is Source and isinstance(x.x, np.ndarray)
+    if rows.wide or not in_memory or x.dtype != np.float32 or x.cols < 4 * SOME:
+        return False
+    with one_thread():
+        squares = np.linalg.eigvalsh(rows.some_columns(SOME).gram(exact=True))
+    return bool(squares[0] < TRUSTED["float32"] ** 2 * squares[-1])
 
 
 def are_told(values: Array, rows: Rows, dtype: str) -> bool:

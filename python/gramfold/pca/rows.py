@@ -5,6 +5,7 @@ columns. Gram matrices and bases belong to the columns of A, the short side of X
 square of the long one.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -88,11 +89,17 @@ class Rows:
         """The rank of A is no higher: the roots of the weights times centred rows are 0."""
         return self.sides[1] - (self.wide and self.centre)
 
-    def grams(self) -> Iterator[tuple[Array, str]]:
+    def grams(self, exact: bool = False) -> Iterator[tuple[Array, str]]:
         """A'A and the type of its sums; a dense float32 X is summed up in float64 only on request."""
-        if self.x.dtype == np.float32 and not self.x.sparse:
+        if self.x.dtype == np.float32 and not (exact or self.x.sparse):
             yield self.gram(), "float32"
         yield self.gram(exact=True), "float64"
+
+    def some_columns(self, count: int) -> "Rows":
+        """As many columns, from all over X, as a matrix of their own."""
+        some = copy.copy(self)
+        some.x = self.x.columns(slice(None, None, -(-self.x.cols // count))).transposed
+        return some
 
     def gram(self, exact: bool = False) -> Array:
         """A'A, `exact` in float64; mean and squares are found in the same read unless A is wide."""
