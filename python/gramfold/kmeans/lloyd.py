@@ -211,8 +211,8 @@ def lloyd(
     """Iterate from `centers` until no label changes or the squared steps add up to at most `tol`.
 
     The labels are those of the returned centroids. Without a ridge an empty cluster takes the row that adds
-    most to the inertia, of rows without weights the one that scikit-learn takes. `weights` and `mass` are of
-    `checked_weights`.
+    most to the inertia, of rows without weights the one that scikit-learn takes; while that gains, no label
+    need change. `weights` and `mass` are of `checked_weights`.
     """
     assign = Assigner(x.x, weights)
     converged = stopped = False
@@ -252,9 +252,8 @@ def lloyd(
         converged = moved <= tol or (found.changed == 0 and not goes_on)
         if converged:
             shift, allowed = (x.objective(size, 0) for size in (moved, tol))
-            monitor.say(
-                f"Converged at iteration {n_iter}: center shift {shift:g} within tolerance {allowed:g}"
-            )
+            within = f"center shift {shift:g} within tolerance {allowed:g}"
+            monitor.say(f"Converged at iteration {n_iter}: {within if moved <= tol else 'no label changes'}")
         if converged or stopped:
             break
         monitor.keep(partial(state_of, assign, STATE), centers=centers)
