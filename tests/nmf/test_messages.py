@@ -102,3 +102,11 @@ def test_a_penalty_that_growing_factors_evade_is_named(batches):
         model.fit(X)
     with pytest.warns(ConvergenceWarning, match="5 reached. Increase it"):
         model.set_params(alpha_W=0.001).fit(X)
+
+
+@pytest.mark.parametrize("seed", ["bad", -1, 2**32, 1.5])
+def test_a_start_that_draws_nothing_asks_for_a_random_state_all_the_same(seed):
+    X, W, H = np.ones((6, 4)), np.ones((6, 2)), np.ones((2, 4))
+    model = gf.NMF(2, init="custom", random_state=seed)
+    with pytest.raises(ValueError, match="random_state"):
+        model.fit_transform(X, W=W, H=H)

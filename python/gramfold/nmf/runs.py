@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..fit.arguments import Seed, seeded
+from ..fit.arguments import Seed, check_seed, seeded
 from ..fit.callbacks import told
 from ..fit.checkpoint import Runs
 from ..fit.kept import Kept
@@ -51,6 +51,7 @@ class Starts:
         draws = model.random_state if model.n_init == 1 else seeded(model.random_state)
         if count > 1 and kept is None and not model.shuffle and self._reads_files():
             return self._side_by_side(count, W, H, draws)
+        check_seed(draws)
         runs = Runs(kept, count, [] if kept is None else [seeded(draws)])
         for run in runs:
             monitor = self._monitor(model.verbose, told(model), kept)
